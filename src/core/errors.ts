@@ -1,0 +1,136 @@
+/**
+ * The one table of failures: a stable code, what it means and what to do next.
+ * A message says what was expected and what was got; the remedy comes from here unless the thrower knows better.
+ */
+export const ERRORS = {
+  // options and arguments
+  INVALID_ARGUMENT: { meaning: 'A value or an option is not what the call takes.', remedy: '' },
+
+  // src/hub
+  HUB_REPO_NOT_FOUND: {
+    meaning: 'The Hub has no such repository, or it is private.',
+    remedy: 'Check the spelling (owner/name); for a private repository set HF_TOKEN.',
+  },
+  HUB_REVISION_NOT_FOUND: {
+    meaning: 'The repository has no such branch, tag or commit.',
+    remedy: 'Check the revision; the default is main.',
+  },
+  HUB_FILE_NOT_FOUND: {
+    meaning: 'The repository lacks a file that is needed.',
+    remedy: 'Look at the files of the repository on the Hub.',
+  },
+  HUB_GATED: {
+    meaning: 'The repository wants an accepted licence and a token.',
+    remedy: 'Accept its conditions on the Hub, then set HF_TOKEN to a token of your account.',
+  },
+  HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
+  HUB_UNREACHABLE: {
+    meaning: 'The Hub did not answer, and the files are not in the cache.',
+    remedy: 'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept.',
+  },
+  HUB_OFFLINE: {
+    meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
+    remedy: 'Unset HF_HUB_OFFLINE once to download them.',
+  },
+  HUB_DISK_FULL: {
+    meaning: 'The disk that holds the cache is full.',
+    remedy: 'Free space, or point HF_HOME to another disk; what was downloaded is kept.',
+  },
+  HUB_CHECKSUM: {
+    meaning: 'A downloaded file differs from what the Hub announced, twice.',
+    remedy: 'Try again later; a proxy or mirror may be serving a damaged copy.',
+  },
+
+  // src/datasets
+  DATASET_NOT_FOUND: {
+    meaning: 'No data files were found for the data set.',
+    remedy: 'Name a Hub data set (owner/name), Parquet files, or a folder with a folder of pictures for each class.',
+  },
+  DATASET_SPLIT_NOT_FOUND: { meaning: 'The data set has no such split.', remedy: '' },
+  DATASET_COLUMN_NOT_FOUND: { meaning: 'The data set has no such column.', remedy: '' },
+  DATASET_INDEX: { meaning: 'A row index lies outside the data set or is not whole.', remedy: '' },
+  DATASET_BROKEN: {
+    meaning: 'A data file is truncated or is not Parquet.',
+    remedy: 'Delete the file from the cache and load the data set again.',
+  },
+  IMAGE_INVALID: {
+    meaning: 'The bytes are not a picture that can be read.',
+    remedy: 'Give PNG, JPEG, WebP or GIF.',
+  },
+  IMAGE_TRUNCATED: { meaning: 'The picture ends too early.', remedy: 'Save or send the picture again.' },
+  IMAGE_TOO_LARGE: {
+    meaning: 'The picture would unfold into more pixels than allowed.',
+    remedy: 'Raise the maxPixels option if the picture is trusted.',
+  },
+
+  // src/transformers
+  PIPELINE_UNKNOWN_TASK: { meaning: 'The pipeline knows no such task.', remedy: "Use 'image-classification'." },
+  MODEL_INVALID: {
+    meaning: 'The model cannot be used for the task.',
+    remedy: 'Choose an image-classification model with an onnx folder.',
+  },
+  PIPELINE_CLOSED: { meaning: 'The classifier was closed.', remedy: 'Make another one with pipeline().' },
+  PIPELINE_WORKER_DIED: { meaning: 'The thread that inferred ended.', remedy: 'Make another classifier with pipeline().' },
+
+  // src/ray
+  RAY_TASK_ERROR: { meaning: 'A task or an actor method threw; the error is its cause.', remedy: '' },
+  RAY_WORKER_CRASHED: { meaning: 'The worker that ran a task ended.', remedy: 'Look at the exit code and its last output.' },
+  RAY_ACTOR_DIED: {
+    meaning: 'The actor was killed, or its worker ended and may not restart.',
+    remedy: 'Make another actor, or give it maxRestarts.',
+  },
+  RAY_ACTOR_UNAVAILABLE: { meaning: 'The actor is restarting; the call may or may not have run.', remedy: 'Call it again.' },
+  RAY_TASK_CANCELLED: { meaning: 'The task was cancelled.', remedy: '' },
+  RAY_GET_TIMEOUT: { meaning: 'A value was not ready in time.', remedy: 'Raise the timeout; the task goes on.' },
+  RAY_TASK_TIMEOUT: { meaning: 'A task ran longer than its time limit and was ended.', remedy: 'Raise the timeout option.' },
+  RAY_OBJECT_LOST: { meaning: 'An object was freed or belongs to a session that was shut down.', remedy: 'Put it again.' },
+  RAY_OBJECT_STORE_FULL: {
+    meaning: 'The objects would need more memory than the store may take.',
+    remedy: 'Let refs go, call ray.free(refs), or give ray.init a larger objectStoreMemory.',
+  },
+  RAY_OUT_OF_MEMORY: { meaning: 'A worker reached its heap limit.', remedy: 'Give ray.init larger resourceLimits.' },
+  RAY_NOT_SERIALIZABLE: { meaning: 'A value cannot cross to a worker.', remedy: '' },
+  RAY_INFEASIBLE: { meaning: 'A task or actor asks for more than the machine has.', remedy: '' },
+  RAY_ACTOR_NAME: { meaning: 'The name is taken, or no actor has it.', remedy: '' },
+  RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
+  RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
+
+  // src/lab and src/cli
+  NOTEBOOK_FAILED: { meaning: 'A cell of a notebook failed.', remedy: '' },
+  KERNEL_DIED: { meaning: 'The notebook kernel ended.', remedy: '' },
+  USAGE: { meaning: 'A command was called wrongly.', remedy: 'See --help.' },
+} as const
+
+/** A stable name of a failure; see ERRORS.md for all of them. */
+export type ErrorCode = keyof typeof ERRORS
+
+export interface ErrorDetails {
+  /** What to do next, where the table's remedy can be bettered. */
+  remedy?: string
+  cause?: unknown
+  /** Further fields, kept on the error as they are. */
+  [field: string]: unknown
+}
+
+/** An error of rayito: `code` is stable, the message is one line that says what was expected, what was got and what to do. */
+export class RayitoError extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string, { remedy = ERRORS[code].remedy, cause, ...fields }: ErrorDetails = {}) {
+    super(remedy ? `${message}. ${remedy}` : message, cause === undefined ? undefined : { cause })
+    this.code = code
+    Object.assign(this, fields)
+  }
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** Throws INVALID_ARGUMENT in p-queue's manner: Expected `name` to be …, got `value` (type). */
+export function expected(name: string, what: string, got: unknown): never {
+  const shown = typeof got === 'string' ? got : typeof got === 'bigint' ? `${got}n` : String(got)
+  throw new RayitoError(
+    'INVALID_ARGUMENT',
+    `Expected \`${name}\` to be ${what}, got \`${shown.slice(0, 80)}\` (${got === null ? 'null' : typeof got})`,
+    { option: name },
+  )
+}

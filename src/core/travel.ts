@@ -1,0 +1,28 @@
+/**
+ * How a value that structured cloning cannot carry crosses to another thread or machine: as plain data and the name of a
+ * module's export that makes the value again there. `ray` asks for it; whoever defines a class that travels gives it.
+ */
+
+/** A method of a value: returns what stands for it (see {@link via}), or plain data that its class's `[deserialize]` takes. */
+export const serialize: unique symbol = Symbol.for('rayito.serialize') as never
+/** A static method of a class: makes the value again from that data. May return a promise. */
+export const deserialize: unique symbol = Symbol.for('rayito.deserialize') as never
+
+/** What stands for a value on its way. */
+export class Travel {
+  /**
+   * @param module URL of the module (`import.meta.url`) that has `name`
+   * @param name an exported function: data in, the value or a promise of it out
+   * @param data what can be structured-cloned; typed arrays over SharedArrayBuffers are shared, not copied
+   */
+  constructor(
+    readonly module: string,
+    readonly name: string,
+    readonly data: unknown,
+  ) {}
+}
+
+/** `[serialize]() { return via(import.meta.url, 'revive', data) }` */
+export function via(module: string, name: string, data: unknown): Travel {
+  return new Travel(module, name, data)
+}

@@ -36,6 +36,14 @@ export const ERRORS = {
     meaning: 'The disk that holds the cache is full.',
     remedy: 'Free space, or point HF_HOME to another disk; what was downloaded is kept.',
   },
+  HUB_CACHE_READONLY: {
+    meaning: 'The cache folder cannot be written.',
+    remedy: 'Make it writable, or point HF_HOME to another folder.',
+  },
+  HUB_PROTOCOL: {
+    meaning: 'The endpoint answered what the Hub does not.',
+    remedy: 'Check HF_ENDPOINT; a proxy or a login page may be answering instead.',
+  },
   HUB_CHECKSUM: {
     meaning: 'A downloaded file differs from what the Hub announced, twice.',
     remedy: 'Try again later; a proxy or mirror may be serving a damaged copy.',

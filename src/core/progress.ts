@@ -2,6 +2,8 @@
 export interface Progress {
   /** Adds to what is done. */
   add(amount: number): void
+  /** Adds what was done before, or takes away: it counts as done, not as speed. */
+  skip(amount: number): void
   /** Sets the whole, where it is learnt later. */
   total(amount: number): void
   /** Ends the bar; the line stays. */
@@ -15,4 +17,9 @@ export interface ProgressOptions {
 }
 
 /** Shows nothing. */
-export const silent: Progress = { add() {}, total() {}, done() {} }
+export const silent: Progress = { add() {}, skip() {}, total() {}, done() {} }
+
+/** Not yet drawn. */
+export function progress(_options: ProgressOptions): Progress {
+  return silent
+}

@@ -1,0 +1,126 @@
+import { createHash, type Hash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RayitoError } from '../core/errors.js'
+import type { Progress } from '../core/progress.js'
+import { blobPath } from './cache.js'
+import type { Context } from './context.js'
+import { Passing } from './failures.js'
+import { ask, patiently } from './request.js'
+import type { RepoFile } from './types.js'
+
+/** Where a blob grows until it is whole; huggingface_hub's name for it. */
+export const partialPath = (context: Context, file: RepoFile) => `${blobPath(context, file)}.incomplete`
+
+/**
+ * Brings a file's content into the cache: continues what is there of it, and makes a blob of it once its bytes are those
+ * that the listing announced. Whoever calls holds the blob's lock.
+ *
+ * Written by hand: @huggingface/hub's `downloadFileToCacheDir` starts anew after each failure and checks nothing.
+ */
+export async function fetchBlob(context: Context, commit: string, file: RepoFile, bar: Progress): Promise<void> {
+  const blob = blobPath(context, file)
+  const partial = partialPath(context, file)
+  await mkdir(dirname(blob), { recursive: true })
+  let got = ''
+  for (const attempt of ['first', 'second']) {
+    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644)
+    try {
+      got = await receive(context, commit, file, handle, bar, attempt === 'second')
+    } finally {
+      await handle.close()
+    }
+    if (got === announced(file)) return rename(partial, blob)
+    // Damaged on the way, or on the disk since the last time: nothing of it is of use.
+    bar.skip(-file.size)
+    await unlink(partial)
+  }
+  const kind = file.sha256 ? 'sha256' : "git's id"
+  throw new RayitoError(
+    'HUB_CHECKSUM',
+    `Expected ${file.path} of ${context.name} to have the ${kind} ${announced(file)}, got ${got} twice`,
+    {
+      repo: context.repo.id,
+      file: file.path,
+    },
+  )
+}
+
+const announced = (file: RepoFile) => file.sha256 ?? file.oid
+
+/** A file in large-file storage is named by its sha256, any other as git names it: the sha1 of a header and its bytes. */
+function hashOf(file: RepoFile): Hash {
+  return file.sha256 ? createHash('sha256') : createHash('sha1').update(`blob ${file.size}\0`)
+}
+
+/** Fills the file up to its size; its digest. */
+async function receive(
+  context: Context,
+  commit: string,
+  file: RepoFile,
+  handle: FileHandle,
+  bar: Progress,
+  fresh: boolean,
+): Promise<string> {
+  let hash = hashOf(file)
+  let at = 0
+  const restart = async () => {
+    await handle.truncate(0)
+    bar.skip(-at)
+    hash = hashOf(file)
+    at = 0
+  }
+
+  if ((await handle.stat()).size > file.size) await handle.truncate(0)
+  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 18 })) {
+    hash.update(chunk)
+    at += chunk.length
+  }
+  bar.skip(at)
+
+  const attempt = async () => {
+    if (at === file.size) return
+    const headers: Record<string, string> = at > 0 ? { range: `bytes=${at}-` } : {}
+    // A damaged copy may come from a cache on the way.
+    if (fresh) headers['cache-control'] = 'no-cache'
+    const response = await ask(context, file.path, address(context, commit, file), { headers })
+    const start = startOf(response)
+    if (start !== at) await restart()
+    if (start !== at) {
+      await response.body?.cancel()
+      throw new Passing(`bytes from ${start} on, not from 0`)
+    }
+    for await (const chunk of response.body ?? []) {
+      // More than announced: the digest tells.
+      const part = chunk.subarray(0, file.size - at)
+      // By position, so that two who hold the lock by mistake write the same bytes to the same places.
+      await writeAll(handle, part, at)
+      hash.update(part)
+      at += part.length
+      bar.add(part.length)
+      if (part.length < chunk.length) return
+    }
+    if (at < file.size) throw new Passing(`the end after ${at} of ${file.size} bytes`)
+  }
+  await patiently(context, file.path, attempt, () => at)
+  return hash.digest('hex')
+}
+
+/** Where a partial answer begins (RFC 9110, 14.4); 0 where the whole is sent, as by a server that knows no ranges. */
+function startOf(response: Response): number {
+  return response.status === 206
+    ? Number(/^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1] ?? -1)
+    : 0
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+}
+
+/** The address that redirects to a file's content. */
+function address({ endpoint, repo }: Context, commit: string, { path }: RepoFile): string {
+  const folder = repo.type === 'dataset' ? 'datasets/' : ''
+  return `${endpoint}/${folder}${repo.id}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`
+}

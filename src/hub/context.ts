@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { expected } from '../core/errors.js'
+import { hubCache } from '../core/paths.js'
+import type { HubOptions, Repo } from './types.js'
+
+/** What one call works with: the repository, every option decided, and the folders of the cache. */
+export interface Context {
+  repo: Required<Repo>
+  /** For messages: `dataset Maysee/tiny-imagenet`. */
+  name: string
+  /** Without a slash at its end. */
+  endpoint: string
+  token(): Promise<string | undefined>
+  offline: boolean
+  refresh: boolean
+  fetch: typeof fetch
+  progress: boolean
+  signal: AbortSignal | undefined
+  idleTimeout: number
+  retries: number
+  retryDelay: number
+  /** The cache as a whole, the repository's folder in it, and the folder of its locks. */
+  cacheDir: string
+  folder: string
+  locks: string
+  /** The Hub has answered during this call: a failing connection is then worth another try. */
+  reached: boolean
+}
+
+const DEFAULTS = {
+  endpoint: 'https://huggingface.co',
+  revision: 'main',
+  idleTimeout: 30_000,
+  retries: 5,
+  retryDelay: 500,
+}
+
+/** Checks repository and options and decides what was left open. Reads the environment at each call, so that a test may set it. */
+export function contextOf(repo: Repo, options: HubOptions = {}): Context {
+  const { type, id, revision = DEFAULTS.revision } = repo
+  if (type !== 'model' && type !== 'dataset') expected('repo.type', "'model' or 'dataset'", type)
+  if (typeof id !== 'string' || !/^[\w.-]+(\/[\w.-]+)?$/.test(id) || /\.\.|--/.test(id))
+    expected('repo.id', "a repository's name (owner/name)", id)
+  if (typeof revision !== 'string' || !/^[^\\?%#:*"<>|\s]+$/.test(revision) || !isInside(revision))
+    expected('repo.revision', 'a branch, a tag or a commit', revision)
+  const env = process.env
+  const cacheDir = resolve(options.cacheDir ?? hubCache())
+  const offline = options.offline ?? isSet(env.HF_HUB_OFFLINE)
+  const name = [`${type}s`, ...id.split('/')].join('--')
+  return {
+    repo: { type, id, revision },
+    name: `${type} ${id}`,
+    endpoint: endpointOf(options.endpoint ?? (env.HF_ENDPOINT || DEFAULTS.endpoint)),
+    token: tokenOf(options.token ?? (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN)),
+    offline,
+    refresh: (options.refresh ?? false) && !offline,
+    fetch: options.fetch ?? fetch,
+    progress: options.progress ?? !isSet(env.HF_HUB_DISABLE_PROGRESS_BARS),
+    signal: options.signal,
+    idleTimeout: positive(
+      'idleTimeout',
+      options.idleTimeout ?? (Number(env.HF_HUB_DOWNLOAD_TIMEOUT) * 1000 || DEFAULTS.idleTimeout),
+    ),
+    retries: positive('retries', options.retries ?? DEFAULTS.retries),
+    retryDelay: positive('retryDelay', options.retryDelay ?? DEFAULTS.retryDelay),
+    cacheDir,
+    folder: join(cacheDir, name),
+    locks: join(cacheDir, '.locks', name),
+    reached: false,
+  }
+}
+
+/** Whether a path with slashes stays below the folder it is joined to, under the rules of every platform. */
+export function isInside(path: string): boolean {
+  return (
+    path !== '' &&
+    path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') &&
+    !/^[a-z]:|\\|\0/i.test(path)
+  )
+}
+
+function endpointOf(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : null
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    return expected('endpoint', 'an http or https address', address)
+  return address.replace(/\/+$/, '')
+}
+
+function positive(name: string, value: number): number {
+  return Number.isFinite(value) && value >= 0 ? value : expected(name, 'a number from 0 and up', value)
+}
+
+/** What Python's huggingface_hub takes for yes. */
+const isSet = (value: string | undefined) => /^(1|on|yes|true)$/i.test(value ?? '')
+
+/** The token given, else the saved one, which is read when a request is made and not before. */
+function tokenOf(given: string | undefined): Context['token'] {
+  let token: Promise<string | undefined> | undefined
+  return () => {
+    token ??= given ? Promise.resolve(given) : savedToken()
+    return token
+  }
+}
+
+/** What `hf auth login` left. */
+async function savedToken(): Promise<string | undefined> {
+  const { HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME } = process.env
+  const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
+  return (await readFile(HF_TOKEN_PATH || join(home, 'token'), 'utf8').catch(() => '')).trim() || undefined
+}

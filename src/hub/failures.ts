@@ -1,0 +1,122 @@
+import { RayitoError } from '../core/errors.js'
+import type { Context } from './context.js'
+
+/** A failure that may pass: the request is worth making again. */
+export class Passing extends Error {
+  /** Milliseconds that the Hub asks to wait. */
+  wait?: number
+  /** No connection came about, so nothing is known to be there. */
+  connecting = false
+}
+
+/** A refusal of the Hub, in its own terms (`X-Error-Code`, as huggingface_hub's `hf_raise_for_status` reads it). */
+export function refusal(context: Context, what: string, response: Response, token: string | undefined): RayitoError {
+  const { name, endpoint, repo } = context
+  const { status, headers } = response
+  const said = headers.get('x-error-message') ?? ''
+  const page = `${endpoint}/${repo.type === 'dataset' ? 'datasets/' : ''}${repo.id}`
+  const details = { status, repo: repo.id, file: what }
+  const of = what ? `${what} of ${name}` : name
+  switch (headers.get('x-error-code')) {
+    case 'GatedRepo':
+      return new RayitoError(
+        'HUB_GATED',
+        `Expected access to ${of}, which wants an accepted licence and a token${token ? '; HF_TOKEN has not been granted it' : ''}`,
+        {
+          remedy: `Accept its conditions at ${page}, then set HF_TOKEN to a token of your account (${endpoint}/settings/tokens).`,
+          ...details,
+        },
+      )
+    case 'RevisionNotFound':
+      return new RayitoError(
+        'HUB_REVISION_NOT_FOUND',
+        `Expected ${name} to have the revision ${repo.revision}, ${endpoint} has none`,
+        details,
+      )
+    case 'EntryNotFound':
+      return new RayitoError(
+        'HUB_FILE_NOT_FOUND',
+        `Expected ${name} to have ${what || 'its files'}, ${endpoint} has none`,
+        details,
+      )
+    case 'RepoNotFound':
+      return notFound()
+  }
+  if (status === 401 && (token || said.startsWith('Invalid credentials')))
+    return new RayitoError(
+      'HUB_UNAUTHORIZED',
+      `Expected ${endpoint} to accept the token for ${of}, got ${status} ${said}`.trimEnd(),
+      details,
+    )
+  if (status === 403)
+    return new RayitoError('HUB_UNAUTHORIZED', `Expected access to ${of}, got ${status} ${said}`.trimEnd(), {
+      remedy: 'Set HF_TOKEN to a token that may read it.',
+      ...details,
+    })
+  if (status === 401 || status === 404) return notFound()
+  return new RayitoError(
+    'HUB_PROTOCOL',
+    `Expected ${endpoint} to send ${of}, got ${status} ${said || response.statusText}`.trimEnd(),
+    details,
+  )
+
+  function notFound() {
+    return new RayitoError(
+      'HUB_REPO_NOT_FOUND',
+      `Expected ${endpoint} to have the ${name}, got "repository not found"`,
+      details,
+    )
+  }
+}
+
+/** The Hub did not answer as often as it may fail. */
+export function unreachable(
+  { name, endpoint, reached }: Context,
+  what: string,
+  cause: Error,
+  tries: number,
+): RayitoError {
+  const asked = `${what || 'the files'} of ${name}`
+  const message = reached
+    ? `Expected ${endpoint} to send ${asked}, gave up after ${tries} tries: ${cause.message}`
+    : `Expected ${endpoint} to answer for ${asked}, got ${cause.message}`
+  return new RayitoError('HUB_UNREACHABLE', message, { endpoint, cause })
+}
+
+/** Names the cache where the disk under it fails; other errors pass as they are. */
+export function diskFailure({ name, cacheDir }: Context, what: string, error: unknown): unknown {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  const of = what ? `${what} of ${name}` : name
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new RayitoError('HUB_DISK_FULL', `Expected room for ${of} in ${cacheDir}, got ${code}`, {
+      cause: error,
+      cacheDir,
+    })
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR')
+    return new RayitoError('HUB_CACHE_READONLY', `Expected to write ${of} to ${cacheDir}, got ${code}`, {
+      cause: error,
+      cacheDir,
+    })
+  return error
+}
+
+/** What is asked for is not in the cache, and nobody else may be asked. */
+export function notCached({ name, repo, cacheDir }: Context, what = '', count = 1): RayitoError {
+  const others = count > 1 ? ` and ${count - 1} more` : ''
+  const asked = what ? `${what}${others} of ${name}` : `${name} at ${repo.revision}`
+  return new RayitoError(
+    'HUB_OFFLINE',
+    `Expected ${asked} in the cache ${cacheDir}, as requests are turned off, got nothing`,
+    {
+      repo: repo.id,
+      file: what,
+    },
+  )
+}
+
+/** An abort, as the caller of `abort` gave it. */
+export function rethrowAborted(signal: AbortSignal | undefined): (error: unknown) => never {
+  return (error) => {
+    throw signal?.aborted ? signal.reason : error
+  }
+}

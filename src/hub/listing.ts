@@ -1,0 +1,110 @@
+import { join } from 'node:path'
+import { RayitoError } from '../core/errors.js'
+import {
+  type Entry,
+  isCommit,
+  isSound,
+  keepListing,
+  type Listing,
+  readCommit,
+  readListing,
+  walkSnapshot,
+} from './cache.js'
+import type { Context } from './context.js'
+import { diskFailure, notCached } from './failures.js'
+import { withLock } from './lock.js'
+import { patientFetch } from './request.js'
+
+/** The listing as the cache knows it: null commit where the revision was never looked up, null listing where none was kept. */
+export async function cachedListing(context: Context): Promise<{ commit: string | null; listing: Listing | null }> {
+  const commit = context.refresh && !isCommit(context.repo.revision) ? null : await readCommit(context)
+  return { commit, listing: commit ? await readListing(context, commit) : null }
+}
+
+/** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds. */
+export async function listingOf(context: Context): Promise<Listing> {
+  const { commit, listing } = await cachedListing(context)
+  if (listing) return listing
+  let failure = notCached(context)
+  if (!context.offline) {
+    try {
+      return await fetchListing(context)
+    } catch (error) {
+      if (!(error instanceof RayitoError) || error.code !== 'HUB_UNREACHABLE') throw error
+      failure = error
+    }
+  }
+  const files = commit ? await walkSnapshot(context, commit) : []
+  if (!commit || files.length === 0) throw failure
+  process.emitWarning(
+    `the cache has ${files.length} files of ${context.name} and no list of them: there may be more on the Hub`,
+    'RayitoWarning',
+  )
+  return { commit, files }
+}
+
+/** The listing from the Hub, kept in the cache. Of many that ask at once, one asks the Hub. */
+async function fetchListing(context: Context): Promise<Listing> {
+  const lock = join(context.locks, `${encodeURIComponent(context.repo.revision)}.listing`)
+  const work = async () => {
+    const known = await cachedListing(context)
+    if (known.listing) return known.listing
+    const listing = await askForListing(context, known.commit)
+    await keepListing(context, listing)
+    return listing
+  }
+  return withLock(lock, work, context).catch((error) => {
+    throw diskFailure(context, '', error)
+  })
+}
+
+/**
+ * Lists through @huggingface/hub (its pages, its API's paths), over our own `fetch`. The token is not handed to it: it
+ * takes no other than `hf_…`, and would send it to whatever address the next page has.
+ */
+async function askForListing(context: Context, known: string | null): Promise<Listing> {
+  // Only here: the import takes longer than a look into the cache.
+  const hub = await import('@huggingface/hub')
+  const { repo, endpoint, name } = context
+  const shared = { hubUrl: endpoint, fetch: patientFetch(context, '') }
+  try {
+    let commit = known
+    if (!commit) {
+      const about = { ...shared, name: repo.id, revision: repo.revision }
+      const info =
+        repo.type === 'dataset'
+          ? await hub.datasetInfo({ ...about, additionalFields: ['sha'] })
+          : await hub.modelInfo({ ...about, additionalFields: ['sha'] })
+      commit = info.sha
+    }
+    if (!isCommit(commit)) throw new TypeError(`got the commit ${commit}`)
+    const kept = await readListing(context, commit)
+    if (kept) return kept
+    const files: Entry[] = []
+    const pages = hub.listFiles({
+      ...shared,
+      repo: { type: repo.type, name: repo.id },
+      revision: commit,
+      recursive: true,
+    })
+    for await (const { type, path, size, oid = '', lfs, xetHash } of pages) {
+      if (type !== 'file') continue
+      const file: Entry = {
+        path,
+        size: lfs?.size ?? size,
+        oid,
+        ...(lfs && { sha256: lfs.oid }),
+        ...(xetHash && { xetHash }),
+      }
+      if (!isSound(file)) throw new TypeError(`got the file ${JSON.stringify(file).slice(0, 200)}`)
+      files.push(file)
+    }
+    return { commit, files }
+  } catch (error) {
+    if (error instanceof RayitoError || context.signal?.aborted) throw error
+    const got = String((error as Error).message).split('\n')[0]
+    throw new RayitoError('HUB_PROTOCOL', `Expected ${endpoint} to list ${name} as the Hub does, ${got}`, {
+      cause: error,
+    })
+  }
+}

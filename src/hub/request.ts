@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Context } from './context.js'
+import { Passing, refusal, rethrowAborted, unreachable } from './failures.js'
+
+/*
+ * How the Hub is spoken to. @huggingface/hub leaves all of this to its caller (it takes a `fetch`): redirects followed by
+ * hand, so that the token stays with the Hub's host; a limit on silence; waiting where the Hub is busy; refusals in words.
+ */
+
+const REDIRECTS = 10
+/** The longest that the Hub may ask to wait. */
+const PATIENCE = 300_000
+/** A transfer that brought this much has not failed, it was cut. */
+const GAIN = 1 << 16
+
+/** Makes one request; the answer is a success, and its body ends with an error when it falls silent. */
+export async function ask(context: Context, what: string, address: string, init: RequestInit = {}): Promise<Response> {
+  const home = new URL(context.endpoint).origin
+  const token = await context.token()
+  let url = new URL(address)
+  for (let hop = 0; hop <= REDIRECTS; hop++) {
+    const headers = new Headers(init.headers)
+    headers.set('user-agent', 'rayito')
+    // A compressed body could be neither continued nor counted.
+    headers.set('accept-encoding', 'identity')
+    headers.delete('authorization')
+    if (token && url.origin === home) headers.set('authorization', `Bearer ${token}`)
+    const response = await send(context, url, { ...init, headers, redirect: 'manual' })
+    if (url.origin === home) context.reached = true
+    const { status } = response
+    const next = response.headers.get('location')
+    if (status >= 300 && status < 400 && next !== null && URL.canParse(next, url.href)) {
+      await response.body?.cancel()
+      url = new URL(next, url)
+      continue
+    }
+    if (response.ok) return response
+    await response.body?.cancel()
+    // Refused by the host of a redirect, most likely as its signed address is too old: the Hub gives a new one.
+    if (status === 408 || status === 429 || status >= 500 || url.origin !== home) {
+      const passing = new Passing(
+        `${status} ${response.statusText}`.trimEnd() + (url.origin === home ? '' : ` from ${url.host}`),
+      )
+      passing.wait = waitOf(response.headers)
+      throw passing
+    }
+    throw refusal(context, what, response, token)
+  }
+  throw new Passing(`more than ${REDIRECTS} redirects`)
+}
+
+async function send(context: Context, url: URL, init: RequestInit): Promise<Response> {
+  const silence = new AbortController()
+  const signals = context.signal ? [silence.signal, context.signal] : [silence.signal]
+  const response = await listen(context, silence, () =>
+    context.fetch(url, { ...init, signal: AbortSignal.any(signals) }),
+  ).catch((error) => {
+    throw context.signal?.aborted ? context.signal.reason : passing(error, url)
+  })
+  if (!response.body) return response
+  const reader = response.body.getReader()
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await listen(context, silence, () => reader.read())
+          if (done) controller.close()
+          else controller.enqueue(value)
+        } catch (error) {
+          throw context.signal?.aborted ? context.signal.reason : passing(error, url, false)
+        }
+      },
+      cancel: (reason) => reader.cancel(reason).catch(() => {}),
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(body, response)
+}
+
+/** Waits for the other side, not longer than it may be silent. */
+async function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => silence.abort(new Passing(`nothing for ${idleTimeout / 1000} s`)), idleTimeout)
+  try {
+    return await wait()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What fetch throws says little ("fetch failed"); its cause says what happened. */
+function passing(error: unknown, url: URL, connecting = true): Passing {
+  if (error instanceof Passing) return error
+  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+  const code = cause?.code ?? (error as NodeJS.ErrnoException).code
+  const result = new Passing(code ? `${code} from ${url.host}` : (error as Error).message, { cause: error })
+  result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
+  return result
+}
+
+/** Milliseconds to wait, by `Retry-After` (RFC 9110, 10.2.3) or the Hub's `RateLimit: "api";r=0;t=55`. */
+function waitOf(headers: Headers): number | undefined {
+  const after = headers.get('retry-after')
+  const seconds = after === null ? Number(/\bt=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]) : Number(after)
+  if (Number.isFinite(seconds)) return seconds * 1000
+  const date = Date.parse(after ?? '')
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+}
+
+/**
+ * Makes an attempt again while its failure may pass, with waits that double (and differ from one process to the next), or
+ * as long as the Hub asks. A Hub that cannot be connected to at all is not waited for.
+ * @param gained bytes so far, where an attempt continues the one before: attempts that bring something are not counted
+ */
+export async function patiently<T>(
+  context: Context,
+  what: string,
+  attempt: () => Promise<T>,
+  gained = () => 0,
+): Promise<T> {
+  const { retries, retryDelay, signal } = context
+  for (let failures = 1; ; failures++) {
+    const before = gained()
+    try {
+      signal?.throwIfAborted()
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof Passing)) throw error
+      if (gained() - before >= GAIN) failures = 1
+      if (failures > retries || (error.connecting && !context.reached) || (error.wait ?? 0) > PATIENCE)
+        throw unreachable(context, what, error, failures)
+      const delay = Math.min(2 ** (failures - 1), 16) * retryDelay
+      await sleep(error.wait ?? delay * (0.5 + Math.random() / 2), undefined, { signal }).catch(rethrowAborted(signal))
+    }
+  }
+}
+
+/** A `fetch` for @huggingface/hub: a whole answer, or an error of ours. */
+export function patientFetch(context: Context, what: string): typeof fetch {
+  return (input, init) =>
+    patiently(context, what, async () => {
+      const response = await ask(context, what, String(input), init)
+      return new Response(await response.arrayBuffer(), response)
+    })
+}

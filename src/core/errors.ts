@@ -104,8 +104,18 @@ export const ERRORS = {
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
 
   // src/lab and src/cli
+  NOTEBOOK_INVALID: { meaning: 'A file is not a notebook that can be executed.', remedy: '' },
+  NOTEBOOK_STOPPED: { meaning: 'The execution of a notebook was stopped from outside.', remedy: '' },
+  RESULTS_DIFFER: {
+    meaning: 'Two versions of the exercise answered differently.',
+    remedy: 'All versions must classify the same pictures with the same model and options.',
+  },
   NOTEBOOK_FAILED: { meaning: 'A cell of a notebook failed.', remedy: '' },
   KERNEL_DIED: { meaning: 'The notebook kernel ended.', remedy: '' },
+  PYTHON_MISSING: {
+    meaning: 'JupyterLab is not installed and could not be.',
+    remedy: 'Install JupyterLab (https://jupyter.org/install), or Python 3.9 or newer with venv and pip.',
+  },
   USAGE: { meaning: 'A command was called wrongly.', remedy: 'See --help.' },
 } as const
 

@@ -1,0 +1,87 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { RayitoError } from '../core/errors.js'
+
+/** The JupyterLab that is installed where there is none. */
+const JUPYTERLAB = 'jupyterlab==4.4.10'
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** `rayito jupyter`: JupyterLab on the notebooks, with the TypeScript kernel ready and nothing left outside this folder. */
+export function jupyterCommand(): Command {
+  return new Command('jupyter')
+    .description('open JupyterLab on the notebooks, with the TypeScript kernel ready')
+    .argument('[args...]', 'given to jupyter lab as they are, e.g. --no-browser --port 8899')
+    .allowUnknownOption()
+    .helpOption('--help', 'display help for command')
+    .action(async (args: string[]) => {
+      process.exitCode = await openJupyter(args)
+    })
+}
+
+async function openJupyter(args: string[]): Promise<number> {
+  const jupyter = installedJupyter() ?? ownJupyter()
+  const kernels = writeKernelSpec(join(ROOT, 'out', '.jupyter'))
+  const path = [kernels, process.env.JUPYTER_PATH].filter(Boolean).join(delimiter)
+  const [command, ...before] = jupyter
+  const child = spawn(command!, [...before, 'lab', ...args], {
+    cwd: join(ROOT, 'notebooks'),
+    env: { ...process.env, JUPYTER_PATH: path },
+    stdio: 'inherit',
+  })
+  // A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => resolve(code === 0 ? 0 : 1))
+  })
+}
+
+/** `jupyter` on the PATH, if it has JupyterLab. */
+function installedJupyter(): string[] | null {
+  return works(['jupyter', 'lab', '--version']) ? ['jupyter'] : null
+}
+
+/** JupyterLab in a virtual environment inside the project, made when it is not there. */
+function ownJupyter(): string[] {
+  const venv = join(ROOT, '.venv')
+  const python = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python')
+  if (works([python, '-m', 'jupyterlab', '--version'])) return [python, '-m', 'jupyter']
+  const system = ['python3', 'python', 'py'].find((name) =>
+    works([name, '-c', 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 9))']),
+  )
+  if (!system)
+    throw new RayitoError('PYTHON_MISSING', 'Neither `jupyter` nor a Python ≥ 3.9 with venv and pip was found')
+  process.stdout.write(`No jupyter found: installing ${JUPYTERLAB} into ${venv} (once)\n`)
+  if (!existsSync(python)) run([system, '-m', 'venv', venv])
+  run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', JUPYTERLAB])
+  return [python, '-m', 'jupyter']
+}
+
+/** Writes the kernel's description; returns the folder to put into JUPYTER_PATH. */
+function writeKernelSpec(folder: string): string {
+  const kernel = join(folder, 'kernels', 'tslab')
+  mkdirSync(kernel, { recursive: true })
+  const tslab = join(dirname(createRequire(import.meta.url).resolve('tslab/package.json')), 'bin', 'tslab')
+  const spec = {
+    argv: [process.execPath, tslab, 'kernel', '--config-path', '{connection_file}'],
+    display_name: 'TypeScript',
+    language: 'typescript',
+  }
+  writeFileSync(join(kernel, 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`)
+  return folder
+}
+
+function works([command, ...args]: string[]): boolean {
+  return spawnSync(command!, args, { stdio: 'ignore' }).status === 0
+}
+
+function run([command, ...args]: string[]): void {
+  const { status } = spawnSync(command!, args, { stdio: 'inherit' })
+  if (status !== 0)
+    throw new RayitoError('PYTHON_MISSING', `\`${command} ${args.join(' ')}\` ended with exit code ${status}`)
+}

@@ -1,0 +1,107 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { basename, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { RayitoError } from '../core/errors.js'
+import { notebookToHtml } from '../lab/notebook/html.js'
+import { runNotebook } from '../lab/notebook/run.js'
+import { DTYPES, ROWS, SOURCES, VERSIONS } from '../lab/settings.js'
+import { cellLines } from './cell-lines.js'
+import { stopSignal } from './stop-signal.js'
+
+interface StartOptions {
+  source?: string
+  model?: string
+  dtype?: string
+  images?: string
+  versions?: string
+  actors?: string
+  notebook?: string
+  address?: string
+}
+
+const NOTEBOOKS: Record<string, string> = {
+  1: '1-parallel-classification.ipynb',
+  2: '2-image-service.ipynb',
+  3: '3-cluster.ipynb',
+}
+/** What a plain `npm start` executes. */
+const DEFAULT_NOTEBOOKS = ['1', '2']
+const FOLDER = fileURLToPath(new URL('../../notebooks/', import.meta.url))
+
+/** `rayito start`: executes the notebooks and leaves what they made in out/. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('execute the notebooks; leaves executed notebooks, HTML copies and results in out/')
+    .addOption(new Option('--source <name>', 'where data set and model come from (default: "auto")').choices(SOURCES))
+    .option('--model <id>', 'model of the Hub (default: the one transformers.pipeline takes)')
+    .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
+    .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
+    .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
+    .option('--actors <n>', 'how many actors (default: one a core)', count(1_024))
+    .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
+    .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
+    .allowExcessArguments(false)
+    .action(start)
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const out = resolve('out')
+  mkdirSync(out, { recursive: true })
+  const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: out }
+  const signal = stopSignal()
+  for (const notebook of chosen(options.notebook)) await execute(notebook, out, env, signal)
+}
+
+async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const output = join(out, basename(notebook))
+  const page = output.replace(/\.ipynb$/, '.html')
+  for (const old of [output, page]) rmSync(old, { force: true })
+  const lines = cellLines(basename(notebook), process.stdout)
+  try {
+    const executed = await runNotebook({ notebook, output, cwd: FOLDER, env, signal, onCell: lines.onCell })
+    await writeFile(page, notebookToHtml(executed, { folder: FOLDER }))
+  } finally {
+    lines.end()
+    if (existsSync(output)) process.stdout.write(`Notebook with outputs: ${relative('', output)}\n`)
+    if (existsSync(page)) process.stdout.write(`The same as a page: ${relative('', page)}\n`)
+  }
+}
+
+function chosen(number: string | undefined): string[] {
+  const files = (number ? [number] : DEFAULT_NOTEBOOKS).map((n) => join(FOLDER, NOTEBOOKS[n]!))
+  const present = files.filter((file) => existsSync(file))
+  if (present.length === 0) throw new RayitoError('USAGE', `There is no notebook ${number ?? ''} in ${FOLDER}`)
+  return present
+}
+
+/** The options as the settings' environment variables: what is not said stays as the environment has it. */
+function settingsOf(options: StartOptions): NodeJS.ProcessEnv {
+  const variables = {
+    RAYITO_SOURCE: options.source,
+    RAYITO_MODEL: options.model,
+    RAYITO_DTYPE: options.dtype,
+    RAYITO_IMAGES: options.images,
+    RAYITO_VERSIONS: options.versions,
+    RAYITO_ACTORS: options.actors,
+    RAY_ADDRESS: options.address,
+  }
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined))
+}
+
+function count(most: number): (text: string) => string {
+  return (text) => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw new InvalidArgumentError(`Expected a whole number from 1 to ${most}.`)
+    return String(value)
+  }
+}
+
+function versionList(text: string): string {
+  const names = text.split(',').map((name) => name.trim().toUpperCase())
+  const wrong = names.find((name) => !(VERSIONS as readonly string[]).includes(name))
+  if (wrong !== undefined) throw new InvalidArgumentError(`Expected a list of ${VERSIONS.join(', ')}.`)
+  return names.join(',')
+}

@@ -1,0 +1,9 @@
+/**
+ * The process of a notebook kernel: tslab's own program, which also ends when the runner that started it is gone (its
+ * end of the pipe on stdin closes), so that no kernel is left behind, however the runner ends.
+ */
+import { createRequire } from 'node:module'
+
+process.stdin.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+
+createRequire(import.meta.url)('tslab/bin/tslab')

@@ -1,0 +1,114 @@
+import { resolve } from 'node:path'
+import { RayitoError } from '../../core/errors.js'
+import { failure } from './failure.js'
+import { Kernel } from './kernel.js'
+import { type CodeCell, type Notebook, readNotebook, textOf, writeNotebook } from './nbformat.js'
+import { type Displays, Outputs } from './outputs.js'
+
+/** How far an execution is. */
+export interface CellProgress {
+  /** Number of the code cell, from 1, and how many there are. */
+  cell: number
+  cells: number
+  /** The last heading above the cell. */
+  title: string
+}
+
+export interface RunOptions {
+  /** The notebook to execute. */
+  notebook: string
+  /** Where the executed notebook is written: with the outputs so far, also when a cell fails. */
+  output: string
+  /** Folder in which the cells run. */
+  cwd: string
+  /** Environment of the kernel. @default process.env */
+  env?: NodeJS.ProcessEnv
+  /** Ends the kernel and what runs in it. */
+  signal?: AbortSignal
+  /** Told when a cell begins; what it returns is called when the cell has ended. */
+  onCell?: (progress: CellProgress) => (status: 'ok' | 'error' | 'stopped') => void
+}
+
+/**
+ * Executes a notebook from top to bottom in a fresh tslab kernel and writes it with its outputs.
+ * Rejects with NOTEBOOK_FAILED (cell number, line and text of the error) when a cell fails, KERNEL_DIED when the kernel
+ * ends, NOTEBOOK_STOPPED when `signal` is aborted; what had run by then is written all the same.
+ */
+export async function runNotebook(options: RunOptions): Promise<Notebook> {
+  const notebook = await readNotebook(options.notebook)
+  for (const cell of codeCells(notebook)) Object.assign(cell, { outputs: [], execution_count: null })
+  const kernel = await Kernel.start({ cwd: resolve(options.cwd), env: options.env })
+  const stop = () => void kernel.close()
+  options.signal?.addEventListener('abort', stop)
+  if (options.signal?.aborted) stop()
+  try {
+    await executeCells(notebook, kernel, options)
+  } finally {
+    options.signal?.removeEventListener('abort', stop)
+    await kernel.close()
+    const kernelspec = { name: 'tslab', display_name: 'TypeScript', language: 'typescript' }
+    notebook.metadata = { ...notebook.metadata, kernelspec, language_info: kernel.languageInfo }
+    await writeNotebook(options.output, notebook)
+  }
+  return notebook
+}
+
+async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOptions): Promise<void> {
+  const displays: Displays = new Map()
+  const cells = codeCells(notebook)
+  for (const [index, cell] of cells.entries()) {
+    const source = textOf(cell.source)
+    if (source.trim() === '') continue
+    const outputs = new Outputs(displays)
+    cell.outputs = outputs.list
+    const place = { cell: index + 1, cells: cells.length, title: titleOf(notebook, cell) }
+    const ended = options.onCell?.(place)
+    try {
+      const { status, count, lossy } = await kernel.execute(source, (message) => outputs.add(message))
+      cell.execution_count = count
+      outputs.end(lossy)
+      ended?.(status === 'ok' ? 'ok' : 'error')
+      if (status !== 'ok')
+        throw await failure(
+          cells.slice(0, index + 1).map((ran) => textOf(ran.source)),
+          outputs.stderr,
+          place,
+          options,
+        )
+    } catch (error) {
+      outputs.end()
+      if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error
+      ended?.(options.signal?.aborted ? 'stopped' : 'error')
+      if (options.signal?.aborted)
+        throw new RayitoError('NOTEBOOK_STOPPED', `Stopped in cell ${place.cell} of ${place.cells} (${place.title})`, {
+          cell: place.cell,
+        })
+      throw new RayitoError('KERNEL_DIED', `Cell ${place.cell} of ${place.cells} (${place.title}): ${error.message}`, {
+        cause: error,
+        cell: place.cell,
+        exitCode: (error as { exitCode?: number }).exitCode,
+      })
+    }
+  }
+}
+
+/** The cells that run, in order. */
+export function codeCells(notebook: Notebook): CodeCell[] {
+  return notebook.cells.filter((cell): cell is CodeCell => cell.cell_type === 'code')
+}
+
+/** Text of the last heading above a cell, without its marks. */
+export function titleOf(notebook: Notebook, cell: CodeCell): string {
+  const above = notebook.cells
+    .slice(0, notebook.cells.indexOf(cell))
+    .filter(({ cell_type }) => cell_type === 'markdown')
+  const headings = above.flatMap(({ source }) => withoutFences(textOf(source)).match(/^#{1,6} .+$/gm) ?? [])
+  return (headings.at(-1) ?? '')
+    .replace(/^#+ /, '')
+    .replace(/[*_`]|\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .trim()
+}
+
+function withoutFences(markdown: string): string {
+  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, '')
+}

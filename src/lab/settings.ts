@@ -1,0 +1,79 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { expected } from '../core/errors.js'
+
+export type VersionName = 'A' | 'B' | 'C1' | 'C2'
+
+/** What the notebook of exercise 1 runs on. Each setting can be chosen by an environment variable, as `npm start` does. */
+export interface Settings {
+  /** The data set. */
+  dataset: string
+  /** Model of the Hub, RAYITO_MODEL. @default undefined: the pipeline's own choice */
+  model: string | undefined
+  /** RAYITO_DTYPE. @default 'fp32' */
+  dtype: 'fp32' | 'q8'
+  /** Where data set and model come from, RAYITO_SOURCE. @default 'auto' */
+  source: 'auto' | 'hub' | 'embedded'
+  /** How many pictures, RAYITO_IMAGES. @default 250 */
+  images: number
+  /** The rows they are: every `step`-th below `stop`; 250 pictures are range(0, 10000, 40). */
+  stop: number
+  step: number
+  /** The versions that run, RAYITO_VERSIONS. @default A,B,C1,C2 */
+  versions: VersionName[]
+  /** How many actors, RAYITO_ACTORS. @default one a core */
+  actors: number
+  /** A cluster's address, RAY_ADDRESS. @default undefined: this machine */
+  address: string | undefined
+  /** Folder of what the notebook leaves behind, RAYITO_OUT. @default ../out, seen from the notebook */
+  out: string
+}
+
+export const VERSIONS: readonly VersionName[] = ['A', 'B', 'C1', 'C2']
+export const DTYPES = ['fp32', 'q8'] as const
+export const SOURCES = ['auto', 'hub', 'embedded'] as const
+/** The rows that the assignment takes its pictures from. */
+export const ROWS = 10_000
+
+/** Reads the settings. Throws INVALID_ARGUMENT naming the variable that is wrong. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const images = whole('RAYITO_IMAGES', env.RAYITO_IMAGES, 250, ROWS)
+  const step = Math.floor(ROWS / images)
+  return {
+    dataset: 'Maysee/tiny-imagenet',
+    model: env.RAYITO_MODEL || undefined,
+    dtype: oneOf('RAYITO_DTYPE', env.RAYITO_DTYPE || 'fp32', DTYPES),
+    source: oneOf('RAYITO_SOURCE', env.RAYITO_SOURCE || 'auto', SOURCES),
+    images,
+    stop: images * step,
+    step,
+    versions: versionList(env.RAYITO_VERSIONS),
+    actors: whole('RAYITO_ACTORS', env.RAYITO_ACTORS, availableParallelism(), 1_024),
+    address: env.RAY_ADDRESS || undefined,
+    out: env.RAYITO_OUT || resolve('..', 'out'),
+  }
+}
+
+/** Python's `range(start, stop, step)`, for steps upwards. */
+export function range(start: number, stop: number, step = 1): number[] {
+  return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step)
+}
+
+function versionList(text: string | undefined): VersionName[] {
+  if (!text) return [...VERSIONS]
+  const names = text.split(',').map((name) => name.trim().toUpperCase())
+  for (const name of names) oneOf('RAYITO_VERSIONS', name, VERSIONS)
+  return VERSIONS.filter((name) => names.includes(name))
+}
+
+function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  return choices.find((choice) => choice === value) ?? expected(name, `one of ${choices.join(', ')}`, value)
+}
+
+function whole(name: string, text: string | undefined, fallback: number, most: number): number {
+  if (!text) return fallback
+  const value = Number(text)
+  return Number.isInteger(value) && value >= 1 && value <= most
+    ? value
+    : expected(name, `a whole number from 1 to ${most}`, text)
+}

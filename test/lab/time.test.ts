@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatTime, time, timeReport } from '#src/lab/time.js'
+
+test('times read as IPython writes them', () => {
+  const cases: [number, string][] = [
+    [0, '0 ns'],
+    [1.234e-9, '1.23 ns'],
+    [4.7e-6, '4.7 μs'],
+    [0.00012345, '123 μs'],
+    [0.08, '80 ms'],
+    [0.9996, '1e+03 ms'],
+    [1, '1 s'],
+    [1.25, '1.25 s'],
+    [12.345, '12.3 s'],
+    [59.99, '60 s'],
+    [60, '1min'],
+    [61.5, '1min 1s'],
+    [125.2, '2min 5s'],
+    [3_600, '1h'],
+    [90_061, '1d 1h 1min 1s'],
+  ]
+  for (const [seconds, text] of cases) assert.equal(formatTime(seconds), text, String(seconds))
+})
+
+test('the report has the lines of %time under its label', () => {
+  assert.equal(
+    timeReport('Version A', { user: 1.2, system: 0.08, wall: 1.25 }),
+    'Version A\nCPU times: user 1.2 s, sys: 80 ms, total: 1.28 s\nWall time: 1.25 s',
+  )
+})
+
+test('time() returns what the function resolves to and lets its error through', async (t) => {
+  const lines: string[] = []
+  t.mock.method(console, 'log', (line: string) => lines.push(line))
+  assert.equal(await time('one', async () => 42), 42)
+  assert.match(lines.join('\n'), /^one\nCPU times: user .+, sys: .+, total: .+\nWall time: .+$/)
+  await assert.rejects(
+    time('two', () => Promise.reject(new RangeError('no'))),
+    RangeError,
+  )
+})

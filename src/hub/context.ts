@@ -10,6 +10,8 @@ export interface Context {
   repo: Required<Repo>
   /** For messages: `dataset Maysee/tiny-imagenet`. */
   name: string
+  /** For messages: the one file that the call is about, if it is about one. */
+  file: string
   /** Without a slash at its end. */
   endpoint: string
   token(): Promise<string | undefined>
@@ -52,6 +54,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
   return {
     repo: { type, id, revision },
     name: `${type} ${id}`,
+    file: '',
     endpoint: endpointOf(options.endpoint ?? (env.HF_ENDPOINT || DEFAULTS.endpoint)),
     token: tokenOf(options.token ?? (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN)),
     offline,

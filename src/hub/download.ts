@@ -24,20 +24,25 @@ export async function download(
   pick: (path: string) => boolean,
   options: HubOptions = {},
 ): Promise<Snapshot> {
-  const context = contextOf(repo, options)
+  return provide(contextOf(repo, options), pick)
+}
+
+/** The same, with everything decided. */
+export async function provide(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {
   try {
-    return await provide(context, pick)
+    return await complete(context, pick)
   } catch (error) {
     // The branch was rewritten, and the commit that the cache knows is no more.
     const forgotten = error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND'
     if (!forgotten || context.refresh || isCommit(context.repo.revision)) throw error
-    return await provide({ ...context, refresh: true }, pick)
+    return await complete({ ...context, refresh: true }, pick)
   }
 }
 
-async function provide(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {
-  const { commit, files } = await listingOf(context)
+async function complete(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {
+  const { commit, files, unsure } = await listingOf(context)
   const wanted = files.filter(({ path }) => pick(path))
+  if (unsure && wanted.length === 0) throw unsure
   const cached = await Promise.all(wanted.map((file) => isCached(context, commit, file)))
   const missing = wanted.filter((_, index) => !cached[index])
   if (missing.length > 0) {

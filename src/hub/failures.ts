@@ -9,14 +9,17 @@ export class Passing extends Error {
   connecting = false
 }
 
+/** `config.json of model owner/name`, or the repository alone. */
+const asked = ({ name, file }: Context, what: string) => (what || file ? `${what || file} of ${name}` : name)
+
 /** A refusal of the Hub, in its own terms (`X-Error-Code`, as huggingface_hub's `hf_raise_for_status` reads it). */
 export function refusal(context: Context, what: string, response: Response, token: string | undefined): RayitoError {
-  const { name, endpoint, repo } = context
+  const { endpoint, repo } = context
   const { status, headers } = response
   const said = headers.get('x-error-message') ?? ''
   const page = `${endpoint}/${repo.type === 'dataset' ? 'datasets/' : ''}${repo.id}`
-  const details = { status, repo: repo.id, file: what }
-  const of = what ? `${what} of ${name}` : name
+  const details = { status, repo: repo.id, file: what || context.file }
+  const of = asked(context, what)
   switch (headers.get('x-error-code')) {
     case 'GatedRepo':
       return new RayitoError(
@@ -30,15 +33,11 @@ export function refusal(context: Context, what: string, response: Response, toke
     case 'RevisionNotFound':
       return new RayitoError(
         'HUB_REVISION_NOT_FOUND',
-        `Expected ${name} to have the revision ${repo.revision}, ${endpoint} has none`,
+        `Expected ${endpoint} to have ${of} at the revision ${repo.revision}, got "revision not found"`,
         details,
       )
     case 'EntryNotFound':
-      return new RayitoError(
-        'HUB_FILE_NOT_FOUND',
-        `Expected ${name} to have ${what || 'its files'}, ${endpoint} has none`,
-        details,
-      )
+      return new RayitoError('HUB_FILE_NOT_FOUND', `Expected ${endpoint} to have ${of}, got "entry not found"`, details)
     case 'RepoNotFound':
       return notFound()
   }
@@ -63,30 +62,33 @@ export function refusal(context: Context, what: string, response: Response, toke
   function notFound() {
     return new RayitoError(
       'HUB_REPO_NOT_FOUND',
-      `Expected ${endpoint} to have the ${name}, got "repository not found"`,
+      `Expected ${endpoint} to have ${of}, got "repository not found"`,
       details,
     )
   }
 }
 
-/** The Hub did not answer as often as it may fail. */
-export function unreachable(
-  { name, endpoint, reached }: Context,
-  what: string,
-  cause: Error,
-  tries: number,
-): RayitoError {
-  const asked = `${what || 'the files'} of ${name}`
+/** The Hub did not answer, or not as often as it may fail, or wants to be left alone for long. */
+export function unreachable(context: Context, what: string, cause: Passing, tries: number): RayitoError {
+  const { endpoint, reached } = context
+  const of = asked(context, what)
+  const got = cause.wait ? `${cause.message} and a wait of ${Math.ceil(cause.wait / 1000)} s` : cause.message
   const message = reached
-    ? `Expected ${endpoint} to send ${asked}, gave up after ${tries} tries: ${cause.message}`
-    : `Expected ${endpoint} to answer for ${asked}, got ${cause.message}`
-  return new RayitoError('HUB_UNREACHABLE', message, { endpoint, cause })
+    ? `Expected ${endpoint} to send ${of}, got ${got} (${tries} ${tries === 1 ? 'try' : 'tries'})`
+    : `Expected ${endpoint} to answer for ${of}, got ${got}`
+  return new RayitoError('HUB_UNREACHABLE', message, {
+    endpoint,
+    repo: context.repo.id,
+    file: what || context.file,
+    cause,
+  })
 }
 
 /** Names the cache where the disk under it fails; other errors pass as they are. */
-export function diskFailure({ name, cacheDir }: Context, what: string, error: unknown): unknown {
+export function diskFailure(context: Context, what: string, error: unknown): unknown {
+  const { cacheDir } = context
   const { code } = (error ?? {}) as NodeJS.ErrnoException
-  const of = what ? `${what} of ${name}` : name
+  const of = asked(context, what)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new RayitoError('HUB_DISK_FULL', `Expected room for ${of} in ${cacheDir}, got ${code}`, {
       cause: error,
@@ -101,17 +103,11 @@ export function diskFailure({ name, cacheDir }: Context, what: string, error: un
 }
 
 /** What is asked for is not in the cache, and nobody else may be asked. */
-export function notCached({ name, repo, cacheDir }: Context, what = '', count = 1): RayitoError {
+export function notCached(context: Context, what = '', count = 1): RayitoError {
+  const { repo, cacheDir } = context
   const others = count > 1 ? ` and ${count - 1} more` : ''
-  const asked = what ? `${what}${others} of ${name}` : `${name} at ${repo.revision}`
-  return new RayitoError(
-    'HUB_OFFLINE',
-    `Expected ${asked} in the cache ${cacheDir}, as requests are turned off, got nothing`,
-    {
-      repo: repo.id,
-      file: what,
-    },
-  )
+  const message = `Expected ${asked(context, what)} (${repo.revision})${others} in the cache ${cacheDir}, as requests are turned off`
+  return new RayitoError('HUB_OFFLINE', message, { repo: repo.id, file: what || context.file })
 }
 
 /** An abort, as the caller of `abort` gave it. */

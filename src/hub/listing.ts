@@ -21,8 +21,8 @@ export async function cachedListing(context: Context): Promise<{ commit: string 
   return { commit, listing: commit ? await readListing(context, commit) : null }
 }
 
-/** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds. */
-export async function listingOf(context: Context): Promise<Listing> {
+/** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds: `unsure`, and why. */
+export async function listingOf(context: Context): Promise<Listing & { unsure?: RayitoError }> {
   const { commit, listing } = await cachedListing(context)
   if (listing) return listing
   let failure = notCached(context)
@@ -40,7 +40,7 @@ export async function listingOf(context: Context): Promise<Listing> {
     `the cache has ${files.length} files of ${context.name} and no list of them: there may be more on the Hub`,
     'RayitoWarning',
   )
-  return { commit, files }
+  return { commit, files, unsure: failure }
 }
 
 /** The listing from the Hub, kept in the cache. Of many that ask at once, one asks the Hub. */

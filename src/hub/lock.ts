@@ -21,6 +21,11 @@ export interface LockOptions {
   signal?: AbortSignal
   /** Called at each look while another holds the lock. */
   waiting?: () => void | Promise<void>
+  /**
+   * Milliseconds after which an untouched lock counts as left behind.
+   * @default 10000
+   */
+  stale?: number
 }
 
 /** Runs `work` while holding the lock at `path`. */
@@ -36,7 +41,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
   }
 }
 
-async function acquire(path: string, holder: string, { signal, waiting }: LockOptions): Promise<void> {
+async function acquire(path: string, holder: string, { signal, waiting, stale = STALE }: LockOptions): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   let touched = 0
   let since = 0
@@ -48,7 +53,7 @@ async function acquire(path: string, holder: string, { signal, waiting }: LockOp
     if (other === null || found === null) continue
     // Only this process's own clock is asked: machines that share a folder may differ in theirs.
     if (found.mtimeMs !== touched) [touched, since] = [found.mtimeMs, performance.now()]
-    if (isGone(other) || performance.now() - since > STALE) await takeAway(path, other)
+    if (isGone(other) || performance.now() - since > stale) await takeAway(path, other)
     else {
       await waiting?.()
       await sleep(Math.min(25 * 1.5 ** look, 500) * (0.75 + Math.random() / 2), undefined, { signal }).catch(

@@ -55,7 +55,7 @@ async function send(context: Context, url: URL, init: RequestInit): Promise<Resp
   const response = await listen(context, silence, () =>
     context.fetch(url, { ...init, signal: AbortSignal.any(signals) }),
   ).catch((error) => {
-    throw context.signal?.aborted ? context.signal.reason : passing(error, url)
+    throw context.signal?.aborted ? context.signal.reason : passing(error, url, true)
   })
   if (!response.body) return response
   const reader = response.body.getReader()
@@ -88,11 +88,14 @@ async function listen<T>({ idleTimeout }: Context, silence: AbortController, wai
 }
 
 /** What fetch throws says little ("fetch failed"); its cause says what happened. */
-function passing(error: unknown, url: URL, connecting = true): Passing {
-  if (error instanceof Passing) return error
+function passing(error: unknown, url: URL, connecting: boolean): Passing {
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   const code = cause?.code ?? (error as NodeJS.ErrnoException).code
-  const result = new Passing(code ? `${code} from ${url.host}` : (error as Error).message, { cause: error })
+  const result =
+    error instanceof Passing
+      ? error
+      : new Passing(code ? `${code} from ${url.host}` : (error as Error).message, { cause: error })
+  // A connection that broke was one.
   result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
   return result
 }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { withLock } from '#src/hub/lock.js'
+import { temporary } from './support.js'
+
+test('one at a time, and every one in the end', async (t) => {
+  const path = join(temporary(t), 'locks', 'a')
+  let inside = 0
+  const seen: number[] = []
+  await Promise.all(
+    Array.from({ length: 6 }, (_, i) =>
+      withLock(path, async () => {
+        assert.equal(++inside, 1)
+        await new Promise((go) => setImmediate(go))
+        seen.push(i)
+        inside--
+      }),
+    ),
+  )
+  assert.deepEqual(seen.sort(), [0, 1, 2, 3, 4, 5])
+  assert.deepEqual(readdirSync(join(path, '..')), [])
+})
+
+test('is released when the work fails', async (t) => {
+  const path = join(temporary(t), 'a')
+  await assert.rejects(
+    withLock(path, () => Promise.reject(new Error('work failed'))),
+    /work failed/,
+  )
+  assert.equal(await withLock(path, async () => 'free'), 'free')
+})
+
+test('is taken over at once from a process that has ended', async (t) => {
+  const path = join(temporary(t), 'a')
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
+  writeFileSync(path, JSON.stringify({ pid, host: hostname(), id: 'x' }))
+  let waited = 0
+  await withLock(path, async () => {}, { waiting: () => void waited++ })
+  assert.equal(waited, 0)
+})
+
+test('is not taken from a living process or from another machine, as long as it is touched', async (t) => {
+  for (const other of [
+    { pid: process.pid, host: hostname() },
+    { pid: 1, host: 'elsewhere' },
+  ]) {
+    const path = join(temporary(t), 'a')
+    writeFileSync(path, JSON.stringify({ ...other, id: 'x' }))
+    const abort = new AbortController()
+    let looks = 0
+    const waiting = () => {
+      utimesSync(path, new Date(), new Date(Date.now() + looks * 1000))
+      if (++looks === 3) abort.abort(new Error('waited'))
+    }
+    await assert.rejects(
+      withLock(path, async () => assert.fail('taken'), { signal: abort.signal, waiting }),
+      /waited/,
+    )
+    assert.ok(existsSync(path))
+  }
+})
+
+test('is taken over from a holder that no longer touches it', async (t) => {
+  const path = join(temporary(t), 'a')
+  writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname(), id: 'a thread that was ended' }))
+  assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
+})
+
+test('what is no lock of ours is taken over, too', async (t) => {
+  const path = join(temporary(t), 'a')
+  writeFileSync(path, '')
+  assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
+})

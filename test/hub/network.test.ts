@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { download, type HubOptions, hubFile } from '#src/hub/index.js'
+import { DATASET, LARGE, noise, setup, temporary } from './support.js'
+
+const TRAIN = 'data/train.parquet'
+const sha256 = createHash('sha256').update(LARGE).digest('hex')
+const blobs = ({ cacheDir }: HubOptions) => join(cacheDir!, 'datasets--owner--pictures/blobs')
+
+test('sends the token to the host of the Hub, never along a redirect to another', async (t) => {
+  const { hub, options } = await setup(t)
+  await download(DATASET, () => true, { ...options, token: 'hf_secret' })
+  const [own, other] = [
+    hub.requests.filter(({ host }) => host === 'hub'),
+    hub.requests.filter(({ host }) => host === 'cdn'),
+  ]
+  assert.equal(other.length, 2)
+  assert.deepEqual(new Set(own.map(({ authorization }) => authorization)), new Set(['Bearer hf_secret']))
+  assert.deepEqual(new Set(other.map(({ authorization }) => authorization)), new Set([undefined]))
+})
+
+test('sends no token to the next page of a listing when that lies on another host', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.pageSize = 2
+  const asked: [string, string | null][] = []
+  const elsewhere: typeof fetch = async (input, init) => {
+    const url = new URL(String(input))
+    asked.push([url.host, new Headers(init?.headers).get('authorization')])
+    if (url.host === 'elsewhere.test') return Response.json([])
+    const response = await fetch(input, init)
+    const link = response.headers.get('link')
+    if (!link) return response
+    return new Response(response.body, {
+      headers: { link: link.replace(new URL(hub.endpoint).host, 'elsewhere.test') },
+    })
+  }
+  await download(DATASET, () => false, { ...options, token: 'hf_secret', fetch: elsewhere })
+  assert.deepEqual(asked.at(-1), ['elsewhere.test', null])
+  assert.equal(asked[0]![1], 'Bearer hf_secret')
+})
+
+test('takes the token from HF_TOKEN, else from the file that `hf auth login` writes', async (t) => {
+  const { hub, options } = await setup(t)
+  const home = temporary(t)
+  const { HF_TOKEN, HF_HOME } = process.env
+  t.after(() => {
+    for (const [name, value] of Object.entries({ HF_TOKEN, HF_HOME })) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  })
+  hub.faults.gated = 'hf_saved'
+  process.env.HF_HOME = home
+  delete process.env.HF_TOKEN
+  writeFileSync(join(home, 'token'), 'hf_saved\n')
+  await hubFile(DATASET, 'README.md', { ...options, token: undefined })
+  process.env.HF_TOKEN = 'hf_other'
+  await assert.rejects(hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true }), {
+    code: 'HUB_GATED',
+  })
+})
+
+test('continues a download that was cut where it broke off', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.cut = 3
+  const path = await hubFile(DATASET, TRAIN, options)
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
+  // What was under way when the connection broke is lost, what was written is not.
+  const starts = hub.requests
+    .filter(({ host }) => host === 'cdn')
+    .map(({ range }) => Number(/\d+/.exec(range ?? '0')?.[0]))
+  assert.equal(starts[0], 0)
+  assert.equal(new Set(starts).size, 4)
+  assert.deepEqual(
+    starts,
+    [...starts].sort((a, b) => a - b),
+  )
+  assert.deepEqual(
+    readdirSync(blobs(options)).filter((name) => name.endsWith('.incomplete')),
+    [],
+  )
+})
+
+test('continues what an earlier program left', async (t) => {
+  const { hub, options } = await setup(t)
+  const listed = await download(DATASET, () => false, options)
+  mkdirSync(blobs(options))
+  writeFileSync(join(blobs(options), `${sha256}.incomplete`), LARGE.subarray(0, 123_456))
+  const { folder } = await download(DATASET, (path) => path === TRAIN, options)
+  assert.equal(folder, listed.folder)
+  assert.deepEqual(readFileSync(join(folder, TRAIN)), Buffer.from(LARGE))
+  assert.deepEqual(
+    hub.downloads.map(({ range }) => range),
+    ['bytes=123456-'],
+  )
+})
+
+for (const [what, bytes] of [
+  ['of wrong bytes', noise(100_000, 'wrong')],
+  ['longer than the file', noise(400_000)],
+] as const)
+  test(`starts anew after a rest ${what}`, async (t) => {
+    const { options } = await setup(t)
+    mkdirSync(blobs(options), { recursive: true })
+    writeFileSync(join(blobs(options), `${sha256}.incomplete`), bytes)
+    assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
+  })
+
+test('starts anew at a server that knows no ranges', async (t) => {
+  const { hub, options } = await setup(t)
+  Object.assign(hub.faults, { cut: 1, norange: true })
+  assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
+})
+
+test('gives up a transfer that falls silent, and continues it', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.stall = 2
+  const path = await hubFile(DATASET, TRAIN, { ...options, idleTimeout: 100 })
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
+  assert.deepEqual(
+    hub.downloads.map(({ range }) => range),
+    [undefined, 'bytes=150000-', 'bytes=225000-'],
+  )
+})
+
+test('gives up a transfer that stays silent', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.stall = Number.POSITIVE_INFINITY
+  await assert.rejects(
+    hubFile(DATASET, TRAIN, { ...options, idleTimeout: 50, retries: 2 }),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, 'HUB_UNREACHABLE')
+      assert.match(
+        error.message,
+        /data\/train\.parquet of dataset owner\/pictures, got nothing for 0\.05 s \(\d tries\)/,
+      )
+      return true
+    },
+  )
+})
+
+test('waits as long as a busy Hub says, in seconds, as a date or in its rate limit', async (t) => {
+  const { hub, options } = await setup(t)
+  for (const retryAfter of ['0', new Date(0).toUTCString(), null]) {
+    Object.assign(hub.faults, { busy: 2, retryAfter })
+    await download(DATASET, () => true, { ...options, refresh: true })
+  }
+  Object.assign(hub.faults, { busy: 1, retryAfter: '3600' })
+  await assert.rejects(
+    download(DATASET, () => true, { ...options, refresh: true }),
+    {
+      code: 'HUB_UNREACHABLE',
+      message: /got 429 Too Many Requests and a wait of 3600 s/,
+    },
+  )
+})
+
+test('asks a Hub that fails a bounded number of times', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.error = 4
+  await hubFile(DATASET, 'README.md', options)
+  hub.reset()
+  hub.faults.error = Number.POSITIVE_INFINITY
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, retries: 3 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /data\/train\.parquet of dataset owner\/pictures, got 503 Service Unavailable \(4 tries\)/,
+  })
+  assert.equal(hub.requests.length, 4)
+})
+
+test('asks the Hub for a new address when a signed one is too old', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.expired = 1
+  assert.ok(await hubFile(DATASET, TRAIN, options))
+  assert.deepEqual(
+    hub.requests.slice(-4).map(({ host }) => host),
+    ['hub', 'cdn', 'hub', 'cdn'],
+  )
+})
+
+test('downloads once more when a byte is wrong', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.wrong = 1
+  assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
+  assert.equal(hub.downloads.length, 2)
+})
+
+test('a byte wrong twice is an error, and nothing of it stays', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.wrong = Number.POSITIVE_INFINITY
+  await assert.rejects(hubFile(DATASET, TRAIN, options), {
+    code: 'HUB_CHECKSUM',
+    message:
+      /^Expected data\/train\.parquet of dataset owner\/pictures to have the sha256 [0-9a-f]{64}, got [0-9a-f]{64} twice\. Try again later/,
+  })
+  assert.equal(hub.downloads.length, 2)
+  assert.deepEqual(readdirSync(blobs(options)), [])
+})
+
+test('checks files outside large-file storage by their git id', async (t) => {
+  const { options } = await setup(t)
+  const meddling: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    return String(input).includes('direct') ? new Response((await response.text()).replace('hello', 'hallo')) : response
+  }
+  await assert.rejects(hubFile(DATASET, 'README.md', { ...options, fetch: meddling }), {
+    code: 'HUB_CHECKSUM',
+    message: /git's id/,
+  })
+})
+
+test('says at once, with its address, that nobody answers', async (t) => {
+  const { options } = await setup(t)
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  await new Promise((done) => server.close(done))
+  let asked = 0
+  const counting: typeof fetch = (input, init) => {
+    asked++
+    return fetch(input, init)
+  }
+  await assert.rejects(
+    hubFile(DATASET, TRAIN, { ...options, endpoint, fetch: counting }),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, 'HUB_UNREACHABLE')
+      assert.ok(
+        error.message.startsWith(
+          `Expected ${endpoint} to answer for data/train.parquet of dataset owner/pictures, got ECONNREFUSED`,
+        ),
+        error.message,
+      )
+      assert.match(error.message, /HF_ENDPOINT/)
+      return true
+    },
+  )
+  assert.equal(asked, 1)
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, endpoint: 'http://no-such-host.invalid' }), {
+    code: 'HUB_UNREACHABLE',
+    message: /http:\/\/no-such-host\.invalid to answer/,
+  })
+})
+
+test('a server that takes connections and says nothing is given up', async (t) => {
+  const { options } = await setup(t)
+  const mute = createServer().listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  const sockets = new Set<{ destroy(): void }>()
+  mute.on('connection', (socket) => sockets.add(socket))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    mute.close()
+  })
+  const endpoint = `http://127.0.0.1:${(mute.address() as { port: number }).port}`
+  let asked = 0
+  const counting: typeof fetch = (input, init) => {
+    asked++
+    return fetch(input, init)
+  }
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, endpoint, fetch: counting, idleTimeout: 50 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /to answer for .* got nothing for 0\.05 s/,
+  })
+  assert.equal(asked, 1)
+})
+
+test('an answer that is not the Hub’s is called so', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.login = true
+  await assert.rejects(hubFile(DATASET, TRAIN, options), {
+    code: 'HUB_PROTOCOL',
+    message: /to list dataset owner\/pictures as the Hub does/,
+  })
+})
+
+test('an abort ends it with the reason given, and the next one continues', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.hold = 1
+  const abort = new AbortController()
+  const held = once(hub, 'held')
+  const failing = assert.rejects(hubFile(DATASET, TRAIN, { ...options, signal: abort.signal }), /enough/)
+  await held
+  // What has been sent must have been written, for the rest to be known.
+  const partial = join(blobs(options), `${sha256}.incomplete`)
+  while (!existsSync(partial) || readFileSync(partial).length < 150_000) await new Promise((go) => setImmediate(go))
+  abort.abort(new Error('enough'))
+  await failing
+  assert.ok(await hubFile(DATASET, TRAIN, options))
+  assert.equal(hub.downloads.at(-1)?.range, 'bytes=150000-')
+})

@@ -208,8 +208,17 @@ export class HubStandIn extends EventEmitter {
     if (!files) return refuse(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`)
     const commit = sha1(...files.map(({ path, oid }) => path + oid))
 
-    if (api && verb === 'revision')
-      return json(response, { id: `${owner}/${repo}`, sha: commit, lastModified: '2022-10-12T00:00:00.000Z' })
+    if (api && (verb === undefined || verb === 'revision')) {
+      const siblings = files.map(({ path }) => ({ rfilename: path }))
+      const about = {
+        private: false,
+        gated: false,
+        disabled: false,
+        tags: [],
+        lastModified: '2022-10-12T00:00:00.000Z',
+      }
+      return json(response, { id: `${owner}/${repo}`, sha: commit, siblings, ...about })
+    }
     if (api && verb === 'tree') {
       const start = Number(searchParams.get('cursor') ?? 0)
       const end = start + this.pageSize
@@ -230,10 +239,15 @@ export class HubStandIn extends EventEmitter {
       return void response.writeHead(302, { ...linked, location: `${this.cdn}/${file.sha256}?signature=1` }).end()
     if (!searchParams.has('direct'))
       return void response.writeHead(307, { ...linked, location: `${pathname}?direct` }).end()
-    return this.#send(request, response, file)
+    return this.#send(request, response, file, { 'x-repo-commit': commit })
   }
 
-  async #send(request: IncomingMessage, response: ServerResponse, { bytes, sha256, oid }: File): Promise<void> {
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { bytes, sha256, oid }: File,
+    more = {},
+  ): Promise<void> {
     const { faults } = this
     const range = faults.norange ? null : /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
     const start = Number(range?.[1] ?? 0)
@@ -241,6 +255,7 @@ export class HubStandIn extends EventEmitter {
       'content-length': bytes.length - start,
       'accept-ranges': 'bytes',
       etag: `"${sha256 ?? oid}"`,
+      ...more,
       ...(range && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
     })
     if (request.method === 'HEAD') return void response.end()

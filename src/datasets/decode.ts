@@ -1,0 +1,91 @@
+import { RayitoError } from '../core/errors.js'
+
+/** Pixels as Pillow's `L`, `RGB` or `RGBA` hold them. */
+export interface Pixels {
+  data: Uint8Array
+  width: number
+  height: number
+  channels: 1 | 3 | 4
+}
+
+/**
+ * Decodes PNG, JPEG, WebP or the first frame of a GIF to the bytes that Pillow 13 gives: colour profiles are ignored,
+ * 16-bit colour keeps its high byte, 16-bit grey is clipped at 255, CMYK becomes RGB, a palette becomes its colours, and
+ * the EXIF orientation is applied.
+ * @param maxPixels width × height at most, judged from the header, before anything is unfolded
+ */
+export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixels> {
+  const { default: sharp } = await import('sharp')
+  // failOn 'error' takes what Pillow takes (warnings) and refuses what it refuses (truncation, damage).
+  const input = { failOn: 'error', ignoreIcc: true, limitInputPixels: false } as const
+  try {
+    const picture = sharp(bytes, input)
+    const { width, height, format, space, hasAlpha, orientation } = await picture.metadata()
+    if (!FORMATS.has(format)) throw invalid(bytes)
+    if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
+    if (orientation && orientation > 1) picture.autoOrient()
+    if (space === 'cmyk') picture.pipelineColourspace('cmyk').toColourspace('cmyk')
+    else if (space === 'grey16') picture.toColourspace('grey16')
+    else if (space === 'b-w' && !hasAlpha) picture.toColourspace('b-w')
+    else picture.toColourspace('srgb')
+    if (space === 'grey16' && !hasAlpha) return await grey16(picture)
+    const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true })
+    const size = { width: info.width, height: info.height }
+    if (space === 'cmyk') return { data: fromCmyk(data), ...size, channels: 3 }
+    return { data, ...size, channels: info.channels as 1 | 3 | 4 }
+  } catch (error) {
+    if (error instanceof RayitoError) throw error
+    throw isCutShort(bytes) ? truncated(bytes, error) : invalid(bytes, error)
+  }
+}
+
+const FORMATS = new Set<string>(['jpeg', 'png', 'webp', 'gif'])
+
+async function grey16(picture: import('sharp').Sharp): Promise<Pixels> {
+  const { data, info } = await picture.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true })
+  const wide = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+  return { data: Uint8Array.from(wide, (v) => Math.min(v, 255)), width: info.width, height: info.height, channels: 1 }
+}
+
+/** Pillow's CMYK to RGB (libImaging's Convert.c): clip((255 − K) − (255 − K)·C / 255), rounded as its MULDIV255. */
+function fromCmyk(data: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((data.length / 4) * 3)
+  let o = 0
+  for (let i = 0; i < data.length; i += 4) {
+    const light = 255 - data[i + 3]!
+    for (let c = 0; c < 3; c++) {
+      const t = data[i + c]! * light + 128
+      rgb[o++] = Math.max(0, light - (((t >> 8) + t) >> 8))
+    }
+  }
+  return rgb
+}
+
+/** Whether a picture that cannot be read begins as one and lacks its end. */
+function isCutShort(bytes: Uint8Array): boolean {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const head = view.toString('latin1', 0, 16)
+  if (head.startsWith('\xff\xd8')) return view.lastIndexOf('\xff\xd9', undefined, 'latin1') < 2
+  if (head.startsWith('\x89PNG')) return !view.includes('IEND', 0, 'latin1')
+  if (head.startsWith('GIF8')) return view[view.length - 1] !== 0x3b
+  return head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP' && view.length < view.readUInt32LE(4) + 8
+}
+
+const kilobytes = (bytes: Uint8Array) => `${bytes.length.toLocaleString('en')} bytes`
+
+function invalid(bytes: Uint8Array, cause?: unknown): RayitoError {
+  const head = Buffer.from(bytes.subarray(0, 8)).toString('hex')
+  const got = bytes.length === 0 ? 'no bytes' : `${kilobytes(bytes)} that begin with 0x${head}`
+  return new RayitoError('IMAGE_INVALID', `Expected a picture, got ${got}`, { cause })
+}
+
+function truncated(bytes: Uint8Array, cause: unknown): RayitoError {
+  return new RayitoError('IMAGE_TRUNCATED', `Expected a whole picture, got one cut short after ${kilobytes(bytes)}`, {
+    cause,
+  })
+}
+
+function tooLarge(width: number, height: number, maxPixels: number): RayitoError {
+  const most = maxPixels.toLocaleString('en')
+  return new RayitoError('IMAGE_TOO_LARGE', `Expected a picture of at most ${most} pixels, got ${width}×${height}`)
+}

@@ -1,0 +1,210 @@
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expected, RayitoError } from '../core/errors.js'
+import { download, type HubOptions, listFiles, type Repo } from '../hub/index.js'
+import { Dataset, type ImageRow } from './dataset.js'
+import { DatasetDict } from './dataset-dict.js'
+import { PageCache } from './parquet/page-cache.js'
+import { ParquetSource } from './parquet-source.js'
+import { PictureSource } from './picture-source.js'
+import type { ReadOptions, Source } from './source.js'
+import { fits, splitsOf } from './splits.js'
+import { missing } from './strict-record.js'
+
+export interface LoadOptions extends HubOptions {
+  /** Return this split alone, as a Dataset; on the Hub, download nothing else. */
+  split?: string
+  /**
+   * Which files to take, as paths or patterns (`*`, `**`, `?`) from the root of the repository or folder; by split, or all
+   * for `train`.
+   * @default what the names of the files tell
+   */
+  dataFiles?: string | readonly string[] | Readonly<Record<string, string | readonly string[]>>
+  /**
+   * Branch, tag or commit of the repository.
+   * @default 'main'
+   */
+  revision?: string
+  /**
+   * Bytes of decoded pages to keep, for all splits together.
+   * @default 67108864 (64 MiB)
+   */
+  cacheBytes?: number
+  /**
+   * Pixels of a picture at most; see Image.open.
+   * @default 89478485
+   */
+  maxPixels?: number
+}
+
+const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: 89_478_485 }
+
+/** Where the Hub keeps its own conversion of data sets that are not in Parquet. */
+const CONVERTED = 'refs/convert/parquet'
+
+/**
+ * Loads a data set: of the Hub (`owner/name`, downloaded once), from a Parquet file or a folder of them, or from a folder of
+ * pictures that lie in a folder for each class (the classes are the folders' names, sorted). Only the files' metadata are
+ * read; see {@link Dataset}.
+ *
+ * Resolves to the splits, or to one with the option `split`. Give the type of a row where it is not `{ image, label }`.
+ * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_BROKEN, and the codes HUB_* of the download.
+ */
+export function loadDataset<Row extends object = ImageRow>(
+  nameOrPath: string | URL,
+  options: LoadOptions & { split: string },
+): Promise<Dataset<Row>>
+export function loadDataset<Row extends object = ImageRow>(
+  nameOrPath: string | URL,
+  options?: LoadOptions & { split?: undefined },
+): Promise<DatasetDict<Row>>
+export async function loadDataset<Row extends object = ImageRow>(
+  nameOrPath: string | URL,
+  options: LoadOptions = {},
+): Promise<Dataset<Row> | DatasetDict<Row>> {
+  const {
+    split,
+    dataFiles,
+    revision,
+    cacheBytes = DEFAULTS.cacheBytes,
+    maxPixels = DEFAULTS.maxPixels,
+    ...hub
+  } = options
+  if (!(cacheBytes >= 0)) expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
+  if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
+  const wanted = { split, dataFiles }
+  const path = await localPath(nameOrPath)
+  const found = path === null ? await onHub(String(nameOrPath), revision, hub, wanted) : await onDisk(path, wanted)
+  const splits = await open(found, { cacheBytes, maxPixels })
+  if (split !== undefined) return new Dataset<Row>(splits.get(split)!)
+  return new DatasetDict<Row>(Object.fromEntries([...splits].map(([name, source]) => [name, new Dataset<Row>(source)])))
+}
+
+interface Wanted {
+  split: string | undefined
+  dataFiles: LoadOptions['dataFiles']
+}
+
+/** Files of the chosen splits below a folder. */
+interface Found {
+  folder: string
+  splits: Map<string, string[]>
+}
+
+/** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
+async function localPath(name: string | URL): Promise<string | null> {
+  if (name instanceof URL || name.startsWith('file:')) return fileURLToPath(name)
+  if (typeof name !== 'string' || name === '') expected('nameOrPath', 'the name of a data set or a path', name)
+  if (await stat(name).catch(() => null)) return resolve(name)
+  const isName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(name) && !name.endsWith('.parquet')
+  if (isName) return null
+  throw new RayitoError('DATASET_NOT_FOUND', `Expected a data set, got \`${name}\`, where there is no file or folder`)
+}
+
+async function onDisk(path: string, wanted: Wanted): Promise<Found> {
+  const isFile = (await stat(path)).isFile()
+  const folder = isFile ? dirname(path) : path
+  const files = isFile ? [basename(path)] : await filesBelow(path)
+  return { folder, splits: choose(files, wanted, path) }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, '/'))
+}
+
+async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {
+  let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
+  let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
+  if (kindOf(paths) === null && revision === undefined && wanted.dataFiles === undefined) {
+    repo = { ...repo, revision: CONVERTED }
+    paths = await listFiles(repo, hub).then(
+      ({ files }) => files.map(({ path }) => path),
+      () => paths,
+    )
+  }
+  const splits = choose(paths, wanted, id)
+  const needed = new Set([...splits.values()].flat())
+  const { folder } = await download(repo, (path) => needed.has(path), hub)
+  return { folder, splits }
+}
+
+/** The data files by split, those of the option `split` only. */
+function choose(paths: string[], { split, dataFiles }: Wanted, where: string): Map<string, string[]> {
+  const visible = paths.filter((path) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__')))
+  const splits = dataFiles === undefined ? splitsOf(dataOf(visible)) : matching(visible, dataFiles, where)
+  if (splits.size === 0)
+    throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
+  if (split === undefined) return splits
+  const files = splits.get(split)
+  if (!files) throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()])
+  return new Map([[split, files]])
+}
+
+const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }
+
+function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
+  if (paths.some((path) => KINDS.parquet.test(path))) return 'parquet'
+  return paths.some((path) => KINDS.pictures.test(path)) ? 'pictures' : null
+}
+
+/** Parquet files where there are any, else pictures. */
+function dataOf(paths: string[]): string[] {
+  const kind = kindOf(paths)
+  return kind === null ? [] : paths.filter((path) => KINDS[kind].test(path))
+}
+
+function matching(
+  paths: string[],
+  dataFiles: NonNullable<LoadOptions['dataFiles']>,
+  where: string,
+): Map<string, string[]> {
+  const bySplit = typeof dataFiles === 'string' || Array.isArray(dataFiles) ? { train: dataFiles } : dataFiles
+  return new Map(
+    Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
+      const files = [patterns].flat().flatMap((pattern) => {
+        const found = paths.filter((path) => fits(path, pattern)).sort()
+        if (found.length > 0) return found
+        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
+      })
+      return [split, dataOf([...new Set(files)])]
+    }),
+  )
+}
+
+async function open({ folder, splits }: Found, options: ReadOptions): Promise<Map<string, Source>> {
+  const all = [...splits.values()].flat()
+  if (kindOf(all) === 'parquet') return openParquet(folder, splits, options)
+  return openPictures(folder, splits, options)
+}
+
+async function openParquet(
+  folder: string,
+  splits: Found['splits'],
+  options: ReadOptions,
+): Promise<Map<string, Source>> {
+  const cache = new PageCache(options.cacheBytes)
+  const opened = [...splits].map(async ([split, paths]) => {
+    const files = paths.map((path) => join(folder, path))
+    return [split, await ParquetSource.open({ kind: 'parquet', files, options }, cache)] as const
+  })
+  return new Map(await Promise.all(opened))
+}
+
+/** As Python's imagefolder: classes are folders' names where all pictures lie equally deep in more than one folder. */
+function openPictures(folder: string, splits: Found['splits'], options: ReadOptions): Map<string, Source> {
+  const all = [...splits.values()].flat()
+  const classOf = (path: string) => basename(dirname(`root/${path}`))
+  const depths = new Set(all.map((path) => path.split('/').length))
+  const classes = [...new Set(all.map(classOf))].sort()
+  const names = depths.size === 1 && classes.length > 1 ? classes : []
+  const sources = [...splits].map(([split, paths]) => {
+    const files = paths.map((path) => join(folder, path))
+    const labels = names.length > 0 ? paths.map((path) => names.indexOf(classOf(path))) : []
+    return [split, new PictureSource({ kind: 'pictures', files, labels, names, options })] as const
+  })
+  return new Map(sources)
+}

@@ -1,0 +1,77 @@
+import { RayitoError } from '../core/errors.js'
+import { type Features, parquetFeatures } from './features.js'
+import { Image } from './image.js'
+import { PageCache } from './parquet/page-cache.js'
+import { ParquetFile } from './parquet/parquet-file.js'
+import type { Place, Source } from './source.js'
+
+type ParquetPlace = Extract<Place, { kind: 'parquet' }>
+
+/** Rows of one or several Parquet files, one after the other. */
+export class ParquetSource implements Source {
+  readonly numRows: number
+  readonly features: Features
+  /** First row of each file. */
+  readonly #starts: number[] = []
+
+  private constructor(
+    readonly place: ParquetPlace,
+    readonly files: readonly ParquetFile[],
+  ) {
+    let start = 0
+    for (const { numRows } of files) {
+      this.#starts.push(start)
+      start += numRows
+    }
+    this.numRows = start
+    const [first] = files
+    if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
+    this.features = parquetFeatures(first.columns, first.note('huggingface'))
+    const names = Object.keys(this.features).join(', ')
+    for (const { columns, file } of files) {
+      const own = columns.map(({ element }) => element.name).join(', ')
+      if (own !== names)
+        throw new RayitoError('DATASET_BROKEN', `Expected ${file.path} to have the columns ${names}, got ${own}`)
+    }
+  }
+
+  /** Reads the metadata of the files and nothing else. */
+  static async open(place: ParquetPlace, cache = new PageCache(place.options.cacheBytes)): Promise<ParquetSource> {
+    const files = await Promise.all(place.files.map((path) => ParquetFile.open(path, cache)))
+    return new ParquetSource(place, files)
+  }
+
+  async row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>> {
+    let which = this.#starts.length - 1
+    while (this.#starts[which]! > index) which--
+    const file = this.files[which]!
+    const inFile = index - this.#starts[which]!
+    const chosen = file.columns.filter(({ element }) => !columns || columns.includes(element.name))
+    const entries = chosen.map(async (column) => {
+      const { name } = column.element
+      if (this.features[name]?.type !== 'Image') return [name, await file.value(inFile, column)]
+      return [name, await this.#image(file, inFile, column, index)]
+    })
+    return Object.fromEntries(await Promise.all(entries))
+  }
+
+  /** A picture lies in its row, or as a file that the row names; null stays null. */
+  async #image(
+    file: ParquetFile,
+    row: number,
+    column: ParquetFile['columns'][number],
+    index: number,
+  ): Promise<Image | null> {
+    const nested = column.children.length > 0
+    const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
+    const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
+    if (source === null) return null
+    try {
+      return await Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
+    } catch (error) {
+      if (!(error instanceof RayitoError)) throw error
+      const { code, message } = error
+      throw new RayitoError(code, `Row ${index}: ${message}`, { remedy: '', cause: error })
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Features } from './features.js'
+
+/** Where rows come from. */
+export interface Source {
+  readonly numRows: number
+  readonly features: Features
+  /** Enough to open it again in another thread. */
+  readonly place: Place
+  /** A row with these columns (default all). The index is known to lie inside. */
+  row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>>
+}
+
+export interface ReadOptions {
+  /** Bytes of decoded pages to keep. */
+  cacheBytes: number
+  /** Pixels of a picture at most. */
+  maxPixels: number
+}
+
+/** Plain data that tells where a source lies. */
+export type Place =
+  | { kind: 'parquet'; files: string[]; options: ReadOptions }
+  | { kind: 'pictures'; files: string[]; labels: number[]; names: string[]; options: ReadOptions }
+
+/** Opens a source by its place. */
+export async function reopen(place: Place): Promise<Source> {
+  if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
+  return new (await import('./picture-source.js')).PictureSource(place)
+}

@@ -23,7 +23,8 @@ const FILTERS: Record<Smooth, { support: number; at: (x: number) => number }> = 
       if (x === 0) return 1
       if (Math.abs(x) >= 1) return 0
       const t = Math.abs(x) * Math.PI
-      return (Math.sin(t) / t) * (0.54 + 0.46 * Math.cos(t))
+      // Pillow writes these two constants in single precision, and it shows.
+      return (Math.sin(t) / t) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(t))
     },
   },
   bicubic: {

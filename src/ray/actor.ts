@@ -1,0 +1,55 @@
+import type { Task } from './task.js'
+
+export type ActorState = 'pending' | 'alive' | 'restarting' | 'dead'
+
+export interface ActorSettings {
+  name: string | undefined
+  namespace: string
+  numCpus: number
+  maxRestarts: number
+  maxTaskRetries: number
+  maxConcurrency: number
+  detached: boolean
+}
+
+/** An actor as the driver knows it: its constructor call, its state and the calls that wait for it in order. */
+export class Actor {
+  state: ActorState = 'pending'
+  restarts = 0
+  /** Calls in order, not yet sent; the first may still be preparing, and holds the others back. */
+  readonly queue: Task[] = []
+  /** Why it is dead. */
+  death: Error | null = null
+  /** Whoever runs it now; the engine's business. */
+  place: unknown = null
+
+  constructor(
+    readonly id: string,
+    /** The class's name. */
+    readonly className: string,
+    /** `InferenceEngine#2`: what it is called in logs and errors. */
+    readonly label: string,
+    readonly settings: ActorSettings,
+    /** The constructor call; run again at each restart. */
+    readonly creation: Task,
+  ) {}
+
+  /** No further calls: those that wait reject, each with `error`. */
+  die(error: Error): void {
+    if (this.state === 'dead') return
+    this.state = 'dead'
+    this.death = error
+    this.place = null
+    this.creation.fail(error)
+    for (const task of this.queue.splice(0)) task.fail(error)
+  }
+
+  /** Whether it may start once more; counts it. */
+  restart(): boolean {
+    const { maxRestarts } = this.settings
+    if (maxRestarts >= 0 && this.restarts >= maxRestarts) return false
+    this.restarts++
+    this.state = 'restarting'
+    return true
+  }
+}

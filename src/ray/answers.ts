@@ -1,0 +1,142 @@
+import type { Code } from './code/index.js'
+import { RemoteDefinition } from './definition.js'
+import type { Driver } from './driver.js'
+import type { ThreadWorker } from './engines/threads/thread-worker.js'
+import { encodeError } from './errors.js'
+import { type ActorIdentity, makeHandle } from './handle.js'
+import { type Content, Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
+import type { WireContent } from './protocol.js'
+import { Prepared } from './task.js'
+import type { ActorOptions, MethodOptions, TaskOptions } from './types.js'
+
+export type WorkerPlace = ThreadWorker
+
+/** An argument as a worker sends it: a value, or the id of an object. */
+export type RequestArgument = WireContent | string
+
+/** A function or class that a worker made remote. */
+export type RequestCode = [id: string, name: string, code: Code]
+
+/** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
+export interface Requests {
+  put: { id: string; content: WireContent }
+  get: { id: string }
+  submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[] }
+  createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
+  callActor: { actor: ActorIdentity; method: string; args: RequestArgument[]; options: MethodOptions; ids: string[] }
+  getActor: { name: string; namespace: string | undefined }
+  kill: { id: string; restart: boolean }
+  cancel: { id: string; force: boolean }
+  free: { ids: string[] }
+  figure: { which: 'total' | 'available' | 'nodes' | 'stats' }
+}
+
+/** Functions that workers made remote, by worker and id. */
+const definitions = new WeakMap<ThreadWorker, Map<string, RemoteDefinition>>()
+
+/** Does what a worker asks and answers it. */
+export async function answer(driver: Driver, worker: WorkerPlace, request: number, operation: string, payload: unknown): Promise<void> {
+  const reply = (ok: boolean, data: unknown) => worker.post(['answer', request, ok, data, false])
+  try {
+    const handle = handlers[operation as keyof Requests] as (d: Driver, w: WorkerPlace, p: unknown) => unknown
+    reply(true, await handle(driver, worker, payload))
+  } catch (error) {
+    reply(false, encodeError(error))
+  }
+}
+
+type Handlers = { [K in keyof Requests]: (driver: Driver, worker: WorkerPlace, payload: Requests[K]) => unknown }
+
+const handlers: Handlers = {
+  put(driver, worker, { id, content }) {
+    const entry = newEntry(driver, worker, id)
+    try {
+      driver.store(entry, contentOf(driver, worker, content))
+    } catch (error) {
+      entry.fail(error)
+    }
+  },
+  get: (_driver, worker, { id }) => contentFor(worker, heldRef(worker, id)),
+  submit(driver, worker, { code, args, options, ids }) {
+    const entries = ids.map((id) => newEntry(driver, worker, id))
+    const task = driver.makeTask(definition(worker, code), entries, options)
+    task.prepare(argsOf(driver, worker, args), () => driver.start(task))
+    driver.track(task)
+  },
+  createActor(driver, worker, { id, code, args, options }) {
+    const taken = driver.takenName(options)
+    const actor = taken ?? driver.makeActor(definition(worker, code), options, id)
+    // One that was there before goes by the worker's id as well.
+    driver.actors.set(id, actor)
+    worker.holdOne(id, makeHandle(actor))
+    if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.startActor(actor))
+  },
+  callActor(driver, worker, { actor, method, args, options, ids }) {
+    const entries = ids.map((id) => newEntry(driver, worker, id))
+    const task = driver.makeCall(driver.actors.get(actor.id), actor, method, entries, options)
+    driver.enqueue(task, argsOf(driver, worker, args))
+    driver.track(task)
+  },
+  getActor: (driver, worker, { name, namespace }) => given(worker, driver.getActor(name, namespace)),
+  kill(driver, _worker, { id, restart }) {
+    const actor = driver.actors.get(id)
+    if (actor) driver.kill(actor, restart)
+  },
+  cancel: (driver, worker, { id, force }) => driver.cancel(heldRef(worker, id), force),
+  free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(worker, id))),
+  figure: (driver, _worker, { which }) => driver[which](),
+}
+
+function definition(worker: WorkerPlace, [id, name, code]: RequestCode): RemoteDefinition {
+  let known = definitions.get(worker)
+  if (!known) definitions.set(worker, (known = new Map()))
+  let made = known.get(id)
+  if (!made) {
+    made = RemoteDefinition.received(name, code)
+    known.set(id, made)
+  }
+  return made
+}
+
+/** An object whose id the worker chose; the worker holds it. */
+function newEntry(driver: Driver, worker: WorkerPlace, id: string): Entry {
+  const entry = new Entry(id, driver)
+  worker.holdOne(id, new ObjectRef(entry))
+  return entry
+}
+
+/** A handle that the worker is about to hold. */
+function given(worker: WorkerPlace, actor: ActorIdentity): ActorIdentity {
+  worker.holdOne(actor.id, makeHandle(actor))
+  return { id: actor.id, className: actor.className, label: actor.label }
+}
+
+function heldRef(worker: WorkerPlace, id: string): ObjectRef {
+  const thing = worker.held.get(id)?.thing
+  if (isRef(thing)) return thing
+  const lost = new Entry(id, worker)
+  lost.lose('the worker let it go')
+  return new ObjectRef(lost)
+}
+
+function contentOf(driver: Driver, worker: WorkerPlace, [data, special, copied, shared, ids]: WireContent): Content {
+  return { data, special, copied, shared, carried: ids.map((id) => driver.carried(worker, id)) }
+}
+
+/** Arguments made ready: refs among them are waited for as if they had been given here. */
+function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgument[]): readonly unknown[] {
+  return args.map((arg) =>
+    typeof arg === 'string' ? heldRef(worker, arg) : new Prepared(contentOf(driver, worker, arg)),
+  )
+}
+
+/** An object's value on its way to a worker that asked for it. */
+async function contentFor(worker: WorkerPlace, ref: ObjectRef): Promise<readonly [ok: boolean, data: unknown, special: boolean]> {
+  const entry = entryOf(ref)
+  await new Promise<void>((resolve) => entry.whenSettled(resolve))
+  if (entry.state === 'failed') return [false, encodeError(entry.error), false]
+  const content = entry.content!
+  worker.hold(content)
+  return [true, content.data, content.special]
+}
+

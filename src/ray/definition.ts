@@ -1,0 +1,48 @@
+import { type Code, describe } from './code/index.js'
+
+let made = 0
+
+/** A function or class given to `ray.remote`, and how it travels, found out at its first call. */
+export class RemoteDefinition {
+  /** Known to the workers by this. */
+  readonly id = `f${++made}`
+  readonly name: string
+  code: Code | null = null
+  #describing: Promise<Code> | null = null
+  /** Mean run time of its calls in milliseconds, and how many were measured: a fast function's calls may queue in a worker. */
+  #mean = 0
+  #measured = 0
+
+  /** One that a worker made and described. */
+  static received(name: string, code: Code): RemoteDefinition {
+    const definition = new RemoteDefinition(Object.defineProperty(() => {}, 'name', { value: name }), undefined)
+    definition.code = code
+    return definition
+  }
+
+  constructor(
+    readonly target: (...args: never[]) => unknown,
+    private readonly site: string | undefined,
+  ) {
+    this.name = target.name || 'anonymous'
+  }
+
+  describe(): Promise<Code> {
+    this.#describing ??= describe(this.target, this.site).then((code) => {
+      this.code = code
+      return code
+    })
+    return this.#describing
+  }
+
+  measured(milliseconds: number): void {
+    this.#measured++
+    this.#mean += (milliseconds - this.#mean) / Math.min(this.#measured, 16)
+  }
+
+  /** Calls that one worker may hold at once, so that a message's way costs less than the work: 1 unless calls take well under a millisecond. */
+  get depth(): number {
+    if (this.#measured < 4) return 1
+    return Math.max(1, Math.min(64, Math.floor(1 / (this.#mean + 0.002))))
+  }
+}

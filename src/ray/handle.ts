@@ -1,0 +1,90 @@
+import { inspect } from 'node:util'
+import { serialize, via } from '../core/travel.js'
+import { isRef, type ObjectRef } from './object-ref.js'
+import { runtime } from './runtime.js'
+import type { ActorHandle, MethodOptions } from './types.js'
+
+/** What stands for a handle on its way: data is the identity. */
+export const ACTOR = 'rayito:actor'
+
+/** Which actor it is; the driver's Actor is one. */
+export interface ActorIdentity {
+  readonly id: string
+  readonly className: string
+  readonly label: string
+}
+
+const identity: unique symbol = Symbol.for('rayito.actor') as never
+
+class Target {
+  readonly [identity]: ActorIdentity
+  constructor(actor: ActorIdentity) {
+    this[identity] = actor
+  }
+  [inspect.custom](): string {
+    return `ActorHandle(${this[identity].label})`
+  }
+}
+
+/** Names that a handle must not answer to: it is no promise and no JSON. */
+const NOT_METHODS = new Set(['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch', '__actor'])
+
+const handler: ProxyHandler<Target> = {
+  get(target, name) {
+    const actor = target[identity]
+    if (typeof name === 'symbol')
+      return name === serialize
+        ? () => via(ACTOR, '', { id: actor.id, className: actor.className, label: actor.label })
+        : Reflect.get(target, name)
+    return NOT_METHODS.has(name) ? undefined : method(actor, name, {})
+  },
+  set() {
+    return false
+  },
+  has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
+}
+
+function method(actor: ActorIdentity, name: string, options: MethodOptions): unknown {
+  return {
+    remote: (...args: unknown[]) => {
+      const refs = runtime().callActor(actor, name, args, options)
+      return options.numReturns === undefined ? refs[0] : refs
+    },
+    options: (more: MethodOptions) => method(actor, name, { ...options, ...more }),
+  }
+}
+
+/** The last handle of an actor is garbage. */
+let gone: ((id: string) => void) | null = null
+const handles = new Map<string, number>()
+const registry = new FinalizationRegistry<string>((id) => {
+  const left = (handles.get(id) ?? 1) - 1
+  if (left > 0) handles.set(id, left)
+  else {
+    handles.delete(id)
+    gone?.(id)
+  }
+})
+
+/** The driver wants to know when an actor has no handle any more. */
+export function whenHandlesGone(then: (id: string) => void): void {
+  gone = then
+}
+
+/** A handle whose properties are the actor's methods. */
+export function makeHandle<T extends object>(actor: ActorIdentity): ActorHandle<T> {
+  const handle = new Proxy(new Target(actor), handler)
+  handles.set(actor.id, (handles.get(actor.id) ?? 0) + 1)
+  registry.register(handle, actor.id)
+  return handle as unknown as ActorHandle<T>
+}
+
+/** The actor behind a handle, or null. */
+export function actorOf(candidate: unknown): ActorIdentity | null {
+  return (typeof candidate === 'object' && candidate !== null && (candidate as Partial<Target>)[identity]) || null
+}
+
+/** The id by which a worker holds a ref or a handle. */
+export function carriedId(thing: object): string {
+  return isRef(thing) ? (thing as ObjectRef).id : actorOf(thing)!.id
+}

@@ -1,0 +1,207 @@
+/**
+ * Ray's programming model: tasks, actors and objects, typed.
+ * @see https://docs.ray.io/en/latest/ray-core/walkthrough.html
+ */
+import { availableParallelism } from 'node:os'
+import { expected, RayitoError } from '../core/errors.js'
+import { kernel } from '../core/notebook.js'
+import { deserialize, serialize } from '../core/travel.js'
+import { makeActorPool } from './actor-pool.js'
+import { Driver } from './driver.js'
+import { actorOf, makeHandle } from './handle.js'
+import { isRef, type ObjectRef } from './object-ref.js'
+import { checkInitOptions } from './options.js'
+import { remote } from './remote.js'
+import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
+import type { ActorHandle, GetOptions, InitOptions, NodeInfo, Resources, Stats, WaitOptions } from './types.js'
+
+export * from './errors.js'
+export { ObjectRef } from './object-ref.js'
+export type { RuntimeContext } from './runtime.js'
+export type * from './types.js'
+
+let options: InitOptions = {}
+let ending: Promise<void> | null = null
+
+installStart(startDriver)
+
+/**
+ * Begins a session; implied by the first use of anything else. A second call changes nothing.
+ * @throws RayitoError RAY_MISUSE if the session that runs was begun with other options
+ */
+function init(given: InitOptions = {}): { numCpus: number; address: string } {
+  checkInitOptions(given)
+  if (peekRuntime() && !(runtime() instanceof Driver)) return { numCpus: availableParallelism(), address: 'local' }
+  if (!peekRuntime()) {
+    setRuntime(startDriver(given))
+  } else {
+    const other = Object.entries(given).find(([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value)
+    if (other && (other[0] !== 'numCpus' || other[1] !== (runtime() as Driver).total().CPU))
+      throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${other[0]}\``, {
+        remedy: 'Call ray.shutdown() first.',
+      })
+  }
+  return { numCpus: (runtime() as Driver).total().CPU, address: 'local' }
+}
+
+function startDriver(given: InitOptions): Driver {
+  const { address = process.env.RAY_ADDRESS } = given
+  if (address && address !== 'local')
+    throw new RayitoError('INVALID_ARGUMENT', `Expected \`address\` to be 'local' or nothing, got \`${address}\``, {
+      remedy: 'Unset RAY_ADDRESS: this version runs on the threads of one machine.',
+    })
+  options = given
+  interruptible()
+  return new Driver(given)
+}
+
+/** Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing. */
+async function shutdown(): Promise<void> {
+  const driver = peekRuntime()
+  if (driver instanceof Driver) {
+    setRuntime(null)
+    ending = driver.shutdown()
+  }
+  await ending
+}
+
+/** Whether a session runs. */
+function isInitialized(): boolean {
+  return peekRuntime() !== null
+}
+
+/**
+ * Stores a value once, so that any number of calls can use it through its ref. The value is copied (bytes into shared
+ * memory, where workers read them without another copy) and immutable from then on.
+ * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError
+ */
+function put<T>(value: T): ObjectRef<T> {
+  if (isRef(value)) throw new RayitoError('RAY_MISUSE', 'ray.put was given an ObjectRef', { remedy: 'Pass the ref on as it is.' })
+  return runtime().put(value) as ObjectRef<T>
+}
+
+/**
+ * Waits for the value of a ref, or of each of a list. Rejects with the error of the first that failed: RayTaskError (its
+ * `cause` is what the task threw), WorkerCrashedError, ActorDiedError, TaskCancelledError, GetTimeoutError …
+ */
+function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>
+function get<const R extends readonly ObjectRef<unknown>[]>(
+  refs: R,
+  options?: GetOptions,
+): Promise<{ -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never }>
+async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
+  const { timeout } = options
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) expected('timeout', 'milliseconds from 0 and up', timeout)
+  if (isRef(refs)) return (await runtime().get([refs], options))[0]
+  checkRefs('refs', refs)
+  return runtime().get(refs, options)
+}
+
+/**
+ * Waits until `numReturns` of the refs are ready (or failed), or the timeout: `[ready, rest]`, each in the order given.
+ */
+async function wait<T>(refs: readonly ObjectRef<T>[], options: WaitOptions = {}): Promise<[ObjectRef<T>[], ObjectRef<T>[]]> {
+  checkRefs('refs', refs)
+  const { numReturns = 1, timeout } = options
+  if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length)
+    expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) expected('timeout', 'milliseconds from 0 and up', timeout)
+  return (await runtime().wait(refs, options)) as [ObjectRef<T>[], ObjectRef<T>[]]
+}
+
+function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
+  if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs)
+  const at = refs.findIndex((ref) => !isRef(ref))
+  if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at])
+}
+
+/**
+ * Ends an actor at once; its pending calls reject with an ActorDiedError.
+ * @param options.noRestart false lets maxRestarts bring it back. @default true
+ */
+function kill(actor: ActorHandle<object>, { noRestart = true }: { noRestart?: boolean } = {}): void {
+  const identity = actorOf(actor)
+  if (!identity) expected('actor', 'an actor handle', actor)
+  runtime().kill(identity, !noRestart)
+}
+
+/**
+ * Cancels the task that makes a ref; getting it throws a TaskCancelledError. One that has not started is dropped; one that
+ * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays.
+ * @param options.force ends its worker at once. @default false
+ */
+function cancel(ref: ObjectRef<unknown>, { force = false }: { force?: boolean } = {}): void {
+  if (!isRef(ref)) expected('ref', 'an ObjectRef', ref)
+  runtime().cancel(ref, force)
+}
+
+/** A handle to the actor of that name. @throws ActorNameError (rejects) when none lives */
+async function getActor<T extends object = Record<string, (...args: never[]) => unknown>>(
+  name: string,
+  { namespace }: { namespace?: string } = {},
+): Promise<ActorHandle<T>> {
+  return makeHandle<T>(await runtime().getActor(name, namespace))
+}
+
+/** Lets objects go now, without waiting for the collector; getting them throws an ObjectLostError. */
+function free(refs: ObjectRef<unknown> | readonly ObjectRef<unknown>[]): void {
+  const list = isRef(refs) ? [refs] : refs
+  checkRefs('refs', list)
+  runtime().free(list)
+}
+
+/** The machines of the session. */
+async function nodes(): Promise<NodeInfo[]> {
+  return runtime().nodes()
+}
+/** What the machines have in all: `{ CPU }`. */
+async function clusterResources(): Promise<Resources> {
+  return runtime().total()
+}
+/** What of it is free now. */
+async function availableResources(): Promise<Resources> {
+  return runtime().available()
+}
+/** Figures of the session so far: bytes moved, tasks, calls per worker. */
+async function stats(): Promise<Stats> {
+  return runtime().stats()
+}
+/** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
+function getRuntimeContext(): RuntimeContext {
+  return runtimeContext()
+}
+
+/** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */
+let listening = false
+function interruptible(): void {
+  if (listening || !kernel()) return
+  listening = true
+  process.on('SIGINT', () => {
+    const driver = peekRuntime()
+    if (driver instanceof Driver) driver.cancelAll()
+  })
+}
+
+export const ActorPool = makeActorPool({ get, wait })
+
+export const ray = {
+  init,
+  shutdown,
+  isInitialized,
+  remote,
+  put,
+  get,
+  wait,
+  kill,
+  cancel,
+  getActor,
+  free,
+  nodes,
+  clusterResources,
+  availableResources,
+  stats,
+  getRuntimeContext,
+  ActorPool,
+  serialize,
+  deserialize,
+} as const

@@ -1,0 +1,134 @@
+import { inspect } from 'node:util'
+import { serialize, type Travel, via } from '../core/travel.js'
+import { ObjectLostError } from './errors.js'
+
+/** What stands for an ObjectRef on its way to a worker: data is the object's id. */
+export const REF = 'rayito:ref'
+
+export type EntryState = 'pending' | 'ready' | 'failed'
+
+/** What a finished object is made of: see {@link ./pack.ts | pack}. */
+export interface Content {
+  data: unknown
+  special: boolean
+  copied: number
+  shared: number
+  /** ObjectRefs and actor handles inside, alive as long as this object is. */
+  carried: readonly object[]
+}
+
+/** Whoever makes an object; what cancel and the conclusion of a failure need to know of it. */
+export interface Producer {
+  cancel(force: boolean): void
+}
+
+/**
+ * An object of a session: pending, then ready or failed, once. Nothing but the refs to it (and the tasks that need it)
+ * holds an entry, so that the memory of an object goes with its last ref.
+ */
+export class Entry {
+  state: EntryState = 'pending'
+  content: Content | null = null
+  error: unknown
+  producer: Producer | null = null
+  #waiters: (() => void)[] | null = null
+
+  constructor(
+    readonly id: string,
+    /** The session the object belongs to. */
+    readonly owner: object,
+  ) {}
+
+  succeed(content: Content): void {
+    if (this.state !== 'pending') return
+    this.state = 'ready'
+    this.content = content
+    this.#settle()
+  }
+
+  fail(error: unknown): void {
+    if (this.state !== 'pending') return
+    this.state = 'failed'
+    this.error = error
+    this.#settle()
+  }
+
+  /** Lets the value go; whoever asks later gets an ObjectLostError. */
+  lose(why: string): void {
+    this.content = null
+    if (this.state === 'pending') this.fail(new ObjectLostError(this.id, why))
+    this.state = 'failed'
+    this.error = new ObjectLostError(this.id, why)
+  }
+
+  /** Calls `then` when the object is ready or failed: now if it is, otherwise from whoever settles it. */
+  whenSettled(then: () => void): void {
+    if (this.state !== 'pending') then()
+    else if (this.#waiters) this.#waiters.push(then)
+    else this.#waiters = [then]
+  }
+
+  /** Takes a `whenSettled` back. */
+  forget(then: () => void): void {
+    const at = this.#waiters?.indexOf(then) ?? -1
+    if (at >= 0) this.#waiters!.splice(at, 1)
+  }
+
+  #settle(): void {
+    this.producer = null
+    const waiters = this.#waiters
+    this.#waiters = null
+    if (waiters) for (const then of waiters) then()
+  }
+}
+
+/** The type of the value is only for the compiler. */
+declare const value: unique symbol
+
+/**
+ * A reference to an object of the session: of `ray.put`, or the result that a task or an actor's method will have.
+ * As a top-level argument of `.remote()` it is replaced by its value before the call; inside other values it stays a ref.
+ * The object is freed when its last ref is garbage.
+ */
+export class ObjectRef<T = unknown> {
+  /** @internal */
+  declare readonly [value]: T
+  readonly #entry: Entry
+
+  /** @internal */
+  constructor(entry: Entry) {
+    this.#entry = entry
+  }
+
+  /** The object's id, unique in its session. */
+  get id(): string {
+    return this.#entry.id
+  }
+
+  /** @internal */
+  static entry(ref: ObjectRef<unknown>): Entry {
+    return ref.#entry
+  }
+
+  /** @internal */
+  static is(candidate: unknown): candidate is ObjectRef {
+    return typeof candidate === 'object' && candidate !== null && #entry in candidate
+  }
+
+  /** @internal */
+  [serialize](): Travel {
+    return via(REF, '', this.#entry.id)
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return `ObjectRef(${this.#entry.id})`
+  }
+
+  toString(): string {
+    return `ObjectRef(${this.#entry.id})`
+  }
+}
+
+export const entryOf = ObjectRef.entry
+export const isRef = ObjectRef.is

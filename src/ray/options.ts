@@ -1,0 +1,60 @@
+import { expected, RayitoError } from '../core/errors.js'
+import type { ActorOptions, InitOptions, MethodOptions, TaskOptions } from './types.js'
+
+/** Ray's defaults, in one place. */
+export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false, numReturns: 1 } as const
+export const ACTOR_DEFAULTS = { maxRestarts: 0, maxTaskRetries: 0, maxConcurrency: 1 } as const
+
+type Check = (value: unknown) => boolean
+const RULES = {
+  name: ['a text', (v) => typeof v === 'string' && v !== ''],
+  namespace: ['a text', (v) => typeof v === 'string'],
+  numCpus: ['a number from 0 and up', (v) => typeof v === 'number' && v >= 0 && v < Infinity],
+  maxRetries: ['a whole number from −1 and up', (v) => Number.isInteger(v) && (v as number) >= -1],
+  maxRestarts: ['a whole number from −1 and up', (v) => Number.isInteger(v) && (v as number) >= -1],
+  maxTaskRetries: ['a whole number from −1 and up', (v) => Number.isInteger(v) && (v as number) >= -1],
+  maxConcurrency: ['a whole number from 1 and up', (v) => Number.isInteger(v) && (v as number) >= 1],
+  retryExceptions: [
+    'true, false or a list of error classes',
+    (v) => typeof v === 'boolean' || (Array.isArray(v) && v.every((c) => typeof c === 'function')),
+  ],
+  timeout: ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0],
+  numReturns: ['a whole number from 1 and up', (v) => Number.isInteger(v) && (v as number) >= 1],
+  getIfExists: ['true or false', (v) => typeof v === 'boolean'],
+  lifetime: ["'detached' or null", (v) => v === 'detached' || v === null],
+  address: ['a text', (v) => typeof v === 'string'],
+  objectStoreMemory: ['bytes above 0', (v) => typeof v === 'number' && v > 0],
+  resourceLimits: ['limits as node:worker_threads has them', (v) => typeof v === 'object' && v !== null],
+  logToDriver: ['true or false', (v) => typeof v === 'boolean'],
+} satisfies Record<string, [string, Check]>
+
+type Rule = keyof typeof RULES
+
+function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) => void {
+  return (options) => {
+    if (typeof options !== 'object' || options === null) expected('options', 'an object', options)
+    for (const [name, value] of Object.entries(options)) {
+      if (!names.includes(name as never))
+        throw new RayitoError('INVALID_ARGUMENT', `There is no option \`${name}\` here`, {
+          option: name,
+          remedy: `Known are ${names.join(', ')}.`,
+        })
+      const [what, fits] = RULES[name as Rule] as [string, Check]
+      if (value !== undefined && !fits(value)) expected(name, what, value)
+    }
+  }
+}
+
+export const checkInitOptions = checker<InitOptions>('numCpus', 'address', 'objectStoreMemory', 'resourceLimits', 'logToDriver', 'namespace')
+export const checkTaskOptions = checker<TaskOptions>('name', 'numCpus', 'maxRetries', 'retryExceptions', 'timeout', 'numReturns')
+export const checkActorOptions = checker<ActorOptions>(
+  'name',
+  'namespace',
+  'getIfExists',
+  'numCpus',
+  'maxRestarts',
+  'maxTaskRetries',
+  'maxConcurrency',
+  'lifetime',
+)
+export const checkMethodOptions = checker<MethodOptions>('name', 'maxTaskRetries', 'retryExceptions', 'timeout', 'numReturns')

@@ -1,0 +1,78 @@
+/**
+ * What a driver and a worker say to each other. Arrays, since they are cloned several times faster than objects, and many
+ * calls and results a message. Every call has a slot in shared memory that says how far it is, so that a call that has not
+ * started can be taken back and a death can be told from a mere loss.
+ */
+import type { Code } from './code/index.js'
+
+/** Calls that a worker can hold at once. */
+export const SLOTS = 1024
+
+export const SLOT = {
+  FREE: 0,
+  QUEUED: 1,
+  STARTED: 2,
+  /** Its result is on its way. */
+  FINISHED: 3,
+  /** Taken back by the driver: the worker passes it over. */
+  TAKEN: 4,
+} as const
+
+/**
+ * A call's number is its generation and its slot. The slot's word holds both the generation and the state, so that a slot
+ * can be used again while the worker has yet to pass over the call that had it before.
+ */
+export const slotOf = (call: number): number => call % SLOTS
+export const slotState = (call: number, state: number): number => ((Math.floor(call / SLOTS) << 3) | state) >>> 0 | 0
+
+export const KIND = { TASK: 0, CREATE: 1, METHOD: 2 } as const
+
+/** An argument: a value, or the id of an object that the worker has or that comes in the same message. */
+export type WireArgument = readonly [data: unknown, special: boolean] | readonly [id: string]
+
+export type WireCall = readonly [
+  call: number,
+  kind: number,
+  /** id of the function or class; of the method's name */
+  code: string,
+  args: readonly WireArgument[],
+  numReturns: number,
+  label: string,
+  attempt: number,
+  /** whether the worker is to say when it starts: its time limit counts from there */
+  announce: boolean,
+]
+
+export type WireObject = readonly [id: string, data: unknown, special: boolean]
+
+export type ToWorker =
+  | readonly ['calls', readonly WireCall[], readonly WireObject[], readonly (readonly [string, Code])[]]
+  | readonly ['free', readonly string[]]
+  | readonly ['cancel', call: number]
+  /** the answer to a request of the worker's */
+  | readonly ['answer', request: number, ok: boolean, data: unknown, special: boolean]
+
+/** A value on its way from a worker. */
+export type WireContent = readonly [data: unknown, special: boolean, copied: number, shared: number, carried: readonly string[]]
+
+export type WireResult = readonly [call: number, ok: boolean, values: readonly WireContent[] | unknown, milliseconds: number]
+
+export type ToDriver =
+  | readonly ['results', readonly WireResult[]]
+  | readonly ['started', call: number]
+  /** refs and handles that nobody in the worker holds any more, and how often they had been received */
+  | readonly ['release', readonly (readonly [id: string, received: number])[]]
+  | readonly ['blocked' | 'unblocked']
+  /** a request of code that runs in the worker: `ray.get`, `.remote()` … */
+  | readonly ['request', request: number, operation: string, payload: unknown]
+
+/** How a worker begins. */
+export interface WorkerStart {
+  /** `worker#1`, `InferenceEngine#2` */
+  name: string
+  gate: SharedArrayBuffer
+  slots: SharedArrayBuffer
+  maxConcurrency: number
+  actorId: string | null
+  namespace: string
+}

@@ -1,0 +1,72 @@
+import { expected, RayitoError } from '../core/errors.js'
+import { callSite } from './code/index.js'
+import { RemoteDefinition } from './definition.js'
+import { makeHandle } from './handle.js'
+import { runtime } from './runtime.js'
+import type { ActorClass, ActorOptions, RemoteFunction, TaskOptions } from './types.js'
+import { checkActorOptions, checkTaskOptions } from './options.js'
+
+/** Marks what `remote` makes; its value is the function or class itself. */
+export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
+
+type AnyFunction = (...args: never[]) => unknown
+type AnyClass = abstract new (...args: never[]) => object
+
+/**
+ * Makes a function run on workers, or a class an actor: Ray's `@ray.remote`.
+ * A function of a module travels as the module and its export; one of a notebook cell or of the program's first file by
+ * its source, with the values that it uses from around it, taken at its first call.
+ *
+ * Called directly, a remote function or class throws: use `.remote()`.
+ */
+export function remote<A extends readonly unknown[], T extends object>(
+  type: new (...args: A) => T,
+  options?: ActorOptions,
+): ActorClass<A, T>
+export function remote<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options?: TaskOptions,
+): RemoteFunction<A, Awaited<R>>
+export function remote(target: AnyFunction | AnyClass, options: TaskOptions & ActorOptions = {}): unknown {
+  if (typeof target !== 'function') expected('fn', 'a function or a class', target)
+  if (REMOTE in target)
+    throw new RayitoError('RAY_MISUSE', `${target.name} is remote already`, { remedy: 'Call its .remote() or .options().' })
+  const definition = new RemoteDefinition(target as AnyFunction, callSite())
+  return isClass(target) ? actorClass(definition, options) : remoteFunction(definition, options)
+}
+
+function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unknown {
+  checkTaskOptions(options)
+  return dressed(definition, {
+    remote: (...args: unknown[]) => {
+      const refs = runtime().submit(definition, args, options)
+      return options.numReturns === undefined ? refs[0] : refs
+    },
+    options: (more: TaskOptions) => remoteFunction(definition, { ...options, ...more }),
+  })
+}
+
+function actorClass(definition: RemoteDefinition, options: ActorOptions): unknown {
+  checkActorOptions(options)
+  return dressed(definition, {
+    remote: (...args: unknown[]) => makeHandle(runtime().createActor(definition, args, options)),
+    options: (more: ActorOptions) => actorClass(definition, { ...options, ...more }),
+  })
+}
+
+/** A function that only says how it is to be called, with the methods on it. */
+function dressed(definition: RemoteDefinition, methods: object): unknown {
+  const name = definition.name
+  const direct = function direct(): never {
+    throw new RayitoError('RAY_MISUSE', `${name} is remote and cannot be called directly`, {
+      remedy: `Call ${name}.remote(…) and ray.get of what it returns.`,
+    })
+  }
+  Object.defineProperty(direct, 'name', { value: name })
+  Object.defineProperty(direct, REMOTE, { value: definition.target })
+  return Object.assign(direct, methods)
+}
+
+function isClass(target: AnyFunction | AnyClass): target is AnyClass {
+  return /^class\b/.test(Function.prototype.toString.call(target))
+}

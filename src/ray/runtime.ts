@@ -1,0 +1,69 @@
+import type { RemoteDefinition } from './definition.js'
+import type { ActorIdentity } from './handle.js'
+import type { ObjectRef } from './object-ref.js'
+import type { ActorOptions, GetOptions, InitOptions, MethodOptions, NodeInfo, Resources, Stats, TaskOptions, WaitOptions } from './types.js'
+
+/** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
+export interface Runtime {
+  put(value: unknown): ObjectRef
+  get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
+  wait(refs: readonly ObjectRef[], options: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]>
+  submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
+  createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity
+  callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
+  getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>
+  kill(actor: ActorIdentity, restart: boolean): void
+  cancel(ref: ObjectRef, force: boolean): void
+  free(refs: readonly ObjectRef[]): void
+  total(): Resources | Promise<Resources>
+  available(): Resources | Promise<Resources>
+  nodes(): NodeInfo[] | Promise<NodeInfo[]>
+  stats(): Stats | Promise<Stats>
+}
+
+/** Where the current code stands, in a worker. */
+export interface RuntimeContext {
+  /** `worker#1`, `InferenceEngine#2`; 'driver' outside workers. */
+  worker: string
+  /** The running task's name, or Class.method. */
+  task: string | null
+  /** 1 at the first try. */
+  attempt: number
+  /** Aborted when the task is cancelled or runs out of time: for code that can stop half way. */
+  signal: AbortSignal
+}
+
+let current: Runtime | null = null
+let start: ((options: InitOptions) => Runtime) | null = null
+let context: (() => RuntimeContext) | null = null
+
+/** In a worker: requests go to the driver. */
+export function installRuntime(runtime: Runtime, where: () => RuntimeContext): void {
+  current = runtime
+  context = where
+}
+
+/** In the driver: how a session begins. */
+export function installStart(begin: (options: InitOptions) => Runtime): void {
+  start = begin
+}
+
+export function setRuntime(runtime: Runtime | null): void {
+  current = runtime
+}
+
+/** The session, begun now if there is none: `ray.init()` is implied by first use. */
+export function runtime(): Runtime {
+  current ??= start!({})
+  return current
+}
+
+export function peekRuntime(): Runtime | null {
+  return current
+}
+
+const never = new AbortController().signal
+
+export function runtimeContext(): RuntimeContext {
+  return context?.() ?? { worker: 'driver', task: null, attempt: 0, signal: never }
+}

@@ -1,0 +1,184 @@
+import type { Actor } from './actor.js'
+import type { RemoteDefinition } from './definition.js'
+import { RayError, RayTaskError } from './errors.js'
+import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
+import { pack } from './pack.js'
+import type { ErrorClass } from './types.js'
+
+/** A call's argument: a value packed, or an object that it waits for. */
+export type Argument = { content: Content; ref: null } | { content: null; ref: ObjectRef }
+
+/** An argument that came packed, from a worker. */
+export class Prepared {
+  constructor(readonly content: Content) {}
+}
+
+export interface TaskSettings {
+  label: string
+  /** null: the method or function is a task; otherwise the actor whose method it is. */
+  actor: Actor | null
+  method: string | null
+  numCpus: number
+  maxRetries: number
+  /** Classes, or from a worker their names. */
+  retryExceptions: boolean | readonly (ErrorClass | { name: string })[]
+  timeout: number | undefined
+  numReturns: number
+}
+
+export type TaskState = 'preparing' | 'queued' | 'running' | 'done'
+
+/** Counts of the session that tasks add to. */
+export interface Tally {
+  submitted: number
+  finished: number
+  failed: number
+  retried: number
+}
+
+/** One call of a remote function, an actor's constructor or an actor's method, from `.remote()` to its result. */
+export class Task implements Producer {
+  state: TaskState = 'preparing'
+  attempt = 0
+  /** Whoever runs it now; the engine's business. */
+  place: unknown = null
+  readonly args: Argument[] = []
+  readonly returns: Entry[]
+  #outstanding = 1
+  #ready: (() => void) | null = null
+
+  constructor(
+    readonly definition: RemoteDefinition,
+    readonly settings: TaskSettings,
+    returns: Entry[],
+    private readonly tally: Tally,
+    private readonly cancelled: (task: Task, force: boolean) => void,
+  ) {
+    this.returns = returns
+    for (const entry of returns) entry.producer = this
+    tally.submitted++
+  }
+
+  get label(): string {
+    return this.settings.label
+  }
+
+  /**
+   * Packs the arguments (throwing at once for what cannot cross) and calls `ready` when they, the code and the objects
+   * they name are there: before it returns, if they are.
+   */
+  prepare(values: readonly unknown[], ready: () => void): void {
+    const later: { index: number; promise: Promise<Content> }[] = []
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index]
+      if (isRef(value)) {
+        this.args.push({ content: null, ref: value })
+        continue
+      }
+      const packed = value instanceof Prepared ? value.content : pack(value, `args[${index}]`)
+      if (packed instanceof Promise) {
+        later.push({ index, promise: packed })
+        this.args.push({ content: EMPTY, ref: null })
+      } else this.args.push({ content: packed, ref: null })
+    }
+    this.#ready = ready
+    if (!this.definition.code) this.#wait(this.definition.describe(), () => {})
+    for (const { index, promise } of later)
+      this.#wait(promise, (content) => {
+        this.args[index] = { content, ref: null }
+      })
+    for (const { ref } of this.args) {
+      if (!ref) continue
+      const entry = entryOf(ref)
+      if (entry.state === 'ready') continue
+      this.#outstanding++
+      entry.whenSettled(() => {
+        if (entry.state === 'failed') this.fail(entry.error)
+        this.#one()
+      })
+    }
+    this.#one()
+  }
+
+  #wait<T>(promise: Promise<T>, then: (value: T) => void): void {
+    this.#outstanding++
+    promise.then(
+      (value) => {
+        then(value)
+        this.#one()
+      },
+      (error) => {
+        this.fail(error)
+        this.#one()
+      },
+    )
+  }
+
+  #one(): void {
+    if (--this.#outstanding > 0) return
+    if (this.state === 'preparing') this.state = 'queued'
+    const ready = this.#ready
+    this.#ready = null
+    ready?.()
+  }
+
+  /** One content for each value returned. */
+  succeed(contents: readonly Content[]): void {
+    if (this.state === 'done') return
+    this.state = 'done'
+    this.tally.finished++
+    this.place = null
+    for (let i = 0; i < this.returns.length; i++) this.returns[i]!.succeed(contents[i] ?? EMPTY)
+  }
+
+  /** Ends it with an error of the model, or one that its code threw (`thrown`), which is wrapped. */
+  fail(error: unknown): void {
+    if (this.state === 'done') return
+    this.state = 'done'
+    this.tally.failed++
+    this.place = null
+    for (const entry of this.returns) entry.fail(error)
+  }
+
+  /** The error its code threw, as `get` throws it. */
+  thrown(cause: unknown, worker: string): Error {
+    // An error of an argument that was asked for inside is passed on as it is.
+    if (cause instanceof RayError && !(cause instanceof RayTaskError)) return cause
+    return new RayTaskError({ cause, task: this.label, worker, attempt: this.attempt })
+  }
+
+  /** Whether what its code threw is to be tried again; counts the try. */
+  retriesException(cause: unknown): boolean {
+    const { retryExceptions } = this.settings
+    if (!retryExceptions) return false
+    if (retryExceptions !== true && !retryExceptions.some((type) => isA(cause, type))) return false
+    return this.retry()
+  }
+
+  /** Whether one more try is allowed; counts it. */
+  retry(): boolean {
+    const { maxRetries } = this.settings
+    if (maxRetries >= 0 && this.attempt > maxRetries) return false
+    this.tally.retried++
+    this.state = 'queued'
+    this.place = null
+    return true
+  }
+
+  cancel(force: boolean): void {
+    this.cancelled(this, force)
+  }
+}
+
+/** Across threads a class is known by its name when it is not one of the shared built-ins. */
+function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
+  return (typeof type === 'function' && error instanceof type) || (error instanceof Error && error.name === type.name)
+}
+
+export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, carried: [] }
+
+/** Entries and refs for a call's results. */
+export function makeReturns(count: number, nextId: () => string, owner: object): { entries: Entry[]; refs: ObjectRef[] } {
+  const entries = Array.from({ length: count }, () => new Entry(nextId(), owner))
+  return { entries, refs: entries.map((entry) => new ObjectRef(entry)) }
+}

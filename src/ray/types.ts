@@ -1,0 +1,164 @@
+import type { ObjectRef } from './object-ref.js'
+
+/** Ray's session options. */
+export interface InitOptions {
+  /**
+   * CPUs that tasks may take together; also the number of workers that run tasks.
+   * @default the cores of the machine (os.availableParallelism)
+   */
+  numCpus?: number
+  /**
+   * Where the work runs: nothing for worker threads of this process.
+   * @default RAY_ADDRESS
+   */
+  address?: string
+  /**
+   * Bytes that objects may take in this process before `put` rejects.
+   * @default 30 % of the machine's memory, as Ray's
+   */
+  objectStoreMemory?: number
+  /** Limits of each worker's heap, as node:worker_threads has them (megabytes). @default Node's own */
+  resourceLimits?: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number }
+  /** Whether what workers print appears here, tagged with who printed it. @default true */
+  logToDriver?: boolean
+  /** The namespace of this session's named actors. @default '' */
+  namespace?: string
+}
+
+/** How one call, or every call, of a remote function runs. Names and defaults are Ray's. */
+export interface TaskOptions {
+  /** What the task is called in errors, logs and statistics. @default the function's name */
+  name?: string
+  /** CPUs held while it runs; may be a fraction. @default 1 */
+  numCpus?: number
+  /** How often it runs again when its worker dies; −1 for ever. @default 3 */
+  maxRetries?: number
+  /** Whether an exception is retried too (up to maxRetries): all, or those of the classes named. @default false */
+  retryExceptions?: boolean | readonly ErrorClass[]
+  /** Milliseconds it may run before it is ended with a TaskTimeoutError. @default none */
+  timeout?: number
+  /** Number of values it returns (as an array), each with a ref of its own. @default 1 */
+  numReturns?: number
+}
+
+/** How an actor lives. Names and defaults are Ray's. */
+export interface ActorOptions {
+  /** A name that ray.getActor finds. @default none */
+  name?: string
+  /** @default the session's namespace */
+  namespace?: string
+  /** With a name that is taken: returns that actor instead of an error. @default false */
+  getIfExists?: boolean
+  /** CPUs held as long as it lives. @default none: it needs one to be placed and holds none */
+  numCpus?: number
+  /** How often it starts again (constructor included) when its worker dies; −1 for ever. @default 0 */
+  maxRestarts?: number
+  /** How often a call that its worker's death interrupted runs again; −1 for ever. @default 0 */
+  maxTaskRetries?: number
+  /** Calls that may run at once (methods that await give way to each other). @default 1 */
+  maxConcurrency?: number
+  /** 'detached' outlives its handles. @default null: ends when its last handle is garbage */
+  lifetime?: 'detached' | null
+}
+
+/** How one call of an actor's method runs. */
+export interface MethodOptions {
+  /** @default Class.method */
+  name?: string
+  /** @default the actor's maxTaskRetries */
+  maxTaskRetries?: number
+  /** @default false */
+  retryExceptions?: boolean | readonly ErrorClass[]
+  /** Milliseconds it may run before the call rejects with a TaskTimeoutError. @default none */
+  timeout?: number
+  /** @default 1 */
+  numReturns?: number
+}
+
+export type ErrorClass = abstract new (...args: never[]) => Error
+
+/** A value, or a ref to one: what a top-level argument may be. */
+export type OrRef<T> = T | ObjectRef<T>
+export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
+
+/** The refs of a call with numReturns: one for each element of what it returns. */
+export type RefsOf<R> = R extends readonly unknown[] ? { -readonly [K in keyof R]: ObjectRef<R[K]> } : never
+
+/** What `ray.remote(fn)` gives: `fn.remote(...args)` runs it on a worker and returns a ref at once. */
+export interface RemoteFunction<A extends readonly unknown[], R> {
+  /** Sends one call. Arguments are checked first: what cannot cross throws a NotSerializableError that names it. */
+  remote(...args: RemoteArgs<A>): ObjectRef<R>
+  /** The same function with other options. */
+  options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, R>
+  options(options: TaskOptions): RemoteFunction<A, R>
+}
+
+/** A remote function with numReturns: `.remote()` gives a ref for each value. */
+export interface MultiRemoteFunction<A extends readonly unknown[], R> {
+  remote(...args: RemoteArgs<A>): RefsOf<R>
+  options(options: TaskOptions): MultiRemoteFunction<A, R>
+}
+
+/** What `ray.remote(Class)` gives: `Class.remote(...args)` makes an actor. */
+export interface ActorClass<A extends readonly unknown[], T extends object> {
+  /** Makes an actor in a worker of its own and returns a handle at once; a constructor that throws shows in its calls. */
+  remote(...args: RemoteArgs<A>): ActorHandle<T>
+  options(options: ActorOptions): ActorClass<A, T>
+}
+
+export interface ActorMethod<A extends readonly unknown[], R> {
+  /** Calls the method on the actor, in the order of the calls. */
+  remote(...args: RemoteArgs<A>): ObjectRef<R>
+  options<const N extends number>(options: MethodOptions & { numReturns: N }): {
+    remote(...args: RemoteArgs<A>): RefsOf<R>
+  }
+  options(options: MethodOptions): ActorMethod<A, R>
+}
+
+/** Only for the compiler: which class a handle is of. */
+declare const actor: unique symbol
+
+/** A handle to an actor: its methods, each with `.remote()`. Can be passed to tasks and other actors. */
+export type ActorHandle<T extends object = object> = {
+  readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
+    ...args: infer A
+  ) => infer R
+    ? ActorMethod<A, Awaited<R>>
+    : never
+} & { readonly [actor]?: T }
+
+export interface GetOptions {
+  /** Milliseconds to wait before a GetTimeoutError; the task goes on. @default no limit */
+  timeout?: number
+  /** Stops waiting (not the task) with the signal's reason. */
+  signal?: AbortSignal
+}
+
+export interface WaitOptions {
+  /** How many must be ready. @default 1 */
+  numReturns?: number
+  /** Milliseconds to wait at most. @default no limit */
+  timeout?: number
+}
+
+/** A machine (or the part of one) that runs work. */
+export interface NodeInfo {
+  id: string
+  name: string
+  alive: boolean
+  resources: Resources
+}
+
+export interface Resources {
+  CPU: number
+  [name: string]: number
+}
+
+/** Figures of the session so far. */
+export interface Stats {
+  /** Bytes of arguments and results: copied through messages, and put into shared memory. */
+  bytes: { copied: number; shared: number }
+  tasks: { submitted: number; finished: number; failed: number; retried: number }
+  /** Finished calls of each worker, by its name: `worker#1`, `InferenceEngine#2`. */
+  perWorker: Record<string, number>
+}

@@ -1,0 +1,289 @@
+import type { Travel } from '../../core/travel.js'
+import type { RequestArgument, RequestCode, Requests } from '../answers.js'
+import { reviveTravel } from '../code/index.js'
+import type { RemoteDefinition } from '../definition.js'
+import { decodeError } from '../errors.js'
+import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } from '../handle.js'
+import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
+import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
+import { pack, unpack } from '../pack.js'
+import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
+import type { Runtime } from '../runtime.js'
+import { EMPTY } from '../task.js'
+import type { ActorOptions, GetOptions, MethodOptions, NodeInfo, Resources, Stats, TaskOptions, WaitOptions } from '../types.js'
+import { settled, waitFor } from '../waiting.js'
+
+/** A method needs no code: its actor has it. */
+const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }]
+
+export function wire({ data, special, copied, shared, carried }: Content): WireContent {
+  return [data, special, copied, shared, carried.length ? [...new Set(carried.map(carriedId))] : []]
+}
+
+/** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
+export class WorkerClient implements Runtime {
+  #lastRequest = 0
+  #lastId = 0
+  readonly #requests = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>()
+  /** Entries of objects that this worker knows by id, and how often each was received: what it owes the driver when they go. */
+  readonly #entries = new Map<string, { entry: WeakRef<Entry>; received: number; asked: boolean }>()
+  readonly #actors = new Map<string, number>()
+  readonly #collected = new FinalizationRegistry<string>((id) => this.#released(id))
+  #releases: [string, number][] = []
+
+  constructor(
+    private readonly start: WorkerStart,
+    private readonly send: (message: ToDriver) => void,
+  ) {
+    whenHandlesGone((id) => {
+      this.#release(id, this.#actors.get(id) ?? 0)
+      this.#actors.delete(id)
+    })
+  }
+
+  // -- messages
+
+  #ask<K extends keyof Requests>(operation: K, payload: Requests[K]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#requests.set(++this.#lastRequest, { resolve, reject })
+      this.send(['request', this.#lastRequest, operation, payload])
+    })
+  }
+
+  answered(request: number, ok: boolean, data: unknown): void {
+    const waiting = this.#requests.get(request)
+    this.#requests.delete(request)
+    if (ok) waiting?.resolve(data)
+    else waiting?.reject(decodeError(data))
+  }
+
+  #release(id: string, received: number): void {
+    if (this.#releases.length === 0)
+      queueMicrotask(() => {
+        this.send(['release', this.#releases])
+        this.#releases = []
+      })
+    this.#releases.push([id, received])
+  }
+
+  #released(id: string): void {
+    const known = this.#entries.get(id)
+    if (!known || known.entry.deref()) return
+    this.#entries.delete(id)
+    this.#release(id, known.received)
+  }
+
+  // -- values
+
+  unpack(data: unknown): unknown {
+    const seen = new Set<string>()
+    return unpack(data, true, (travel) => this.#revive(travel, seen))
+  }
+
+  revive(travel: Travel): unknown {
+    return this.#revive(travel, new Set())
+  }
+
+  #revive(travel: Travel, seen: Set<string>): unknown {
+    if (travel.module === REF) return this.#received(travel.data as string, seen)
+    if (travel.module !== ACTOR) return reviveTravel(travel)
+    const identity = travel.data as ActorIdentity
+    return this.#handle(identity, seen)
+  }
+
+  #handle(identity: ActorIdentity, seen: Set<string>): object {
+    if (!seen.has(identity.id)) this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
+    seen.add(identity.id)
+    return makeHandle(identity)
+  }
+
+  #received(id: string, seen: Set<string>): ObjectRef {
+    const entry = this.#entry(id)
+    if (!seen.has(id)) this.#entries.get(id)!.received++
+    seen.add(id)
+    return new ObjectRef(entry)
+  }
+
+  #entry(id: string): Entry {
+    const known = this.#entries.get(id)?.entry.deref()
+    if (known) return known
+    const entry = new Entry(id, this)
+    const received = this.#entries.get(id)?.received ?? 0
+    this.#entries.set(id, { entry: new WeakRef(entry), received, asked: false })
+    this.#collected.register(entry, id)
+    return entry
+  }
+
+  /** A new object's ref: the driver holds it for this worker from the request on. */
+  #newRefs(count: number): { ids: string[]; refs: ObjectRef[] } {
+    const ids = Array.from({ length: count }, () => `${this.start.name}/${++this.#lastId}`)
+    return { ids, refs: ids.map((id) => this.#received(id, new Set())) }
+  }
+
+  #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
+    const packed = args.map((arg, i) => (isRef(arg) ? arg.id : pack(arg, `args[${i}]`)))
+    if (packed.some((one) => one instanceof Promise)) return Promise.all(packed).then((ready) => ready.map(requestArgument))
+    return (packed as (Content | string)[]).map(requestArgument)
+  }
+
+  /**
+   * Sends a request whose arguments or code may take a while, after those asked for before it: the driver must know an
+   * object before it is asked for it, and an actor's calls keep their order. What goes wrong shows in `refs`.
+   */
+  #inOrder<K extends keyof Requests>(operation: K, payload: () => Requests[K] | Promise<Requests[K]>, refs: readonly ObjectRef[]): void {
+    const turn = this.#tail ? this.#tail.then(payload) : payload()
+    if (!(turn instanceof Promise)) return this.#watch(this.#ask(operation, turn), refs)
+    const sent = turn.then(
+      (ready) => this.#watch(this.#ask(operation, ready), refs),
+      (error) => this.#failed(refs, error),
+    )
+    this.#tail = sent
+    void sent.then(() => {
+      if (this.#tail === sent) this.#tail = null
+    })
+  }
+
+  #tail: Promise<void> | null = null
+
+  #watch(answered: Promise<unknown>, refs: readonly ObjectRef[]): void {
+    answered.catch((error) => this.#failed(refs, error))
+  }
+
+  #failed(refs: readonly ObjectRef[], error: unknown): void {
+    for (const ref of refs) entryOf(ref).fail(error)
+  }
+
+  /** A request's arguments and code, at once if they are ready. */
+  #call<T>(definition: RemoteDefinition | null, args: readonly unknown[], make: (args: RequestArgument[], code: RequestCode) => T): () => T | Promise<T> {
+    const packed = this.#arguments(args)
+    const code: RequestCode | null = !definition ? NO_CODE : definition.code ? [definition.id, definition.name, definition.code] : null
+    if (code && !(packed instanceof Promise)) return () => make(packed, code)
+    return async () => make(await packed, code ?? [definition!.id, definition!.name, await definition!.describe()])
+  }
+
+  // -- ray's calls
+
+  put(value: unknown): ObjectRef {
+    const { ids, refs } = this.#newRefs(1)
+    const packed = pack(value, 'value')
+    const payload = (content: Content) => ({ id: ids[0]!, content: wire(content) })
+    this.#inOrder('put', () => (packed instanceof Promise ? packed.then(payload) : payload(packed)), refs)
+    return refs[0]!
+  }
+
+  /** Asks for objects that are not here yet; each is kept as long as a ref to it. */
+  #fetch(refs: readonly ObjectRef[]): void {
+    const wanted = refs.filter((ref) => {
+      const known = this.#entries.get(ref.id)
+      if (entryOf(ref).state !== 'pending' || !known || known.asked) return false
+      known.asked = true
+      return true
+    })
+    for (const ref of wanted) {
+      // Behind whatever makes the object.
+      const asked = this.#tail ? this.#tail.then(() => this.#ask('get', { id: ref.id })) : this.#ask('get', { id: ref.id })
+      asked.then(
+        (answered) => {
+          const [ok, data, special] = answered as [boolean, unknown, boolean]
+          const entry = entryOf(ref)
+          if (ok) entry.succeed({ ...EMPTY, data, special })
+          else entry.fail(decodeError(data))
+        },
+        (error) => entryOf(ref).fail(error),
+      )
+    }
+  }
+
+  async get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
+    this.#fetch(refs)
+    await this.#waiting(refs, settled(refs, options))
+    return Promise.all(refs.map((ref) => this.#value(entryOf(ref))))
+  }
+
+  #value(entry: Entry): unknown {
+    const { data, special } = entry.content!
+    if (typeof data !== 'object' || data === null) return data
+    const copy = structuredClone(data)
+    return special ? this.unpack(copy) : copy
+  }
+
+  /** While a task waits for others, its CPUs are theirs. */
+  async #waiting<T>(refs: readonly ObjectRef[], promise: Promise<T>): Promise<T> {
+    if (refs.every((ref) => entryOf(ref).state !== 'pending')) return promise
+    this.send(['blocked'])
+    try {
+      return await promise
+    } finally {
+      this.send(['unblocked'])
+    }
+  }
+
+  wait(refs: readonly ObjectRef[], options: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]> {
+    this.#fetch(refs)
+    return this.#waiting(refs, waitFor(refs, options))
+  }
+
+  submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
+    checkTaskOptions(options)
+    const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
+    this.#inOrder('submit', this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids })), refs)
+    return refs
+  }
+
+  createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity {
+    checkActorOptions(options)
+    const id = `${this.start.name}/a${++this.#lastId}`
+    this.#actors.set(id, 1)
+    this.#inOrder('createActor', this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })), [])
+    return { id, className: definition.name, label: definition.name }
+  }
+
+  callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
+    checkMethodOptions(options)
+    const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
+    const { id, className, label } = actor
+    this.#inOrder('callActor', this.#call(null, args, (ready) => ({ actor: { id, className, label }, method, args: ready, options: plain(options), ids })), refs)
+    return refs
+  }
+
+  async getActor(name: string, namespace: string | undefined): Promise<ActorIdentity> {
+    const identity = (await this.#ask('getActor', { name, namespace: namespace ?? this.start.namespace })) as ActorIdentity
+    this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
+    return identity
+  }
+
+  kill({ id }: ActorIdentity, restart: boolean): void {
+    this.#inOrder('kill', () => ({ id, restart }), [])
+  }
+
+  cancel({ id }: ObjectRef, force: boolean): void {
+    this.#inOrder('cancel', () => ({ id, force }), [])
+  }
+
+  free(refs: readonly ObjectRef[]): void {
+    this.#inOrder('free', () => ({ ids: refs.map((ref) => ref.id) }), [])
+  }
+
+  total(): Promise<Resources> {
+    return this.#ask('figure', { which: 'total' }) as Promise<Resources>
+  }
+  available(): Promise<Resources> {
+    return this.#ask('figure', { which: 'available' }) as Promise<Resources>
+  }
+  nodes(): Promise<NodeInfo[]> {
+    return this.#ask('figure', { which: 'nodes' }) as Promise<NodeInfo[]>
+  }
+  stats(): Promise<Stats> {
+    return this.#ask('figure', { which: 'stats' }) as Promise<Stats>
+  }
+}
+
+function requestArgument(packed: Content | string): RequestArgument {
+  return typeof packed === 'string' ? packed : wire(packed)
+}
+
+/** Classes do not travel with options: which exceptions to retry is known by name. */
+function plain<T extends TaskOptions | MethodOptions>(options: T): T {
+  const { retryExceptions } = options
+  return Array.isArray(retryExceptions) ? { ...options, retryExceptions: retryExceptions.map(({ name }) => ({ name })) } : options
+}

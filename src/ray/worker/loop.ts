@@ -1,0 +1,267 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { MessagePort } from 'node:worker_threads'
+import { installGate } from '../../core/gate.js'
+import { RayitoError } from '../../core/errors.js'
+import { type Code, revive } from '../code/index.js'
+import { encodeError, TaskCancelledError } from '../errors.js'
+import { freeze, pack } from '../pack.js'
+import { KIND, SLOT, slotOf, slotState, type ToDriver, type ToWorker, type WireArgument, type WireCall, type WireContent, type WireResult, type WorkerStart } from '../protocol.js'
+import { installRuntime, type RuntimeContext } from '../runtime.js'
+import { WorkerClient, wire } from './client.js'
+
+type Callable = (...args: unknown[]) => unknown
+type Maybe<T> = T | Promise<T>
+
+/** A call that runs here. */
+class Running implements RuntimeContext {
+  readonly #abort = new AbortController()
+  constructor(
+    readonly worker: string,
+    readonly call: number,
+    readonly task: string,
+    readonly attempt: number,
+  ) {}
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+  abort(): void {
+    this.#abort.abort(new TaskCancelledError(this.task))
+  }
+}
+
+/** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
+export function serve(start: WorkerStart, port: MessagePort): Promise<never> {
+  installGate(start.gate)
+  new Loop(start, port)
+  return new Promise(() => {})
+}
+
+class Loop {
+  readonly #slots: Int32Array
+  readonly #codes = new Map<string, Maybe<Callable>>()
+  readonly #objects = new Map<string, Maybe<unknown>>()
+  readonly #running = new Map<number, Running>()
+  readonly #client: WorkerClient
+  readonly #context = new AsyncLocalStorage<Running>()
+  /** Where one call runs at a time, this says more cheaply than #context which. */
+  #current: Running | null = null
+  #queue: WireCall[] = []
+  #head = 0
+  #results: WireResult[] = []
+  #flushAt = 0
+  #instance: Record<string, unknown> | null = null
+  #className = ''
+  /** The constructor has not returned: no method may start. */
+  #creating: boolean
+
+  constructor(
+    private readonly start: WorkerStart,
+    private readonly port: MessagePort,
+  ) {
+    this.#slots = new Int32Array(start.slots)
+    this.#creating = start.actorId !== null
+    this.#client = new WorkerClient(start, (message) => this.#post(message))
+    const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
+    installRuntime(this.#client, () => this.#where() ?? idle)
+    port.on('message', (message: ToWorker) => this.#receive(message))
+  }
+
+  #where(): Running | null {
+    return this.#context.getStore() ?? this.#current
+  }
+
+  #post(message: ToDriver): void {
+    this.#flush()
+    this.port.postMessage(message)
+  }
+
+  #receive(message: ToWorker): void {
+    switch (message[0]) {
+      case 'calls': {
+        const [, calls, objects, codes] = message
+        for (const [id, code] of codes) this.#learn(id, code)
+        for (const [id, data, special] of objects) this.#keep(id, data, special)
+        this.#queue.push(...calls)
+        this.#pump()
+        return
+      }
+      case 'free':
+        for (const id of message[1]) this.#objects.delete(id)
+        return
+      case 'cancel':
+        this.#running.get(message[1])?.abort()
+        return
+      case 'answer':
+        this.#client.answered(message[1], message[2], message[3])
+        return
+    }
+  }
+
+  #learn(id: string, code: Code): void {
+    const made = revive(code, (travel) => this.#client.revive(travel)) as Promise<Callable>
+    made.then(
+      (fn) => this.#codes.set(id, fn),
+      () => {},
+    )
+    this.#codes.set(id, made)
+  }
+
+  /** An object is opened once a worker, and frozen: it is everybody's. */
+  #keep(id: string, data: unknown, special: boolean): void {
+    const value = special ? this.#client.unpack(data) : data
+    if (!(value instanceof Promise)) return void this.#objects.set(id, freeze(value))
+    const frozen = value.then(freeze)
+    frozen.then(
+      (ready) => this.#objects.has(id) && this.#objects.set(id, ready),
+      () => {},
+    )
+    this.#objects.set(id, frozen)
+  }
+
+  #pump(): void {
+    while (this.#head < this.#queue.length && this.#running.size < (this.#creating ? 1 : this.start.maxConcurrency)) {
+      const call = this.#queue[this.#head++]!
+      this.#run(call)
+    }
+    if (this.#head === this.#queue.length && this.#head > 0) {
+      this.#queue = []
+      this.#head = 0
+    }
+    this.#flush()
+  }
+
+  #run(wireCall: WireCall): void {
+    const [call, , , , , label, attempt, announce] = wireCall
+    const queued = slotState(call, SLOT.QUEUED)
+    if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
+    if (announce) this.#post(['started', call])
+    const running = new Running(this.start.name, call, label, attempt)
+    this.#running.set(call, running)
+    if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
+    else {
+      this.#current = running
+      this.#perform(wireCall, running)
+    }
+  }
+
+  #perform(wireCall: WireCall, running: Running): void {
+    const began = performance.now()
+    let value: unknown
+    try {
+      value = this.#invoke(wireCall)
+    } catch (error) {
+      return this.#failed(running, error, began)
+    }
+    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, wireCall[4], value, began)
+    Promise.resolve(value).then(
+      (result) => {
+        this.#succeeded(running, wireCall[4], result, began)
+        this.#pump()
+      },
+      (error) => {
+        this.#failed(running, error, began)
+        this.#pump()
+      },
+    )
+  }
+
+  /** Calls the function, constructor or method as soon as it and its arguments are there. */
+  #invoke([, kind, code, wires]: WireCall): Maybe<unknown> {
+    const args: unknown[] = new Array(wires.length)
+    let later = false
+    for (let i = 0; i < wires.length; i++) {
+      args[i] = this.#argument(wires[i]!)
+      if (args[i] instanceof Promise) later = true
+    }
+    const callable = kind === KIND.METHOD ? this.#method(code) : this.#codes.get(code)!
+    if (callable instanceof Promise) return callable.then(async (fn) => this.#apply(kind, fn, await Promise.all(args)))
+    return later ? Promise.all(args).then((ready) => this.#apply(kind, callable, ready)) : this.#apply(kind, callable, args)
+  }
+
+  #apply(kind: number, callable: Callable, args: unknown[]): unknown {
+    if (kind === KIND.TASK) return callable(...args)
+    if (kind === KIND.METHOD) return callable.apply(this.#instance, args)
+    const made = Reflect.construct(callable, args)
+    this.#instance = made as Record<string, unknown>
+    this.#className = callable.name
+    this.#creating = false
+    return undefined
+  }
+
+  #argument(wireArgument: WireArgument): Maybe<unknown> {
+    if (wireArgument.length === 1) return this.#objects.get(wireArgument[0] as string)
+    const [data, special] = wireArgument
+    return special ? this.#client.unpack(data) : data
+  }
+
+  #method(name: string): Callable {
+    if (name === '__terminate__') return () => undefined
+    const method = this.#instance?.[name]
+    if (typeof method === 'function') return method as Callable
+    throw new RayitoError('RAY_MISUSE', `${this.#className} has no method ${name}`, {
+      remedy: `It has ${methodsOf(this.#instance).join(', ') || 'none'}.`,
+    })
+  }
+
+  // -- results
+
+  #succeeded(running: Running, numReturns: number, value: unknown, began: number): void {
+    const milliseconds = performance.now() - began
+    try {
+      const values = numReturns === 1 ? [value] : several(value, numReturns, running.task)
+      const packed = values.map((one, i) => pack(one, numReturns === 1 ? 'its result' : `its result[${i}]`))
+      if (packed.some((one) => one instanceof Promise))
+        Promise.all(packed).then(
+          (ready) => this.#finish(running, true, ready.map(wire), milliseconds, true),
+          (error) => this.#finish(running, false, encodeError(error), milliseconds, true),
+        )
+      else this.#finish(running, true, packed.map((one) => wire(one as Exclude<typeof one, Promise<unknown>>)), milliseconds)
+    } catch (error) {
+      this.#finish(running, false, encodeError(error), milliseconds)
+    }
+  }
+
+  #failed(running: Running, error: unknown, began: number): void {
+    this.#finish(running, false, encodeError(error), performance.now() - began)
+  }
+
+  #finish(running: Running, ok: boolean, values: WireContent[] | unknown, milliseconds: number, pump = false): void {
+    const { call } = running
+    this.#running.delete(call)
+    if (this.#current === running) this.#current = null
+    Atomics.store(this.#slots, slotOf(call), slotState(call, SLOT.FINISHED))
+    this.#results.push([call, ok, values, milliseconds])
+    // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
+    // a later call that ends the thread must not take them along.
+    const now = performance.now()
+    if (this.#results.length === 1) this.#flushAt = now + 1
+    if (now >= this.#flushAt || milliseconds > 1 || this.start.actorId !== null) this.#flush()
+    if (pump) this.#pump()
+  }
+
+  #flush(): void {
+    if (this.#results.length === 0) return
+    const results = this.#results
+    this.#results = []
+    this.port.postMessage(['results', results] satisfies ToDriver)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** The values of a call with numReturns. */
+function several(value: unknown, numReturns: number, task: string): unknown[] {
+  const values = typeof value === 'object' && value !== null && Symbol.iterator in value ? [...(value as Iterable<unknown>)] : null
+  if (values?.length === numReturns) return values
+  throw new RayitoError('RAY_MISUSE', `Expected ${task} to return ${numReturns} values (numReturns), got ${values ? values.length : typeof value}`)
+}
+
+function methodsOf(instance: object | null): string[] {
+  const names = new Set<string>()
+  for (let at = instance; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
+    for (const name of Object.getOwnPropertyNames(at))
+      if (name !== 'constructor' && typeof (instance as Record<string, unknown>)[name] === 'function') names.add(name)
+  return [...names]
+}

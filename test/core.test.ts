@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ERRORS } from '#src/core/errors.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+
+/** The house from bottom to top: each may import those before it. */
+const FLOORS = ['core', 'hub', 'datasets', 'transformers', 'embedded', 'ray', 'serve', 'ray-server.ts', 'lab', 'cli', 'index.ts']
+/** index.ts is the public face, the other way in; the lab's notebooks and the command stand beside it. */
+
+describe('the house', () => {
+  test('imports run one way', () => {
+    const wrong: string[] = []
+    for (const file of sources) {
+      const floor = FLOORS.indexOf(file.split(sep)[0]!)
+      assert.ok(floor >= 0, `src/${file} stands on no floor`)
+      for (const [, target] of readFileSync(join(root, 'src', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+        const imported = relative(join(root, 'src'), join(root, 'src', dirname(file), target!))
+        const below = FLOORS.indexOf(imported.replace(/\.js$/, '.ts').split(sep)[0]!)
+        if (below > floor) wrong.push(`src/${file} imports ${target}`)
+      }
+    }
+    assert.deepEqual(wrong, [])
+  })
+
+  test('every error has a meaning, is thrown somewhere and is described in ERRORS.md', () => {
+    const text = sources.map((file) => (file === join('core', 'errors.ts') ? '' : readFileSync(join(root, 'src', file), 'utf8'))).join('\n')
+    const page = readFileSync(join(root, 'ERRORS.md'), 'utf8')
+    const core = readFileSync(join(root, 'src', 'core', 'errors.ts'), 'utf8')
+    for (const [code, { meaning, remedy }] of Object.entries(ERRORS)) {
+      assert.ok(meaning.endsWith('.'), code)
+      assert.ok(text.includes(`'${code}'`) || core.split(`'${code}'`).length > 1, `${code} is never thrown`)
+      const row = page.split('\n').find((line) => line.startsWith(`| \`${code}\` |`))
+      assert.ok(row, `${code} is missing in ERRORS.md`)
+      assert.ok(row.includes(meaning) && row.includes(remedy), `ERRORS.md says something else of ${code}`)
+    }
+  })
+
+  test('no source file throws a bare Error', () => {
+    for (const file of sources) {
+      const text = readFileSync(join(root, 'src', file), 'utf8')
+      assert.doesNotMatch(text, /throw new Error\(/, `src/${file}`)
+    }
+  })
+})

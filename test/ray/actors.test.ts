@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ActorDiedError, ActorNameError, ActorUnavailableError, ray } from '#src/ray/index.js'
+import { add, Broken, Counter, type CounterClass, fail, Meeting, meet, useCounter } from './functions.js'
+import { latch, letGo, sessions, started } from './helpers.js'
+
+const collected = (tries = 4) => new Int32Array(new SharedArrayBuffer(tries))
+
+describe('actors', () => {
+  sessions()
+
+  test('an actor keeps its state between calls', async () => {
+    const counter = Counter.remote(10)
+    await ray.get(counter.add.remote(1))
+    assert.equal(await ray.get(counter.add.remote(2)), 13)
+  })
+
+  test('calls run in order, one at a time, methods that await too', async () => {
+    const counter = Counter.remote(0)
+    const refs = Array.from({ length: 50 }, (_, i) => (i % 2 ? counter.add.remote(1) : counter.addSlowly.remote(1)))
+    assert.deepEqual(
+      await ray.get(refs),
+      refs.map((_, i) => i + 1),
+    )
+  })
+
+  test('order holds when an argument comes late', async () => {
+    const counter = Counter.remote(0)
+    const shared = latch()
+    const late = ray.remote(async (value: number, gate: boolean) => (gate ? value : 0)).remote(100, meet.remote(shared, 2))
+    const first = counter.add.remote(late)
+    const second = counter.add.remote(1)
+    await ray.get(meet.remote(shared, 2))
+    assert.deepEqual(await ray.get([first, second]), [100, 101])
+  })
+
+  test('with maxConcurrency calls meet each other', async () => {
+    const meeting = Meeting.options({ maxConcurrency: 3 }).remote()
+    assert.deepEqual(await ray.get([1, 2, 3].map(() => meeting.come.remote(3))), [3, 3, 3])
+  })
+
+  test('each actor has a thread of its own, more of them than CPUs', async () => {
+    const counters = Array.from({ length: 4 }, () => Counter.remote(0))
+    const threads = await ray.get(counters.map((counter) => counter.thread.remote()))
+    assert.equal(new Set(threads).size, 4)
+  })
+
+  test('an actor holds no CPU unless it asks for one', async () => {
+    const free = Counter.remote(0)
+    await ray.get(free.thread.remote())
+    assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+    const holding = Counter.options({ numCpus: 1 }).remote(0)
+    await ray.get(holding.thread.remote())
+    assert.deepEqual(await ray.availableResources(), { CPU: 1 })
+    assert.deepEqual(await ray.clusterResources(), { CPU: 2 })
+    const greedy = Counter.options({ numCpus: 3 }).remote(0)
+    await assert.rejects(ray.get(greedy.thread.remote()), /3.*2/s)
+  })
+
+  test('an exception of a method is the call’s, the actor lives on', async () => {
+    const counter = Counter.remote(1)
+    await assert.rejects(ray.get(counter.fail.remote()), /CounterClass\.fail.*counted wrong/s)
+    assert.equal(await ray.get(counter.add.remote(1)), 2)
+    const [count, text] = counter.history.options({ numReturns: 2 }).remote()
+    assert.deepEqual(await ray.get([count, text]), [2, 'counts'])
+  })
+
+  test('a constructor that throws shows in every call', async () => {
+    const broken = Broken.remote()
+    for (let i = 0; i < 2; i++)
+      await assert.rejects(ray.get(broken.use.remote()), (error) => {
+        assert.ok(error instanceof ActorDiedError)
+        assert.match(error.message, /constructor threw/)
+        assert.match(((error.cause as Error).cause as Error).message, /cannot be made/)
+        return true
+      })
+  })
+
+  test('a constructor’s argument that failed fails the actor', async () => {
+    const counter = Counter.remote(fail.remote('no start'))
+    await assert.rejects(ray.get(counter.add.remote(1)), (error) => error instanceof ActorDiedError && /no start/.test(String((error.cause as Error).message)))
+  })
+
+  test('a method that is missing is named with those there are', async () => {
+    const counter = Counter.remote(0) as unknown as { sub: { remote(): never } }
+    await assert.rejects(ray.get(counter.sub.remote()), /no method sub.*add/s)
+  })
+
+  test('kill rejects what was called, at once', async () => {
+    const counter = Counter.remote(0)
+    const shared = latch()
+    const running = counter.hold.remote(shared)
+    const queued = counter.add.remote(1)
+    await started(shared)
+    ray.kill(counter)
+    await assert.rejects(ray.get(running), (error) => error instanceof ActorDiedError && /ray\.kill/.test(error.message))
+    await assert.rejects(ray.get(queued), ActorDiedError)
+    await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+    letGo(shared)
+  })
+
+  test('kill with noRestart false starts it again if it may', async () => {
+    const counter = Counter.options({ maxRestarts: 1 }).remote(5)
+    assert.equal(await ray.get(counter.add.remote(1)), 6)
+    ray.kill(counter, { noRestart: false })
+    assert.equal(await ray.get(counter.add.remote(1)), 6)
+    ray.kill(counter, { noRestart: false })
+    await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+  })
+
+  test('a death without maxRestarts ends it, with its exit code', async () => {
+    const counter = Counter.remote(0)
+    const calls = [counter.exit.remote(4), counter.add.remote(1)]
+    for (const call of calls)
+      await assert.rejects(ray.get(call as typeof calls[number]), (error) => {
+        assert.ok(error instanceof ActorDiedError)
+        assert.match(error.message, /CounterClass#1.*exit code 4/s)
+        return true
+      })
+  })
+
+  test('with maxRestarts the constructor runs again; the interrupted call is told, those behind it run', async () => {
+    const counter = Counter.options({ maxRestarts: 1 }).remote(5)
+    await ray.get(counter.add.remote(1))
+    const interrupted = counter.exit.remote(3)
+    const behind = counter.add.remote(1)
+    await assert.rejects(ray.get(interrupted), ActorUnavailableError)
+    assert.equal(await ray.get(behind), 6)
+  })
+
+  test('with maxTaskRetries the interrupted call runs again, in order', async () => {
+    const counter = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote(0)
+    const tries = collected()
+    const refs = [counter.add.remote(1), counter.dieOnce.remote(tries, 3), counter.add.remote(1), counter.add.remote(1)]
+    const [, died, ...rest] = await ray.get(refs)
+    assert.equal(died, 4)
+    assert.deepEqual(rest, [1, 2])
+  })
+
+  test('a named actor is found; its name is taken until it is gone', async () => {
+    const counter = Counter.options({ name: 'tally' }).remote(0)
+    const found = await ray.getActor<CounterClass>('tally')
+    await ray.get(counter.add.remote(1))
+    assert.equal(await ray.get(found.add.remote(1)), 2)
+    assert.throws(() => Counter.options({ name: 'tally' }).remote(0), ActorNameError)
+    const same = Counter.options({ name: 'tally', getIfExists: true }).remote(0)
+    assert.equal(await ray.get(same.add.remote(1)), 3)
+    await assert.rejects(ray.getActor('tally', { namespace: 'other' }), ActorNameError)
+    ray.kill(counter)
+    await assert.rejects(ray.getActor('tally'), ActorNameError)
+    assert.equal(await ray.get(Counter.options({ name: 'tally' }).remote(7).add.remote(0)), 7)
+  })
+
+  test('a handle can be passed on', async () => {
+    const counter = Counter.remote(0)
+    assert.equal(await ray.get(useCounter.remote({ counter }, 5)), 5)
+    assert.equal(await ray.get(counter.add.remote(1)), 6)
+  })
+
+  test('a handle is no promise and prints what it is', async () => {
+    const counter = Counter.remote(0)
+    assert.equal(await Promise.resolve(counter), counter)
+    const { inspect } = await import('node:util')
+    assert.equal(inspect(counter), 'ActorHandle(CounterClass#1)')
+  })
+
+  test('an actor that waits to be placed gets its turn behind the tasks before it', async () => {
+    const shared = latch()
+    const tasks = [meet.remote(shared, 3), meet.remote(shared, 3)]
+    await started(shared, 2)
+    const counter = Counter.remote(1)
+    const call = counter.add.remote(1)
+    Atomics.add(shared, 0, 1)
+    Atomics.notify(shared, 0)
+    await ray.get(tasks)
+    assert.equal(await ray.get(call), 2)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+})

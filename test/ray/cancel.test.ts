@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { GetTimeoutError, ray, TaskCancelledError, TaskTimeoutError } from '#src/ray/index.js'
+import { add, Counter, hold, listen, neverEnds, spin } from './functions.js'
+import { latch, letGo, sessions, started } from './helpers.js'
+
+describe('cancel and time limits', () => {
+  sessions({ numCpus: 1 })
+
+  test('a task that has not started is dropped', async () => {
+    const shared = latch()
+    const running = hold.remote(shared)
+    const counted = latch()
+    const queued = hold.remote(counted)
+    await started(shared)
+    ray.cancel(queued)
+    await assert.rejects(ray.get(queued), TaskCancelledError)
+    letGo(shared)
+    assert.equal(await ray.get(running), 1)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.equal(counted[0], 0)
+  })
+
+  test('a task that runs is told through its signal', async () => {
+    const shared = latch()
+    const ref = listen.remote(shared)
+    await started(shared)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.equal(shared[1], 1)
+  })
+
+  test('a task that spins is rejected at once and its worker replaced', async () => {
+    const shared = latch()
+    const ref = spin.remote(shared)
+    await started(shared)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('force ends the worker at once; the task is not retried', async () => {
+    const shared = latch()
+    const ref = spin.remote(shared)
+    await started(shared)
+    ray.cancel(ref, { force: true })
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.equal(shared[0], 1)
+  })
+
+  test('what depends on a cancelled task is cancelled too', async () => {
+    const ref = neverEnds.remote()
+    const next = add.remote(ref, 1)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(next), TaskCancelledError)
+  })
+
+  test('cancelling what is done changes nothing', async () => {
+    const ref = add.remote(1, 2)
+    await ray.get(ref)
+    ray.cancel(ref)
+    assert.equal(await ray.get(ref), 3)
+  })
+
+  test('an actor’s call is cancelled, the actor lives', async () => {
+    const counter = Counter.remote(0)
+    const shared = latch()
+    const running = counter.hold.remote(shared)
+    const queued = counter.add.remote(1)
+    const behind = counter.add.remote(10)
+    await started(shared)
+    assert.throws(() => ray.cancel(running, { force: true }), /ray\.kill/)
+    ray.cancel(queued)
+    await assert.rejects(ray.get(queued), TaskCancelledError)
+    letGo(shared)
+    assert.equal(await ray.get(behind), 10)
+    assert.equal(await ray.get(running), 0)
+  })
+
+  test('a time limit ends a task that spins', async () => {
+    const shared = latch()
+    await assert.rejects(ray.get(spin.options({ timeout: 50 }).remote(shared)), (error) => {
+      assert.ok(error instanceof TaskTimeoutError)
+      assert.match(error.message, /spin.*50 ms/)
+      return true
+    })
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('get gives up after its timeout, the task goes on', async () => {
+    const shared = latch()
+    const ref = hold.remote(shared)
+    await started(shared)
+    await assert.rejects(ray.get(ref, { timeout: 1 }), GetTimeoutError)
+    letGo(shared)
+    assert.equal(await ray.get(ref), 1)
+  })
+
+  test('get stops waiting when its signal is aborted', async () => {
+    const abort = new AbortController()
+    const waiting = ray.get(neverEnds.remote(), { signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await assert.rejects(waiting, /enough/)
+    await assert.rejects(ray.get(neverEnds.remote(), { signal: AbortSignal.abort(new Error('before')) }), /before/)
+  })
+})

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
+import { add, dieOnce, eatMemory, hold, nothing, say, throwLate } from './functions.js'
+import { latch, letGo, sessions, started } from './helpers.js'
+
+const tries = () => new Int32Array(new SharedArrayBuffer(4))
+
+describe('deaths of workers', () => {
+  sessions()
+
+  test('a task whose worker dies runs again, three times by default', async () => {
+    assert.equal(await ray.get(dieOnce.remote(tries(), 3)), 4)
+    const counted = tries()
+    await assert.rejects(ray.get(dieOnce.remote(counted, 99)), (error) => {
+      assert.ok(error instanceof WorkerCrashedError)
+      assert.equal(error.exitCode, 7)
+      assert.match(error.message, /dieOnce.*exit code 7.*last words/s)
+      assert.deepEqual(error.lastOutput, ['last words'])
+      return true
+    })
+    assert.equal(counted[0], 4)
+  })
+
+  test('maxRetries 0 runs it once', async () => {
+    const counted = tries()
+    await assert.rejects(ray.get(dieOnce.options({ maxRetries: 0 }).remote(counted, 1)), WorkerCrashedError)
+    assert.equal(counted[0], 1)
+  })
+
+  test('an error thrown too late ends the worker and is told', async () => {
+    await assert.rejects(ray.get(throwLate.options({ maxRetries: 0 }).remote()), (error) => {
+      assert.ok(error instanceof WorkerCrashedError)
+      assert.match(error.message, /too late to catch/)
+      return true
+    })
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('a worker that reaches its heap limit says which', async () => {
+    await ray.shutdown()
+    ray.init({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
+    await assert.rejects(ray.get(eatMemory.options({ maxRetries: 0 }).remote()), (error) => {
+      assert.ok(error instanceof OutOfMemoryError)
+      assert.equal(error.heapLimit, 24)
+      assert.match(error.message, /24 MB/)
+      return true
+    })
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('what waits behind a dying worker is not lost', async () => {
+    await ray.shutdown()
+    ray.init({ numCpus: 1 })
+    // Fast calls stand in line at the worker.
+    await ray.get(Array.from({ length: 200 }, () => nothing.remote()))
+    const before = Array.from({ length: 100 }, (_, i) => add.remote(i, 1))
+    const died = dieOnce.options({ maxRetries: 0 }).remote(tries(), 1)
+    const after = Array.from({ length: 100 }, (_, i) => add.remote(i, 2))
+    await assert.rejects(ray.get(died), WorkerCrashedError)
+    assert.deepEqual(
+      await ray.get([...before, ...after]),
+      [...before.keys()].map((i) => i + 1).concat([...after.keys()].map((i) => i + 2)),
+    )
+  })
+
+  test('fast calls of one function among which some die: each gets its own end', async () => {
+    const sometimes = ray.remote((i: number) => {
+      if (i % 50 === 49) process.exit(1)
+      return i
+    })
+    await ray.get(Array.from({ length: 20 }, () => sometimes.remote(0)))
+    const refs = Array.from({ length: 200 }, (_, i) => sometimes.options({ maxRetries: 1 }).remote(i))
+    const ends = await Promise.allSettled(refs.map((ref) => ray.get(ref)))
+    for (const [i, end] of ends.entries())
+      if (i % 50 === 49) assert.ok(end.status === 'rejected' && end.reason instanceof WorkerCrashedError, `${i}`)
+      else assert.equal(end.status === 'fulfilled' && end.value, i)
+  })
+
+  test('a call behind a long one moves to a worker that is free', async () => {
+    const fast = ray.remote((shared: Int32Array | null) => {
+      if (!shared) return 0
+      Atomics.add(shared, 0, 1)
+      Atomics.notify(shared, 0)
+      Atomics.wait(shared, 1, 0, 60_000)
+      return 1
+    })
+    await ray.get(Array.from({ length: 300 }, () => fast.remote(null)))
+    const shared = latch()
+    const long = fast.remote(shared)
+    const others = Array.from({ length: 50 }, () => fast.remote(null))
+    await started(shared)
+    assert.equal((await ray.get(others)).length, 50)
+    letGo(shared)
+    assert.equal(await ray.get(long), 1)
+  })
+
+  test('output of workers comes tagged with who printed it', async () => {
+    const written: string[] = []
+    const { write } = process.stdout
+    const seen = new Promise<void>((resolve) => {
+      process.stdout.write = ((text: string) => {
+        written.push(text)
+        if (written.join('').includes('(say) hello\n')) resolve()
+        return true
+      }) as typeof write
+    })
+    try {
+      await ray.get(say.remote('hello'))
+      await seen
+    } finally {
+      process.stdout.write = write
+    }
+  })
+
+  test('shutdown in the middle of calls ends everything', async () => {
+    const shared = latch()
+    const ref = hold.remote(shared)
+    const rejected = assert.rejects(ray.get(ref), { code: 'RAY_NOT_INITIALIZED' })
+    await started(shared)
+    await ray.shutdown()
+    await rejected
+    assert.equal(ray.isInitialized(), false)
+    await ray.shutdown()
+  })
+})

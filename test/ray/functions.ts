@@ -1,0 +1,172 @@
+/** Remote functions and classes of the tests: in a module, as users' are. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { type ActorHandle, ObjectRef, ray } from '#src/ray/index.js'
+
+export const add = ray.remote(function add(a: number, b: number) {
+  return a + b
+})
+export const nothing = ray.remote(function nothing() {})
+export const echo = ray.remote(async function echo(value: unknown) {
+  return value
+})
+export const thread = ray.remote(() => threadId)
+export const typeOf = ray.remote((value: unknown) => (value instanceof ObjectRef ? 'ObjectRef' : typeof value))
+export const fail = ray.remote(function fail(message: string): number {
+  throw new RangeError(message, { cause: new Error('the cause') })
+})
+export const pair = ray.remote((a: number) => [a, `${a}`] as [number, string])
+
+/** Counts itself in shared memory and waits there for all of `count`: only returns if that many run at once. */
+export const meet = ray.remote(function meet(shared: Int32Array, count: number) {
+  Atomics.add(shared, 0, 1)
+  Atomics.notify(shared, 0)
+  for (let seen = Atomics.load(shared, 0); seen < count; seen = Atomics.load(shared, 0))
+    if (Atomics.wait(shared, 0, seen, 20_000) === 'timed-out') return false
+  return true
+})
+/** Says that it started, then waits (holding its thread) until it is let go. */
+export const hold = ray.remote(function hold(shared: Int32Array) {
+  Atomics.add(shared, 0, 1)
+  Atomics.notify(shared, 0)
+  Atomics.wait(shared, 1, 0, 60_000)
+  return Atomics.load(shared, 0)
+})
+/** Says that it started, then spins for ever. */
+export const spin = ray.remote(function spin(shared: Int32Array) {
+  Atomics.add(shared, 0, 1)
+  Atomics.notify(shared, 0)
+  for (;;);
+})
+/** Says that it started, and whether it was told to stop. */
+export const listen = ray.remote(async function listen(shared: Int32Array) {
+  Atomics.add(shared, 0, 1)
+  Atomics.notify(shared, 0)
+  const { signal } = ray.getRuntimeContext()
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  Atomics.store(shared, 1, 1)
+  Atomics.notify(shared, 1)
+})
+export const dieOnce = ray.remote(function dieOnce(tries: Int32Array, lives: number) {
+  if (Atomics.add(tries, 0, 1) < lives) {
+    process.stderr.write('last words\n')
+    process.exit(7)
+  }
+  return Atomics.load(tries, 0)
+})
+export const throwOnce = ray.remote(function throwOnce(tries: Int32Array, failures: number) {
+  if (Atomics.add(tries, 0, 1) < failures) throw new TypeError('not yet')
+  return Atomics.load(tries, 0)
+})
+export const throwLate = ray.remote(function throwLate() {
+  setImmediate(() => {
+    throw new Error('too late to catch')
+  })
+  return new Promise(() => {})
+})
+export const eatMemory = ray.remote(function eatMemory() {
+  const eaten: unknown[] = []
+  for (;;) eaten.push(new Array(10_000).fill(Math.random()))
+})
+export const neverEnds = ray.remote(() => new Promise<number>(() => {}))
+export const say = ray.remote(function say(text: string) {
+  console.log(text)
+  console.error(`error: ${text}`)
+})
+export const write = ray.remote(function write(value: { list: number[] }) {
+  value.list.push(1)
+})
+export const firstByte = ray.remote((bytes: Uint8Array) => [bytes[0], bytes.buffer instanceof SharedArrayBuffer] as const)
+export const setByte = ray.remote((bytes: Uint8Array) => {
+  bytes[0] = 99
+})
+export const attempt = ray.remote(() => ray.getRuntimeContext().attempt)
+
+export const fibonacci = ray.remote(async function fibonacci(n: number): Promise<number> {
+  if (n < 2) return n
+  const self = fibonacciRef()
+  const [a, b] = await ray.get([self.remote(n - 1), self.remote(n - 2)])
+  return a + b
+})
+function fibonacciRef(): { remote(n: number): ObjectRef<number> } {
+  return fibonacci as never
+}
+export const openBox = ray.remote(async (box: { ref: ObjectRef<number> }) => (await ray.get(box.ref)) + 1)
+export const putInside = ray.remote(async (value: number) => ({ ref: ray.put({ value }) }))
+export const makeCounter = ray.remote(async (start: number) => {
+  const counter = Counter.remote(start)
+  await ray.get(counter.add.remote(1))
+  return { counter }
+})
+export const useCounter = ray.remote(async (box: { counter: ActorHandle<CounterClass> }, times: number) => {
+  const refs = Array.from({ length: times }, () => box.counter.add.remote(1))
+  return (await ray.get(refs)).at(-1)
+})
+export const findCounter = ray.remote(async (name: string) => {
+  const counter = await ray.getActor<CounterClass>(name)
+  return ray.get(counter.add.remote(10))
+})
+export const failInside = ray.remote(async () => ray.get(fail.remote('inside')))
+
+export class CounterClass {
+  constructor(private count: number) {}
+  add(n: number): number {
+    this.count += n
+    return this.count
+  }
+  async addSlowly(n: number): Promise<number> {
+    const before = this.count
+    await delay(1)
+    this.count = before + n
+    return this.count
+  }
+  history(): [number, string] {
+    return [this.count, 'counts']
+  }
+  fail(): never {
+    throw new RangeError('counted wrong')
+  }
+  exit(code: number): void {
+    process.exit(code)
+  }
+  hold(shared: Int32Array): number {
+    Atomics.add(shared, 0, 1)
+    Atomics.notify(shared, 0)
+    Atomics.wait(shared, 1, 0, 60_000)
+    return this.count
+  }
+  dieOnce(tries: Int32Array, lives: number): number {
+    if (Atomics.add(tries, 0, 1) < lives) process.exit(3)
+    return Atomics.load(tries, 0)
+  }
+  thread(): number {
+    return threadId
+  }
+}
+export const Counter = ray.remote(CounterClass)
+
+export const Meeting = ray.remote(
+  class Meeting {
+    #here = 0
+    #all: (() => void)[] = []
+    async come(count: number): Promise<number> {
+      this.#here++
+      if (this.#here === count) for (const go of this.#all) go()
+      else await new Promise<void>((go) => this.#all.push(go))
+      return this.#here
+    }
+    worker(): string {
+      return ray.getRuntimeContext().worker
+    }
+  },
+)
+export const Broken = ray.remote(
+  class Broken {
+    constructor() {
+      throw new Error('cannot be made')
+    }
+    use(): number {
+      return 1
+    }
+  },
+)

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ray, RayTaskError } from '#src/ray/index.js'
+import { add, Counter, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
+import { sessions } from './helpers.js'
+
+describe('tasks and actors made by tasks', () => {
+  sessions({ numCpus: 1 })
+
+  test('a task that waits for others lends them its CPU', async () => {
+    assert.equal(await ray.get(fibonacci.remote(7)), 13)
+    assert.deepEqual(await ray.availableResources(), { CPU: 1 })
+  })
+
+  test('a ref inside an argument can be asked for', async () => {
+    assert.equal(await ray.get(openBox.remote({ ref: ray.put(41) })), 42)
+    assert.equal(await ray.get(openBox.remote({ ref: add.remote(1, 1) })), 3)
+  })
+
+  test('an actor made by a task outlives it through its handle', async () => {
+    const { counter } = await ray.get(makeCounter.remote(5))
+    assert.equal(await ray.get(counter.add.remote(1)), 7)
+  })
+
+  test('a named actor is found by a task', async () => {
+    const counter = Counter.options({ name: 'shared' }).remote(1)
+    assert.equal(await ray.get(findCounter.remote('shared')), 11)
+    assert.equal(await ray.get(counter.add.remote(1)), 12)
+  })
+
+  test('an error goes through as many tasks as it has to', async () => {
+    await assert.rejects(ray.get(failInside.remote()), (error) => error instanceof RayTaskError && /inside/.test(error.message))
+  })
+})

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { ObjectLostError, ObjectStoreFullError, ray } from '#src/ray/index.js'
+import { add, echo, firstByte, neverEnds, putInside, setByte, write } from './functions.js'
+import { sessions } from './helpers.js'
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+/** Lets finalizers run: they have a turn of the event loop of their own. */
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('objects', () => {
+  sessions()
+
+  test('get gives a copy: an object is immutable', async () => {
+    const original = { list: [1, 2] }
+    const ref = ray.put(original)
+    original.list.push(3)
+    const copy = await ray.get(ref)
+    assert.deepEqual(copy, { list: [1, 2] })
+    copy.list.push(4)
+    assert.deepEqual(await ray.get(ref), { list: [1, 2] })
+  })
+
+  test('a worker cannot change an object that it shares with others', async () => {
+    await assert.rejects(ray.get(write.remote(ray.put({ list: [1] }))), /not extensible/)
+    await ray.get(write.remote({ list: [1] }))
+  })
+
+  test('bytes lie in shared memory and reach workers without a copy', async () => {
+    const ref = ray.put(new Uint8Array(1_000_000).fill(7))
+    const before = (await ray.stats()).bytes.copied
+    assert.deepEqual(await ray.get(firstByte.remote(ref)), [7, true])
+    assert.ok((await ray.stats()).bytes.copied - before < 1000)
+    await ray.get(setByte.remote(ref))
+    assert.equal((await ray.get(ref))[0], 99)
+  })
+
+  test('stats tell bytes copied and bytes shared', async () => {
+    const before = (await ray.stats()).bytes
+    ray.put(new Uint8Array(100_000))
+    await ray.get(echo.remote('x'.repeat(50_000)))
+    const { copied, shared } = (await ray.stats()).bytes
+    assert.equal(shared - before.shared, 100_000)
+    assert.ok(copied - before.copied >= 100_000 && copied - before.copied < 250_000, `${copied - before.copied}`)
+  })
+
+  test('an object goes with its last ref', async () => {
+    const memory = () => process.memoryUsage().arrayBuffers
+    const before = memory()
+    for (let i = 0; i < 2000; i++) ray.put(new Uint8Array(1_000_000))
+    collect()
+    await turn()
+    collect()
+    assert.ok(memory() - before < 100_000_000, `${(memory() - before) / 1e6} MB are left of 2 GB`)
+  })
+
+  test('what tasks hold stays: an argument is there when its task runs', async () => {
+    const slow = neverEnds.remote()
+    const refs = Array.from({ length: 20 }, (_, i) => firstByte.remote(ray.put(new Uint8Array(100_000).fill(i))))
+    collect()
+    await turn()
+    assert.deepEqual(
+      (await ray.get(refs)).map(([byte]) => byte),
+      refs.map((_, i) => i),
+    )
+    ray.cancel(slow)
+  })
+
+  test('a freed object is lost, whoever asks', async () => {
+    const ref = ray.put([1])
+    ray.free(ref)
+    await assert.rejects(ray.get(ref), (error) => error instanceof ObjectLostError && /freed/.test(error.message))
+    await assert.rejects(ray.get(echo.remote(ref)), ObjectLostError)
+  })
+
+  test('the refs of a session that is over are lost', async () => {
+    const ref = ray.put(1)
+    const pending = neverEnds.remote()
+    const waiting = assert.rejects(ray.get(pending), { code: 'RAY_NOT_INITIALIZED' })
+    await ray.shutdown()
+    await waiting
+    ray.init({ numCpus: 1 })
+    await assert.rejects(ray.get(ref), ObjectLostError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('the store refuses what would not fit, with the sizes', async () => {
+    await ray.shutdown()
+    ray.init({ numCpus: 1, objectStoreMemory: 5_000_000 })
+    const kept = ray.put(new Uint8Array(1_000_000))
+    assert.throws(
+      () => ray.put(new Uint8Array(6_000_000)),
+      (error) => error instanceof ObjectStoreFullError && /6.*5/s.test(error.message),
+    )
+    assert.equal((await ray.get(kept)).length, 1_000_000)
+  })
+
+  test('an object put by a task is owned by the session', async () => {
+    const { ref } = await ray.get(putInside.remote(5))
+    assert.deepEqual(await ray.get(ref), { value: 5 })
+  })
+
+  test('a class says how it travels', async () => {
+    class Temperature {
+      constructor(readonly celsius: number) {}
+      fahrenheit(): number {
+        return this.celsius * 1.8 + 32
+      }
+      [ray.serialize](): number {
+        return this.celsius
+      }
+      static [ray.deserialize](celsius: number): Temperature {
+        return new Temperature(celsius)
+      }
+    }
+    const warm = ray.remote((t: Temperature) => t.fahrenheit())
+    assert.equal(await ray.get(warm.remote(new Temperature(100))), 212)
+    assert.equal(await ray.get(warm.remote(ray.put(new Temperature(0)))), 32)
+  })
+
+  test('putting a ref is refused', () => {
+    assert.throws(() => ray.put(ray.put(1)), /given an ObjectRef/)
+  })
+})

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+
+const folder = mkdtempSync(join(tmpdir(), 'rayito-process-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const index = import.meta.resolve('#src/ray/index.js')
+let scripts = 0
+
+/** Runs a program of its own and tells how it ended. */
+function run(source: string): Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }> {
+  const file = join(folder, `script-${++scripts}.mjs`)
+  writeFileSync(file, `import { ray } from ${JSON.stringify(index)}\n${source}`)
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (data) => {
+    stdout += data
+  })
+  child.stderr.on('data', (data) => {
+    stderr += data
+  })
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
+}
+
+describe('a program of its own', () => {
+  test('ends by itself when nothing is left to do: idle workers and actors hold nothing', async () => {
+    const { code, stdout, stderr } = await run(`
+      const double = ray.remote((x) => 2 * x)
+      const Counter = ray.remote(class Counter { n = 0; add(k) { this.n += k; return this.n } })
+      const counter = Counter.remote()
+      const refs = [1, 2, 3].map((x) => double.remote(x))
+      console.log(await ray.get(refs), await ray.get(counter.add.remote(2)))`)
+    assert.deepEqual([code, stdout, stderr], [0, '[ 2, 4, 6 ] 2\n', ''])
+  })
+
+  test('waits for what it asked for, and only for that', async () => {
+    const { code, stdout } = await run(`
+      const later = ray.remote(() => new Promise((resolve) => setTimeout(resolve, 50, 'late')))
+      ray.get(later.remote()).then(console.log)`)
+    assert.deepEqual([code, stdout], [0, 'late\n'])
+  })
+
+  test('an error that nobody catches ends it with code 1 and one report', async () => {
+    const { code, stderr } = await run(`
+      const bad = ray.remote(function bad() { throw new TypeError('wrong') })
+      await ray.get(bad.remote())`)
+    assert.equal(code, 1)
+    assert.match(stderr, /RayTaskError.*bad.*wrong/s)
+  })
+
+  test('process.exit in the middle of work keeps its code', async () => {
+    const { code, stderr } = await run(`
+      const spin = ray.remote(() => { for (;;); })
+      const refs = [spin.remote(), spin.remote()]
+      refs.length && setTimeout(() => process.exit(5), 200)
+      await ray.get(refs)`)
+    assert.deepEqual([code, stderr], [5, ''])
+  })
+
+  test('a session can be ended and begun again, many times', async () => {
+    const { code, stdout } = await run(`
+      const double = ray.remote((x) => 2 * x)
+      let sum = 0
+      for (let i = 0; i < 5; i++) {
+        ray.init({ numCpus: 1 })
+        sum += await ray.get(double.remote(i))
+        await ray.shutdown()
+      }
+      console.log(sum, process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker').length)`)
+    assert.deepEqual([code, stdout], [0, '20 0\n'])
+  })
+})

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { threadId } from 'node:worker_threads'
+import { InfeasibleError, NotSerializableError, ray, RayTaskError } from '#src/ray/index.js'
+import { add, attempt, echo, fail, meet, pair, thread, throwOnce, typeOf } from './functions.js'
+import { latch, sessions } from './helpers.js'
+
+describe('tasks', () => {
+  sessions()
+
+  test('a remote function returns a ref at once and its value to get', async () => {
+    const ref = add.remote(2, 3)
+    assert.match(String(ref), /^ObjectRef\(/)
+    assert.equal(await ray.get(ref), 5)
+  })
+
+  test('it runs on another thread', async () => {
+    assert.notEqual(await ray.get(thread.remote()), threadId)
+  })
+
+  test('as many run at once as there are CPUs', async () => {
+    const shared = latch()
+    assert.deepEqual(await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)]), [true, true])
+  })
+
+  test('a function of the first file travels by its source, with the values around it', async () => {
+    const factor = 3
+    const triple = (x: number) => x * factor
+    const remote = ray.remote(async (x: number) => triple(x) + 1)
+    assert.equal(await ray.get(remote.remote(2)), 7)
+  })
+
+  test('a ref as an argument is replaced by its value, inside another value it stays a ref', async () => {
+    const ref = add.remote(1, 1)
+    assert.equal(await ray.get(add.remote(ref, ray.put(40))), 42)
+    assert.equal(await ray.get(typeOf.remote(ref)), 'number')
+    const inside = await ray.get(echo.remote({ ref }))
+    assert.equal(await ray.get((inside as { ref: typeof ref }).ref), 2)
+  })
+
+  test('results come in the order of the refs', async () => {
+    const refs = Array.from({ length: 500 }, (_, i) => add.remote(i, i))
+    assert.deepEqual(
+      await ray.get(refs),
+      refs.map((_, i) => 2 * i),
+    )
+  })
+
+  test('an exception is thrown by every get of it and of what depends on it', async () => {
+    const ref = fail.remote('no')
+    const check = (error: unknown) => {
+      assert.ok(error instanceof RayTaskError)
+      assert.equal(error.code, 'RAY_TASK_ERROR')
+      assert.match(error.message, /fail.*no/s)
+      const cause = error.cause as Error
+      assert.ok(cause instanceof RangeError)
+      assert.equal(cause.message, 'no')
+      assert.equal((cause.cause as Error).message, 'the cause')
+      assert.match(cause.stack!, /functions\.js/)
+      return true
+    }
+    await assert.rejects(ray.get(ref), check)
+    await assert.rejects(ray.get(ref), check)
+    await assert.rejects(ray.get([add.remote(ref, 1)]), check)
+  })
+
+  test('exceptions are not retried unless asked for, by class if wanted', async () => {
+    const once = () => new Int32Array(new SharedArrayBuffer(4))
+    await assert.rejects(ray.get(throwOnce.remote(once(), 1)), /not yet/)
+    assert.equal(await ray.get(throwOnce.options({ retryExceptions: true }).remote(once(), 3)), 4)
+    assert.equal(await ray.get(throwOnce.options({ retryExceptions: [TypeError] }).remote(once(), 1)), 2)
+    await assert.rejects(ray.get(throwOnce.options({ retryExceptions: [RangeError] }).remote(once(), 1)), /not yet/)
+    await assert.rejects(ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(once(), 2)), /not yet/)
+  })
+
+  test('numReturns gives a ref for each value', async () => {
+    const [number, text] = pair.options({ numReturns: 2 }).remote(7)
+    assert.equal(await ray.get(number), 7)
+    assert.equal(await ray.get(text), '7')
+    const wrong = pair.options({ numReturns: 3 }).remote(7) as unknown as [typeof number]
+    await assert.rejects(ray.get(wrong[0]), /return 3 values/)
+  })
+
+  test('what asks for more CPUs than there are says so', async () => {
+    await assert.rejects(ray.get(add.options({ numCpus: 5 }).remote(1, 2)), (error) => {
+      assert.ok(error instanceof InfeasibleError)
+      assert.match(error.message, /5.*2/)
+      return true
+    })
+  })
+
+  test('fractions of a CPU let more run at once', async () => {
+    const shared = latch()
+    const half = meet.options({ numCpus: 0.5 })
+    assert.deepEqual(await ray.get([1, 2, 3, 4].map(() => half.remote(shared, 4))), [true, true, true, true])
+  })
+
+  test('an argument that cannot cross is named before anything is sent', () => {
+    const bad = { session: { fn: () => 1 } }
+    assert.throws(
+      () => echo.remote(bad),
+      (error) => error instanceof NotSerializableError && /args\[0\]\.session\.fn/.test(error.message),
+    )
+  })
+
+  test('a result that cannot cross is the error of the task', async () => {
+    const bad = ray.remote(() => () => 1)
+    await assert.rejects(ray.get(bad.remote()), /result.*function/s)
+  })
+
+  test('wrong options are refused with their name', () => {
+    assert.throws(() => add.options({ maxRetries: 1.5 }).remote(1, 2), /`maxRetries` to be a whole number/)
+    assert.throws(() => ray.remote((x: number) => x, { cpus: 1 } as object), /no option `cpus`/)
+  })
+
+  test('a remote function called directly says how to call it', () => {
+    assert.throws(() => (add as unknown as () => void)(), /add\.remote/)
+  })
+
+  test('the context tells the attempt', async () => {
+    assert.equal(await ray.get(attempt.remote()), 1)
+  })
+
+  test('wait returns what is ready first, in order, and the rest', async () => {
+    const shared = latch()
+    const slow = meet.remote(shared, 2)
+    const [a, b] = [add.remote(1, 1), add.remote(2, 2)]
+    const [ready, rest] = await ray.wait([slow, a, b], { numReturns: 2 })
+    assert.deepEqual(ready, [a, b])
+    assert.deepEqual(rest, [slow])
+    const [none, all] = await ray.wait([slow], { timeout: 1 })
+    assert.deepEqual([none, all], [[], [slow]])
+    assert.equal(await ray.get(meet.remote(shared, 2)), true)
+    await assert.rejects(ray.wait([slow], { numReturns: 2 }), /from 1 to 1/)
+  })
+})

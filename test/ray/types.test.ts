@@ -1,0 +1,97 @@
+/** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ActorHandle, type ObjectRef, ray } from '#src/ray/index.js'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_equal: Equal<A, B>): void {}
+
+class Engine {
+  private secret = 1
+  readonly size = 2
+  constructor(
+    readonly model: string,
+    readonly load = true,
+  ) {}
+  classify(i: number): [string, number] {
+    return [this.model, i + this.secret]
+  }
+  async later(text: string, times?: number): Promise<string> {
+    return text.repeat(times ?? 1)
+  }
+}
+
+function never(): void {
+  const add = ray.remote((a: number, b: number) => a + b)
+  const sum = add.remote(1, ray.put(2))
+  same<typeof sum, ObjectRef<number>>(true)
+  same<ReturnType<typeof ray.get<number>>, Promise<number>>(true)
+  const nested = add.remote(sum, add.remote(1, 2))
+  const all = ray.get([sum, ray.put('text')])
+  same<typeof all, Promise<[number, string]>>(true)
+  const many = ray.get([1, 2].map((x) => add.remote(x, x)))
+  same<typeof many, Promise<number[]>>(true)
+  // @ts-expect-error a text is no number
+  add.remote('1', 2)
+  // @ts-expect-error an argument is missing
+  add.remote(1)
+  // @ts-expect-error one too many
+  add.remote(1, 2, 3)
+  // @ts-expect-error a ref to a text is no number
+  add.remote(ray.put('1'), 2)
+  // @ts-expect-error there is no such option
+  add.options({ cpus: 1 })
+  // @ts-expect-error a remote function is not called directly
+  add(1, 2)
+
+  const promised = ray.remote(async (x: number) => `${x}`).remote(1)
+  same<typeof promised, ObjectRef<string>>(true)
+  const generic = ray.remote(function first<T>(values: T[]) {
+    return values[0]
+  })
+  generic.remote([1])
+  const [number, text] = ray
+    .remote((x: number) => [x, `${x}`] as [number, string])
+    .options({ numReturns: 2 })
+    .remote(1)
+  same<typeof number, ObjectRef<number>>(true)
+  same<typeof text, ObjectRef<string>>(true)
+
+  const Remote = ray.remote(Engine)
+  const engine = Remote.options({ maxRestarts: 1 }).remote('vit', false)
+  same<typeof engine, ActorHandle<Engine>>(true)
+  const classified = engine.classify.remote(ray.put(3))
+  same<typeof classified, ObjectRef<[string, number]>>(true)
+  const later = engine.later.options({ timeout: 5 }).remote('a')
+  same<typeof later, ObjectRef<string>>(true)
+  // @ts-expect-error the constructor wants a text
+  Remote.remote(1)
+  // @ts-expect-error there is no such method
+  engine.clasify.remote(1)
+  // @ts-expect-error a method wants its argument
+  engine.classify.remote()
+  // @ts-expect-error of the right type
+  engine.classify.remote('1')
+  // @ts-expect-error a private field is no method
+  engine.secret
+  // @ts-expect-error a public field is no method either
+  engine.size
+  // @ts-expect-error actors have no maxRetries
+  Remote.options({ maxRetries: 1 })
+  // @ts-expect-error no handle
+  ray.kill(Remote)
+  // @ts-expect-error a value is no ref
+  ray.get(1)
+  // @ts-expect-error milliseconds
+  ray.get(sum, { timeout: '1 s' })
+  const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
+  takesHandle.remote(engine)
+  const pool = new ray.ActorPool([engine])
+  const mapped = pool.map((e, i: number) => e.classify.remote(i), [1, 2])
+  same<typeof mapped, AsyncGenerator<[string, number], void, undefined>>(true)
+  void [nested, mapped]
+}
+
+test('a wrong argument or method of .remote() is a compile error', () => {
+  assert.equal(typeof never, 'function')
+})

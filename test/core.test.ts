@@ -6,10 +6,24 @@ import { fileURLToPath } from 'node:url'
 import { ERRORS } from '#src/core/errors.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
-const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+)
 
 /** The house from bottom to top: each may import those before it. */
-const FLOORS = ['core', 'hub', 'datasets', 'transformers', 'embedded', 'ray', 'serve', 'ray-server.ts', 'lab', 'cli', 'index.ts']
+const FLOORS = [
+  'core',
+  'hub',
+  'datasets',
+  'transformers',
+  'embedded',
+  'ray',
+  'serve',
+  'ray-server.ts',
+  'lab',
+  'cli',
+  'index.ts',
+]
 /** index.ts is the public face, the other way in; the lab's notebooks and the command stand beside it. */
 
 describe('the house', () => {
@@ -18,7 +32,9 @@ describe('the house', () => {
     for (const file of sources) {
       const floor = FLOORS.indexOf(file.split(sep)[0]!)
       assert.ok(floor >= 0, `src/${file} stands on no floor`)
-      for (const [, target] of readFileSync(join(root, 'src', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      for (const [, target] of readFileSync(join(root, 'src', file), 'utf8').matchAll(
+        /(?:from|import)\s*\(?\s*'(\.[^']+)'/g,
+      )) {
         const imported = relative(join(root, 'src'), join(root, 'src', dirname(file), target!))
         const below = FLOORS.indexOf(imported.replace(/\.js$/, '.ts').split(sep)[0]!)
         if (below > floor) wrong.push(`src/${file} imports ${target}`)
@@ -28,7 +44,9 @@ describe('the house', () => {
   })
 
   test('every error has a meaning, is thrown somewhere and is described in ERRORS.md', () => {
-    const text = sources.map((file) => (file === join('core', 'errors.ts') ? '' : readFileSync(join(root, 'src', file), 'utf8'))).join('\n')
+    const text = sources
+      .map((file) => (file === join('core', 'errors.ts') ? '' : readFileSync(join(root, 'src', file), 'utf8')))
+      .join('\n')
     const page = readFileSync(join(root, 'ERRORS.md'), 'utf8')
     const core = readFileSync(join(root, 'src', 'core', 'errors.ts'), 'utf8')
     for (const [code, { meaning, remedy }] of Object.entries(ERRORS)) {

@@ -35,7 +35,13 @@ export interface Requests {
 const definitions = new WeakMap<ThreadWorker, Map<string, RemoteDefinition>>()
 
 /** Does what a worker asks and answers it. */
-export async function answer(driver: Driver, worker: WorkerPlace, request: number, operation: string, payload: unknown): Promise<void> {
+export async function answer(
+  driver: Driver,
+  worker: WorkerPlace,
+  request: number,
+  operation: string,
+  payload: unknown,
+): Promise<void> {
   const reply = (ok: boolean, data: unknown) => worker.post(['answer', request, ok, data, false])
   try {
     const handle = handlers[operation as keyof Requests] as (d: Driver, w: WorkerPlace, p: unknown) => unknown
@@ -131,7 +137,10 @@ function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgum
 }
 
 /** An object's value on its way to a worker that asked for it. */
-async function contentFor(worker: WorkerPlace, ref: ObjectRef): Promise<readonly [ok: boolean, data: unknown, special: boolean]> {
+async function contentFor(
+  worker: WorkerPlace,
+  ref: ObjectRef,
+): Promise<readonly [ok: boolean, data: unknown, special: boolean]> {
   const entry = entryOf(ref)
   await new Promise<void>((resolve) => entry.whenSettled(resolve))
   if (entry.state === 'failed') return [false, encodeError(entry.error), false]
@@ -139,4 +148,3 @@ async function contentFor(worker: WorkerPlace, ref: ObjectRef): Promise<readonly
   worker.hold(content)
   return [true, content.data, content.special]
 }
-

@@ -15,7 +15,10 @@ export class RemoteDefinition {
 
   /** One that a worker made and described. */
   static received(name: string, code: Code): RemoteDefinition {
-    const definition = new RemoteDefinition(Object.defineProperty(() => {}, 'name', { value: name }), undefined)
+    const definition = new RemoteDefinition(
+      Object.defineProperty(() => {}, 'name', { value: name }),
+      undefined,
+    )
     definition.code = code
     return definition
   }

@@ -2,21 +2,37 @@ import { availableParallelism, totalmem } from 'node:os'
 import { RayitoError } from '../core/errors.js'
 import type { Travel } from '../core/travel.js'
 import { Actor } from './actor.js'
+import { answer, type WorkerPlace } from './answers.js'
 import { reviveTravel } from './code/index.js'
 import type { RemoteDefinition } from './definition.js'
 import type { Engine } from './engine.js'
 import { ThreadsEngine } from './engines/threads/index.js'
-import { ActorDiedError, ActorNameError, NotInitializedError, ObjectStoreFullError, TaskCancelledError } from './errors.js'
+import {
+  ActorDiedError,
+  ActorNameError,
+  NotInitializedError,
+  ObjectStoreFullError,
+  TaskCancelledError,
+} from './errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle, whenHandlesGone } from './handle.js'
-import { answer, type WorkerPlace } from './answers.js'
 import { type Content, Entry, entryOf, ObjectRef, REF } from './object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions, checkTaskOptions, TASK_DEFAULTS } from './options.js'
 import { WorkerOutput } from './output.js'
 import { pack, unpack } from './pack.js'
-import type { Runtime } from './runtime.js'
 import { Pressure } from './pressure.js'
+import type { Runtime } from './runtime.js'
 import { makeReturns, type Tally, Task } from './task.js'
-import type { ActorOptions, GetOptions, InitOptions, MethodOptions, NodeInfo, Resources, Stats, TaskOptions, WaitOptions } from './types.js'
+import type {
+  ActorOptions,
+  GetOptions,
+  InitOptions,
+  MethodOptions,
+  NodeInfo,
+  Resources,
+  Stats,
+  TaskOptions,
+  WaitOptions,
+} from './types.js'
 import { settled, waitFor } from './waiting.js'
 
 /** A session: its objects, actors and figures, over one engine. */
@@ -34,7 +50,9 @@ export class Driver implements Runtime {
   /** Bytes of shared memory that live objects hold, as far as the collector has told. */
   #held = 0
   readonly #pressure = new Pressure()
-  readonly #collected = new FinalizationRegistry<{ id: string; shared: number }>(({ id, shared }) => this.#gone(id, shared))
+  readonly #collected = new FinalizationRegistry<{ id: string; shared: number }>(({ id, shared }) =>
+    this.#gone(id, shared),
+  )
   readonly #output: WorkerOutput
   #lastId = 0
   #down = false
@@ -72,9 +90,7 @@ export class Driver implements Runtime {
     const entry = new Entry(this.nextId(), this)
     const packed = pack(value, 'value')
     if (packed instanceof Promise)
-      packed.then(
-        (content) => this.store(entry, content),
-      ).catch((error) => entry.fail(error))
+      packed.then((content) => this.store(entry, content)).catch((error) => entry.fail(error))
     else this.store(entry, packed)
     return new ObjectRef(entry)
   }
@@ -261,7 +277,16 @@ export class Driver implements Runtime {
     const entry = new Entry(this.nextId(), this)
     const creation = new Task(
       definition,
-      { label: `${definition.name}.constructor`, actor: null, method: null, numCpus: settings.numCpus, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 },
+      {
+        label: `${definition.name}.constructor`,
+        actor: null,
+        method: null,
+        numCpus: settings.numCpus,
+        maxRetries: 0,
+        retryExceptions: false,
+        timeout: undefined,
+        numReturns: 1,
+      },
       [entry],
       this.#tally,
       this.#cancelTask,
@@ -295,7 +320,13 @@ export class Driver implements Runtime {
     return refs
   }
 
-  makeCall(actor: Actor | undefined, identity: ActorIdentity, method: string, entries: Entry[], options: MethodOptions): Task {
+  makeCall(
+    actor: Actor | undefined,
+    identity: ActorIdentity,
+    method: string,
+    entries: Entry[],
+    options: MethodOptions,
+  ): Task {
     this.#alive()
     if (!actor) throw new ActorDiedError(identity.label, 'its session was shut down')
     const settings = {

@@ -27,7 +27,16 @@ class Target {
 }
 
 /** Names that a handle must not answer to: it is no promise and no JSON. */
-const NOT_METHODS = new Set(['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch', '__actor'])
+const NOT_METHODS = new Set([
+  'then',
+  'catch',
+  'finally',
+  'toJSON',
+  'constructor',
+  'inspect',
+  'asymmetricMatch',
+  '__actor',
+])
 
 const handler: ProxyHandler<Target> = {
   get(target, name) {

@@ -35,7 +35,9 @@ function init(given: InitOptions = {}): { numCpus: number; address: string } {
   if (!peekRuntime()) {
     setRuntime(startDriver(given))
   } else {
-    const other = Object.entries(given).find(([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value)
+    const other = Object.entries(given).find(
+      ([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value,
+    )
     if (other && (other[0] !== 'numCpus' || other[1] !== (runtime() as Driver).total().CPU))
       throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${other[0]}\``, {
         remedy: 'Call ray.shutdown() first.',
@@ -76,7 +78,8 @@ function isInitialized(): boolean {
  * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError
  */
 function put<T>(value: T): ObjectRef<T> {
-  if (isRef(value)) throw new RayitoError('RAY_MISUSE', 'ray.put was given an ObjectRef', { remedy: 'Pass the ref on as it is.' })
+  if (isRef(value))
+    throw new RayitoError('RAY_MISUSE', 'ray.put was given an ObjectRef', { remedy: 'Pass the ref on as it is.' })
   return runtime().put(value) as ObjectRef<T>
 }
 
@@ -91,7 +94,8 @@ function get<const R extends readonly ObjectRef<unknown>[]>(
 ): Promise<{ -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never }>
 async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
   const { timeout } = options
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) expected('timeout', 'milliseconds from 0 and up', timeout)
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
+    expected('timeout', 'milliseconds from 0 and up', timeout)
   if (isRef(refs)) return (await runtime().get([refs], options))[0]
   checkRefs('refs', refs)
   return runtime().get(refs, options)
@@ -100,12 +104,16 @@ async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions =
 /**
  * Waits until `numReturns` of the refs are ready (or failed), or the timeout: `[ready, rest]`, each in the order given.
  */
-async function wait<T>(refs: readonly ObjectRef<T>[], options: WaitOptions = {}): Promise<[ObjectRef<T>[], ObjectRef<T>[]]> {
+async function wait<T>(
+  refs: readonly ObjectRef<T>[],
+  options: WaitOptions = {},
+): Promise<[ObjectRef<T>[], ObjectRef<T>[]]> {
   checkRefs('refs', refs)
   const { numReturns = 1, timeout } = options
   if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) expected('timeout', 'milliseconds from 0 and up', timeout)
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
+    expected('timeout', 'milliseconds from 0 and up', timeout)
   return (await runtime().wait(refs, options)) as [ObjectRef<T>[], ObjectRef<T>[]]
 }
 

@@ -45,8 +45,22 @@ function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) =
   }
 }
 
-export const checkInitOptions = checker<InitOptions>('numCpus', 'address', 'objectStoreMemory', 'resourceLimits', 'logToDriver', 'namespace')
-export const checkTaskOptions = checker<TaskOptions>('name', 'numCpus', 'maxRetries', 'retryExceptions', 'timeout', 'numReturns')
+export const checkInitOptions = checker<InitOptions>(
+  'numCpus',
+  'address',
+  'objectStoreMemory',
+  'resourceLimits',
+  'logToDriver',
+  'namespace',
+)
+export const checkTaskOptions = checker<TaskOptions>(
+  'name',
+  'numCpus',
+  'maxRetries',
+  'retryExceptions',
+  'timeout',
+  'numReturns',
+)
 export const checkActorOptions = checker<ActorOptions>(
   'name',
   'namespace',
@@ -57,4 +71,10 @@ export const checkActorOptions = checker<ActorOptions>(
   'maxConcurrency',
   'lifetime',
 )
-export const checkMethodOptions = checker<MethodOptions>('name', 'maxTaskRetries', 'retryExceptions', 'timeout', 'numReturns')
+export const checkMethodOptions = checker<MethodOptions>(
+  'name',
+  'maxTaskRetries',
+  'retryExceptions',
+  'timeout',
+  'numReturns',
+)

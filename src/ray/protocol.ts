@@ -23,7 +23,7 @@ export const SLOT = {
  * can be used again while the worker has yet to pass over the call that had it before.
  */
 export const slotOf = (call: number): number => call % SLOTS
-export const slotState = (call: number, state: number): number => ((Math.floor(call / SLOTS) << 3) | state) >>> 0 | 0
+export const slotState = (call: number, state: number): number => (((Math.floor(call / SLOTS) << 3) | state) >>> 0) | 0
 
 export const KIND = { TASK: 0, CREATE: 1, METHOD: 2 } as const
 
@@ -53,9 +53,20 @@ export type ToWorker =
   | readonly ['answer', request: number, ok: boolean, data: unknown, special: boolean]
 
 /** A value on its way from a worker. */
-export type WireContent = readonly [data: unknown, special: boolean, copied: number, shared: number, carried: readonly string[]]
+export type WireContent = readonly [
+  data: unknown,
+  special: boolean,
+  copied: number,
+  shared: number,
+  carried: readonly string[],
+]
 
-export type WireResult = readonly [call: number, ok: boolean, values: readonly WireContent[] | unknown, milliseconds: number]
+export type WireResult = readonly [
+  call: number,
+  ok: boolean,
+  values: readonly WireContent[] | unknown,
+  milliseconds: number,
+]
 
 export type ToDriver =
   | readonly ['results', readonly WireResult[]]

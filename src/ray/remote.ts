@@ -2,9 +2,9 @@ import { expected, RayitoError } from '../core/errors.js'
 import { callSite } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import { makeHandle } from './handle.js'
+import { checkActorOptions, checkTaskOptions } from './options.js'
 import { runtime } from './runtime.js'
 import type { ActorClass, ActorOptions, RemoteFunction, TaskOptions } from './types.js'
-import { checkActorOptions, checkTaskOptions } from './options.js'
 
 /** Marks what `remote` makes; its value is the function or class itself. */
 export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
@@ -30,7 +30,9 @@ export function remote<A extends readonly unknown[], R>(
 export function remote(target: AnyFunction | AnyClass, options: TaskOptions & ActorOptions = {}): unknown {
   if (typeof target !== 'function') expected('fn', 'a function or a class', target)
   if (REMOTE in target)
-    throw new RayitoError('RAY_MISUSE', `${target.name} is remote already`, { remedy: 'Call its .remote() or .options().' })
+    throw new RayitoError('RAY_MISUSE', `${target.name} is remote already`, {
+      remedy: 'Call its .remote() or .options().',
+    })
   const definition = new RemoteDefinition(target as AnyFunction, callSite())
   return isClass(target) ? actorClass(definition, options) : remoteFunction(definition, options)
 }

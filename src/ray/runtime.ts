@@ -1,7 +1,17 @@
 import type { RemoteDefinition } from './definition.js'
 import type { ActorIdentity } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
-import type { ActorOptions, GetOptions, InitOptions, MethodOptions, NodeInfo, Resources, Stats, TaskOptions, WaitOptions } from './types.js'
+import type {
+  ActorOptions,
+  GetOptions,
+  InitOptions,
+  MethodOptions,
+  NodeInfo,
+  Resources,
+  Stats,
+  TaskOptions,
+  WaitOptions,
+} from './types.js'
 
 /** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
 export interface Runtime {

@@ -178,7 +178,11 @@ function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
 export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, carried: [] }
 
 /** Entries and refs for a call's results. */
-export function makeReturns(count: number, nextId: () => string, owner: object): { entries: Entry[]; refs: ObjectRef[] } {
+export function makeReturns(
+  count: number,
+  nextId: () => string,
+  owner: object,
+): { entries: Entry[]; refs: ObjectRef[] } {
   const entries = Array.from({ length: count }, () => new Entry(nextId(), owner))
   return { entries, refs: entries.map((entry) => new ObjectRef(entry)) }
 }

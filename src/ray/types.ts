@@ -109,7 +109,9 @@ export interface ActorClass<A extends readonly unknown[], T extends object> {
 export interface ActorMethod<A extends readonly unknown[], R> {
   /** Calls the method on the actor, in the order of the calls. */
   remote(...args: RemoteArgs<A>): ObjectRef<R>
-  options<const N extends number>(options: MethodOptions & { numReturns: N }): {
+  options<const N extends number>(
+    options: MethodOptions & { numReturns: N },
+  ): {
     remote(...args: RemoteArgs<A>): RefsOf<R>
   }
   options(options: MethodOptions): ActorMethod<A, R>

@@ -52,7 +52,10 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
 }
 
 /** Ray's wait: `numReturns` refs that are settled (failed counts), in the order given, and the rest. */
-export function waitFor(refs: readonly ObjectRef[], { numReturns = 1, timeout }: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]> {
+export function waitFor(
+  refs: readonly ObjectRef[],
+  { numReturns = 1, timeout }: WaitOptions,
+): Promise<[ObjectRef[], ObjectRef[]]> {
   return new Promise((resolve) => {
     let done = 0
     let timer: NodeJS.Timeout | undefined

@@ -27,7 +27,9 @@ describe('actors', () => {
   test('order holds when an argument comes late', async () => {
     const counter = Counter.remote(0)
     const shared = latch()
-    const late = ray.remote(async (value: number, gate: boolean) => (gate ? value : 0)).remote(100, meet.remote(shared, 2))
+    const late = ray
+      .remote(async (value: number, gate: boolean) => (gate ? value : 0))
+      .remote(100, meet.remote(shared, 2))
     const first = counter.add.remote(late)
     const second = counter.add.remote(1)
     await ray.get(meet.remote(shared, 2))
@@ -78,7 +80,10 @@ describe('actors', () => {
 
   test('a constructor’s argument that failed fails the actor', async () => {
     const counter = Counter.remote(fail.remote('no start'))
-    await assert.rejects(ray.get(counter.add.remote(1)), (error) => error instanceof ActorDiedError && /no start/.test(String((error.cause as Error).message)))
+    await assert.rejects(
+      ray.get(counter.add.remote(1)),
+      (error) => error instanceof ActorDiedError && /no start/.test(String((error.cause as Error).message)),
+    )
   })
 
   test('a method that is missing is named with those there are', async () => {
@@ -93,7 +98,10 @@ describe('actors', () => {
     const queued = counter.add.remote(1)
     await started(shared)
     ray.kill(counter)
-    await assert.rejects(ray.get(running), (error) => error instanceof ActorDiedError && /ray\.kill/.test(error.message))
+    await assert.rejects(
+      ray.get(running),
+      (error) => error instanceof ActorDiedError && /ray\.kill/.test(error.message),
+    )
     await assert.rejects(ray.get(queued), ActorDiedError)
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
     letGo(shared)
@@ -112,7 +120,7 @@ describe('actors', () => {
     const counter = Counter.remote(0)
     const calls = [counter.exit.remote(4), counter.add.remote(1)]
     for (const call of calls)
-      await assert.rejects(ray.get(call as typeof calls[number]), (error) => {
+      await assert.rejects(ray.get(call as (typeof calls)[number]), (error) => {
         assert.ok(error instanceof ActorDiedError)
         assert.match(error.message, /CounterClass#1.*exit code 4/s)
         return true

@@ -76,7 +76,9 @@ export const say = ray.remote(function say(text: string) {
 export const write = ray.remote(function write(value: { list: number[] }) {
   value.list.push(1)
 })
-export const firstByte = ray.remote((bytes: Uint8Array) => [bytes[0], bytes.buffer instanceof SharedArrayBuffer] as const)
+export const firstByte = ray.remote(
+  (bytes: Uint8Array) => [bytes[0], bytes.buffer instanceof SharedArrayBuffer] as const,
+)
 export const setByte = ray.remote((bytes: Uint8Array) => {
   bytes[0] = 99
 })

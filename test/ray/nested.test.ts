@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ray, RayTaskError } from '#src/ray/index.js'
+import { RayTaskError, ray } from '#src/ray/index.js'
 import { add, Counter, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
 import { sessions } from './helpers.js'
 
@@ -29,6 +29,9 @@ describe('tasks and actors made by tasks', () => {
   })
 
   test('an error goes through as many tasks as it has to', async () => {
-    await assert.rejects(ray.get(failInside.remote()), (error) => error instanceof RayTaskError && /inside/.test(error.message))
+    await assert.rejects(
+      ray.get(failInside.remote()),
+      (error) => error instanceof RayTaskError && /inside/.test(error.message),
+    )
   })
 })

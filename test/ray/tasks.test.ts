@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { threadId } from 'node:worker_threads'
-import { InfeasibleError, NotSerializableError, ray, RayTaskError } from '#src/ray/index.js'
+import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
 import { add, attempt, echo, fail, meet, pair, thread, throwOnce, typeOf } from './functions.js'
 import { latch, sessions } from './helpers.js'
 
@@ -70,7 +70,10 @@ describe('tasks', () => {
     assert.equal(await ray.get(throwOnce.options({ retryExceptions: true }).remote(once(), 3)), 4)
     assert.equal(await ray.get(throwOnce.options({ retryExceptions: [TypeError] }).remote(once(), 1)), 2)
     await assert.rejects(ray.get(throwOnce.options({ retryExceptions: [RangeError] }).remote(once(), 1)), /not yet/)
-    await assert.rejects(ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(once(), 2)), /not yet/)
+    await assert.rejects(
+      ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(once(), 2)),
+      /not yet/,
+    )
   })
 
   test('numReturns gives a ref for each value', async () => {

@@ -10,7 +10,16 @@ import { pack, unpack } from '../pack.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
 import type { Runtime } from '../runtime.js'
 import { EMPTY } from '../task.js'
-import type { ActorOptions, GetOptions, MethodOptions, NodeInfo, Resources, Stats, TaskOptions, WaitOptions } from '../types.js'
+import type {
+  ActorOptions,
+  GetOptions,
+  MethodOptions,
+  NodeInfo,
+  Resources,
+  Stats,
+  TaskOptions,
+  WaitOptions,
+} from '../types.js'
 import { settled, waitFor } from '../waiting.js'
 
 /** A method needs no code: its actor has it. */
@@ -122,7 +131,8 @@ export class WorkerClient implements Runtime {
 
   #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
     const packed = args.map((arg, i) => (isRef(arg) ? arg.id : pack(arg, `args[${i}]`)))
-    if (packed.some((one) => one instanceof Promise)) return Promise.all(packed).then((ready) => ready.map(requestArgument))
+    if (packed.some((one) => one instanceof Promise))
+      return Promise.all(packed).then((ready) => ready.map(requestArgument))
     return (packed as (Content | string)[]).map(requestArgument)
   }
 
@@ -130,7 +140,11 @@ export class WorkerClient implements Runtime {
    * Sends a request whose arguments or code may take a while, after those asked for before it: the driver must know an
    * object before it is asked for it, and an actor's calls keep their order. What goes wrong shows in `refs`.
    */
-  #inOrder<K extends keyof Requests>(operation: K, payload: () => Requests[K] | Promise<Requests[K]>, refs: readonly ObjectRef[]): void {
+  #inOrder<K extends keyof Requests>(
+    operation: K,
+    payload: () => Requests[K] | Promise<Requests[K]>,
+    refs: readonly ObjectRef[],
+  ): void {
     const turn = this.#tail ? this.#tail.then(payload) : payload()
     if (!(turn instanceof Promise)) return this.#watch(this.#ask(operation, turn), refs)
     const sent = turn.then(
@@ -154,9 +168,17 @@ export class WorkerClient implements Runtime {
   }
 
   /** A request's arguments and code, at once if they are ready. */
-  #call<T>(definition: RemoteDefinition | null, args: readonly unknown[], make: (args: RequestArgument[], code: RequestCode) => T): () => T | Promise<T> {
+  #call<T>(
+    definition: RemoteDefinition | null,
+    args: readonly unknown[],
+    make: (args: RequestArgument[], code: RequestCode) => T,
+  ): () => T | Promise<T> {
     const packed = this.#arguments(args)
-    const code: RequestCode | null = !definition ? NO_CODE : definition.code ? [definition.id, definition.name, definition.code] : null
+    const code: RequestCode | null = !definition
+      ? NO_CODE
+      : definition.code
+        ? [definition.id, definition.name, definition.code]
+        : null
     if (code && !(packed instanceof Promise)) return () => make(packed, code)
     return async () => make(await packed, code ?? [definition!.id, definition!.name, await definition!.describe()])
   }
@@ -181,7 +203,9 @@ export class WorkerClient implements Runtime {
     })
     for (const ref of wanted) {
       // Behind whatever makes the object.
-      const asked = this.#tail ? this.#tail.then(() => this.#ask('get', { id: ref.id })) : this.#ask('get', { id: ref.id })
+      const asked = this.#tail
+        ? this.#tail.then(() => this.#ask('get', { id: ref.id }))
+        : this.#ask('get', { id: ref.id })
       asked.then(
         (answered) => {
           const [ok, data, special] = answered as [boolean, unknown, boolean]
@@ -226,7 +250,11 @@ export class WorkerClient implements Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
     const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
-    this.#inOrder('submit', this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids })), refs)
+    this.#inOrder(
+      'submit',
+      this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids })),
+      refs,
+    )
     return refs
   }
 
@@ -234,7 +262,11 @@ export class WorkerClient implements Runtime {
     checkActorOptions(options)
     const id = `${this.start.name}/a${++this.#lastId}`
     this.#actors.set(id, 1)
-    this.#inOrder('createActor', this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })), [])
+    this.#inOrder(
+      'createActor',
+      this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })),
+      [],
+    )
     return { id, className: definition.name, label: definition.name }
   }
 
@@ -242,12 +274,25 @@ export class WorkerClient implements Runtime {
     checkMethodOptions(options)
     const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
     const { id, className, label } = actor
-    this.#inOrder('callActor', this.#call(null, args, (ready) => ({ actor: { id, className, label }, method, args: ready, options: plain(options), ids })), refs)
+    this.#inOrder(
+      'callActor',
+      this.#call(null, args, (ready) => ({
+        actor: { id, className, label },
+        method,
+        args: ready,
+        options: plain(options),
+        ids,
+      })),
+      refs,
+    )
     return refs
   }
 
   async getActor(name: string, namespace: string | undefined): Promise<ActorIdentity> {
-    const identity = (await this.#ask('getActor', { name, namespace: namespace ?? this.start.namespace })) as ActorIdentity
+    const identity = (await this.#ask('getActor', {
+      name,
+      namespace: namespace ?? this.start.namespace,
+    })) as ActorIdentity
     this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
     return identity
   }
@@ -285,5 +330,7 @@ function requestArgument(packed: Content | string): RequestArgument {
 /** Classes do not travel with options: which exceptions to retry is known by name. */
 function plain<T extends TaskOptions | MethodOptions>(options: T): T {
   const { retryExceptions } = options
-  return Array.isArray(retryExceptions) ? { ...options, retryExceptions: retryExceptions.map(({ name }) => ({ name })) } : options
+  return Array.isArray(retryExceptions)
+    ? { ...options, retryExceptions: retryExceptions.map(({ name }) => ({ name })) }
+    : options
 }

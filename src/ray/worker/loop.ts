@@ -1,11 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import { installGate } from '../../core/gate.js'
 import { RayitoError } from '../../core/errors.js'
+import { installGate } from '../../core/gate.js'
 import { type Code, revive } from '../code/index.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { freeze, pack } from '../pack.js'
-import { KIND, SLOT, slotOf, slotState, type ToDriver, type ToWorker, type WireArgument, type WireCall, type WireContent, type WireResult, type WorkerStart } from '../protocol.js'
+import {
+  KIND,
+  SLOT,
+  slotOf,
+  slotState,
+  type ToDriver,
+  type ToWorker,
+  type WireArgument,
+  type WireCall,
+  type WireContent,
+  type WireResult,
+  type WorkerStart,
+} from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
 import { WorkerClient, wire } from './client.js'
 
@@ -175,7 +187,9 @@ class Loop {
     }
     const callable = kind === KIND.METHOD ? this.#method(code) : this.#codes.get(code)!
     if (callable instanceof Promise) return callable.then(async (fn) => this.#apply(kind, fn, await Promise.all(args)))
-    return later ? Promise.all(args).then((ready) => this.#apply(kind, callable, ready)) : this.#apply(kind, callable, args)
+    return later
+      ? Promise.all(args).then((ready) => this.#apply(kind, callable, ready))
+      : this.#apply(kind, callable, args)
   }
 
   #apply(kind: number, callable: Callable, args: unknown[]): unknown {
@@ -215,7 +229,13 @@ class Loop {
           (ready) => this.#finish(running, true, ready.map(wire), milliseconds, true),
           (error) => this.#finish(running, false, encodeError(error), milliseconds, true),
         )
-      else this.#finish(running, true, packed.map((one) => wire(one as Exclude<typeof one, Promise<unknown>>)), milliseconds)
+      else
+        this.#finish(
+          running,
+          true,
+          packed.map((one) => wire(one as Exclude<typeof one, Promise<unknown>>)),
+          milliseconds,
+        )
     } catch (error) {
       this.#finish(running, false, encodeError(error), milliseconds)
     }
@@ -253,9 +273,13 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** The values of a call with numReturns. */
 function several(value: unknown, numReturns: number, task: string): unknown[] {
-  const values = typeof value === 'object' && value !== null && Symbol.iterator in value ? [...(value as Iterable<unknown>)] : null
+  const values =
+    typeof value === 'object' && value !== null && Symbol.iterator in value ? [...(value as Iterable<unknown>)] : null
   if (values?.length === numReturns) return values
-  throw new RayitoError('RAY_MISUSE', `Expected ${task} to return ${numReturns} values (numReturns), got ${values ? values.length : typeof value}`)
+  throw new RayitoError(
+    'RAY_MISUSE',
+    `Expected ${task} to return ${numReturns} values (numReturns), got ${values ? values.length : typeof value}`,
+  )
 }
 
 function methodsOf(instance: object | null): string[] {

@@ -141,7 +141,13 @@ export class ThreadsEngine implements Engine {
     if (depth > 1) {
       let best: ThreadWorker | null = null
       for (const worker of this.#busy)
-        if (!worker.closing && worker.blocked === 0 && worker.cpus === numCpus && worker.inflight.size < depth && worker.inflight.size < (best?.inflight.size ?? Infinity))
+        if (
+          !worker.closing &&
+          worker.blocked === 0 &&
+          worker.cpus === numCpus &&
+          worker.inflight.size < depth &&
+          worker.inflight.size < (best?.inflight.size ?? Infinity)
+        )
           best = worker
       if (best) {
         this.#send(best, next, KIND.TASK)
@@ -183,7 +189,8 @@ export class ThreadsEngine implements Engine {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#died(from, death),
         sent: (entry) => this.host.sent(entry),
-        output: (from, stream, text) => this.host.output(this.#actors.has(from) ? from.name : from.lastLabel || from.name, stream, text),
+        output: (from, stream, text) =>
+          this.host.output(this.#actors.has(from) ? from.name : from.lastLabel || from.name, stream, text),
       },
     )
     this.#workers.add(worker)
@@ -204,7 +211,11 @@ export class ThreadsEngine implements Engine {
         return
       case 'started': {
         const task = worker.inflight.get(message[1])
-        if (task) this.#timers.set(task, setTimeout(() => this.#timedOut(task), task.settings.timeout))
+        if (task)
+          this.#timers.set(
+            task,
+            setTimeout(() => this.#timedOut(task), task.settings.timeout),
+          )
         return
       }
       case 'release':
@@ -268,7 +279,8 @@ export class ThreadsEngine implements Engine {
     worker.cpus = 0
     if (worker.closing) return this.#scheduleSoon()
     const tasksWorkers = this.#workers.size - this.#actors.size
-    if (tasksWorkers > Math.ceil(this.cpus) && this.#idle.length > 0 && this.#head === this.#queue.length) this.#end(worker)
+    if (tasksWorkers > Math.ceil(this.cpus) && this.#idle.length > 0 && this.#head === this.#queue.length)
+      this.#end(worker)
     else this.#idle.push(worker)
     this.#scheduleSoon()
   }

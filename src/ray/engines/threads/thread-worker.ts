@@ -2,11 +2,21 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
 import { Gate } from '../../../core/gate.js'
-import { SLOT, SLOTS, slotOf, slotState, type ToDriver, type ToWorker, type WireCall, type WireObject, type WorkerStart } from '../../protocol.js'
 import type { Code } from '../../code/index.js'
+import { carriedId } from '../../handle.js'
 import type { ObjectRef } from '../../object-ref.js'
 import { type Content, type Entry, entryOf } from '../../object-ref.js'
-import { carriedId } from '../../handle.js'
+import {
+  SLOT,
+  SLOTS,
+  slotOf,
+  slotState,
+  type ToDriver,
+  type ToWorker,
+  type WireCall,
+  type WireObject,
+  type WorkerStart,
+} from '../../protocol.js'
 import type { Task } from '../../task.js'
 
 /** How a worker ended. */
@@ -158,7 +168,16 @@ export class ThreadWorker {
     if (this.inflight.size === 0) this.#hold(true)
     this.inflight.set(call, task)
     Atomics.store(this.#slots, slotOf(call), slotState(call, SLOT.QUEUED))
-    this.#calls.push([call, kind, kind === 2 ? settings.method! : definition.id, args, settings.numReturns, task.label, task.attempt, settings.timeout !== undefined])
+    this.#calls.push([
+      call,
+      kind,
+      kind === 2 ? settings.method! : definition.id,
+      args,
+      settings.numReturns,
+      task.label,
+      task.attempt,
+      settings.timeout !== undefined,
+    ])
     this.#flushSoon()
     return copied
   }
@@ -167,7 +186,8 @@ export class ThreadWorker {
     const entry = entryOf(ref)
     const content = entry.content!
     // A number or a short text is cheaper to send again than to look up.
-    if (typeof content.data !== 'object' || content.data === null) return { wire: [content.data, false], copied: content.copied }
+    if (typeof content.data !== 'object' || content.data === null)
+      return { wire: [content.data, false], copied: content.copied }
     if (this.known.has(entry.id)) return { wire: [entry.id], copied: 0 }
     this.known.add(entry.id)
     this.events.sent(entry)
@@ -267,7 +287,9 @@ export class ThreadWorker {
     await this.#lastWords()
     void this.#pool.terminate(true).catch(() => {})
     const outOfMemory = (this.#error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-    const heapLimit = outOfMemory ? (this.#thread.resourceLimits?.maxOldGenerationSizeMb ?? resourceLimits?.maxOldGenerationSizeMb ?? 0) : null
+    const heapLimit = outOfMemory
+      ? (this.#thread.resourceLimits?.maxOldGenerationSizeMb ?? resourceLimits?.maxOldGenerationSizeMb ?? 0)
+      : null
     if (!expected) this.events.died(this, { exitCode, error: this.#error, heapLimit, lastOutput: this.#stderr })
   }
 

@@ -1,0 +1,101 @@
+import { inspect } from 'node:util'
+import { RayitoError } from '../core/errors.js'
+import { serialize, type Travel, via } from '../core/travel.js'
+import { Callable } from './callable.js'
+import type { ModelFiles } from './model-files.js'
+import { type CallOptions, checkTopK, type Dtype, type FilledOptions } from './options.js'
+import { type Picture, toPixels } from './pictures.js'
+import type { Classification } from './postprocess.js'
+import type { Lease } from './shared-inference.js'
+
+/** What travels in a classifier's place. */
+export interface Recipe {
+  model: string
+  dtype: Dtype
+  revision: string
+  topK: number | null
+  /** Null where the default of the place counts. */
+  numThreads: number | null
+}
+
+export interface ImageClassificationPipeline {
+  /**
+   * Classifies a picture: the best classes, best first. A list of pictures gives a list of such lists, one picture at a
+   * time (a batch is no faster on a processor). Rejects with IMAGE_* for what is no picture, PIPELINE_CLOSED after close().
+   */
+  (picture: Picture, options?: CallOptions): Promise<Classification[]>
+  (pictures: readonly Picture[], options?: CallOptions): Promise<Classification[][]>
+}
+
+/** An image classifier, made by `pipeline('image-classification')` and called like a function. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Callable makes the objects functions, which a class cannot declare
+export class ImageClassificationPipeline extends Callable {
+  readonly task = 'image-classification'
+  /** The model's repository or folder. */
+  readonly model: string
+  readonly dtype: Dtype
+  /** The commit of the repository; empty for a folder. */
+  readonly revision: string
+  /** Threads that compute one picture. */
+  readonly numThreads: number
+  /** How many classes an answer has; null for all. */
+  readonly topK: number | null
+  readonly #lease: Lease
+  readonly #recipe: Recipe
+  readonly #pending = new Set<(error: Error) => void>()
+  #closed = false
+
+  /** @internal */
+  constructor(files: ModelFiles, options: FilledOptions, lease: Lease, recipe: Recipe) {
+    super((input: Picture | readonly Picture[], options?: CallOptions) => this.#call(input, options))
+    this.model = files.model
+    this.dtype = files.dtype
+    this.revision = files.revision
+    this.numThreads = options.numThreads
+    this.topK = options.topK
+    this.#lease = lease
+    this.#recipe = recipe
+  }
+
+  async #call(input: Picture | readonly Picture[], { topK = this.topK }: CallOptions = {}): Promise<unknown> {
+    checkTopK(topK)
+    if (!Array.isArray(input)) return this.#classify(input as Picture, topK)
+    const answers: Classification[][] = []
+    for (const picture of input as readonly Picture[]) answers.push(await this.#classify(picture, topK))
+    return answers
+  }
+
+  async #classify(picture: Picture, topK: number | null): Promise<Classification[]> {
+    if (this.#closed) throw this.#closedError()
+    const pixels = await toPixels(picture)
+    if (this.#closed) throw this.#closedError()
+    return new Promise((resolve, reject) => {
+      this.#pending.add(reject)
+      const settle = () => this.#pending.delete(reject)
+      this.#lease.inference.classify(pixels, topK).finally(settle).then(resolve, reject)
+    })
+  }
+
+  /** Frees the model, unless another classifier of this thread uses it too. Calls under way are rejected. Safe to repeat. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const reject of this.#pending) reject(this.#closedError())
+    await this.#lease.release()
+  }
+
+  #closedError(): RayitoError {
+    return new RayitoError('PIPELINE_CLOSED', `The classifier with ${this.model} was closed`)
+  }
+
+  /** A classifier travels as the name of its model; a worker makes its own on the shared weights. */
+  [serialize](): Travel {
+    if (this.#closed) throw this.#closedError()
+    return via(new URL('./pipeline.js', import.meta.url).href, 'revivePipeline', this.#recipe)
+  }
+
+  [inspect.custom](): string {
+    const revision = this.revision && ` @ ${this.revision.slice(0, 7)}`
+    const threads = `${this.numThreads} thread${this.numThreads === 1 ? '' : 's'}`
+    return `ImageClassificationPipeline(${this.model}${revision}, ${this.dtype}, ${threads}${this.#closed ? ', closed' : ''})`
+  }
+}

@@ -1,0 +1,5 @@
+export { ImageClassificationPipeline } from './image-classification.js'
+export type { CallOptions, Dtype, PipelineOptions } from './options.js'
+export type { Picture } from './pictures.js'
+export { pipeline, type Task } from './pipeline.js'
+export type { Classification } from './postprocess.js'

@@ -1,0 +1,76 @@
+import type { InferenceSession } from 'onnxruntime-node'
+import { RayitoError } from '../core/errors.js'
+import { native } from '../core/gate.js'
+import type { Inference } from './inference.js'
+import type { ModelFiles } from './model-files.js'
+import type { Plan } from './plan.js'
+import { type Classification, postprocess } from './postprocess.js'
+import { type Pixels, preprocess } from './preprocess.js'
+import { loadWeights } from './weights.js'
+
+/**
+ * A model in this thread: `run` and the making of a session hold the thread while they work, so this is for worker
+ * threads. Every call into onnxruntime passes the thread's gate.
+ */
+export class LocalInference implements Inference {
+  alive = true
+  readonly #runtime: typeof import('onnxruntime-node')
+  readonly #session: InferenceSession
+  readonly #plan: Plan
+  readonly #input: string
+  readonly #output: string
+
+  private constructor(runtime: typeof import('onnxruntime-node'), session: InferenceSession, plan: Plan, name: string) {
+    this.#runtime = runtime
+    this.#session = session
+    this.#plan = plan
+    ;[this.#input, this.#output] = checkedNames(session, plan, name)
+  }
+
+  /**
+   * Makes a session on the weights that all workers share.
+   * Rejects with MODEL_INVALID where onnxruntime refuses the file or the model does not classify pictures.
+   */
+  static async open(files: ModelFiles, numThreads: number, note: (line: string) => void): Promise<LocalInference> {
+    const runtime = await native(() => import('onnxruntime-node'))
+    const { plan, session } = await loadWeights(runtime, files, numThreads, note)
+    return new LocalInference(runtime, session, plan, files.model)
+  }
+
+  async classify(picture: Pixels, topK: number | null): Promise<Classification[]> {
+    const { data, width, height } = preprocess(this.#plan, picture)
+    const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
+    const output = (await native(() => this.#session.run({ [this.#input]: input }, [this.#output])))[this.#output]!
+    return postprocess(this.#plan, output.data as Float32Array, topK)
+  }
+
+  async close(): Promise<void> {
+    this.alive = false
+    await native(() => this.#session.release())
+  }
+}
+
+/** The input for pixels and the output of logits, where the model's form is that of an image classifier. */
+function checkedNames(session: InferenceSession, plan: Plan, name: string): [input: string, output: string] {
+  const invalid = (message: string): never => {
+    throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
+  }
+  const inputs = session.inputMetadata
+  const [input] = inputs
+  if (inputs.length !== 1 || !input?.isTensor || input.shape.length !== 4 || input.type !== 'float32') {
+    return invalid(
+      `Expected one input of pixels, [batch, 3, height, width] in float32, got ${session.inputNames.join(', ')}`,
+    )
+  }
+  if (typeof input.shape[1] === 'number' && input.shape[1] !== 3) {
+    return invalid(`Expected an input of three channels first, got [${input.shape.join(', ')}]`)
+  }
+  const outputs = session.outputMetadata
+  const output = outputs.find(({ name }) => name === 'logits') ?? outputs[0]
+  const classes = output?.isTensor && output.shape.length === 2 ? output.shape[1] : undefined
+  if (!output || classes === undefined) return invalid('Expected an output of logits, [batch, classes]')
+  if (typeof classes === 'number' && classes !== plan.labels.length) {
+    return invalid(`Expected ${classes} labels in config.json, one for each output, got ${plan.labels.length}`)
+  }
+  return [input.name, output.name]
+}

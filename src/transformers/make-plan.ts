@@ -1,0 +1,153 @@
+import { RayitoError } from '../core/errors.js'
+import { RESAMPLE } from '../datasets/resize.js'
+import type { Arithmetic, Plan } from './plan.js'
+import { PROCESSORS, type ProcessorDefaults } from './processors.js'
+
+/** preprocessor_config.json, as far as image classification uses it. */
+interface Settings {
+  image_processor_type?: string
+  feature_extractor_type?: string
+  do_resize?: boolean
+  size?: unknown
+  resample?: number
+  crop_pct?: number | null
+  do_center_crop?: boolean
+  crop_size?: unknown
+  do_rescale?: boolean
+  rescale_factor?: number
+  rescale_offset?: boolean
+  do_normalize?: boolean
+  image_mean?: number | number[] | null
+  image_std?: number | number[] | null
+  include_top?: boolean
+  do_flip_channel_order?: boolean
+  do_pad?: boolean
+  [other: string]: unknown
+}
+
+/** config.json, as far as image classification uses it. */
+interface Config {
+  id2label?: Record<string, string> | null
+  problem_type?: string | null
+  [other: string]: unknown
+}
+
+/**
+ * Reads the configuration of a model in a folder with @huggingface/transformers and resolves it.
+ * Rejects with MODEL_INVALID where the model does not classify pictures, or prepares them in a way that is not known here.
+ * @param name how messages call the model
+ */
+export async function makePlan(folder: string, name: string): Promise<Plan> {
+  const { AutoConfig, AutoImageProcessor } = await import('@huggingface/transformers')
+  const here = { local_files_only: true }
+  const read = async <T>(file: string, load: () => Promise<T>): Promise<T> =>
+    load().catch((cause: Error) => {
+      throw new RayitoError('MODEL_INVALID', `${name}: ${file} cannot be read (${cause.message.split('\n')[0]})`, {
+        cause,
+      })
+    })
+  const config = await read('config.json', () => AutoConfig.from_pretrained(folder, here))
+  const processor = await read('preprocessor_config.json', () => AutoImageProcessor.from_pretrained(folder, here))
+  return resolvePlan(config as unknown as Config, processor.config as Settings, name)
+}
+
+/** The steps that Python's transformers takes for these two files. */
+export function resolvePlan(config: Config, settings: Settings, name: string): Plan {
+  const invalid = (message: string): never => {
+    throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
+  }
+  const type = settings.image_processor_type ?? settings.feature_extractor_type
+  if (!type) return invalid('preprocessor_config.json names no image_processor_type')
+  const kind = type.replace(/(ImageProcessor|FeatureExtractor)(Fast)?$/, '')
+  const defaults = Object.hasOwn(PROCESSORS, kind)
+    ? PROCESSORS[kind]!
+    : invalid(`pictures are prepared by ${type}, which is not known`)
+  const size = sizeOf(settings.size ?? defaults.size, defaults.sizes === 'exact')
+  if (!size || (defaults.sizes !== 'both' && size.kind !== defaults.sizes)) {
+    return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)
+  }
+  if (settings.do_pad) invalid(`${type} with do_pad is not known`)
+  const filter = RESAMPLE[settings.resample ?? defaults.resample]
+  if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
+  let resize: Plan['resize'] = settings.do_resize === false ? null : size
+  let crop = cropOf(settings, defaults, invalid)
+  if (kind === 'ConvNext' && resize?.kind === 'shortest') {
+    // trained at 384 and up: warped to a square; below: resized to more than is needed and cut
+    const edge = resize.edge
+    if (edge >= 384) resize = { kind: 'exact', width: edge, height: edge }
+    else {
+      resize = { kind: 'shortest', edge: Math.trunc(edge / (settings.crop_pct ?? 224 / 256)) }
+      crop = { width: edge, height: edge }
+    }
+  }
+  return {
+    processor: `${kind}ImageProcessor`,
+    resize,
+    filter,
+    crop,
+    arithmetic: arithmeticOf(kind, settings, defaults, invalid),
+    flip: defaults.flip !== null && (settings.do_flip_channel_order ?? defaults.flip),
+    labels: labelsOf(config, invalid),
+    activation: activationOf(config),
+  }
+}
+
+type Invalid = (message: string) => never
+
+const isPixels = (value: unknown): value is number => Number.isInteger(value) && (value as number) > 0
+
+/** A size in the forms that configurations have had over the years (Python's get_size_dict). */
+function sizeOf(size: unknown, toSquare: boolean): Plan['resize'] {
+  if (isPixels(size)) {
+    return toSquare ? { kind: 'exact', width: size, height: size } : { kind: 'shortest', edge: size }
+  }
+  if (Array.isArray(size) && size.length === 2 && size.every(isPixels)) {
+    const [height, width] = size as [number, number]
+    return { kind: 'exact', width, height }
+  }
+  const { height, width, shortest_edge: edge, longest_edge: longest } = (size ?? {}) as Record<string, unknown>
+  if (isPixels(edge) && longest === undefined) return { kind: 'shortest', edge }
+  return isPixels(height) && isPixels(width) ? { kind: 'exact', width, height } : null
+}
+
+function cropOf(settings: Settings, { crop }: ProcessorDefaults, invalid: Invalid): Plan['crop'] {
+  if (!crop || !(settings.do_center_crop ?? crop.do)) return null
+  const size = sizeOf(settings.crop_size ?? { height: crop.height, width: crop.width }, true)
+  if (size?.kind !== 'exact')
+    return invalid(`Expected a crop_size of height and width, got ${JSON.stringify(settings.crop_size)}`)
+  return { width: size.width, height: size.height }
+}
+
+function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefaults, invalid: Invalid): Arithmetic {
+  const channels = (value: number | number[] | null | undefined, fallback: number[]): number[] => {
+    const three = typeof value === 'number' ? [value, value, value] : (value ?? fallback)
+    if (three.length !== 3 || !three.every(Number.isFinite)) invalid('image_mean and image_std must have three numbers')
+    return three
+  }
+  const std = channels(settings.image_std, defaults.std)
+  const mean = channels(settings.image_mean, defaults.mean)
+  const efficient = kind === 'EfficientNet'
+  const normalize = (settings.do_normalize ?? defaults.normalize) ? [{ mean, std }] : []
+  // Python's class divides twice and always writes `include_top` into the file; a file without it comes from another
+  // library's model, whose weights want the values of its image_std once
+  if (efficient && settings.include_top) normalize.push({ mean: [0, 0, 0], std })
+  return {
+    rescale: settings.do_rescale === false ? null : (settings.rescale_factor ?? 1 / 255),
+    offset: efficient && settings.do_rescale !== false && settings.rescale_offset ? -1 : 0,
+    normalize,
+  }
+}
+
+function labelsOf({ id2label }: Config, invalid: Invalid): string[] {
+  const entries = Object.entries(id2label ?? {})
+  if (entries.length === 0) return invalid('config.json has no id2label, so it is no classifier')
+  const labels: string[] = []
+  for (const [id, label] of entries) labels[Number(id)] = String(label)
+  return labels.length === entries.length ? labels : invalid('id2label of config.json does not count from 0')
+}
+
+/** As ImageClassificationPipeline.postprocess chooses it. */
+function activationOf(config: Config): Plan['activation'] {
+  const single = Object.keys(config.id2label ?? {}).length === 1
+  return config.problem_type === 'multi_label_classification' || single ? 'sigmoid' : 'softmax'
+}

@@ -1,0 +1,78 @@
+import { stat } from 'node:fs/promises'
+import { isAbsolute, join, resolve } from 'node:path'
+import { RayitoError } from '../core/errors.js'
+import { download } from '../hub/index.js'
+import type { Dtype, FilledOptions } from './options.js'
+
+/** Where a model's files are; plain data, so that it can be posted to a thread. */
+export interface ModelFiles {
+  /** As the user named it. */
+  model: string
+  dtype: Dtype
+  /** The commit; empty for a folder. */
+  revision: string
+  /** Holds config.json, preprocessor_config.json and the onnx folder. */
+  folder: string
+  /** Absolute path of the weights. */
+  onnx: string
+  /** What was asked for: a branch, tag or commit. */
+  asked: string
+}
+
+/** The name of a dtype's file, as Optimum and transformers.js name them. */
+const FILES: Readonly<Record<Dtype, string>> = { fp32: 'onnx/model.onnx', q8: 'onnx/model_quantized.onnx' }
+const CONFIGURATION = ['config.json', 'preprocessor_config.json']
+
+/**
+ * Finds a model's files: in a folder (an absolute path, or one that begins with a dot), else on the Hub, downloading what
+ * the cache lacks. Rejects with src/hub's errors, and with MODEL_INVALID where the model has no weights of that dtype.
+ */
+export async function findModel(model: string, options: FilledOptions): Promise<ModelFiles> {
+  const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
+  if (source === 'embedded') {
+    throw new RayitoError('MODEL_INVALID', `No model is embedded, so ${model} cannot be taken from there`, {
+      remedy: "Use source 'hub'.",
+    })
+  }
+  const wanted = FILES[dtype]
+  if (isFolder(model))
+    return {
+      model,
+      dtype,
+      revision: '',
+      asked: '',
+      folder: resolve(model),
+      onnx: await inFolder(resolve(model), model, dtype),
+    }
+  const onnxFiles: string[] = []
+  const pick = (path: string) => {
+    if (path.endsWith('.onnx')) onnxFiles.push(path)
+    return CONFIGURATION.includes(path) || path === wanted || path.startsWith(`${wanted}_data`)
+  }
+  const { commit, folder, files } = await download({ type: 'model', id: model, revision }, pick, hub)
+  for (const needed of [wanted, ...CONFIGURATION]) {
+    if (!files.includes(needed)) missing(`${model}`, needed, onnxFiles)
+  }
+  return { model, dtype, revision: commit, asked: revision, folder, onnx: join(folder, ...wanted.split('/')) }
+}
+
+const isFolder = (model: string) => isAbsolute(model) || /^\.{1,2}([\\/]|$)/.test(model)
+
+async function inFolder(folder: string, model: string, dtype: Dtype): Promise<string> {
+  const exists = (path: string) =>
+    stat(join(folder, ...path.split('/'))).then(
+      (found) => found.isFile(),
+      () => false,
+    )
+  const there = await Promise.all(Object.values(FILES).map(async (file) => ((await exists(file)) ? [file] : [])))
+  for (const needed of [FILES[dtype], ...CONFIGURATION])
+    if (!(await exists(needed))) missing(model, needed, there.flat())
+  return join(folder, ...FILES[dtype].split('/'))
+}
+
+function missing(model: string, file: string, onnxFiles: string[]): never {
+  const dtypes = Object.entries(FILES).filter(([, name]) => onnxFiles.includes(name))
+  const known = dtypes.map(([dtype, name]) => `'${dtype}' (${name})`).join(' and ') || 'none that can be used'
+  const remedy = file.endsWith('.onnx') && dtypes.length > 0 ? `Use dtype ${known}.` : undefined
+  throw new RayitoError('MODEL_INVALID', `${model} has no file ${file}`, { ...(remedy && { remedy }), model, file })
+}

@@ -1,0 +1,76 @@
+import { availableParallelism } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
+import { expected } from '../core/errors.js'
+import type { HubOptions } from '../hub/index.js'
+
+/** How the weights are stored: 32-bit floats, or 8-bit integers (a quarter of the size, about three times as fast). */
+export type Dtype = 'fp32' | 'q8'
+
+/** What a pipeline may be told; what it is not told comes from the defaults. */
+export interface PipelineOptions extends HubOptions {
+  /** @default 'fp32' */
+  dtype?: Dtype
+  /**
+   * Threads that compute one picture.
+   * @default the number of processors on the main thread, 1 in a worker thread
+   */
+  numThreads?: number
+  /**
+   * How many classes an answer has, best first; null for all.
+   * @default 5
+   */
+  topK?: number | null
+  /**
+   * Where the model comes from.
+   * @default RAYITO_SOURCE, else 'auto'
+   */
+  source?: 'auto' | 'hub' | 'embedded'
+  /**
+   * Branch, tag or commit of the model's repository.
+   * @default 'main'
+   */
+  revision?: string
+}
+
+/** What one call may be told. */
+export interface CallOptions {
+  /** @default the pipeline's topK */
+  topK?: number | null
+}
+
+/** The options the pipeline relies on. */
+export interface FilledOptions extends HubOptions {
+  dtype: Dtype
+  numThreads: number
+  topK: number | null
+  source: 'auto' | 'hub' | 'embedded'
+  revision: string
+}
+
+const DTYPES: readonly string[] = ['fp32', 'q8'] satisfies Dtype[]
+const SOURCES: readonly string[] = ['auto', 'hub', 'embedded']
+
+/** Fills in the defaults; rejects what no pipeline takes (INVALID_ARGUMENT). */
+export function fillOptions(options: PipelineOptions = {}): FilledOptions {
+  if (options === null || typeof options !== 'object') expected('options', 'an object', options)
+  const {
+    dtype = 'fp32',
+    numThreads = isMainThread ? availableParallelism() : 1,
+    topK = 5,
+    source = (process.env.RAYITO_SOURCE || 'auto') as 'auto',
+    revision = 'main',
+    ...hub
+  } = options
+  if (!DTYPES.includes(dtype)) expected('dtype', "'fp32' or 'q8'", dtype)
+  if (!Number.isInteger(numThreads) || numThreads < 1) expected('numThreads', 'a whole number from 1 up', numThreads)
+  if (!SOURCES.includes(source)) expected('source', "'auto', 'hub' or 'embedded'", source)
+  if (typeof revision !== 'string' || !revision) expected('revision', 'a branch, tag or commit', revision)
+  return { ...hub, dtype, numThreads, topK: checkTopK(topK), source, revision }
+}
+
+/** The same for one call's `topK`. */
+export function checkTopK(topK: number | null): number | null {
+  if (topK !== null && (!Number.isInteger(topK) || topK < 1))
+    expected('topK', 'a whole number from 1 up, or null', topK)
+  return topK
+}

@@ -1,0 +1,77 @@
+import { RayitoError } from '../core/errors.js'
+import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
+import { findModel } from './model-files.js'
+import { fillOptions, type PipelineOptions } from './options.js'
+import { lease } from './shared-inference.js'
+
+/** The tasks a pipeline knows. */
+export type Task = 'image-classification'
+
+/** The ONNX twin of the model that Python's transformers defaults to. */
+const DEFAULT_MODEL = 'Xenova/vit-base-patch16-224'
+const PYTHONS_DEFAULT = 'google/vit-base-patch16-224'
+
+/**
+ * Makes a classifier of pictures, as `transformers.pipeline` does in Python, with the same answers.
+ *
+ * On the main thread the model is loaded in a thread of its own, in a worker thread in place; the weights are optimised
+ * once for this processor and shared by all threads and processes.
+ * @param task 'image-classification'
+ * @param model a repository of the Hub with an onnx folder, or a folder (an absolute path, or one that begins with a dot);
+ * default Xenova/vit-base-patch16-224
+ * @returns rejects with PIPELINE_UNKNOWN_TASK, MODEL_INVALID, INVALID_ARGUMENT or an error of src/hub
+ */
+export async function pipeline(
+  task: Task,
+  model?: string,
+  options?: PipelineOptions,
+): Promise<ImageClassificationPipeline> {
+  if (task !== 'image-classification') {
+    throw new RayitoError(
+      'PIPELINE_UNKNOWN_TASK',
+      `Expected \`task\` to be 'image-classification', got \`${String(task)}\``,
+    )
+  }
+  if (model !== undefined && (typeof model !== 'string' || !model)) {
+    throw new RayitoError(
+      'INVALID_ARGUMENT',
+      `Expected \`model\` to be a repository's id or a folder, got \`${String(model)}\``,
+    )
+  }
+  const filled = fillOptions(options)
+  const files = await findModel(model ?? DEFAULT_MODEL, filled)
+  if (model === undefined) tellDefault(files.revision)
+  const { dtype, topK, numThreads } = filled
+  const recipe: Recipe = {
+    model: files.model,
+    dtype,
+    topK,
+    revision: files.revision,
+    numThreads: options?.numThreads ? numThreads : null,
+  }
+  return new ImageClassificationPipeline(files, filled, await lease(files, numThreads), recipe)
+}
+
+/** Makes a classifier again from what travelled in its place. */
+export function revivePipeline({
+  model,
+  numThreads,
+  revision,
+  ...options
+}: Recipe): Promise<ImageClassificationPipeline> {
+  return pipeline('image-classification', model, {
+    ...options,
+    ...(numThreads && { numThreads }),
+    ...(revision && { revision }),
+  })
+}
+
+let told = false
+
+function tellDefault(revision: string): void {
+  if (told) return
+  told = true
+  process.stderr.write(
+    `No model was supplied, defaulted to ${DEFAULT_MODEL} (${PYTHONS_DEFAULT} as ONNX) and revision ${revision.slice(0, 7)} (https://huggingface.co/${DEFAULT_MODEL}).\n`,
+  )
+}

@@ -1,0 +1,58 @@
+/**
+ * What transformers' Python classes take a setting for that a model's preprocessor_config.json leaves out
+ * (models/*\/image_processing_*.py, `__init__`; the slow processors, which work on Pillow).
+ */
+export interface ProcessorDefaults {
+  /** How a bare number is meant, and the size without one. */
+  size: { height: number; width: number } | { shortest_edge: number }
+  /** Which forms of `size` the class takes. */
+  sizes: 'exact' | 'shortest' | 'both'
+  /** PIL.Image.Resampling. */
+  resample: number
+  /** Null where the class never crops. */
+  crop: { height: number; width: number; do: boolean } | null
+  mean: number[]
+  std: number[]
+  /** `do_normalize` where the file does not say. */
+  normalize: boolean
+  /** `do_flip_channel_order`, null where the class never flips. */
+  flip: boolean | null
+}
+
+const STANDARD = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+const CLIP = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] }
+const NEAREST = 0
+const BILINEAR = 2
+const BICUBIC = 3
+
+const square = (edge: number) => ({ height: edge, width: edge })
+const exact = (edge: number) => ({ size: square(edge), sizes: 'exact' as const })
+const shortest = (edge: number) => ({ size: { shortest_edge: edge }, sizes: 'both' as const })
+const cropped = (edge: number, does = true) => ({ ...square(edge), do: does })
+const plain = { crop: null, normalize: true, flip: null }
+
+/** By the name of Python's class without its ending. */
+export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
+  Beit: { ...plain, ...exact(256), ...STANDARD, resample: BICUBIC, crop: cropped(224) },
+  Bit: { ...plain, ...shortest(224), ...CLIP, resample: BICUBIC, crop: cropped(224) },
+  CLIP: { ...plain, ...shortest(224), ...CLIP, resample: BICUBIC, crop: cropped(224) },
+  ConvNext: { ...plain, ...shortest(384), ...STANDARD, sizes: 'shortest', resample: BILINEAR },
+  DeiT: { ...plain, ...exact(256), ...STANDARD, resample: BICUBIC, crop: cropped(224) },
+  EfficientNet: { ...plain, ...exact(346), ...STANDARD, resample: NEAREST, crop: cropped(289, false) },
+  MobileNetV1: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
+  MobileNetV2: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
+  MobileViT: {
+    ...plain,
+    ...shortest(224),
+    ...STANDARD,
+    resample: BILINEAR,
+    crop: cropped(256),
+    normalize: false,
+    flip: true,
+  },
+  Pvt: { ...plain, ...exact(224), ...IMAGENET, resample: BILINEAR },
+  Segformer: { ...plain, ...exact(512), ...IMAGENET, resample: BILINEAR },
+  Siglip: { ...plain, ...exact(224), ...STANDARD, resample: BICUBIC },
+  ViT: { ...plain, ...exact(224), ...STANDARD, resample: BILINEAR },
+}

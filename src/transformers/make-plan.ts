@@ -1,5 +1,5 @@
 import { RayitoError } from '../core/errors.js'
-import { RESAMPLE } from '../datasets/resize.js'
+import { RESIZE_FILTERS } from '../datasets/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
 import { PROCESSORS, type ProcessorDefaults } from './processors.js'
 
@@ -22,14 +22,12 @@ interface Settings {
   include_top?: boolean
   do_flip_channel_order?: boolean
   do_pad?: boolean
-  [other: string]: unknown
 }
 
 /** config.json, as far as image classification uses it. */
 interface Config {
   id2label?: Record<string, string> | null
   problem_type?: string | null
-  [other: string]: unknown
 }
 
 /**
@@ -67,7 +65,7 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)
   }
   if (settings.do_pad) invalid(`${type} with do_pad is not known`)
-  const filter = RESAMPLE[settings.resample ?? defaults.resample]
+  const filter = RESIZE_FILTERS[settings.resample ?? defaults.resample]
   if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
   let resize: Plan['resize'] = settings.do_resize === false ? null : size
   let crop = cropOf(settings, defaults, invalid)

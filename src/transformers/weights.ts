@@ -1,9 +1,23 @@
+import { fork } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { InferenceSession } from 'onnxruntime-node'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
+import { withLock } from '../hub/lock.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
+import { modelSource } from './model-source.js'
 import type { Plan } from './plan.js'
+import { fromFailure } from './thread-protocol.js'
+import type { BuildOrder, BuildResult } from './weights-builder.js'
+import { GRAPH, readEntry } from './weights-entry.js'
+import { type Place, placeOf } from './weights-place.js'
+
+type Runtime = typeof import('onnxruntime-node')
+type SessionOptions = InferenceSession.SessionOptions
+const BUILDER = fileURLToPath(new URL('./weights-builder.js', import.meta.url))
 
 /** A model ready to run. */
 export interface Loaded {
@@ -11,20 +25,90 @@ export interface Loaded {
   session: InferenceSession
 }
 
-/** Loads a model's plan and weights. */
+/**
+ * Loads a model on weights that were optimised once and are mapped by every session of every process. Where they cannot be
+ * kept, `note` is told, and the session has its own.
+ */
 export async function loadWeights(
-  runtime: typeof import('onnxruntime-node'),
+  runtime: Runtime,
   files: ModelFiles,
   numThreads: number,
-  _note: (line: string) => void,
+  note: (line: string) => void,
 ): Promise<Loaded> {
-  const plan = await makePlan(files.folder, files.model)
-  const session = await native(() =>
-    runtime.InferenceSession.create(files.onnx, { intraOpNumThreads: numThreads }),
-  ).catch((cause: Error) => {
+  const place = await placeOf(files, runtime.env.versions.node ?? runtime.env.versions.common)
+  const folder = join(place.root, place.name)
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const plan = (await readEntry(folder)) ?? (await build(files, place, note))
+    if (!plan) break
+    try {
+      const options: SessionOptions = { intraOpNumThreads: numThreads, graphOptimizationLevel: 'disabled' }
+      return { plan, session: await native(() => runtime.InferenceSession.create(join(folder, GRAPH), options)) }
+    } catch {
+      // sound by its hashes and yet refused: made anew, once
+      await rm(folder, { recursive: true, force: true }).catch(() => {})
+    }
+  }
+  return loadPlain(runtime, files, numThreads)
+}
+
+async function loadPlain(runtime: Runtime, files: ModelFiles, numThreads: number): Promise<Loaded> {
+  const plan = await native(() => makePlan(files.folder, files.model))
+  const source = await modelSource(runtime, files)
+  const options: SessionOptions = { intraOpNumThreads: numThreads }
+  const create = () =>
+    typeof source === 'string'
+      ? runtime.InferenceSession.create(source, options)
+      : runtime.InferenceSession.create(source, options)
+  const session = await native(create).catch((cause: Error) => {
     throw new RayitoError('MODEL_INVALID', `${files.model}: onnxruntime cannot load ${files.onnx} (${cause.message})`, {
       cause,
     })
   })
   return { plan, session }
+}
+
+const noted = new Set<string>()
+
+/** Makes the entry, once for all threads and processes that ask at the same time; null where it cannot be made. */
+async function build(files: ModelFiles, place: Place, note: (line: string) => void): Promise<Plan | null> {
+  const folder = join(place.root, place.name)
+  try {
+    await mkdir(place.root, { recursive: true })
+    return await withLock(`${folder}.lock`, async () => {
+      const made = await readEntry(folder)
+      if (made) return made
+      note(`Optimising ${files.model} (${files.dtype}) for this processor, once.`)
+      await rm(folder, { recursive: true, force: true })
+      await runBuilder({ files, place })
+      return await readEntry(folder)
+    })
+  } catch (error) {
+    if (error instanceof RayitoError) throw error
+    const line = `The weights of ${files.model} cannot be kept in ${place.root} (${(error as Error).message}): each session has its own.`
+    if (!noted.has(line)) note(line)
+    noted.add(line)
+    return null
+  }
+}
+
+function runBuilder(order: BuildOrder): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = fork(BUILDER, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    let said = ''
+    let result: BuildResult | undefined
+    child.stderr?.on('data', (data: Buffer) => {
+      said = (said + data.toString()).slice(-2000)
+    })
+    child.on('message', (message: BuildResult) => {
+      result = message
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      if (result?.kind === 'built') resolve()
+      else if (result) reject(fromFailure(result.failure))
+      else
+        reject(new Error(`the program that makes them ended with ${signal ?? code}: ${said.trim().split('\n').at(-1)}`))
+    })
+    child.send(order)
+  })
 }

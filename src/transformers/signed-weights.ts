@@ -1,0 +1,233 @@
+import protobuf from 'protobufjs/minimal.js'
+
+/**
+ * Dynamically quantised models of the Hub multiply by unsigned bytes, for which onnxruntime has no fast kernels. A weight
+ * w with zero point z means w − z, and so does the signed byte w − 128 with z − 128: nothing changes but the speed.
+ *
+ * The file is walked as protobuf, by the numbers of onnx.proto, and copied with the tensors concerned written anew.
+ */
+
+/** TensorProto.DataType. */
+const UINT8 = 2
+const INT8 = 3
+
+/** Field numbers of onnx.proto. */
+const MODEL = { graph: 7 }
+const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 }
+const NODE = { input: 1, opType: 4, attribute: 5 }
+const ATTRIBUTE = { graph: 6, graphs: 11 }
+const TENSOR = { dims: 1, dataType: 2, int32Data: 5, name: 8, rawData: 9, externalData: 13, location: 14 }
+const VALUE = { name: 1 }
+
+/** Inputs of MatMulInteger and ConvInteger: the weight and its zero point. */
+const OPERATORS: readonly string[] = ['MatMulInteger', 'ConvInteger']
+const WEIGHT = 1
+const ZERO_POINT = 3
+
+/** A field in a buffer: `start` is where its tag begins, `from` to `end` its content. */
+interface Field {
+  number: number
+  start: number
+  from: number
+  end: number
+  /** Of a number field. */
+  value: number
+}
+
+interface Node {
+  op: string
+  inputs: string[]
+}
+
+interface Tensor {
+  field: Field
+  dataType: number
+  /** Bytes in the file, or values in the list. */
+  raw: Field | null
+  list: Field[]
+  /** Fields that stay as they are. */
+  rest: Field[]
+  external: boolean
+}
+
+/** The model with signed weights, or null where it has none that can be rewritten. */
+export function signedWeights(model: Uint8Array): Uint8Array | null {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)
+  if (!graph) return null
+  const { nodes, tensors, taken } = readGraph(model, graph)
+  const chosen = choose(nodes, tensors, taken)
+  if (chosen.size === 0) return null
+  const body = splice(
+    model,
+    graph,
+    [...chosen].map((name) => {
+      const { field } = tensors.get(name)!
+      return { start: field.start, end: field.end, by: message(GRAPH.initializer, signed(model, tensors.get(name)!)) }
+    }),
+  )
+  return Buffer.concat([model.subarray(0, graph.start), ...message(MODEL.graph, body), model.subarray(graph.end)])
+}
+
+/** The nodes and initializers of the main graph, and every name that something else than its nodes refers to. */
+function readGraph(
+  model: Uint8Array,
+  graph: Field,
+): { nodes: Node[]; tensors: Map<string, Tensor>; taken: Set<string> } {
+  const nodes: Node[] = []
+  const tensors = new Map<string, Tensor>()
+  const taken = new Set<string>()
+  const named: readonly number[] = [GRAPH.input, GRAPH.output, GRAPH.valueInfo]
+  for (const field of fields(model, graph)) {
+    if (field.number === GRAPH.node) nodes.push(readNode(model, field, taken))
+    else if (field.number === GRAPH.initializer) {
+      const [name, tensor] = readTensor(model, field)
+      tensors.set(name, tensor)
+    } else if (named.includes(field.number)) {
+      for (const part of fields(model, field)) if (part.number === VALUE.name) taken.add(text(model, part))
+    }
+  }
+  return { nodes, tensors, taken }
+}
+
+/** What nodes of graphs inside a node refer to is `taken`. */
+function readNode(model: Uint8Array, node: Field, taken: Set<string>): Node {
+  const read: Node = { op: '', inputs: [] }
+  for (const field of fields(model, node)) {
+    if (field.number === NODE.input) read.inputs.push(text(model, field))
+    else if (field.number === NODE.opType) read.op = text(model, field)
+    else if (field.number === NODE.attribute) {
+      for (const part of fields(model, field)) {
+        if (part.number !== ATTRIBUTE.graph && part.number !== ATTRIBUTE.graphs) continue
+        for (const inner of fields(model, part)) {
+          if (inner.number === GRAPH.node) for (const name of readNode(model, inner, taken).inputs) taken.add(name)
+          if (inner.number === GRAPH.output) {
+            for (const value of fields(model, inner)) if (value.number === VALUE.name) taken.add(text(model, value))
+          }
+        }
+      }
+    }
+  }
+  return read
+}
+
+function readTensor(model: Uint8Array, field: Field): [name: string, Tensor] {
+  const tensor: Tensor = { field, dataType: 0, raw: null, list: [], rest: [], external: false }
+  let name = ''
+  for (const part of fields(model, field)) {
+    if (part.number === TENSOR.dataType) tensor.dataType = part.value
+    else if (part.number === TENSOR.rawData) tensor.raw = part
+    else if (part.number === TENSOR.int32Data) tensor.list.push(part)
+    else {
+      if (part.number === TENSOR.name) name = text(model, part)
+      if (part.number === TENSOR.externalData || (part.number === TENSOR.location && part.value !== 0))
+        tensor.external = true
+      tensor.rest.push(part)
+    }
+  }
+  return [name, tensor]
+}
+
+/**
+ * The initializers to rewrite: weights and zero points of integer products that nothing else uses. A node whose weight or
+ * zero point must stay keeps both, which may free others of their last such node, so it is repeated until nothing changes.
+ */
+function choose(nodes: Node[], tensors: Map<string, Tensor>, taken: Set<string>): Set<string> {
+  const unsigned = (name: string | undefined) => {
+    const tensor = name ? tensors.get(name) : undefined
+    return tensor !== undefined && tensor.dataType === UINT8 && !tensor.external
+  }
+  const fixed = new Set(taken)
+  let candidates = nodes.filter(
+    ({ op, inputs }) => OPERATORS.includes(op) && unsigned(inputs[WEIGHT]) && unsigned(inputs[ZERO_POINT]),
+  )
+  for (const node of nodes) {
+    const rewritable = candidates.includes(node)
+    node.inputs.forEach((name, at) => {
+      if (!rewritable || (at !== WEIGHT && at !== ZERO_POINT)) fixed.add(name)
+    })
+  }
+  for (;;) {
+    const staying = candidates.filter(({ inputs }) => !fixed.has(inputs[WEIGHT]!) && !fixed.has(inputs[ZERO_POINT]!))
+    if (staying.length === candidates.length) break
+    for (const { inputs } of candidates) {
+      if (fixed.has(inputs[WEIGHT]!) || fixed.has(inputs[ZERO_POINT]!))
+        fixed.add(inputs[WEIGHT]!).add(inputs[ZERO_POINT]!)
+    }
+    candidates = staying
+  }
+  return new Set(candidates.flatMap(({ inputs }) => [inputs[WEIGHT]!, inputs[ZERO_POINT]!]))
+}
+
+/** A TensorProto's content with every value less by 128: the highest bit of the byte is turned. */
+function signed(model: Uint8Array, { raw, list, rest }: Tensor): Uint8Array[] {
+  const values = raw
+    ? new Uint8Array(model.subarray(raw.from, raw.end)) // not slice: a Buffer's shares its bytes
+    : Uint8Array.from(list.flatMap((field) => numbers(model, field)))
+  for (let i = 0; i < values.length; i++) values[i]! ^= 0x80
+  const type = protobuf.Writer.create()
+    .uint32(TENSOR.dataType << 3)
+    .int32(INT8)
+    .finish()
+  return [...rest.map(({ start, end }) => model.subarray(start, end)), type, ...message(TENSOR.rawData, [values])]
+}
+
+/** A list of numbers: packed, or a field for each. */
+function numbers(model: Uint8Array, { from, end, value }: Field): number[] {
+  if (from === end) return [value]
+  const reader = protobuf.Reader.create(model)
+  const all: number[] = []
+  for (reader.pos = from; reader.pos < end; ) all.push(reader.int32())
+  return all
+}
+
+/** The content of a message with some of its fields replaced. */
+function splice(
+  model: Uint8Array,
+  { from, end }: Field,
+  changes: { start: number; end: number; by: Uint8Array[] }[],
+): Uint8Array[] {
+  const pieces: Uint8Array[] = []
+  let at = from
+  for (const change of changes.sort((a, b) => a.start - b.start)) {
+    pieces.push(model.subarray(at, change.start), ...change.by)
+    at = change.end
+  }
+  return [...pieces, model.subarray(at, end)]
+}
+
+/** A field that holds these pieces. */
+function message(number: number, pieces: Uint8Array[]): Uint8Array[] {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const head = protobuf.Writer.create()
+    .uint32((number << 3) | 2)
+    .uint32(length)
+    .finish()
+  return [head, ...pieces]
+}
+
+/** The fields of a message, or of the whole buffer. */
+function fields(buffer: Uint8Array, within?: Field): Field[] {
+  const reader = protobuf.Reader.create(buffer)
+  reader.pos = within?.from ?? 0
+  const end = within?.end ?? buffer.length
+  const found: Field[] = []
+  while (reader.pos < end) {
+    const start = reader.pos
+    const tag = reader.uint32()
+    const wire = tag & 7
+    let value = 0
+    let from = reader.pos
+    if (wire === 2) {
+      const length = reader.uint32()
+      from = reader.pos
+      reader.skip(length)
+    } else if (wire === 0) {
+      value = reader.int32()
+      from = reader.pos
+    } else reader.skipType(wire)
+    found.push({ number: tag >>> 3, start, from, end: reader.pos, value })
+  }
+  return found
+}
+
+const text = (buffer: Uint8Array, { from, end }: Field) => Buffer.from(buffer.subarray(from, end)).toString('utf8')

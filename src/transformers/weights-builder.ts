@@ -1,0 +1,89 @@
+/**
+ * The program that makes an entry of the weights cache, in a process of its own: onnxruntime holds its thread and twice
+ * the model's memory meanwhile, which the process's end gives back, and ending it half-way harms nobody.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as runtime from 'onnxruntime-node'
+import { RayitoError } from '../core/errors.js'
+import { makePlan } from './make-plan.js'
+import type { ModelFiles } from './model-files.js'
+import { modelSource } from './model-source.js'
+import { type Failure, toFailure } from './thread-protocol.js'
+import { DATA, GRAPH, seal } from './weights-entry.js'
+import type { Place } from './weights-place.js'
+
+/** What the program is sent. */
+export interface BuildOrder {
+  files: ModelFiles
+  place: Place
+}
+
+/** What it answers. */
+export type BuildResult = { kind: 'built' } | { kind: 'failed'; failure: Failure }
+
+/** Drafts of builders that were ended are older than this, in milliseconds. */
+const ABANDONED = 3_600_000
+
+async function build({ files, place }: BuildOrder): Promise<void> {
+  const draft = join(place.root, `.${place.name}.${randomUUID().slice(0, 8)}`)
+  await mkdir(draft, { recursive: true })
+  try {
+    const plan = await makePlan(files.folder, files.model)
+    await optimise(files, draft)
+    await seal(draft, plan)
+    // where another was faster, its entry is as good
+    await rename(draft, join(place.root, place.name)).catch(() => {})
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+  await sweep(place)
+}
+
+/**
+ * Optimises the graph for this processor and writes it with its weights beside it, laid out as the kernels want them, so
+ * that sessions map them instead of holding copies.
+ */
+async function optimise(files: ModelFiles, folder: string): Promise<void> {
+  const source = await modelSource(runtime, files)
+  const options = {
+    graphOptimizationLevel: 'all',
+    optimizedModelFilePath: join(folder, GRAPH),
+    // it warns that the result fits this processor only, which the cache knows
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        optimized_model_external_initializers_file_name: DATA,
+        optimized_model_external_initializers_min_size_in_bytes: '1024',
+        save_external_prepacked_constant_initializers: '1',
+      },
+    },
+  } as const
+  const making =
+    typeof source === 'string'
+      ? runtime.InferenceSession.create(source, options)
+      : runtime.InferenceSession.create(source, options)
+  await making.catch((cause: Error) => {
+    throw new RayitoError('MODEL_INVALID', `${files.model}: onnxruntime cannot load ${files.onnx} (${cause.message})`, {
+      cause,
+    })
+  })
+}
+
+/** Removes what this entry replaces, and drafts that nobody will finish. */
+async function sweep({ root, prefix, name }: Place): Promise<void> {
+  for (const other of await readdir(root)) {
+    const old = other.startsWith(prefix) && other !== name && !other.endsWith('.lock')
+    const draft = other.startsWith(`.${prefix}`) && (await stat(join(root, other))).mtimeMs < Date.now() - ABANDONED
+    if (old || draft) await rm(join(root, other), { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+process.once('message', (order: BuildOrder) => {
+  const answer = (result: BuildResult) => process.send?.(result, () => process.disconnect?.())
+  build(order).then(
+    () => answer({ kind: 'built' }),
+    (error: unknown) => answer({ kind: 'failed', failure: toFailure(error) }),
+  )
+})

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { Image } from '#src/datasets/image.js'
+import { resolvePlan } from '#src/transformers/make-plan.js'
+import { toPixels } from '#src/transformers/pictures.js'
+import { preprocess } from '#src/transformers/preprocess.js'
+import { fixture, readFixture } from './fixtures.js'
+
+interface Row {
+  settings: Record<string, unknown>
+  values: Record<string, { shape: number[]; sha256: string }>
+}
+
+const config = { id2label: { 0: 'yes', 1: 'no' } }
+const plan = (settings: object) => resolvePlan(config, settings, 'test/model')
+
+test("pixel values equal those of Python's processors in every bit", async (t) => {
+  for (const { settings, values } of readFixture<Row[]>('processors.json')) {
+    await t.test(JSON.stringify(settings), async () => {
+      const steps = plan(settings)
+      for (const [picture, { shape, sha256 }] of Object.entries(values)) {
+        const pixels = await toPixels(await Image.open(fixture('pictures', `${picture}.png`)))
+        const { data, width, height } = preprocess(steps, pixels)
+        assert.deepEqual([3, height, width], shape, picture)
+        assert.equal(createHash('sha256').update(data).digest('hex'), sha256, picture)
+      }
+    })
+  }
+})
+
+test('an EfficientNet without include_top in its file is normalised once', () => {
+  const type = { image_processor_type: 'EfficientNetImageProcessor' }
+  assert.equal(plan(type).arithmetic.normalize.length, 1)
+  assert.equal(plan({ ...type, include_top: true }).arithmetic.normalize.length, 2)
+})
+
+test('names of older and faster processors mean the same', () => {
+  const vit = plan({ image_processor_type: 'ViTImageProcessor' })
+  assert.deepEqual(plan({ image_processor_type: 'ViTImageProcessorFast' }), vit)
+  assert.deepEqual(plan({ feature_extractor_type: 'ViTFeatureExtractor' }), vit)
+})
+
+test('what is not known is refused, not guessed', () => {
+  const refused = (settings: object, message: RegExp, labels: object = config) =>
+    assert.throws(() => resolvePlan(labels, settings, 'test/model'), { code: 'MODEL_INVALID', message })
+  const vit = { image_processor_type: 'ViTImageProcessor' }
+  refused({}, /names no image_processor_type/)
+  refused({ image_processor_type: 'SamImageProcessor' }, /SamImageProcessor, which is not known/)
+  refused({ image_processor_type: 'constructorImageProcessor' }, /which is not known/)
+  refused({ ...vit, size: { shortest_edge: 224 } }, /Expected a size that ViTImageProcessor takes, got {"shortest_edge":224}/)
+  refused({ ...vit, size: 'large' }, /got "large"/)
+  refused({ ...vit, size: { longest_edge: 30 } }, /Expected a size/)
+  refused({ ...vit, resample: 9 }, /resample 9/)
+  refused({ ...vit, do_pad: true }, /do_pad/)
+  refused({ ...vit, image_mean: [0.5] }, /three numbers/)
+  refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
+  refused(vit, /has no id2label, so it is no classifier/, {})
+  refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })
+})

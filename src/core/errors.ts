@@ -77,6 +77,10 @@ export const ERRORS = {
     meaning: 'The model cannot be used for the task.',
     remedy: 'Choose an image-classification model with an onnx folder.',
   },
+  RUNTIME_UNAVAILABLE: {
+    meaning: 'onnxruntime, which runs models, cannot be loaded.',
+    remedy: 'Use Linux (glibc), macOS or Windows on x64 or arm64, and install the packages again.',
+  },
   PIPELINE_CLOSED: { meaning: 'The classifier was closed.', remedy: 'Make another one with pipeline().' },
   PIPELINE_WORKER_DIED: { meaning: 'The thread that inferred ended.', remedy: 'Make another classifier with pipeline().' },
 

@@ -29,10 +29,13 @@ export class LocalInference implements Inference {
 
   /**
    * Makes a session on the weights that all workers share.
-   * Rejects with MODEL_INVALID where onnxruntime refuses the file or the model does not classify pictures.
+   * Rejects with MODEL_INVALID where onnxruntime refuses the file or the model does not classify pictures,
+   * RUNTIME_UNAVAILABLE where onnxruntime itself cannot be loaded.
    */
   static async open(files: ModelFiles, numThreads: number, note: (line: string) => void): Promise<LocalInference> {
-    const runtime = await native(() => import('onnxruntime-node'))
+    const runtime = await native(() => import('onnxruntime-node')).catch((cause: Error) => {
+      throw new RayitoError('RUNTIME_UNAVAILABLE', `onnxruntime-node cannot be loaded (${cause.message})`, { cause })
+    })
     const { plan, session } = await loadWeights(runtime, files, numThreads, note)
     return new LocalInference(runtime, session, plan, files.model)
   }

@@ -48,7 +48,10 @@ test('what is not known is refused, not guessed', () => {
   refused({}, /names no image_processor_type/)
   refused({ image_processor_type: 'SamImageProcessor' }, /SamImageProcessor, which is not known/)
   refused({ image_processor_type: 'constructorImageProcessor' }, /which is not known/)
-  refused({ ...vit, size: { shortest_edge: 224 } }, /Expected a size that ViTImageProcessor takes, got {"shortest_edge":224}/)
+  refused(
+    { ...vit, size: { shortest_edge: 224 } },
+    /Expected a size that ViTImageProcessor takes, got {"shortest_edge":224}/,
+  )
   refused({ ...vit, size: 'large' }, /got "large"/)
   refused({ ...vit, size: { longest_edge: 30 } }, /Expected a size/)
   refused({ ...vit, resample: 9 }, /resample 9/)

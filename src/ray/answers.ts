@@ -95,7 +95,10 @@ const handlers: Handlers = {
 
 function definition(worker: WorkerPlace, [id, name, code]: RequestCode): RemoteDefinition {
   let known = definitions.get(worker)
-  if (!known) definitions.set(worker, (known = new Map()))
+  if (!known) {
+    known = new Map()
+    definitions.set(worker, known)
+  }
   let made = known.get(id)
   if (!made) {
     made = RemoteDefinition.received(name, code)

@@ -13,7 +13,7 @@ import { isRef, type ObjectRef } from './object-ref.js'
 import { checkInitOptions } from './options.js'
 import { remote } from './remote.js'
 import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
-import type { ActorHandle, GetOptions, InitOptions, NodeInfo, Resources, Stats, WaitOptions } from './types.js'
+import type { ActorHandle, GetOptions, InitOptions, NodeInfo, Resources, Stats, ValueOf, WaitOptions } from './types.js'
 
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
@@ -87,11 +87,11 @@ function put<T>(value: T): ObjectRef<T> {
  * Waits for the value of a ref, or of each of a list. Rejects with the error of the first that failed: RayTaskError (its
  * `cause` is what the task threw), WorkerCrashedError, ActorDiedError, TaskCancelledError, GetTimeoutError …
  */
-function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>
+function get<R extends ObjectRef<unknown>>(ref: R, options?: GetOptions): Promise<ValueOf<R>>
 function get<const R extends readonly ObjectRef<unknown>[]>(
   refs: R,
   options?: GetOptions,
-): Promise<{ -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never }>
+): Promise<{ -readonly [K in keyof R]: ValueOf<R[K]> }>
 async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
   const { timeout } = options
   if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))

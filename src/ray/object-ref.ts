@@ -91,7 +91,7 @@ declare const value: unique symbol
  * The object is freed when its last ref is garbage.
  */
 export class ObjectRef<T = unknown> {
-  /** @internal */
+  /** Only for the compiler: a ref to a text is no ref to a number. */
   declare readonly [value]: T
   readonly #entry: Entry
 

@@ -77,6 +77,9 @@ export interface MethodOptions {
 
 export type ErrorClass = abstract new (...args: never[]) => Error
 
+/** What getting a ref gives. */
+export type ValueOf<R> = R extends ObjectRef<infer T> ? T : never
+
 /** A value, or a ref to one: what a top-level argument may be. */
 export type OrRef<T> = T | ObjectRef<T>
 export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
@@ -127,7 +130,7 @@ export type ActorHandle<T extends object = object> = {
   ) => infer R
     ? ActorMethod<A, Awaited<R>>
     : never
-} & { readonly [actor]?: T }
+} & { readonly [actor]: T }
 
 export interface GetOptions {
   /** Milliseconds to wait before a GetTimeoutError; the task goes on. @default no limit */

@@ -25,7 +25,8 @@ function never(): void {
   const add = ray.remote((a: number, b: number) => a + b)
   const sum = add.remote(1, ray.put(2))
   same<typeof sum, ObjectRef<number>>(true)
-  same<ReturnType<typeof ray.get<number>>, Promise<number>>(true)
+  const value = ray.get(sum)
+  same<typeof value, Promise<number>>(true)
   const nested = add.remote(sum, add.remote(1, 2))
   const all = ray.get([sum, ray.put('text')])
   same<typeof all, Promise<[number, string]>>(true)
@@ -89,7 +90,7 @@ function never(): void {
   const pool = new ray.ActorPool([engine])
   const mapped = pool.map((e, i: number) => e.classify.remote(i), [1, 2])
   same<typeof mapped, AsyncGenerator<[string, number], void, undefined>>(true)
-  void [nested, mapped]
+  void [nested, mapped, value]
 }
 
 test('a wrong argument or method of .remote() is a compile error', () => {

@@ -210,7 +210,9 @@ export class ThreadWorker {
   /** The worker lets a ref go that it had received `count` times. */
   letGo(id: string, count: number): void {
     const held = this.held.get(id)
-    if (held && (held.count -= count) <= 0) this.held.delete(id)
+    if (!held) return
+    held.count -= count
+    if (held.count <= 0) this.held.delete(id)
   }
 
   post(message: ToWorker): void {

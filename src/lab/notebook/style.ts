@@ -50,7 +50,8 @@ pre.code { background: var(--panel); border: 1px solid var(--line); border-radiu
 pre.stderr { color: var(--soft); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .8em 0; }
-th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+th:not([align]) { text-align: left; }
 thead th { border-bottom: 2px solid var(--line); white-space: nowrap; }
 tbody tr:hover { background: var(--panel); }
 details { margin: .8em 0; }

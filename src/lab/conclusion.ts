@@ -1,0 +1,167 @@
+import { bytes, list, percent, seconds } from './format.js'
+import type { VersionName } from './settings.js'
+import { ran, type Version } from './version.js'
+
+export interface ConclusionOptions {
+  /** Cores of the machine. */
+  cores: number
+  /** Threads or actors that B, C1 and C2 worked with. */
+  workers: number
+  /** Seconds that moving arguments and results took, where it was measured: the same calls with nothing to do. */
+  moving?: Partial<Record<VersionName, number>>
+}
+
+export interface Conclusion {
+  fastest: VersionName
+  /** Each a fact of the numbers given. */
+  sentences: string[]
+  /** The sentences as one text. */
+  why: string
+}
+
+/** Differences below this share of the time are as likely the machine's mood as the version's merit. */
+const TIE = 0.03
+/** What is less than this share of the time did not decide anything. */
+const MINOR = 0.05
+
+/**
+ * What the measured numbers say: which version was fastest, by how much, what made the difference, and at what point
+ * another would win. It claims nothing that the numbers do not show.
+ */
+export function conclude(versions: readonly (Version | undefined)[], options: ConclusionOptions): Conclusion | null {
+  const order = ran(versions).sort((x, y) => x.seconds - y.seconds)
+  const [best, second] = order
+  if (!best) return null
+  const sentences = second
+    ? [
+        verdict(order),
+        ...order.slice(1).map((other) => gap(best, other)),
+        sharing(order, options),
+        loading(order),
+        transfer(order, options),
+        flip(best, order),
+        flipByTransfer(best, order),
+        oneCore(order, options),
+      ].filter((sentence) => sentence !== '')
+    : [`Only version ${named(best)} was run: ${seconds(best.seconds)} s, with nothing to compare it to.`]
+  return { fastest: best.name, sentences, why: sentences.join(' ') }
+}
+
+const named = ({ name, title }: Version) => `${name} (${title})`
+const each = (version: Version) => version.inferenceSeconds / version.result.length
+
+function verdict([best, ...others]: Version[]): string {
+  const near = others.filter((other) => isTie(best!, other))
+  const slowest = others.at(-1)!
+  const range = `${named(slowest)} took ${seconds(slowest.seconds)} s, ${(slowest.seconds / best!.seconds).toFixed(2)} times as long.`
+  if (near.length === 0) return `Version ${named(best!)} was fastest with ${seconds(best!.seconds)} s; ${range}`
+  const tied = [best!, ...near].map(({ name, seconds: s }) => `${name} ${seconds(s)} s`)
+  const level = `${list(tied)} are as good as level: they lie within ${percent(TIE)} of each other, which another run can turn round.`
+  return near.length === others.length ? level : `${level} ${range}`
+}
+
+function isTie(best: Version, other: Version): boolean {
+  return other.seconds <= best.seconds * (1 + TIE)
+}
+
+/** Where the time between the best and another one went. */
+function gap(best: Version, other: Version): string {
+  if (isTie(best, other)) return ''
+  const whole = other.seconds - best.seconds
+  const parts = [
+    { what: 'loading', more: other.loadSeconds - best.loadSeconds },
+    { what: 'classifying', more: other.inferenceSeconds - best.inferenceSeconds },
+  ].sort((x, y) => y.more - x.more)
+  const main = parts[0]!
+  const minus = parts[1]!
+  const rest =
+    minus.more > whole * MINOR
+      ? `, ${seconds(minus.more)} s in ${minus.what}`
+      : minus.more < -whole * MINOR
+        ? `, though it saved ${seconds(-minus.more)} s in ${minus.what}`
+        : ''
+  return `${other.name} took ${seconds(whole)} s longer than ${best.name}: ${seconds(main.more)} s in ${main.what}${rest}.`
+}
+
+/** What sharing the pictures out among workers did to the time of a picture. */
+function sharing(order: Version[], { workers }: ConclusionOptions): string {
+  const a = order.find(({ name }) => name === 'A')
+  const parallel = order.filter(({ name }) => name !== 'A').sort((x, y) => each(x) - each(y))[0]
+  if (!a || !parallel) return ''
+  const gain = each(a) / each(parallel)
+  const rates = `${named(parallel)} finished a picture every ${milliseconds(each(parallel))}, A every ${milliseconds(each(a))}`
+  if (Math.abs(gain - 1) <= TIE)
+    return `Once loaded, ${rates}: sharing the pictures among ${workersText(workers)} gained nothing, since A's one session already spreads every picture over the cores.`
+  return gain > 1
+    ? `Once loaded, ${rates}: ${workersText(workers)}, each with pictures of its own, classified ${percent(gain - 1)} more pictures a second than one session that splits every picture among the cores.`
+    : `Once loaded, ${rates}: one session that splits every picture among the cores classified ${percent(1 / gain - 1)} more pictures a second than ${workersText(workers)}, each with pictures of its own.`
+}
+
+function loading(order: Version[]): string {
+  const shares = order.map((version) => ({ version, share: version.loadSeconds / version.seconds }))
+  const low = shares.reduce((x, y) => (y.share < x.share ? y : x))
+  const high = shares.reduce((x, y) => (y.share > x.share ? y : x))
+  const text = ({ version, share }: typeof low) =>
+    `${percent(share)} of the time in ${version.name} (${seconds(version.loadSeconds)} s)`
+  return high.share < MINOR
+    ? `Loading decided little: at most ${text(high)}.`
+    : `Loading took from ${text(low)} to ${text(high)}.`
+}
+
+function transfer(order: Version[], { moving = {} }: ConclusionOptions): string {
+  const parallel = order.filter(({ name }) => name !== 'A').sort((x, y) => x.name.localeCompare(y.name))
+  if (parallel.length === 0) return ''
+  const moved = list(parallel.map(({ name, bytesMoved }) => `${name} ${bytes(bytesMoved)}`))
+  const timed = parallel.filter(({ name }) => moving[name] !== undefined)
+  if (timed.length === 0) return `Between the driver and the workers moved: ${moved}.`
+  const share = ({ name, seconds: s }: Version) => moving[name]! / s
+  const most = timed.reduce((x, y) => (share(y) > share(x) ? y : x))
+  const cost = `${seconds(moving[most.name]!)} s or ${percent(share(most))} of its time`
+  return share(most) < MINOR && timed.length === parallel.length
+    ? `Between the driver and the workers moved: ${moved}; serialising and moving cost at most ${cost} (${most.name}), so transfer did not decide.`
+    : `Between the driver and the workers moved: ${moved}; serialising and moving cost most in ${most.name}: ${cost}.`
+}
+
+/** With how many pictures another version would have won: time = loading + pictures × time of one. */
+function flip(best: Version, order: Version[]): string {
+  const behind = order.filter((other) => !isTie(best, other))
+  if (behind.length === 0) return ''
+  const count = best.result.length
+  const points = behind.map((other) => {
+    const gain = each(other) - each(best)
+    return { other, gain, at: (best.loadSeconds - other.loadSeconds) / gain }
+  })
+  const fewer = points.filter(({ gain, at }) => gain > 0 && at >= 1 && at < count).sort((x, y) => y.at - x.at)[0]
+  const more = points.filter(({ gain, at }) => gain < 0 && at > count).sort((x, y) => x.at - y.at)[0]
+  const texts = [
+    fewer &&
+      `with fewer than about ${Math.round(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
+    more &&
+      `with more than about ${Math.round(more.at)} pictures ${more.other.name}, which takes less for each, would overtake ${best.name}`,
+  ].filter((text) => text !== undefined)
+  if (texts.length === 0)
+    return `By these figures no number of pictures would put ${behind.map(({ name }) => name).join(' or ')} ahead of ${best.name}.`
+  return `The verdict flips with the number of pictures: ${list(texts)}.`
+}
+
+/** How dear moving a picture would have to be before the version that moves none wins. */
+function flipByTransfer(best: Version, order: Version[]): string {
+  const byIndex = order.find(({ name }) => name === 'C1')
+  if (!byIndex || best.name === 'C1' || best.name === 'A') return ''
+  const slack = (byIndex.seconds - best.seconds) / best.result.length
+  return `It would also flip if handing a picture to a worker took ${milliseconds(slack)} longer than now – with pictures far larger, or over a network – since C1 moves only row numbers.`
+}
+
+function oneCore(order: Version[], { cores, workers }: ConclusionOptions): string {
+  if (cores === 1) return 'This machine has one core: workers can only take turns on it, whatever their number.'
+  if (order.every(({ name }) => name === 'A') || workers === 1) return ''
+  return `All this holds for ${cores} cores; on a single core the workers could only take turns.`
+}
+
+function workersText(workers: number): string {
+  return workers === 1 ? '1 worker' : `${workers} workers`
+}
+function milliseconds(value: number): string {
+  const ms = value * 1_000
+  return `${ms >= 99.5 ? ms.toFixed(0) : ms >= 0.995 ? ms.toPrecision(2) : ms.toPrecision(1)} ms`
+}

@@ -1,0 +1,66 @@
+import { bytes, seconds } from './format.js'
+import { ran, type Version } from './version.js'
+
+export interface TableOptions {
+  /**
+   * What one picture takes on one thread, in seconds. With it the table has the efficiency: the time one core would have
+   * needed for the pictures, divided by the time all workers' cores were held.
+   */
+  oneThread?: number
+  /** Cores that were in use: workers of B, C1 and C2, threads of A. */
+  cores: number
+}
+
+interface Column {
+  title: string
+  of: (version: Version) => string
+}
+
+/** The figures of the versions, one a row: as a table where a page can be shown, as text in a terminal. */
+export class ResultTable {
+  readonly #versions: Version[]
+  readonly #columns: Column[]
+
+  constructor(versions: readonly (Version | undefined)[], { oneThread, cores }: TableOptions) {
+    this.#versions = ran(versions)
+    const a = this.#versions.find(({ name }) => name === 'A')
+    const count = ({ result }: Version) => result.length
+    this.#columns = [
+      { title: 'seconds', of: (v) => seconds(v.seconds) },
+      { title: 'loading', of: (v) => seconds(v.loadSeconds) },
+      ...(a ? [{ title: 'speed-up', of: (v: Version) => (a.seconds / v.seconds).toFixed(2) }] : []),
+      ...(oneThread === undefined
+        ? []
+        : [{ title: 'efficiency', of: (v: Version) => ((count(v) * oneThread) / (cores * v.seconds)).toFixed(2) }]),
+      { title: 'pictures/s', of: (v) => (count(v) / v.seconds).toFixed(1) },
+      { title: 'moved', of: (v) => bytes(v.bytesMoved) },
+      { title: 'memory', of: (v) => bytes(v.peakMemoryMB * 1e6) },
+    ]
+  }
+
+  /** Rows of cells, the heads first. */
+  get rows(): string[][] {
+    const heads = ['version', ...this.#columns.map(({ title }) => title)]
+    return [heads, ...this.#versions.map((v) => [`${v.name} ${v.title}`, ...this.#columns.map(({ of }) => of(v))])]
+  }
+
+  /** The table as text: numbers under each other, at most 80 columns wide. */
+  toString(): string {
+    const rows = this.rows
+    const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+    const line = (row: string[]) =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
+    return rows.map((row) => line(row).trimEnd()).join('\n')
+  }
+
+  toHtml(): string {
+    const [heads, ...rows] = this.rows
+    const row = (tag: string, cells: string[]) =>
+      `<tr>${cells.map((cell, i) => `<${tag} style="text-align:${i === 0 ? 'left' : 'right'}">${cell}</${tag}>`).join('')}</tr>`
+    return `<table><thead>${row('th', heads!)}</thead><tbody>${rows.map((cells) => row('td', cells)).join('')}</tbody></table>`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+}

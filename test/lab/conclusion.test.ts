@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { conclude } from '#src/lab/conclusion.js'
+import { version } from './versions.js'
+
+const two = { cores: 2, workers: 2 }
+const text = (...args: Parameters<typeof conclude>) => conclude(...args)!.why
+
+test('names the fastest, by how much, and where the others lost their time', () => {
+  const versions = [version('A', 0.4, 39.6), version('B', 4, 29), version('C1', 1, 26), version('C2', 0.5, 29.5)]
+  const { fastest, why } = conclude(versions, two)!
+  assert.equal(fastest, 'C1')
+  assert.match(
+    why,
+    /Version C1 \(actors, by index\) was fastest with 27\.0 s; A \(sequential\) took 40\.0 s, 1\.48 times/,
+  )
+  assert.match(why, /A took 13\.0 s longer than C1: 13\.6 s in classifying/)
+  assert.match(why, /B took 6\.00 s longer than C1: 3\.00 s in (loading|classifying), 3\.00 s in/)
+  assert.match(why, /fewer than about 36 pictures C2, which loads sooner, would be ahead of C1/)
+})
+
+test('A wins: it says that sharing gained nothing, and from how many pictures on it would', () => {
+  const why = text([version('A', 0.1, 10), version('C1', 4, 8)], two)
+  assert.match(why, /Version A \(sequential\) was fastest/)
+  assert.match(why, /C1 took 1\.90 s longer than A: 3\.90 s in loading, though it saved 2\.00 s in classifying/)
+  assert.match(why, /more than about 488 pictures C1, which takes less for each, would overtake A/)
+})
+
+test('A wins in everything: no number of pictures flips it', () => {
+  const why = text([version('A', 0.1, 10), version('B', 2, 20)], two)
+  assert.match(why, /no number of pictures would put B ahead of A/)
+  assert.match(why, /one session .* classified 100 % more pictures a second than 2 workers/)
+})
+
+test('a difference within 3 % is called level, not a victory', () => {
+  const why = text([version('A', 1, 30), version('B', 1, 19), version('C2', 1, 19.2)], two)
+  assert.match(why, /^B 20\.0 s and C2 20\.2 s are as good as level/)
+  assert.doesNotMatch(why, /was fastest|C2 took/)
+})
+
+test('when all are level nothing is said about flipping', () => {
+  const why = text([version('A', 1, 20), version('B', 1, 20.1)], two)
+  assert.match(why, /as good as level/)
+  assert.match(why, /gained nothing/)
+  assert.doesNotMatch(why, /flips|no number of pictures/)
+})
+
+test('transfer decides only where the measured moving was a good part of the time', () => {
+  const versions = [
+    version('A', 1, 30),
+    version('B', 2, 60, { bytesMoved: 86e9 }),
+    version('C1', 3, 20, { bytesMoved: 4_200 }),
+  ]
+  const dear = text(versions, { ...two, moving: { B: 40, C1: 0.01 } })
+  assert.match(dear, /B 86\.0 GB and C1 4\.2 KB; serialising and moving cost most in B: 40\.0 s or 65 % of its time/)
+  const cheap = text(versions, { ...two, moving: { B: 0.05, C1: 0.01 } })
+  assert.match(cheap, /cost at most 0\.050 s or 0\.1 % of its time \(B\), so transfer did not decide/)
+  assert.doesNotMatch(text(versions, two), /decide|cost/)
+  assert.doesNotMatch(text(versions, { ...two, moving: { C1: 0.01 } }), /did not decide/)
+})
+
+test('one version alone is not compared', () => {
+  const { fastest, why } = conclude([undefined, version('B', 1, 2)], two)!
+  assert.equal(fastest, 'B')
+  assert.match(why, /Only version B \(tasks\) was run: 3\.00 s/)
+  assert.equal(conclude([undefined], two), null)
+})
+
+test('one core: it says that workers take turns', () => {
+  assert.match(
+    text([version('A', 1, 10), version('B', 1, 12)], { cores: 1, workers: 1 }),
+    /one core: workers can only take turns/,
+  )
+})
+
+test('whatever the numbers, what it says of them holds', () => {
+  const time = fc.double({ min: 0.001, max: 1_000, noNaN: true })
+  const one = fc.record({ load: time, infer: time, bytes: fc.nat(1e9) })
+  fc.assert(
+    fc.property(fc.array(one, { minLength: 4, maxLength: 4 }), fc.boolean(), (rows, measured) => {
+      const names = ['A', 'B', 'C1', 'C2'] as const
+      const versions = rows.map(({ load, infer, bytes }, i) => version(names[i]!, load, infer, { bytesMoved: bytes }))
+      const moving = measured ? { B: rows[1]!.infer / 2, C1: 0.001, C2: 0.002 } : undefined
+      const { fastest, why, sentences } = conclude(versions, { ...two, moving })!
+      const best = versions.find(({ name }) => name === fastest)!
+      assert.equal(best.seconds, Math.min(...versions.map(({ seconds }) => seconds)))
+      assert.doesNotMatch(why, /NaN|Infinity|undefined|-\d/)
+      assert.ok(sentences.every((sentence) => sentence.endsWith('.')))
+      for (const [, count, name] of why.matchAll(/fewer than about (\d+) pictures (\w+),/g))
+        assertAhead(versions, name!, fastest, Number(count) * 0.9 - 1)
+      for (const [, count, name] of why.matchAll(/more than about (\d+) pictures (\w+),/g))
+        assertAhead(versions, name!, fastest, Number(count) * 1.1 + 1)
+    }),
+  )
+})
+
+/** Whether one version's time for a number of pictures, by its own figures, is below another's. */
+function assertAhead(versions: ReturnType<typeof version>[], name: string, other: string, pictures: number): void {
+  const at = (wanted: string) => {
+    const { loadSeconds, inferenceSeconds } = versions.find((v) => v.name === wanted)!
+    return loadSeconds + (inferenceSeconds / 250) * Math.max(0, pictures)
+  }
+  assert.ok(at(name) <= at(other), `${name} ${at(name)} against ${other} ${at(other)} with ${pictures}`)
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { barChart } from '#src/lab/chart.js'
+import { bytes, list, percent, seconds } from '#src/lab/format.js'
+import { watchMemory } from '#src/lab/memory.js'
+import { ResultTable } from '#src/lab/table.js'
+import { version } from './versions.js'
+
+test('seconds, bytes and shares are written with the digits they are worth', () => {
+  assert.deepEqual([0.034, 0.5, 9.994, 9.996, 34.66, 125.4].map(seconds), [
+    '0.034',
+    '0.50',
+    '9.99',
+    '10.0',
+    '34.7',
+    '125',
+  ])
+  assert.deepEqual([0, 812, 1_000, 3.14e6, 999_600, 86e9].map(bytes), [
+    '0 B',
+    '812 B',
+    '1.0 KB',
+    '3.1 MB',
+    '1.0 MB',
+    '86.0 GB',
+  ])
+  assert.deepEqual([0, 0.0004, 0.123].map(percent), ['0 %', '0.0 %', '12 %'])
+  assert.deepEqual([[], ['A'], ['A', 'B'], ['A', 'B', 'C']].map(list), ['', 'A', 'A and B', 'A, B and C'])
+})
+
+test('the table compares with A, tells efficiency only where one thread was measured, and fits 80 columns', () => {
+  const versions = [version('A', 1, 39), version('C2', 2, 18, { bytesMoved: 3.1e6, peakMemoryMB: 2_968 })]
+  const table = new ResultTable(versions, { cores: 2, oneThread: 0.12 })
+  const [heads, , c2] = table.rows
+  assert.deepEqual(heads, ['version', 'seconds', 'loading', 'speed-up', 'efficiency', 'pictures/s', 'moved', 'memory'])
+  assert.deepEqual(c2, ['C2 actors, by picture', '20.0', '2.00', '2.00', '0.75', '12.5', '3.1 MB', '3.0 GB'])
+  assert.match(table.toHtml(), /<td[^>]*>C2 actors, by picture<\/td>/)
+  const lines = String(new ResultTable(versions, { cores: 2 })).split('\n')
+  assert.ok(lines.every((line) => line.length <= 80))
+  assert.equal(new Set(lines.slice(1).map((line) => line.indexOf(' MB'))).size, 2)
+})
+
+test('without A the table has no speed-up', () => {
+  assert.ok(!new ResultTable([version('B', 1, 1)], { cores: 2 }).rows[0]!.includes('speed-up'))
+})
+
+test('the bars of the chart are as long as what they stand for, and inside the picture', () => {
+  const time = fc.double({ min: 0, max: 1e4, noNaN: true })
+  fc.assert(
+    fc.property(time, time, time, time, (loadA, inferA, loadB, moving) => {
+      const svg = barChart([version('A', loadA, inferA), version('B', loadB, 2)], { moving: { B: moving } })
+      assert.doesNotMatch(svg, /NaN|Infinity|"-/)
+      const rects = [
+        ...svg.matchAll(/<rect class="(load|move|infer)" x="([\d.]+)" y="\d+" width="([\d.]+)" height="26"/g),
+      ]
+      assert.equal(rects.length, 6)
+      for (const [, , x, width] of rects) assert.ok(Number(x) + Number(width) <= 640 - 75)
+    }),
+  )
+})
+
+test('the peak of memory sees what was held between two looks at most 0.2 s apart', async () => {
+  const watch = watchMemory()
+  const before = process.memoryUsage.rss()
+  let held: Buffer | null = Buffer.alloc(64e6, 1)
+  assert.equal(held[1], 1)
+  const peak = watch.stop()
+  held = null
+  assert.ok(peak >= before + 50e6, `${peak} against ${before}`)
+})

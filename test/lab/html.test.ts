@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { notebookToHtml } from '#src/lab/notebook/html.js'
+import type { CodeCell, Output } from '#src/lab/notebook/nbformat.js'
+import { notebookOf, temporaryFolder } from './notebook-files.js'
+
+const folder = process.cwd()
+
+function withOutput(output: Output): string {
+  const notebook = notebookOf('1')
+  ;(notebook.cells[0] as CodeCell).outputs = [output]
+  return notebookToHtml(notebook, { folder }).split('<main>')[1]!
+}
+const display = (data: Record<string, unknown>) => withOutput({ output_type: 'display_data', data, metadata: {} })
+
+test('code is coloured, and escaped', () => {
+  const html = notebookToHtml(notebookOf('const a: string = "<b>" // & so on'), { folder })
+  assert.match(html, /<span class="hljs-keyword">const<\/span>/)
+  assert.match(html, /<span class="hljs-string">&quot;&lt;b&gt;&quot;<\/span>/)
+})
+
+test('terminal colours become spans; overwritten lines are gone; marks are escaped', () => {
+  const html = withOutput({
+    output_type: 'stream',
+    name: 'stdout',
+    text: ['\u001b[31mred\u001b[0m <x>\n', '10 %\r100 %\n'],
+  })
+  assert.match(html, /<span class="ansi-red-fg">red<\/span> &lt;x&gt;\n100 %<\/pre>/)
+})
+
+test('the richest form of a display is shown', () => {
+  assert.match(
+    display({ 'text/plain': 'no', 'text/html': ['<table>', '</table>'] }),
+    /<div class="rich wide"><table><\/table><\/div>/,
+  )
+  assert.match(display({ 'image/png': 'YWJj\n' }), /<img src="data:image\/png;base64,YWJj" alt="output">/)
+  assert.match(
+    display({ 'image/svg+xml': ['<?xml version="1.0"?>\n', '<svg></svg>'] }),
+    /<div class="rich svg">\s*<svg><\/svg>/,
+  )
+  assert.match(display({ 'text/markdown': '**b**' }), /<strong>b<\/strong>/)
+  assert.match(display({ 'application/json': { a: 1 } }), /&quot;a&quot;: 1/)
+})
+
+test('an error output shows its traceback', () => {
+  const html = withOutput({ output_type: 'error', ename: 'E', evalue: 'v', traceback: ['\u001b[1mline\u001b[0m'] })
+  assert.match(html, /<pre class="stderr">.*line/)
+})
+
+test('Markdown: tables, headings that can be linked to, code, HTML boxes', () => {
+  const html = notebookToHtml(
+    notebookOf(
+      '# A title\n\n[see](#A-title)\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n```typescript\nconst x = 1\n```\n\n<div class="alert alert-info">\n\n**Note**\n\n</div>',
+    ),
+    { folder },
+  )
+  assert.match(html, /<h1 id="A-title">A title<\/h1>/)
+  assert.match(html, /<a href="#A-title">see<\/a>/)
+  assert.match(html, /<div class="wide"><table><thead>[\s\S]*<th align="right">b<\/th>/)
+  assert.match(html, /<div class="alert alert-info">\s*<p><strong>Note<\/strong><\/p>/)
+  assert.match(html, /hljs-keyword/)
+  assert.match(html, /<title>A title<\/title>/)
+})
+
+test('pictures of the text are taken into the page, others are not fetched', async () => {
+  const folder = await temporaryFolder()
+  await writeFile(join(folder, 'a b.png'), 'png')
+  const html = notebookToHtml(
+    notebookOf('# P\n\n![mine](a%20b.png) <img src="a%20b.png"> ![far](https://example.org/x.png) ![gone](none.png)'),
+    { folder },
+  )
+  assert.equal(html.match(/data:image\/png;base64,cG5n/g)?.length, 2)
+  assert.doesNotMatch(html, /example\.org/)
+  assert.match(html, /<em>far<\/em> <em>gone<\/em>/)
+})
+
+test('the page asks no host for anything, and forbids it', () => {
+  const html = notebookToHtml(notebookOf('# T', '1'), { folder })
+  assert.match(html, /default-src 'none'/)
+  assert.doesNotMatch(html, /(src|href)="https?:|@import|url\(/)
+  assert.match(html, /name="viewport"/)
+  assert.match(html, /prefers-color-scheme: dark/)
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
+import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
+import { notebookIn } from './notebook-files.js'
+
+/** Outputs of the code cells of an executed notebook, with streams' text in one piece. */
+async function outputsOf({ output }: RunOptions): Promise<Output[][]> {
+  const cells = codeCells(await readNotebook(output))
+  return cells.map(({ outputs }: CodeCell) =>
+    outputs.map((one) => (one.output_type === 'stream' ? { ...one, text: textOf(one.text) } : one)),
+  )
+}
+const stream = (text: string, name: 'stdout' | 'stderr' = 'stdout'): Output => ({ output_type: 'stream', name, text })
+
+test('cells run in order in the real kernel and leave their outputs', async () => {
+  const seen: string[] = []
+  const run = await notebookIn(
+    '# One *bold* `title`',
+    'const x: number = 41; x + 1',
+    '## Two',
+    'import * as tslab from "tslab"\nconst d = tslab.newDisplay()\nd.html("<b>1</b>")',
+    'd.html("<b>2</b>")\nconsole.log("a"); console.log("b"); console.error("c"); console.log("d")\ntslab.display.png(Buffer.from("abc"))',
+    'await new Promise<void>((done) => setTimeout(() => { console.log("late"); done() }, 20))',
+  )
+  await runNotebook({
+    ...run,
+    onCell: ({ cell, cells, title }) => {
+      seen.push(`${cell}/${cells} ${title}`)
+      return (status) => seen.push(status)
+    },
+  })
+  const display = (data: Record<string, unknown>): Output => ({ output_type: 'display_data', data, metadata: {} })
+  assert.deepEqual(await outputsOf(run), [
+    [stream('42\n')],
+    [display({ 'text/html': ['<b>2</b>'] })],
+    [stream('a\nb\n'), stream('c\n', 'stderr'), stream('d\n'), display({ 'image/png': 'YWJj' })],
+    [stream('late\n')],
+  ])
+  assert.deepEqual(seen, ['1/4 One bold title', 'ok', '2/4 Two', 'ok', '3/4 Two', 'ok', '4/4 Two', 'ok'])
+  const executed = await readNotebook(run.output)
+  assert.deepEqual(
+    executed.cells.map(({ id }) => id),
+    ['cell-0', 'cell-1', 'cell-2', 'cell-3', 'cell-4', 'cell-5'],
+  )
+  assert.deepEqual(executed.cells[1]!.metadata, { tags: ['t1'] })
+  assert.deepEqual(
+    codeCells(executed).map(({ execution_count }) => execution_count),
+    [1, 2, 3, 4],
+  )
+  assert.equal((executed.metadata.kernelspec as { name: string }).name, 'tslab')
+})
+
+test('an error that is thrown stops the run with cell, line and text; what ran is kept', async () => {
+  const run = await notebookIn(
+    'const kept = 1\nconsole.log(kept)',
+    '# Third part',
+    'interface Unused { a: number }\n\nconst f = async (n: number) => {\n  await null\n  throw new RangeError("bad " + n)\n}\n\n// the culprit\nawait f(7)',
+    'console.log("never")',
+  )
+  await assert.rejects(runNotebook(run), (error: Error & { code: string; cell: number; line: number }) => {
+    assert.deepEqual([error.code, error.cell, error.line], ['NOTEBOOK_FAILED', 2, 9])
+    assert.equal(error.message, 'Cell 2 of 3 (Third part), line 9: await f(7)\nRangeError: bad 7')
+    return true
+  })
+  const [first, second, third] = await outputsOf(run)
+  assert.deepEqual(first, [stream('1\n')])
+  assert.match(textOf((second![0] as { text: string }).text), /RangeError: bad 7/)
+  assert.deepEqual(third, [])
+})
+
+test('an error of a cell without await, and one of the compiler, name their lines too', async () => {
+  const thrown = await notebookIn(
+    'const list = [1]\n\ntype Unused = string\n\nlist.map((x) => { throw new Error("no " + x) })',
+  )
+  await assert.rejects(runNotebook(thrown), { line: 5, message: /line 5: list\.map.*\nError: no 1$/ })
+  const typed = await notebookIn('const n = 1', 'console.log(n)\nconst text: string = n')
+  await assert.rejects(runNotebook(typed), {
+    line: 2,
+    message: "Cell 2 of 2 (), line 2: const text: string = n\nType 'number' is not assignable to type 'string'.",
+  })
+})
+
+test('a kernel that dies is told with its exit code and last words', async () => {
+  const run = await notebookIn('console.log("before")', 'require("fs").writeSync(2, "out of luck\\n"); process.exit(7)')
+  await assert.rejects(runNotebook(run), (error: Error & { code: string; cell: number; exitCode: number }) => {
+    assert.deepEqual([error.code, error.cell, error.exitCode], ['KERNEL_DIED', 2, 7])
+    assert.match(error.message, /Cell 2 of 2 .* exit code 7; its last words: out of luck/)
+    return true
+  })
+  assert.deepEqual((await outputsOf(run))[0], [stream('before\n')])
+})
+
+test('a cell that never ends can be stopped: the kernel is gone, the notebook so far is there', async () => {
+  const run = await notebookIn(
+    'console.log(process.pid)',
+    'require("fs").writeFileSync("spinning", ""); while (true) {}',
+  )
+  const stop = new AbortController()
+  const running = runNotebook({
+    ...run,
+    signal: stop.signal,
+    onCell: ({ cell }) => {
+      // The second cell writes a file and spins; then the kernel's own loop is dead to everything.
+      if (cell === 2) whenThere(join(run.cwd, 'spinning'), () => stop.abort())
+      return () => {}
+    },
+  })
+  await assert.rejects(running, { code: 'NOTEBOOK_STOPPED', message: /^Stopped in cell 2 of 2/ })
+  const pid = Number((await outputsOf(run))[0]!.map((output) => (output as { text: string }).text).join(''))
+  assert.ok(pid > 0)
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+})
+
+test('a flood of output neither hangs nor fills the notebook, and the next cell runs', async () => {
+  const run = await notebookIn(
+    'for (let i = 0; i < 60; i++) process.stdout.write("x".repeat(50_000)); 1',
+    'console.log("after")',
+  )
+  await runNotebook(run)
+  const [flood, next] = await outputsOf(run)
+  const text = flood!.map((output) => (output as { text: string }).text).join('')
+  assert.ok(text.length < 1_001_000 && text.length > 900_000, String(text.length))
+  assert.match(text, /more characters of output were left out|some of its output was lost/)
+  assert.deepEqual(next, [stream('after\n')])
+})
+
+test('a cell that prints faster than can be sent still ends', async () => {
+  const run = await notebookIn('for (let i = 0; i < 20_000; i++) console.log(i)', 'console.log("after")')
+  await runNotebook(run)
+  assert.deepEqual((await outputsOf(run))[1], [stream('after\n')])
+})
+
+test('the environment reaches the cells, and the kernel ends with whoever started it', async () => {
+  const run = await notebookIn('console.log(process.env.GREETING, process.cwd() === require("fs").realpathSync("."))')
+  await runNotebook({ ...run, env: { ...process.env, GREETING: 'hello' } })
+  assert.deepEqual(await outputsOf(run), [[stream('hello true\n')]])
+})
+
+test('what is no notebook is refused', async () => {
+  const run = await notebookIn()
+  await assert.rejects(runNotebook({ ...run, notebook: join(run.cwd, 'none.ipynb') }), { code: 'NOTEBOOK_INVALID' })
+})
+
+const nbformat = spawnSync('python3', ['-c', 'import nbformat'], { stdio: 'ignore' }).status === 0
+
+test('Python’s nbformat finds the executed notebook valid', {
+  skip: !nbformat && 'no Python with nbformat here',
+}, async () => {
+  const run = await notebookIn('# T', '1 + 1', 'import { display } from "tslab"; display.svg("<svg/>")')
+  await runNotebook(run)
+  const code = `import nbformat, sys; nbformat.validate(nbformat.read(sys.argv[1], as_version=4))`
+  const { status, stderr } = spawnSync('python3', ['-c', code, run.output], { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+})
+
+test('the file is the same text whoever wrote it before', async () => {
+  const run = await notebookIn('# T', 'console.log("é\\n\\nü")')
+  await runNotebook(run)
+  const first = readFileSync(run.output, 'utf8')
+  await runNotebook({ ...run, notebook: run.output, output: join(run.cwd, 'again.ipynb') })
+  assert.equal(readFileSync(join(run.cwd, 'again.ipynb'), 'utf8'), first)
+})
+
+function whenThere(path: string, then: () => void): void {
+  const look = setInterval(() => {
+    if (!existsSync(path)) return
+    clearInterval(look)
+    then()
+  }, 20)
+}

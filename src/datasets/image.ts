@@ -2,10 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { inspect } from 'node:util'
+import { type InspectOptions, inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { notebookDisplay } from '../core/notebook.js'
 import { serialize, type Travel, via } from '../core/travel.js'
+import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
 import { encodePng } from './png.js'
 import { type ResizeFilter, resize } from './resize.js'
@@ -95,7 +96,11 @@ export class Image {
    * @param filter default `bilinear`, as image processors use it (Pillow's own default is bicubic)
    */
   async resize(width: number, height: number, filter: ResizeFilter = 'bilinear'): Promise<Image> {
-    return new Image(resize(this.#data, this.width, this.height, this.channels, width, height, filter), width, height)
+    const scale = (data: Uint8Array) => resize(data, this.width, this.height, this.channels, width, height, filter)
+    const isSame = width === this.width && height === this.height
+    const isMixing = this.channels === 4 && filter !== 'nearest' && !isSame
+    const data = isMixing ? unpremultiply(scale(premultiply(this.#data))) : scale(this.#data)
+    return new Image(data, width, height)
   }
 
   /** The picture as the bytes of a PNG file. */
@@ -137,9 +142,9 @@ export class Image {
   }
 
   /** The value of a notebook's cell shows itself. */
-  [inspect.custom](depth: number): string {
+  [inspect.custom](depth: number, options: InspectOptions): string {
     // Inside another value (a row, a list) the text must do.
-    if (depth === 2) notebookDisplay()?.display.html(this.toHTML())
+    if (depth === options.depth) notebookDisplay()?.display.html(this.toHTML())
     return `<Image mode=${this.mode} size=${this.width}x${this.height}>`
   }
 

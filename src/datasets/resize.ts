@@ -11,6 +11,9 @@ type Smooth = Exclude<ResizeFilter, 'nearest'>
 const PRECISION_BITS = 32 - 8 - 2
 const HALF = 1 << (PRECISION_BITS - 1)
 
+/** What a picture may hold, and far from what one should. */
+const MAX_SAMPLES = 2 ** 31 - 1
+
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI))
 
 /** Half the width of each filter and its value at x. */
@@ -111,17 +114,23 @@ export function resize(
   checkSize('width', newWidth)
   checkSize('height', newHeight)
   if (!RESIZE_FILTERS.includes(filter)) expected('filter', `one of ${RESIZE_FILTERS.join(', ')}`, filter)
+  if (newWidth * newHeight * channels > MAX_SAMPLES)
+    expected('width × height', `at most ${MAX_SAMPLES} samples`, `${newWidth}×${newHeight}×${channels}`)
   if (data.length !== width * height * channels)
     expected('data.length', `${width}×${height}×${channels} samples`, data.length)
-  if (newWidth === width && newHeight === height) return Uint8Array.from(data)
+  if (newWidth === width && newHeight === height) return new Uint8Array(data)
   if (filter === 'nearest') return nearest(data, width, height, channels, newWidth, newHeight)
   const rowsFirst = height > newHeight && height - newHeight > 2 * (width - newWidth)
   if (rowsFirst) {
     const between = resizeRows(data, width, height, channels, newHeight, filter)
-    return resizeColumns(between, width, newHeight, channels, newWidth, filter)
+    return bytesOf(resizeColumns(between, width, newHeight, channels, newWidth, filter))
   }
   const between = resizeColumns(data, width, height, channels, newWidth, filter)
-  return resizeRows(between, newWidth, height, channels, newHeight, filter)
+  return bytesOf(resizeRows(between, newWidth, height, channels, newHeight, filter))
+}
+
+function bytesOf(samples: Samples): Uint8Array {
+  return new Uint8Array(samples.buffer, samples.byteOffset, samples.length)
 }
 
 function checkSize(name: string, value: number): void {
@@ -130,6 +139,7 @@ function checkSize(name: string, value: number): void {
 
 type Samples = Uint8Array | Uint8ClampedArray
 
+/** Along the rows. Three channels at once where there are three: the usual picture. */
 function resizeColumns(
   data: Samples,
   width: number,
@@ -137,27 +147,44 @@ function resizeColumns(
   channels: number,
   newWidth: number,
   filter: Smooth,
-): Uint8Array {
-  if (newWidth === width) return data as Uint8Array
+): Samples {
+  if (newWidth === width) return data
   const { size, bounds, weights } = plan(width, newWidth, filter)
-  const clamped = new Uint8ClampedArray(newWidth * height * channels)
+  const output = new Uint8ClampedArray(newWidth * height * channels)
+  const stride = width * channels
   let o = 0
-  for (let y = 0; y < height; y++) {
-    const row = y * width * channels
+  for (let row = 0; row < height * stride; row += stride) {
     for (let x = 0; x < newWidth; x++) {
-      const count = bounds[x * 2 + 1]!
+      const first = row + bounds[x * 2]! * channels
       const w = x * size
+      const end = w + bounds[x * 2 + 1]!
+      if (channels === 3) {
+        let r = HALF
+        let g = HALF
+        let b = HALF
+        for (let i = w, from = first; i < end; i++, from += 3) {
+          const weight = weights[i]!
+          r = (r + Math.imul(data[from]!, weight)) | 0
+          g = (g + Math.imul(data[from + 1]!, weight)) | 0
+          b = (b + Math.imul(data[from + 2]!, weight)) | 0
+        }
+        output[o++] = r >> PRECISION_BITS
+        output[o++] = g >> PRECISION_BITS
+        output[o++] = b >> PRECISION_BITS
+        continue
+      }
       for (let c = 0; c < channels; c++) {
-        let from = row + bounds[x * 2]! * channels + c
         let sum = HALF
-        for (let i = 0; i < count; i++, from += channels) sum += data[from]! * weights[w + i]!
-        clamped[o++] = sum >> PRECISION_BITS
+        for (let i = w, from = first + c; i < end; i++, from += channels)
+          sum = (sum + Math.imul(data[from]!, weights[i]!)) | 0
+        output[o++] = sum >> PRECISION_BITS
       }
     }
   }
-  return new Uint8Array(clamped.buffer)
+  return output
 }
 
+/** Across the rows: a whole row at a time, so that reading and writing go straight through memory. */
 function resizeRows(
   data: Samples,
   width: number,
@@ -165,24 +192,32 @@ function resizeRows(
   channels: number,
   newHeight: number,
   filter: Smooth,
-): Uint8Array {
-  if (newHeight === height) return data as Uint8Array
+): Samples {
+  if (newHeight === height) return data
   const { size, bounds, weights } = plan(height, newHeight, filter)
   const row = width * channels
-  const clamped = new Uint8ClampedArray(row * newHeight)
-  let o = 0
-  for (let y = 0; y < newHeight; y++) {
+  const output = new Uint8ClampedArray(row * newHeight)
+  const sums = new Int32Array(row)
+  for (let y = 0, o = 0; y < newHeight; y++) {
     const first = bounds[y * 2]! * row
-    const count = bounds[y * 2 + 1]!
     const w = y * size
-    for (let x = 0; x < row; x++) {
-      let from = first + x
-      let sum = HALF
-      for (let i = 0; i < count; i++, from += row) sum += data[from]! * weights[w + i]!
-      clamped[o++] = sum >> PRECISION_BITS
+    const count = bounds[y * 2 + 1]!
+    // Two input rows at a time; an odd one is paired with itself and no weight.
+    for (let i = 0; i < count; i += 2) {
+      const even = i + 1 < count
+      const one = weights[w + i]!
+      const two = even ? weights[w + i + 1]! : 0
+      const gap = even ? row : 0
+      const isFirst = i === 0
+      const isLast = i + 2 >= count
+      for (let x = 0, from = first + i * row; x < row; x++, from++) {
+        const sum = ((isFirst ? HALF : sums[x]!) + Math.imul(data[from]!, one) + Math.imul(data[from + gap]!, two)) | 0
+        if (isLast) output[o++] = sum >> PRECISION_BITS
+        else sums[x] = sum
+      }
     }
   }
-  return new Uint8Array(clamped.buffer)
+  return output
 }
 
 function nearest(

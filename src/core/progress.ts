@@ -57,6 +57,8 @@ const FRAME = 125
 const WINDOW = 5_000
 /** Characters of a bar on a terminal, where there is room. */
 const BAR = 24
+/** Characters kept for what follows it, so that its length stays the same while they change. */
+const TAIL = 44
 
 /** What there is to show of a bar. */
 interface State {
@@ -193,7 +195,8 @@ function terminal(out: Output): (state: State) => void {
     const tail = facts(share === undefined ? '' : percent(share).padStart(4), amount, rate, time)
     const width = (out.columns || 80) - 1
     const name = label.length > width / 2 ? `${label.slice(0, width / 2 - 1)}…` : label
-    const length = share === undefined ? 0 : Math.min(Math.max(width - name.length - tail.length - 4, 0), BAR)
+    const length =
+      share === undefined ? 0 : Math.min(Math.max(width - name.length - Math.max(tail.length, TAIL) - 4, 0), BAR)
     const full = Math.round((share ?? 0) * length)
     const text = facts(name, '█'.repeat(full) + '░'.repeat(length - full), tail).slice(0, width)
     // Back to the line's start, the text, and nothing of what was longer before (ECMA-48: EL).

@@ -26,8 +26,8 @@ import type { RepoFile } from './types.js'
  *                         trees/<commit>.json    the listing of a commit
  *     .locks/models--owner--name/…               locks
  *
- * The listing is how a snapshot knows whether it is complete. huggingface_hub 1.x and later write and read the same file;
- * earlier ones ignore it, and what they left is used without one.
+ * The listing is how a snapshot knows whether it is complete. Python's huggingface_hub writes and reads the same file
+ * (seen in 2.4); earlier ones (seen in 0.20 and 0.36) ignore it, and what they left is used without one.
  */
 
 /** A file's entry in a listing; `xetHash` is only handed through, for Python. */

@@ -27,8 +27,8 @@ export interface Context {
   cacheDir: string
   folder: string
   locks: string
-  /** The Hub has answered during this call: a failing connection is then worth another try. */
-  reached: boolean
+  /** Whether the Hub has answered during this call: a failing connection is then worth another try. */
+  contact: { made: boolean }
 }
 
 const DEFAULTS = {
@@ -71,7 +71,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     cacheDir,
     folder: join(cacheDir, name),
     locks: join(cacheDir, '.locks', name),
-    reached: false,
+    contact: { made: false },
   }
 }
 

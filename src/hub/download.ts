@@ -11,6 +11,8 @@ import type { HubOptions, Repo, RepoFile, Snapshot } from './types.js'
 
 /** Files fetched at the same time by one call. */
 const AT_ONCE = 4
+/** Bytes from which a download is worth a bar. */
+const SHOWN = 100_000
 
 /**
  * Downloads the files of a repository that `pick` chooses and the cache lacks. With all of them there, no request is made:
@@ -57,7 +59,7 @@ async function fetchAll(context: Context, commit: string, files: RepoFile[]): Pr
   const failed = new AbortController()
   const signal = context.signal ? AbortSignal.any([context.signal, failed.signal]) : failed.signal
   const total = files.reduce((sum, { size }) => sum + size, 0)
-  const bar = context.progress ? progress({ label: context.repo.id, total, unit: 'bytes' }) : silent
+  const bar = context.progress && total >= SHOWN ? progress({ label: context.repo.id, total, unit: 'bytes' }) : silent
   const queue = files.values()
   const run = async () => {
     for (const file of queue) {

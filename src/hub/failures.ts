@@ -70,10 +70,10 @@ export function refusal(context: Context, what: string, response: Response, toke
 
 /** The Hub did not answer, or not as often as it may fail, or wants to be left alone for long. */
 export function unreachable(context: Context, what: string, cause: Passing, tries: number): RayitoError {
-  const { endpoint, reached } = context
+  const { endpoint, contact } = context
   const of = asked(context, what)
   const got = cause.wait ? `${cause.message} and a wait of ${Math.ceil(cause.wait / 1000)} s` : cause.message
-  const message = reached
+  const message = contact.made
     ? `Expected ${endpoint} to send ${of}, got ${got} (${tries} ${tries === 1 ? 'try' : 'tries'})`
     : `Expected ${endpoint} to answer for ${of}, got ${got}`
   return new RayitoError('HUB_UNREACHABLE', message, {

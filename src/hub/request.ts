@@ -26,7 +26,7 @@ export async function ask(context: Context, what: string, address: string, init:
     headers.delete('authorization')
     if (token && url.origin === home) headers.set('authorization', `Bearer ${token}`)
     const response = await send(context, url, { ...init, headers, redirect: 'manual' })
-    if (url.origin === home) context.reached = true
+    if (url.origin === home) context.contact.made = true
     const { status } = response
     const next = response.headers.get('location')
     if (status >= 300 && status < 400 && next !== null && URL.canParse(next, url.href)) {
@@ -129,7 +129,7 @@ export async function patiently<T>(
     } catch (error) {
       if (!(error instanceof Passing)) throw error
       if (gained() - before >= GAIN) failures = 1
-      if (failures > retries || (error.connecting && !context.reached) || (error.wait ?? 0) > PATIENCE)
+      if (failures > retries || (error.connecting && !context.contact.made) || (error.wait ?? 0) > PATIENCE)
         throw unreachable(context, what, error, failures)
       const delay = Math.min(2 ** (failures - 1), 16) * retryDelay
       await sleep(error.wait ?? delay * (0.5 + Math.random() / 2), undefined, { signal }).catch(rethrowAborted(signal))

@@ -206,7 +206,9 @@ test('checks files outside large-file storage by their git id', async (t) => {
   const { options } = await setup(t)
   const meddling: typeof fetch = async (input, init) => {
     const response = await fetch(input, init)
-    return String(input).includes('direct') ? new Response((await response.text()).replace('hello', 'hallo')) : response
+    return String(input).includes('/resolve-cache/')
+      ? new Response((await response.text()).replace('hello', 'hallo'))
+      : response
   }
   await assert.rejects(hubFile(DATASET, 'README.md', { ...options, fetch: meddling }), {
     code: 'HUB_CHECKSUM',

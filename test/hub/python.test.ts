@@ -22,9 +22,13 @@ async function run({ endpoint, cacheDir }: HubOptions, code: string, offline = f
     HF_HUB_OFFLINE: offline ? '1' : '0',
     HF_HUB_DISABLE_XET: '1',
   }
-  const { stdout } = await promisify(execFile)(python, ['-c', `import json\nfrom huggingface_hub import *\n${code}`], {
-    env,
-  })
+  const { stdout } = await promisify(execFile)(
+    python,
+    ['-c', `import json\nfrom huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download\n${code}`],
+    {
+      env,
+    },
+  )
   return JSON.parse(stdout)
 }
 

@@ -22,7 +22,7 @@ test('several processes that ask at once download once', async (t) => {
     assert.deepEqual(JSON.parse(stdout), snapshot)
   }
   assert.equal(hub.downloads.length, 4, 'each of the four files once')
-  assert.equal(hub.requests.filter(({ url }) => url.startsWith('/api/')).length, 2, 'and one listing')
+  assert.equal(hub.lookups.length, 2, 'and one listing')
 })
 
 test('several threads of one process that ask at once download once', async (t) => {

@@ -150,7 +150,14 @@ export class HubStandIn extends EventEmitter {
 
   /** What was asked for and answered with a file's bytes. */
   get downloads(): Recorded[] {
-    return this.requests.filter(({ host, url, status }) => (host === 'cdn' || url.includes('direct')) && status < 300)
+    return this.requests.filter(
+      ({ host, url, status }) => (host === 'cdn' || url.startsWith('/api/resolve-cache/')) && status < 300,
+    )
+  }
+
+  /** What was asked about repositories: commits and listings. */
+  get lookups(): Recorded[] {
+    return this.requests.filter(({ url }) => url.startsWith('/api/') && !url.startsWith('/api/resolve-cache/'))
   }
 
   /** Forgets faults and requests. */
@@ -195,7 +202,9 @@ export class HubStandIn extends EventEmitter {
     }
 
     const api = parts[0] === 'api' && parts.shift()
+    const content = api && parts[0] === 'resolve-cache' && parts.shift()
     const type = parts[0] === 'datasets' || api ? parts.shift() : 'models'
+    if (content) parts.splice(2, 0, content)
     const [owner, repo, verb, revision = 'main', ...rest] = parts
     const name = `${type}/${owner}/${repo}`
     const revisions = this.#repos.get(name)
@@ -215,6 +224,8 @@ export class HubStandIn extends EventEmitter {
         gated: false,
         disabled: false,
         tags: [],
+        downloads: 0,
+        likes: 0,
         lastModified: '2022-10-12T00:00:00.000Z',
       }
       return json(response, { id: `${owner}/${repo}`, sha: commit, siblings, ...about })
@@ -226,7 +237,7 @@ export class HubStandIn extends EventEmitter {
       return json(response, files.slice(start, end).map(treeEntry), end < files.length ? { link: next } : {})
     }
     const file = files.find(({ path }) => path === rest.join('/'))
-    if (verb !== 'resolve' || !file) return refuse(response, 404, 'EntryNotFound', 'Entry not found')
+    if ((verb !== 'resolve' && !content) || !file) return refuse(response, 404, 'EntryNotFound', 'Entry not found')
     const etag = `"${file.sha256 ?? file.oid}"`
     const linked = {
       'x-repo-commit': commit,
@@ -237,8 +248,9 @@ export class HubStandIn extends EventEmitter {
     }
     if (file.sha256)
       return void response.writeHead(302, { ...linked, location: `${this.cdn}/${file.sha256}?signature=1` }).end()
-    if (!searchParams.has('direct'))
-      return void response.writeHead(307, { ...linked, location: `${pathname}?direct` }).end()
+    const path = [owner, repo, commit, ...rest].map((part) => encodeURIComponent(part!)).join('/')
+    if (!content)
+      return void response.writeHead(307, { ...linked, location: `/api/resolve-cache/${type}/${path}` }).end()
     return this.#send(request, response, file, { 'x-repo-commit': commit })
   }
 

@@ -1,30 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
+import { scripts } from './programs.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'rayito-process-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
-const index = import.meta.resolve('#src/ray/index.js')
-let scripts = 0
-
-/** Runs a program of its own and tells how it ended. */
-function run(source: string): Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }> {
-  const file = join(folder, `script-${++scripts}.mjs`)
-  writeFileSync(file, `import { ray } from ${JSON.stringify(index)}\n${source}`)
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (data) => {
-    stdout += data
-  })
-  child.stderr.on('data', (data) => {
-    stderr += data
-  })
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
-}
+const run = scripts()
 
 describe('a program of its own', () => {
   test('ends by itself when nothing is left to do: idle workers and actors hold nothing', async () => {

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+
+export interface End {
+  code: number | null
+  signal: string | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs programs of their own, each in a file of its own, with `ray` imported and `head` before it. */
+export function scripts(head = ''): (source: string) => Promise<End> {
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-program-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  let count = 0
+  return (source) => {
+    const file = join(folder, `program-${++count}.mjs`)
+    writeFileSync(
+      file,
+      `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}\n${head}\n${source}\n`,
+    )
+    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (data) => {
+      stdout += data
+    })
+    child.stderr.on('data', (data) => {
+      stderr += data
+    })
+    return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
+  }
+}

@@ -1,4 +1,6 @@
+import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../core/errors.js'
+import { firstFrame } from './gif.js'
 
 /** Pixels as Pillow's `L`, `RGB` or `RGBA` hold them. */
 export interface Pixels {
@@ -15,14 +17,15 @@ export interface Pixels {
  * @param maxPixels width × height at most, judged from the header, before anything is unfolded
  */
 export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixels> {
+  if (!BEGINNINGS.some((beginning) => beginning.test(headOf(bytes)))) throw invalid(bytes)
   const { default: sharp } = await import('sharp')
   // failOn 'error' takes what Pillow takes (warnings) and refuses what it refuses (truncation, damage).
   const input = { failOn: 'error', ignoreIcc: true, limitInputPixels: false } as const
   try {
     const picture = sharp(bytes, input)
     const { width, height, format, space, hasAlpha, orientation } = await picture.metadata()
-    if (!FORMATS.has(format)) throw invalid(bytes)
     if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
+    if (format === 'gif') return await gif(sharp, bytes, input)
     if (orientation && orientation > 1) picture.autoOrient()
     if (space === 'cmyk') picture.pipelineColourspace('cmyk').toColourspace('cmyk')
     else if (space === 'grey16') picture.toColourspace('grey16')
@@ -39,13 +42,40 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
   }
 }
 
-const FORMATS = new Set<string>(['jpeg', 'png', 'webp', 'gif'])
+/** How the formats begin. Nothing else gets as far as sharp, which would also parse SVG, PDF and more. */
+const BEGINNINGS = [/^\xff\xd8\xff/, /^\x89PNG\r\n\x1a\n/, /^GIF8[79]a/, /^RIFF[^]{4}WEBP/]
 
-async function grey16(picture: import('sharp').Sharp): Promise<Pixels> {
+async function grey16(picture: Sharp): Promise<Pixels> {
   const { data, info } = await picture.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true })
   const wide = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
   return { data: Uint8Array.from(wide, (v) => Math.min(v, 255)), width: info.width, height: info.height, channels: 1 }
 }
+
+/**
+ * The first frame as Pillow shows it: a transparent pixel keeps the colour it has in the palette, and the canvas around the
+ * frame has one. sharp makes both of them black, so it is asked twice: without transparency for the colours, with it for alpha.
+ */
+async function gif(sharp: typeof import('sharp').default, bytes: Uint8Array, input: SharpOptions): Promise<Pixels> {
+  const frame = firstFrame(bytes)
+  const opaque = Uint8Array.from(bytes)
+  if (frame?.flagsAt) opaque[frame.flagsAt]! &= 0xfe
+  const { data, info } = await rawOf(sharp(opaque, input).removeAlpha())
+  const { width, height } = info
+  const isTransparent = frame !== null && frame.transparent !== null
+  const alpha = isTransparent ? (await rawOf(sharp(bytes, input).ensureAlpha())).data : null
+  const channels = alpha ? 4 : 3
+  const pixels = alpha ?? data
+  for (let y = 0, i = 0, o = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i += 3, o += channels) {
+      const inside = !frame || (x >= frame.left && x < frame.right && y >= frame.top && y < frame.bottom)
+      for (let c = 0; c < 3; c++) pixels[o + c] = inside ? data[i + c]! : frame.around[c]!
+      if (alpha && !inside) alpha[o + 3] = 0
+    }
+  }
+  return { data: pixels, width, height, channels }
+}
+
+const rawOf = (picture: Sharp) => picture.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
 
 /** Pillow's CMYK to RGB (libImaging's Convert.c): clip((255 − K) − (255 − K)·C / 255), rounded as its MULDIV255. */
 function fromCmyk(data: Uint8Array): Uint8Array {
@@ -61,10 +91,14 @@ function fromCmyk(data: Uint8Array): Uint8Array {
   return rgb
 }
 
+function headOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, 12)).toString('latin1')
+}
+
 /** Whether a picture that cannot be read begins as one and lacks its end. */
 function isCutShort(bytes: Uint8Array): boolean {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const head = view.toString('latin1', 0, 16)
+  const head = headOf(bytes)
   if (head.startsWith('\xff\xd8')) return view.lastIndexOf('\xff\xd9', undefined, 'latin1') < 2
   if (head.startsWith('\x89PNG')) return !view.includes('IEND', 0, 'latin1')
   if (head.startsWith('GIF8')) return view[view.length - 1] !== 0x3b

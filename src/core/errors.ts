@@ -61,6 +61,7 @@ export const ERRORS = {
     meaning: 'A data file is truncated or is not Parquet.',
     remedy: 'Delete the file from the cache and load the data set again.',
   },
+  IMAGE_NOT_FOUND: { meaning: "A picture's file cannot be read.", remedy: 'Check the path.' },
   IMAGE_INVALID: {
     meaning: 'The bytes are not a picture that can be read.',
     remedy: 'Give PNG, JPEG, WebP or GIF.',

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { type InspectOptions, inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
@@ -59,7 +60,7 @@ export class Image {
    * Reads PNG, JPEG, WebP or the first frame of a GIF: by its bytes, whatever its name. The pixels are those that Pillow
    * gives, with the EXIF orientation applied.
    *
-   * Rejects with IMAGE_INVALID, IMAGE_TRUNCATED or IMAGE_TOO_LARGE, and with the system's error when a file cannot be read.
+   * Rejects with IMAGE_INVALID, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, or IMAGE_NOT_FOUND when a file cannot be read.
    */
   static async open(source: ImageSource, { maxPixels = MAX_PIXELS }: ImageOptions = {}): Promise<Image> {
     if (!(maxPixels > 0)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
@@ -108,17 +109,21 @@ export class Image {
     return this.#png()
   }
 
-  /** Writes the picture to a file; its extension says how: png, jpg, jpeg or webp (the last two with sharp's defaults). */
+  /**
+   * Writes the picture to a file; its extension says how: png, jpg, jpeg (quality 80, alpha dropped) or webp (quality 80).
+   * Rejects with INVALID_ARGUMENT for another extension, and with the system's error when the file cannot be written.
+   */
   async save(path: string | URL): Promise<void> {
-    const kind = extname(path instanceof URL ? path.pathname : path).toLowerCase()
+    const kind = extname(path instanceof URL ? path.pathname : String(path)).toLowerCase()
     await writeFile(path, kind === '.png' ? this.#png() : await this.#encode(kind))
   }
 
   async #encode(kind: string): Promise<Uint8Array> {
     if (!['.jpg', '.jpeg', '.webp'].includes(kind)) expected('path', 'to end in .png, .jpg, .jpeg or .webp', kind)
     const { default: sharp } = await import('sharp')
-    const { width, height, channels } = this
-    const picture = sharp(Uint8Array.from(this.#data), { raw: { width, height, channels } })
+    // sharp takes no shared memory, and JPEG no alpha: it is dropped, as toRgb() does.
+    const { data, width, height, channels } = kind === '.webp' || this.channels === 1 ? this : this.toRgb()
+    const picture = sharp(new Uint8Array(data), { raw: { width, height, channels } })
     return kind === '.webp' ? picture.webp().toBuffer() : picture.jpeg().toBuffer()
   }
 
@@ -167,17 +172,18 @@ export function reviveImage({ data, width, height }: { data: Uint8Array; width: 
 async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source
   if (source instanceof ArrayBuffer) return new Uint8Array(source)
-  if (source instanceof URL && source.protocol === 'file:') return readFile(fileURLToPath(source))
-  if (typeof source === 'string' && !/^https?:/.test(source)) return readFile(source)
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
-  if (source instanceof Readable || source instanceof ReadableStream) {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of source) chunks.push(chunk as Uint8Array)
-    return Buffer.concat(chunks)
-  }
-  if (typeof source === 'string' || source instanceof URL)
+  if (source instanceof Readable || source instanceof ReadableStream) return buffer(source as Readable)
+  if (typeof source !== 'string' && !(source instanceof URL))
+    expected('source', "a picture's bytes, path, file URL or stream", source)
+  if (/^(?!file:)[a-z][a-z+.-]+:/i.test(String(source)))
     throw new RayitoError('INVALID_ARGUMENT', `Expected a picture's bytes, file or stream, got the address ${source}`, {
       remedy: 'Fetch it first and give the body',
     })
-  return expected('source', "a picture's bytes, path, file URL or stream", source)
+  try {
+    return await readFile(String(source).startsWith('file:') ? fileURLToPath(source) : source)
+  } catch (error) {
+    const { message } = error as Error
+    throw new RayitoError('IMAGE_NOT_FOUND', `Expected a picture in ${source}, got ${message}`, { cause: error })
+  }
 }

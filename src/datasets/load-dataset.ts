@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
-import { download, type HubOptions, listFiles, type Repo } from '../hub/index.js'
+import type { HubOptions, Repo } from '../hub/index.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { PageCache } from './parquet/page-cache.js'
@@ -117,6 +117,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {
+  const { download, listFiles } = await import('../hub/index.js')
   let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
   let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
   if (kindOf(paths) === null && revision === undefined && wanted.dataFiles === undefined) {

@@ -24,7 +24,7 @@ export function encodePng(data: Uint8Array, width: number, height: number, chann
   header[8] = 8
   header[9] = COLOUR_TYPE[channels]!
   const body = deflateSync(lines, { level: 6 })
-  return Uint8Array.from(
+  return new Uint8Array(
     Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('IDAT', body), chunk('IEND', Buffer.alloc(0))]),
   )
 }

@@ -1,214 +1,137 @@
-import type { ColumnChunk, ColumnMetaData, DataReader, DecodedArray, PageHeader } from 'hyparquet'
+import type { ColumnChunk, DataReader, DecodedArray, SchemaTree } from 'hyparquet'
 import type { ColumnDecoder } from 'hyparquet/src/types.js'
+import { lastAtMost } from './bisect.js'
 import { compressorsFor } from './compressors.js'
 import type { FileReader } from './file-reader.js'
+import { type Hyparquet, readerOf } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
+import { locatePages, type PageTable, wholeChunk } from './page-table.js'
 
-/** Where a page lies and which rows of its row group it holds. */
-interface Page {
-  offset: number
-  /** Its header included. */
-  length: number
-  firstRow: number
+/** What a chunk's pages are read with. */
+export interface ChunkContext {
+  hyparquet: Hyparquet
+  file: FileReader
+  cache: PageCache
+  /** From the schema's root to the column. */
+  schemaPath: SchemaTree[]
+  /** Rows of the row group. */
+  rows: number
+  /** Names the chunk in the cache. */
+  key: string
 }
 
-interface PageTable {
-  pages: Page[]
-  /** Where the dictionary lies, if there is one. */
-  dictionary: { offset: number; length: number } | null
-}
-
-/** The values of some successive rows. */
-export interface Run {
-  firstRow: number
+/** The values of successive rows. */
+interface Values {
   values: DecodedArray
-  /** Roughly what it holds in memory. */
+  /** Roughly what they hold in memory. */
   bytes: number
 }
 
-/** hyparquet's inner functions, which read one page; loaded with the first Parquet file. */
-export type Hyparquet = typeof import('hyparquet') &
-  typeof import('hyparquet/src/column.js') &
-  typeof import('hyparquet/src/convert.js')
+const bytesOf = ({ bytes }: Values) => bytes
 
-/** Page headers are some 30 bytes, up to about 16 KB where they hold the least and greatest value of long values. */
-const HEADER_WINDOW = 4096
-const HEADER_LIMIT = 1 << 24
-
-/** One column of one row group: finds the page that holds a row and decodes it alone. */
+/** One column of one row group: finds the page that holds a row and decodes that alone. */
 export class ColumnChunkReader {
-  readonly #meta: ColumnMetaData
+  readonly #chunk: ColumnChunk
+  readonly #context: ChunkContext
   #table: Promise<PageTable> | null = null
+  #decoder: Promise<ColumnDecoder> | null = null
 
-  constructor(
-    readonly hyparquet: Hyparquet,
-    readonly file: FileReader,
-    readonly cache: PageCache,
-    /** Names this chunk in the cache. */
-    readonly key: string,
-    readonly chunk: ColumnChunk,
-    readonly decoder: Omit<ColumnDecoder, 'codec' | 'type'>,
-    /** Rows of the row group. */
-    readonly rows: number,
-    /** How deep lists are nested in the column. */
-    readonly repetition: number,
-  ) {
-    if (!chunk.meta_data) throw new Error('a column chunk lacks its metadata')
-    this.#meta = chunk.meta_data
+  constructor(chunk: ColumnChunk, context: ChunkContext) {
+    this.#chunk = chunk
+    this.#context = context
   }
 
-  /** Number of the page that holds a row of the group. */
-  async #pageOf(row: number): Promise<number> {
-    const { pages } = await this.#pages()
-    let low = 0
-    let high = pages.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if (pages[middle]!.firstRow <= row) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
-
-  /** The page that holds a row of the group, from the cache or decoded now. */
-  async run(row: number): Promise<Run> {
-    const index = await this.#pageOf(row)
-    return this.cache.get(
-      `${this.key}:${index}`,
-      () => this.#read(index),
-      ({ bytes }) => bytes,
-    )
-  }
-
-  async #read(index: number): Promise<Run> {
-    const { pages } = await this.#pages()
-    const page = pages[index]
-    if (!page) throw new Error('a column chunk has no pages')
-    const { firstRow } = page
-    const rows = (pages[index + 1]?.firstRow ?? this.rows) - firstRow
-    const bytes = await this.file.read(page.offset, page.offset + page.length)
-    const reader = readerOf(bytes)
-    if (this.#isWhole) return this.#readWhole(reader)
-    const header = this.hyparquet.parquetHeader(reader)
-    const decoder = await this.#decoder()
-    const encoding = (header.data_page_header ?? header.data_page_header_v2)?.encoding
-    const dictionary = encoding?.endsWith('_DICTIONARY') ? await this.#readDictionary() : null
-    const { data } = this.hyparquet.readPage(reader, header, decoder, dictionary?.values, undefined, 0)
-    if (data?.length !== rows) throw new Error(`a page holds ${data?.length} rows instead of ${rows}`)
-    // Its values keep the dictionary's bytes alive, so they count.
-    return { firstRow, values: data, bytes: sizeOf(data, header.uncompressed_page_size) + (dictionary?.bytes ?? 0) }
-  }
-
-  /**
-   * Old pages of a list column do not tell how many rows they hold, and a row may go on in the next page: without an index
-   * the whole chunk is read as one.
-   */
-  get #isWhole(): boolean {
-    return this.repetition > 0 && !this.chunk.offset_index_offset
-  }
-
-  async #readWhole(reader: DataReader): Promise<Run> {
-    const select = { groupStart: 0, groupRows: this.rows, selectStart: 0, selectEnd: this.rows }
-    const { data } = this.hyparquet.readColumn(reader, select, await this.#decoder())
-    const values = this.hyparquet.flatten(data)
-    if (values.length !== this.rows) throw new Error(`a column holds ${values.length} rows instead of ${this.rows}`)
-    return { firstRow: 0, values, bytes: sizeOf(values, Number(this.#meta.total_uncompressed_size)) }
-  }
-
-  async #decoder(): Promise<ColumnDecoder> {
-    const { codec, type } = this.#meta
-    return { ...this.decoder, type, codec, compressors: await compressorsFor(codec) }
-  }
-
-  #pages(): Promise<PageTable> {
+  /** The value in a row of the group, as it lies in the cached page: not to be handed out. */
+  async value(row: number): Promise<unknown> {
     this.#table ??= this.#locate().catch((error) => {
       this.#table = null
       throw error
     })
-    return this.#table
+    const { pages } = await this.#table
+    if (pages.length === 0) throw new Error('a column has no pages')
+    const index = lastAtMost(pages, row, ({ firstRow }) => firstRow)
+    const { cache, key } = this.#context
+    const { values } = await cache.get(`${key}:${index}`, () => this.#read(index), bytesOf)
+    return values[row - pages[index]!.firstRow]
   }
 
-  async #locate(): Promise<PageTable> {
-    const { data_page_offset, dictionary_page_offset, total_compressed_size } = this.#meta
-    const first = Number(data_page_offset)
-    const start = dictionary_page_offset ? Math.min(Number(dictionary_page_offset), first) : first
-    const end = start + Number(total_compressed_size)
-    const { offset_index_offset, offset_index_length } = this.chunk
-    if (offset_index_offset && offset_index_length)
-      return this.#readIndex(start, Number(offset_index_offset), offset_index_length)
-    if (this.#isWhole) return { pages: [{ offset: start, length: end - start, firstRow: 0 }], dictionary: null }
-    return this.#walk(start, end)
+  #locate(): Promise<PageTable> {
+    const { hyparquet, file, rows } = this.#context
+    if (this.#isWhole) return Promise.resolve(wholeChunk(this.#chunk))
+    return locatePages(hyparquet, file, this.#chunk, rows)
   }
 
-  async #readIndex(start: number, offset: number, length: number): Promise<PageTable> {
-    const reader = readerOf(await this.file.read(offset, offset + length))
-    const pages = this.hyparquet.readOffsetIndex(reader).page_locations.map((location) => ({
-      offset: Number(location.offset),
-      length: location.compressed_page_size,
-      firstRow: Number(location.first_row_index),
-    }))
-    const first = pages[0]?.offset ?? start
-    return { pages, dictionary: start < first ? { offset: start, length: first - start } : null }
+  /** Without an index a page of lists does not tell how many rows it holds, and a row may go on in the next page. */
+  get #isWhole(): boolean {
+    const { hyparquet, schemaPath } = this.#context
+    return !this.#chunk.offset_index_offset && hyparquet.getMaxRepetitionLevel(schemaPath) > 0
   }
 
-  /** Without an index: from page header to page header, passing over what lies between. */
-  async #walk(start: number, end: number): Promise<PageTable> {
-    const pages: Page[] = []
-    let dictionary: PageTable['dictionary'] = null
-    let row = 0
-    for (let offset = start; offset < end && row < this.rows; ) {
-      const { header, length: headerLength } = await this.#header(offset, end)
-      const length = headerLength + header.compressed_page_size
-      if (length <= headerLength - 1 || offset + length > end) throw new Error('a page is longer than its column')
-      if (header.type === 'DICTIONARY_PAGE') dictionary = { offset, length }
-      else {
-        pages.push({ offset, length, firstRow: row })
-        row += header.data_page_header_v2?.num_rows ?? header.data_page_header?.num_values ?? 0
-      }
-      offset += length
-    }
-    if (row !== this.rows) throw new Error(`the pages of a column hold ${row} rows instead of ${this.rows}`)
-    return { pages, dictionary }
+  async #read(index: number): Promise<Values> {
+    const { hyparquet, file } = this.#context
+    const { pages } = await this.#table!
+    const { offset, length, firstRow } = pages[index]!
+    const rows = (pages[index + 1]?.firstRow ?? this.#context.rows) - firstRow
+    const reader = readerOf(await file.read(offset, offset + length))
+    if (this.#isWhole) return this.#readWhole(reader)
+    const header = hyparquet.parquetHeader(reader)
+    const { encoding } = header.data_page_header ?? header.data_page_header_v2 ?? {}
+    const dictionary = encoding?.endsWith('_DICTIONARY') ? await this.#dictionary() : null
+    const { data } = hyparquet.readPage(reader, header, await this.#decode(), dictionary?.values, undefined, 0)
+    if (data?.length !== rows) throw new Error(`a page holds ${data?.length} rows instead of ${rows}`)
+    // Its values keep the dictionary's bytes alive, so they count here too.
+    return { values: data, bytes: sizeOf(data, header.uncompressed_page_size) + (dictionary?.bytes ?? 0) }
   }
 
-  async #header(offset: number, end: number): Promise<{ header: PageHeader; length: number }> {
-    for (let window = HEADER_WINDOW; ; window *= 4) {
-      const bytes = await this.file.read(offset, Math.min(offset + window, end))
-      const reader = readerOf(bytes)
-      try {
-        const header = this.hyparquet.parquetHeader(reader)
-        if (reader.offset <= bytes.length) return { header, length: reader.offset }
-      } catch (error) {
-        // The header may go on behind the window.
-        if (offset + window >= end || window >= HEADER_LIMIT) throw error
-      }
-    }
+  async #readWhole(reader: DataReader): Promise<Values> {
+    const { hyparquet, rows } = this.#context
+    const select = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows }
+    const { data } = hyparquet.readColumn(reader, select, await this.#decode())
+    const values = hyparquet.flatten(data)
+    if (values.length !== rows) throw new Error(`a column holds ${values.length} rows instead of ${rows}`)
+    return { values, bytes: sizeOf(values, Number(this.#chunk.meta_data!.total_uncompressed_size)) }
   }
 
-  /** Dictionary and size go through the cache: the dictionary of a column of pictures can be a megabyte. */
-  #readDictionary(): Promise<{ values: DecodedArray; bytes: number }> {
-    return this.cache.get(
-      `${this.key}:dictionary`,
-      () => this.#loadDictionary(),
-      ({ bytes }) => bytes,
-    )
+  /** Kept as a page is: the dictionary of a column of pictures can be a megabyte. */
+  #dictionary(): Promise<Values> {
+    const { cache, key } = this.#context
+    return cache.get(`${key}:dictionary`, () => this.#readDictionary(), bytesOf)
   }
 
-  async #loadDictionary(): Promise<{ values: DecodedArray; bytes: number }> {
-    const { dictionary } = await this.#pages()
+  async #readDictionary(): Promise<Values> {
+    const { hyparquet, file } = this.#context
+    const { dictionary } = await this.#table!
     if (!dictionary) throw new Error('a column lacks its dictionary')
-    const reader = readerOf(await this.file.read(dictionary.offset, dictionary.offset + dictionary.length))
-    const header = this.hyparquet.parquetHeader(reader)
-    const decoder = await this.#decoder()
-    const { data } = this.hyparquet.readPage(reader, header, decoder, undefined, undefined, 0)
+    const { offset, length } = dictionary
+    const reader = readerOf(await file.read(offset, offset + length))
+    const header = hyparquet.parquetHeader(reader)
+    const decoder = await this.#decode()
+    const { data } = hyparquet.readPage(reader, header, decoder, undefined, undefined, 0)
     if (header.type !== 'DICTIONARY_PAGE' || !data) throw new Error('a column lacks its dictionary')
-    const values = this.hyparquet.convert(data, decoder)
+    const values = hyparquet.convert(data, decoder)
     return { values, bytes: sizeOf(values, header.uncompressed_page_size) }
   }
-}
 
-function readerOf(bytes: Uint8Array): DataReader {
-  return { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 }
+  #decode(): Promise<ColumnDecoder> {
+    this.#decoder ??= this.#makeDecoder()
+    return this.#decoder
+  }
+
+  async #makeDecoder(): Promise<ColumnDecoder> {
+    const { hyparquet, schemaPath } = this.#context
+    const { codec, type, path_in_schema } = this.#chunk.meta_data!
+    return {
+      pathInSchema: path_in_schema,
+      schemaPath,
+      element: schemaPath.at(-1)!.element,
+      type,
+      codec,
+      compressors: await compressorsFor(codec),
+      parsers: hyparquet.DEFAULT_PARSERS,
+      // Bytes are text only where the schema says so, as in Python.
+      utf8: false,
+    }
+  }
 }
 
 /** An array's values are views of the unpacked page or strings made from it, about 96 bytes each beside their content. */

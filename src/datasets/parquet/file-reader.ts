@@ -1,6 +1,9 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 
-/** Reads ranges of a file, opening it for each: nothing stays open, so nothing leaks and nothing holds the process. */
+/** Reads the bytes from `start` to before `end`; rejects when the file ends before. */
+export type Read = (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>
+
+/** Reads ranges of a file, opening it for each piece of work: nothing stays open, so nothing leaks and nothing holds the process. */
 export class FileReader {
   /** Bytes read so far. */
   bytesRead = 0
@@ -15,22 +18,28 @@ export class FileReader {
     return new FileReader(path, size)
   }
 
-  /** The bytes from `start` to before `end`. Rejects when the file ends before. */
-  async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  /** One range. */
+  read: Read = (start, end) => this.reading((read) => read(start, end))
+
+  /** Several ranges with one opening. */
+  async reading<T>(work: (read: Read) => Promise<T>): Promise<T> {
+    const handle = await open(this.path)
+    try {
+      return await work((start, end) => this.#range(handle, start, end))
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #range(handle: FileHandle, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     if (!(start >= 0 && end >= start && end <= this.byteLength))
       throw new RangeError(`bytes ${start} to ${end} lie outside a file of ${this.byteLength} bytes`)
     const bytes = new Uint8Array(end - start)
-    let handle: FileHandle | undefined
-    try {
-      handle = await open(this.path)
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done)
-        if (bytesRead === 0) throw new RangeError(`the file ends at byte ${start + done}, before ${end}`)
-        done += bytesRead
-        this.bytesRead += bytesRead
-      }
-    } finally {
-      await handle?.close()
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done)
+      if (bytesRead === 0) throw new RangeError(`the file ends at byte ${start + done}, before ${end}`)
+      done += bytesRead
+      this.bytesRead += bytesRead
     }
     return bytes
   }

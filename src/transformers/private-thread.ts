@@ -94,7 +94,8 @@ export class PrivateThread implements Inference {
   #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
-    if (this.#waiting.size === 0) this.#worker.unref()
+    // while it is being closed, a late answer must not let the process go
+    if (this.#waiting.size === 0 && !this.#end) this.#worker.unref()
     return waiting
   }
 

@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** The project's root, from .build/test/transformers. */
@@ -15,3 +17,11 @@ export const tinyVit = fixture('tiny-vit')
 
 /** Where the stand-in for the Hub and Python's answers are, on machines that have them. */
 export const shared = process.env.RAYITO_SHARED ?? join(root, '..', 'shared')
+
+/** Points RAYITO_CACHE to a folder of its own until the tests of this file are done. */
+export function ownCache(): { folder: string; weights: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-weights-'))
+  process.env.RAYITO_CACHE = folder
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return { folder, weights: join(folder, 'weights') }
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import { pipeline as pipelineOfTransformers, RawImage } from '@huggingface/transformers'
+import { Image } from '#src/datasets/image.js'
+import { type Classification, type Dtype, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
+import { fixture, ownCache, readFixture, tinyVit } from './fixtures.js'
+
+interface Row {
+  dtype: Dtype
+  picture: string
+  answer: Classification[]
+}
+
+ownCache()
+const rows = readFixture<Row[]>('answers.json')
+const path = (picture: string) => fixture('pictures', `${picture}.png`)
+
+for (const dtype of ['fp32', 'q8'] as const) {
+  describe(dtype, () => {
+    let classifier: ImageClassificationPipeline
+    before(async () => {
+      classifier = await pipeline('image-classification', tinyVit, { dtype, topK: null })
+    })
+    after(() => classifier.close())
+
+    test("answers are Python's", async () => {
+      for (const row of rows.filter((row) => row.dtype === dtype)) {
+        const answer = await classifier(path(row.picture))
+        assert.equal(answer.length, 10)
+        assert.equal(answer[0]!.label, row.answer[0]!.label, row.picture)
+        const scores = new Map(row.answer.map(({ label, score }) => [label, score]))
+        for (const { label, score } of answer) {
+          // where the processor rounds a product differently, a dynamically quantised value may fall to the next step
+          assert.ok(Math.abs(score - scores.get(label)!) < (dtype === 'fp32' ? 1e-5 : 2e-2), `${row.picture} ${label}`)
+        }
+      }
+    })
+
+    test('answers are those of @huggingface/transformers, given the picture as Pillow resizes it', async () => {
+      const options = { dtype, local_files_only: true } as const
+      const theirs = await pipelineOfTransformers('image-classification', tinyVit, options)
+      for (const { picture } of rows.filter((row) => row.dtype === dtype)) {
+        const image = await Image.open(path(picture))
+        const { data, width, height } = await image.toRgb().resize(32, 32, 'bilinear')
+        const answer = await theirs(new RawImage(data, width, height, 3), { top_k: null as never })
+        assert.deepEqual(await classifier(image), answer, picture)
+      }
+      await theirs.dispose()
+    })
+  })
+}
+
+describe('a classifier', () => {
+  let classifier: ImageClassificationPipeline
+  before(async () => {
+    classifier = await pipeline('image-classification', tinyVit)
+  })
+  after(() => classifier.close())
+
+  test('takes a path, a file URL, bytes and a picture, and gives the five best', async () => {
+    const file = path('colour-64x64')
+    const bytes = await readFile(file)
+    const first = await classifier(file)
+    assert.equal(first.length, 5)
+    assert.deepEqual(
+      first.map(({ score }) => score),
+      first.map(({ score }) => score).sort((a, b) => b - a),
+    )
+    for (const same of [pathToFileURL(file), bytes, new Uint8Array(bytes), await Image.open(bytes)]) {
+      assert.deepEqual(await classifier(same), first)
+    }
+  })
+
+  test('gives a list of answers for a list of pictures', async () => {
+    const files = ['colour-64x64', 'grey-50x50', 'alpha-40x60'].map(path)
+    const each = [await classifier(files[0]!), await classifier(files[1]!), await classifier(files[2]!)]
+    assert.deepEqual(await classifier(files), each)
+    assert.deepEqual(await classifier([]), [])
+  })
+
+  test('gives as many classes as it is told', async () => {
+    const file = path('colour-64x64')
+    const all = await classifier(file, { topK: null })
+    assert.equal(all.length, 10)
+    assert.deepEqual(await classifier(file, { topK: 2 }), all.slice(0, 2))
+    assert.deepEqual(await classifier(file, { topK: 99 }), all)
+    await assert.rejects(classifier(file, { topK: 0 }), { code: 'INVALID_ARGUMENT', message: /Expected `topK`/ })
+  })
+
+  test('answers calls that are made at once each with its own', async () => {
+    const files = rows.filter(({ dtype }) => dtype === 'fp32').map(({ picture }) => path(picture))
+    const oneByOne: Classification[][] = []
+    for (const file of files) oneByOne.push(await classifier(file))
+    assert.deepEqual(await Promise.all(files.map((file) => classifier(file))), oneByOne)
+  })
+
+  test('shows what it is in one line', () => {
+    const { numThreads } = classifier
+    assert.equal(typeof classifier, 'function')
+    assert.equal(
+      inspect(classifier),
+      `ImageClassificationPipeline(${tinyVit}, fp32, ${numThreads} thread${numThreads === 1 ? '' : 's'})`,
+    )
+  })
+
+  test('says what is no picture', async () => {
+    await assert.rejects(classifier(Buffer.from('no picture')), { code: 'IMAGE_INVALID' })
+    await assert.rejects(classifier(42 as never), { code: 'INVALID_ARGUMENT' })
+    assert.equal((await classifier(path('colour-64x64'))).length, 5)
+  })
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import type { Worker } from 'node:worker_threads'
+import { Image } from '#src/datasets/image.js'
+import { pipeline } from '#src/transformers/index.js'
+import { fixture, ownCache, tinyVit } from './fixtures.js'
+import { type Ended, runProgram } from './programs.js'
+
+ownCache()
+const picture = fixture('pictures', 'colour-64x64.png')
+/** So large that the thread resizes it for a while, which is JavaScript and may be ended. */
+const large = new Image(new Uint8Array(3 * 3000 * 3000), 3000, 3000)
+
+/** A classifier and the thread it started. */
+async function withThread() {
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const classifier = await pipeline('image-classification', tinyVit)
+  const [worker] = await started
+  return { classifier, worker }
+}
+
+describe("a classifier's thread", () => {
+  test('is one for all classifiers of a model, until the last is closed', async () => {
+    const { classifier, worker } = await withThread()
+    let more = 0
+    const count = () => more++
+    process.on('worker', count)
+    const second = await pipeline('image-classification', tinyVit, { topK: 1 })
+    process.off('worker', count)
+    assert.equal(more, 0)
+    await classifier.close()
+    await classifier.close()
+    assert.equal((await second(picture)).length, 1)
+    const exited = once(worker, 'exit')
+    await second.close()
+    await exited
+  })
+
+  test('leaves the event loop free', async () => {
+    const { classifier } = await withThread()
+    let turns = 0
+    const turning = setInterval(() => turns++, 1)
+    await classifier(large)
+    clearInterval(turning)
+    await classifier.close()
+    assert.ok(turns > 1)
+  })
+
+  test('that ends rejects what was asked of it, and what is asked later', async () => {
+    const { classifier, worker } = await withThread()
+    const pending = classifier(large)
+    const refused = assert.rejects(pending, { code: 'PIPELINE_WORKER_DIED', message: /ended with exit code 1/ })
+    await new Promise(setImmediate)
+    await worker.terminate()
+    await refused
+    await assert.rejects(classifier(picture), { code: 'PIPELINE_WORKER_DIED', message: /Make another classifier/ })
+    const another = await pipeline('image-classification', tinyVit)
+    assert.equal((await another(picture)).length, 5)
+    await Promise.all([classifier.close(), another.close()])
+  })
+
+  test('is closed with its classifier: calls under way and later ones are rejected', async () => {
+    const { classifier } = await withThread()
+    const refused = assert.rejects(classifier(large), { code: 'PIPELINE_CLOSED' })
+    await new Promise(setImmediate)
+    await classifier.close()
+    await refused
+    await assert.rejects(classifier(picture), { code: 'PIPELINE_CLOSED', message: /was closed/ })
+  })
+})
+
+/** Some at a time, or they take a minute. */
+async function times(count: number, work: (i: number) => Promise<void>): Promise<void> {
+  for (let i = 0; i < count; i += 5) await Promise.all(Array.from({ length: Math.min(5, count - i) }, (_, j) => work(i + j)))
+}
+
+describe('a process', () => {
+  const clean = (ended: Ended, code = 0) => assert.deepEqual({ ...ended, stdout: '' }, { code, signal: null, stdout: '', stderr: '' })
+  /** Calls that keep the thread inside onnxruntime nearly all the time. */
+  const busy = `
+    const clf = await pipeline('image-classification', model)
+    const image = await Image.open(picture)
+    let done = 0
+    const keep = async () => { for (;;) { await clf(image); done++ } }
+    const inside = async (n) => { while (done < n) await new Promise(setImmediate) }
+    for (let i = 0; i < 4; i++) keep().catch(() => {})
+  `
+
+  test('ends by itself with an idle classifier', async () => {
+    await runProgram(`await pipeline('image-classification', model)`) // optimises the weights
+    clean(await runProgram(`const clf = await pipeline('image-classification', model); await clf(picture)`))
+  })
+
+  test('waits for an answer that is under way', async () => {
+    const ended = await runProgram(`
+      const clf = await pipeline('image-classification', model)
+      clf(picture).then((answer) => console.log(answer.length))
+    `)
+    clean(ended)
+    assert.equal(ended.stdout, '5\n')
+  })
+
+  test('ends with its own exit code in the middle of an inference, thirty times', async () => {
+    await times(30, async (i) => clean(await runProgram(`${busy}; await inside(${i}); process.exit(7)`), 7))
+  })
+
+  test('ends with an uncaught error in the middle of an inference, ten times', async () => {
+    await times(10, async (i) => {
+      const { code, signal, stderr } = await runProgram(`${busy}; await inside(${i}); throw new TypeError('mine')`)
+      assert.deepEqual({ code, signal }, { code: 1, signal: null })
+      assert.match(stderr, /TypeError: mine/)
+      assert.doesNotMatch(stderr, /terminate called/)
+    })
+  })
+
+  test('ends with its own exit code while a model is loaded, twenty times', async () => {
+    await times(20, async (i) =>
+      clean(
+        await runProgram(`
+          pipeline('image-classification', model)
+          process.on('worker', (worker) => worker.on('online', () => setTimeout(() => process.exit(7), ${i * 5})))
+        `),
+        7,
+      ),
+    )
+  })
+
+  test('closes a classifier in the middle of an inference, twenty times over', async () => {
+    const ended = await runProgram(`
+      for (let i = 0; i < 20; i++) {
+        const clf = await pipeline('image-classification', model)
+        const image = await Image.open(picture)
+        const calls = Array.from({ length: 8 }, () => clf(image))
+        const settled = Promise.allSettled(calls)
+        await calls[i % 3]
+        await clf.close()
+        const codes = (await settled).map(({ reason }) => reason?.code ?? 'answered')
+        console.log(codes.every((code) => code === 'answered' || code === 'PIPELINE_CLOSED'))
+      }
+    `)
+    clean(ended)
+    assert.equal(ended.stdout, 'true\n'.repeat(20))
+  })
+})

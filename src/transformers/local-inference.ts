@@ -3,6 +3,7 @@ import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
+import { refusal } from './model-source.js'
 import type { Plan } from './plan.js'
 import { type Classification, postprocess } from './postprocess.js'
 import { type Pixels, preprocess } from './preprocess.js'
@@ -17,14 +18,21 @@ export class LocalInference implements Inference {
   readonly #runtime: typeof import('onnxruntime-node')
   readonly #session: InferenceSession
   readonly #plan: Plan
+  readonly #files: ModelFiles
   readonly #input: string
   readonly #output: string
 
-  private constructor(runtime: typeof import('onnxruntime-node'), session: InferenceSession, plan: Plan, name: string) {
+  private constructor(
+    runtime: typeof import('onnxruntime-node'),
+    session: InferenceSession,
+    plan: Plan,
+    files: ModelFiles,
+  ) {
+    this.#files = files
     this.#runtime = runtime
     this.#session = session
     this.#plan = plan
-    ;[this.#input, this.#output] = checkedNames(session, plan, name)
+    ;[this.#input, this.#output] = checkedNames(session, plan, files.model)
   }
 
   /**
@@ -37,14 +45,18 @@ export class LocalInference implements Inference {
       throw new RayitoError('RUNTIME_UNAVAILABLE', `onnxruntime-node cannot be loaded (${cause.message})`, { cause })
     })
     const { plan, session } = await loadWeights(runtime, files, numThreads, note)
-    return new LocalInference(runtime, session, plan, files.model)
+    return new LocalInference(runtime, session, plan, files)
   }
 
   async classify(picture: Pixels, topK: number | null): Promise<Classification[]> {
     const { data, width, height } = preprocess(this.#plan, picture)
     const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
-    const output = (await native(() => this.#session.run({ [this.#input]: input }, [this.#output])))[this.#output]!
-    return postprocess(this.#plan, output.data as Float32Array, topK)
+    const outputs = await native(() => this.#session.run({ [this.#input]: input }, [this.#output])).catch(
+      (cause: Error) => {
+        throw refusal(this.#files, 'run', cause)
+      },
+    )
+    return postprocess(this.#plan, outputs[this.#output]!.data as Float32Array, topK)
   }
 
   async close(): Promise<void> {

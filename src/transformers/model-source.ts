@@ -1,5 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import type { InferenceSession } from 'onnxruntime-node'
+import { RayitoError } from '../core/errors.js'
+import { native } from '../core/gate.js'
 import type { ModelFiles } from './model-files.js'
 import { signedIsExact } from './signed-probe.js'
 import { signedWeights } from './signed-weights.js'
@@ -16,7 +19,30 @@ export async function modelSource(
   // weights in files beside the graph are found from its path only
   const names = await readdir(dirname(onnx))
   if (names.some((name) => name.startsWith(`${basename(onnx)}_data`))) return onnx
-  const bytes = await readFile(onnx)
-  const signed = signedWeights(bytes)
+  const signed = rewritten(await readFile(onnx))
   return signed && (await signedIsExact(runtime)) ? signed : onnx
+}
+
+function rewritten(bytes: Uint8Array): Uint8Array | null {
+  try {
+    return signedWeights(bytes)
+  } catch {
+    return null // no model: onnxruntime says what is wrong with it
+  }
+}
+
+/** What onnxruntime's refusal means: MODEL_INVALID, on one line. */
+export function refusal({ model, onnx }: ModelFiles, verb: 'load' | 'run', cause: Error): RayitoError {
+  const why = cause.message.replace(/\s+/g, ' ').trim()
+  return new RayitoError('MODEL_INVALID', `${model}: onnxruntime cannot ${verb} ${onnx} (${why})`, { cause })
+}
+
+/** A session from a file or bytes, behind the thread's gate. */
+export function createSession(
+  runtime: typeof import('onnxruntime-node'),
+  source: string | Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  const { InferenceSession: Session } = runtime
+  return native(() => (typeof source === 'string' ? Session.create(source, options) : Session.create(source, options)))
 }

@@ -6,10 +6,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as runtime from 'onnxruntime-node'
-import { RayitoError } from '../core/errors.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
-import { modelSource } from './model-source.js'
+import { createSession, modelSource, refusal } from './model-source.js'
 import { type Failure, toFailure } from './thread-protocol.js'
 import { DATA, GRAPH, seal } from './weights-entry.js'
 import type { Place } from './weights-place.js'
@@ -60,14 +59,8 @@ async function optimise(files: ModelFiles, folder: string): Promise<void> {
       },
     },
   } as const
-  const making =
-    typeof source === 'string'
-      ? runtime.InferenceSession.create(source, options)
-      : runtime.InferenceSession.create(source, options)
-  await making.catch((cause: Error) => {
-    throw new RayitoError('MODEL_INVALID', `${files.model}: onnxruntime cannot load ${files.onnx} (${cause.message})`, {
-      cause,
-    })
+  await createSession(runtime, source, options).catch((cause: Error) => {
+    throw refusal(files, 'load', cause)
   })
 }
 

@@ -8,7 +8,7 @@ import { native } from '../core/gate.js'
 import { withLock } from '../hub/lock.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
-import { modelSource } from './model-source.js'
+import { createSession, modelSource, refusal } from './model-source.js'
 import type { Plan } from './plan.js'
 import { fromFailure } from './thread-protocol.js'
 import type { BuildOrder, BuildResult } from './weights-builder.js'
@@ -42,7 +42,7 @@ export async function loadWeights(
     if (!plan) break
     try {
       const options: SessionOptions = { intraOpNumThreads: numThreads, graphOptimizationLevel: 'disabled' }
-      return { plan, session: await native(() => runtime.InferenceSession.create(join(folder, GRAPH), options)) }
+      return { plan, session: await createSession(runtime, join(folder, GRAPH), options) }
     } catch {
       // sound by its hashes and yet refused: made anew, once
       await rm(folder, { recursive: true, force: true }).catch(() => {})
@@ -54,15 +54,8 @@ export async function loadWeights(
 async function loadPlain(runtime: Runtime, files: ModelFiles, numThreads: number): Promise<Loaded> {
   const plan = await native(() => makePlan(files.folder, files.model))
   const source = await modelSource(runtime, files)
-  const options: SessionOptions = { intraOpNumThreads: numThreads }
-  const create = () =>
-    typeof source === 'string'
-      ? runtime.InferenceSession.create(source, options)
-      : runtime.InferenceSession.create(source, options)
-  const session = await native(create).catch((cause: Error) => {
-    throw new RayitoError('MODEL_INVALID', `${files.model}: onnxruntime cannot load ${files.onnx} (${cause.message})`, {
-      cause,
-    })
+  const session = await createSession(runtime, source, { intraOpNumThreads: numThreads }).catch((cause: Error) => {
+    throw refusal(files, 'load', cause)
   })
   return { plan, session }
 }

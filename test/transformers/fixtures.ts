@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -24,4 +24,18 @@ export function ownCache(): { folder: string; weights: string } {
   process.env.RAYITO_CACHE = folder
   after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   return { folder, weights: join(folder, 'weights') }
+}
+
+/** A copy of the tiny classifier, for a test to change, away when the test is done. */
+export function copyOfTinyVit(t: { after(work: () => void): void }): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-model-'))
+  cpSync(tinyVit, folder, { recursive: true })
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Changes a JSON file. */
+export function edit(file: string, change: (value: Record<string, unknown>) => unknown): void {
+  const value = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  writeFileSync(file, JSON.stringify(change(value) ?? value))
 }

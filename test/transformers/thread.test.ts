@@ -72,11 +72,13 @@ describe("a classifier's thread", () => {
 
 /** Some at a time, or they take a minute. */
 async function times(count: number, work: (i: number) => Promise<void>): Promise<void> {
-  for (let i = 0; i < count; i += 5) await Promise.all(Array.from({ length: Math.min(5, count - i) }, (_, j) => work(i + j)))
+  for (let i = 0; i < count; i += 5)
+    await Promise.all(Array.from({ length: Math.min(5, count - i) }, (_, j) => work(i + j)))
 }
 
 describe('a process', () => {
-  const clean = (ended: Ended, code = 0) => assert.deepEqual({ ...ended, stdout: '' }, { code, signal: null, stdout: '', stderr: '' })
+  const clean = (ended: Ended, code = 0) =>
+    assert.deepEqual({ ...ended, stdout: '' }, { code, signal: null, stdout: '', stderr: '' })
   /** Calls that keep the thread inside onnxruntime nearly all the time. */
   const busy = `
     const clf = await pipeline('image-classification', model)

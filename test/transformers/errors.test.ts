@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { RayitoError } from '#src/core/errors.js'
+import { pipeline } from '#src/transformers/index.js'
+import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
+import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
+
+ownCache()
+
+const rejects = (made: Promise<unknown>, code: string, message: RegExp) =>
+  assert.rejects(made, (error) => {
+    assert.ok(error instanceof RayitoError, String(error))
+    assert.equal(error.code, code, error.message)
+    assert.match(error.message, message)
+    assert.doesNotMatch(error.message, /\n/)
+    return true
+  })
+const classifier = (model?: string, options?: object) => pipeline('image-classification', model, options)
+
+describe('a pipeline says', () => {
+  test('which task it knows', () =>
+    rejects(
+      pipeline('text-generation' as never),
+      'PIPELINE_UNKNOWN_TASK',
+      /got `text-generation`\. Use 'image-classification'/,
+    ))
+
+  test('which option is wrong', async () => {
+    await rejects(
+      classifier(tinyVit, { dtype: 'fp16' }),
+      'INVALID_ARGUMENT',
+      /`dtype` to be 'fp32' or 'q8', got `fp16`/,
+    )
+    await rejects(classifier(tinyVit, { numThreads: 0 }), 'INVALID_ARGUMENT', /`numThreads`.*got `0`/)
+    await rejects(classifier(tinyVit, { topK: 1.5 }), 'INVALID_ARGUMENT', /`topK`.*got `1.5`/)
+    await rejects(classifier(tinyVit, { source: 'disk' }), 'INVALID_ARGUMENT', /`source`.*got `disk`/)
+    await rejects(classifier(tinyVit, { revision: '' }), 'INVALID_ARGUMENT', /`revision`/)
+    await rejects(classifier(tinyVit, 'q8' as never), 'INVALID_ARGUMENT', /`options`/)
+    await rejects(classifier(7 as never), 'INVALID_ARGUMENT', /`model`/)
+  })
+
+  test('that no model is embedded', () =>
+    rejects(classifier(undefined, { source: 'embedded' }), 'MODEL_INVALID', /No model is embedded/))
+
+  test('which file a folder lacks, and which dtypes there are', async (t) => {
+    const model = copyOfTinyVit(t)
+    rmSync(join(model, 'onnx', 'model_quantized.onnx'))
+    await rejects(
+      classifier(model, { dtype: 'q8' }),
+      'MODEL_INVALID',
+      /has no file onnx\/model_quantized\.onnx\. Use dtype 'fp32' \(onnx\/model\.onnx\)/,
+    )
+    rmSync(join(model, 'preprocessor_config.json'))
+    await rejects(classifier(model), 'MODEL_INVALID', /has no file preprocessor_config\.json/)
+    await rejects(
+      classifier(join(model, 'nowhere')),
+      'MODEL_INVALID',
+      /has no file onnx\/model\.onnx\. Choose an image-/,
+    )
+  })
+
+  test('that a model is no classifier', async (t) => {
+    const model = copyOfTinyVit(t)
+    edit(join(model, 'config.json'), (config) => {
+      delete config.id2label
+      delete config.label2id
+    })
+    await rejects(classifier(model), 'MODEL_INVALID', /has no id2label, so it is no classifier/)
+  })
+
+  test('that labels and outputs differ in number', async (t) => {
+    const model = copyOfTinyVit(t)
+    edit(join(model, 'config.json'), (config) => {
+      config.id2label = { 0: 'yes', 1: 'no' }
+    })
+    await rejects(classifier(model), 'MODEL_INVALID', /Expected 10 labels in config\.json, one for each output, got 2/)
+  })
+
+  test('that pictures are prepared in an unknown way', async (t) => {
+    const model = copyOfTinyVit(t)
+    edit(join(model, 'preprocessor_config.json'), (settings) => {
+      settings.image_processor_type = 'SamImageProcessor'
+    })
+    await rejects(classifier(model), 'MODEL_INVALID', /prepared by SamImageProcessor, which is not known/)
+  })
+
+  test('that a configuration cannot be read', async (t) => {
+    const model = copyOfTinyVit(t)
+    truncateSync(join(model, 'config.json'), 20)
+    await rejects(classifier(model), 'MODEL_INVALID', /config\.json cannot be read/)
+  })
+
+  test('that onnxruntime refuses a file', async (t) => {
+    const model = copyOfTinyVit(t)
+    truncateSync(join(model, 'onnx', 'model.onnx'), 5000)
+    await rejects(classifier(model), 'MODEL_INVALID', /onnxruntime cannot load .*model\.onnx/)
+    truncateSync(join(model, 'onnx', 'model_quantized.onnx'), 5000)
+    await rejects(
+      classifier(model, { dtype: 'q8' }),
+      'MODEL_INVALID',
+      /onnxruntime cannot load .*model_quantized\.onnx/,
+    )
+  })
+
+  test('that a model does not take pictures', async (t) => {
+    const model = copyOfTinyVit(t)
+    copyFileSync(fixture('integers', 'plain.onnx'), join(model, 'onnx', 'model.onnx'))
+    await rejects(classifier(model), 'MODEL_INVALID', /Expected one input of pixels/)
+  })
+
+  test('that a picture prepared so does not fit the model', async (t) => {
+    const model = copyOfTinyVit(t)
+    edit(join(model, 'preprocessor_config.json'), (settings) => {
+      settings.size = { height: 40, width: 40 }
+    })
+    const made = await classifier(model)
+    await rejects(made(fixture('pictures', 'colour-64x64.png')), 'MODEL_INVALID', /onnxruntime cannot run/)
+    await made.close()
+  })
+})
+
+describe('from the Hub', () => {
+  const home = mkdtempSync(join(tmpdir(), 'rayito-home-'))
+  process.env.HF_HUB_CACHE = home
+  after(() => rmSync(home, { recursive: true, force: true }))
+
+  test('a model is named by its commit, downloaded once and read by name', async () => {
+    const files = folderFiles(tinyVit)
+    const { 'onnx/model_quantized.onnx': _, ...fp32 } = files
+    const hub = await HubStandIn.start({
+      'models/owner/vit': files,
+      'models/owner/fp32': fp32,
+      'models/owner/torch': { 'config.json': '{}' },
+    })
+    try {
+      const options = { endpoint: hub.endpoint, progress: false }
+      const first = await classifier('owner/vit', options)
+      assert.match(first.revision, /^[0-9a-f]{40}$/)
+      assert.ok(!hub.requests.some(({ url }) => url.includes('model_quantized')), 'only what is needed')
+      const asked = hub.requests.length
+      const second = await classifier('owner/vit', options)
+      assert.equal(hub.requests.length, asked)
+      const picture = fixture('pictures', 'colour-64x64.png')
+      const here = await classifier(tinyVit)
+      assert.deepEqual(await second(picture), await here(picture))
+      await Promise.all([first, second, here].map((one) => one.close()))
+
+      await rejects(
+        classifier('owner/fp32', { ...options, dtype: 'q8' }),
+        'MODEL_INVALID',
+        /owner\/fp32 has no file onnx\/model_quantized\.onnx\. Use dtype 'fp32'/,
+      )
+      await rejects(
+        classifier('owner/torch', options),
+        'MODEL_INVALID',
+        /owner\/torch has no file onnx\/model\.onnx\. Choose an image-classification model/,
+      )
+      await rejects(classifier('owner/nobody', options), 'HUB_REPO_NOT_FOUND', /owner\/nobody/)
+    } finally {
+      await hub.close()
+    }
+  })
+})

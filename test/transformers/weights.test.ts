@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { seal } from '#src/transformers/weights-entry.js'
+import { copyOfTinyVit, edit, ownCache } from './fixtures.js'
+import { runProgram } from './programs.js'
+
+const { folder: cache, weights } = ownCache()
+beforeEach(() => rmSync(weights, { recursive: true, force: true }))
+
+const NOTE = /^Optimising .* for this processor, once\.$/gm
+const CLASSIFY = `
+  const clf = await pipeline('image-classification', process.env.MODEL ?? model, { dtype: process.env.DTYPE ?? 'fp32' })
+  console.log(JSON.stringify(await clf(picture)))
+`
+
+/** Classifies in a process of its own: the answer, and how often the weights were made for it. */
+async function classify(environment: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await runProgram(CLASSIFY, environment)
+  assert.equal(code, 0, stderr)
+  return { answer: stdout, made: stderr.match(NOTE)?.length ?? 0, stderr }
+}
+
+const entry = () => {
+  const names = readdirSync(weights)
+  assert.equal(names.length, 1, names.join())
+  return join(weights, names[0]!)
+}
+
+describe('optimised weights', () => {
+  test('are made once and then used', async () => {
+    const first = await classify()
+    const { mtimeMs } = statSync(entry())
+    const second = await classify()
+    assert.deepEqual([first.made, second.made], [1, 0])
+    assert.equal(second.answer, first.answer)
+    assert.equal(second.stderr, '')
+    assert.equal(statSync(entry()).mtimeMs, mtimeMs)
+  })
+
+  test('are made once when several processes ask at once', async () => {
+    const all = await Promise.all([1, 2, 3, 4].map(() => classify()))
+    assert.equal(
+      all.reduce((sum, { made }) => sum + made, 0),
+      1,
+    )
+    assert.equal(new Set(all.map(({ answer }) => answer)).size, 1)
+    entry()
+  })
+
+  test('are made once when several threads ask at once, which then share them', async (t) => {
+    const ended = await runProgram(`
+      import { Worker, isMainThread, parentPort } from 'node:worker_threads'
+      import { readFileSync } from 'node:fs'
+      if (isMainThread) {
+        const workers = [1, 2, 3].map(() => new Worker(new URL(import.meta.url)))
+        await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))))
+        const maps = process.platform === 'linux' ? readFileSync('/proc/self/maps', 'utf8') : ''
+        console.log(maps.match(/model\\.data$/gm)?.length ?? 0)
+        workers.map((worker) => worker.postMessage('end'))
+      } else {
+        const clf = await pipeline('image-classification', model)
+        const answer = await clf(picture)
+        parentPort.once('message', () => clf.close())
+        parentPort.postMessage(answer)
+      }
+    `)
+    assert.equal(ended.code, 0, ended.stderr)
+    assert.equal(ended.stderr.match(NOTE)?.length, 1)
+    entry()
+    if (process.platform !== 'linux') return t.diagnostic('whether they are mapped is seen on Linux only')
+    assert.ok(Number(ended.stdout) >= 3, `${ended.stdout} mappings of the file`)
+  })
+
+  const damages: Record<string, (folder: string) => void | Promise<void>> = {
+    'a data file cut short': (folder) => truncateSync(join(folder, 'model.data'), 5000),
+    'a missing data file': (folder) => rmSync(join(folder, 'model.data')),
+    'a missing graph': (folder) => rmSync(join(folder, 'model.onnx')),
+    'a broken manifest': (folder) => truncateSync(join(folder, 'manifest.json'), 50),
+    'a changed byte': (folder) => {
+      const file = join(folder, 'model.data')
+      const byte = readFileSync(file)[60_000]! ^ 1
+      writeSync(openSync(file, 'r+'), Uint8Array.of(byte), 0, 1, 60_000)
+    },
+    'zeros from a lost power supply, and the old time': (folder) => {
+      const file = join(folder, 'model.data')
+      const { size, mtime } = statSync(file)
+      writeFileSync(file, new Uint8Array(size))
+      utimesSync(file, mtime, mtime)
+    },
+    'a graph that onnxruntime refuses, its hashes sound': async (folder) => {
+      const { plan } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
+      writeFileSync(join(folder, 'model.onnx'), 'no graph')
+      await seal(folder, plan)
+    },
+  }
+  for (const [name, damage] of Object.entries(damages)) {
+    test(`are made anew after ${name}`, async () => {
+      const { answer } = await classify()
+      await damage(entry())
+      const again = await classify()
+      assert.deepEqual([again.made, again.answer], [1, answer])
+      assert.equal((await classify()).made, 0)
+    })
+  }
+
+  test('are used from a copy of the cache, whose times differ', async () => {
+    const { answer } = await classify()
+    const copy = join(cache, 'copy')
+    cpSync(weights, join(copy, 'weights'), { recursive: true })
+    const again = await classify({ RAYITO_CACHE: copy })
+    assert.deepEqual([again.made, again.answer], [0, answer])
+  })
+
+  test('are made anew when the model changes, and the old ones go', async (t) => {
+    const model = copyOfTinyVit(t)
+    await classify({ MODEL: model })
+    const before = entry()
+    edit(join(model, 'config.json'), (config) => {
+      config.id2label = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [i, `renamed ${i}`]))
+    })
+    const { made, answer } = await classify({ MODEL: model })
+    assert.equal(made, 1)
+    assert.match(answer, /renamed/)
+    assert.notEqual(entry(), before)
+  })
+
+  test('are kept for each dtype and each model', async (t) => {
+    await classify()
+    await classify({ DTYPE: 'q8' })
+    await classify({ MODEL: copyOfTinyVit(t) })
+    assert.equal(readdirSync(weights).length, 3)
+  })
+
+  test('are not disturbed by a draft and a lock that a killed process left', async () => {
+    await classify()
+    const path = entry()
+    rmSync(path, { recursive: true })
+    const draft = path.replace(/([^\\/]+)$/, '.$1.0123abcd')
+    mkdirSync(draft)
+    utimesSync(draft, 1, 1)
+    writeFileSync(
+      `${path}.lock`,
+      JSON.stringify({ pid: 2 ** 22 + 1, host: (await import('node:os')).hostname(), id: 'x' }),
+    )
+    assert.equal((await classify()).made, 1)
+    assert.equal(entry(), path)
+    assert.ok(!existsSync(draft))
+  })
+
+  test('are done without where the cache cannot be written, and that is said once', async () => {
+    const { answer } = await classify()
+    const file = join(cache, 'file')
+    writeFileSync(file, '')
+    for (const dtype of ['fp32', 'q8']) {
+      const plain = await classify({ RAYITO_CACHE: file, DTYPE: dtype })
+      if (dtype === 'fp32') assert.equal(plain.answer, answer)
+      assert.match(plain.stderr, /^The weights of .* cannot be kept in .*: each session has its own\.$/m)
+      assert.equal(plain.stderr.trim().split('\n').length, 1)
+    }
+    assert.equal((await classify({ RAYITO_CACHE: file, DTYPE: 'q8' })).answer, (await classify({ DTYPE: 'q8' })).answer)
+  })
+})
+
+test('a worker thread infers in place', async () => {
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    import(workerData.index).then(async ({ pipeline }) => {
+      let threads = 0
+      process.on('worker', () => threads++)
+      const clf = await pipeline('image-classification', workerData.model)
+      const other = await pipeline('image-classification', workerData.model)
+      await clf.close()
+      await other(workerData.picture)
+      await other.close()
+      parentPort.postMessage([clf.numThreads, threads])
+    })
+  `
+  const { tinyVit, fixture } = await import('./fixtures.js')
+  const workerData = {
+    index: new URL('../../../dist/transformers/index.js', import.meta.url).href,
+    model: tinyVit,
+    picture: fixture('pictures', 'colour-64x64.png'),
+  }
+  const worker = new Worker(source, { eval: true, workerData })
+  const said = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+  await worker.terminate()
+  assert.deepEqual(said, [1, 0])
+})

@@ -23,6 +23,8 @@ export interface Conclusion {
 const TIE = 0.03
 /** What is less than this share of the time did not decide anything. */
 const MINOR = 0.05
+/** How many times the measured number of pictures the figures may be carried on to. */
+const FAR = 100
 
 /**
  * What the measured numbers say: which version was fastest, by how much, what made the difference, and at what point
@@ -132,7 +134,8 @@ function flip(best: Version, order: Version[]): string {
     return { other, gain, at: (best.loadSeconds - other.loadSeconds) / gain }
   })
   const fewer = points.filter(({ gain, at }) => gain > 0 && at >= 1 && at < count).sort((x, y) => y.at - x.at)[0]
-  const more = points.filter(({ gain, at }) => gain < 0 && at > count).sort((x, y) => x.at - y.at)[0]
+  const most = count * FAR
+  const more = points.filter(({ gain, at }) => gain < 0 && at > count && at <= most).sort((x, y) => x.at - y.at)[0]
   const texts = [
     fewer &&
       `with fewer than about ${Math.round(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
@@ -140,14 +143,14 @@ function flip(best: Version, order: Version[]): string {
       `with more than about ${Math.round(more.at)} pictures ${more.other.name}, which takes less for each, would overtake ${best.name}`,
   ].filter((text) => text !== undefined)
   if (texts.length === 0)
-    return `By these figures no number of pictures would put ${behind.map(({ name }) => name).join(' or ')} ahead of ${best.name}.`
+    return `By these figures ${list(behind.map(({ name }) => name))} would stay behind ${best.name} with anything from 1 to ${most.toLocaleString('en')} pictures.`
   return `The verdict flips with the number of pictures: ${list(texts)}.`
 }
 
 /** How dear moving a picture would have to be before the version that moves none wins. */
 function flipByTransfer(best: Version, order: Version[]): string {
   const byIndex = order.find(({ name }) => name === 'C1')
-  if (!byIndex || best.name === 'C1' || best.name === 'A') return ''
+  if (!byIndex || best.name === 'A' || isTie(best, byIndex)) return ''
   const slack = (byIndex.seconds - best.seconds) / best.result.length
   return `It would also flip if handing a picture to a worker took ${milliseconds(slack)} longer than now – with pictures far larger, or over a network – since C1 moves only row numbers.`
 }
@@ -163,5 +166,6 @@ function workersText(workers: number): string {
 }
 function milliseconds(value: number): string {
   const ms = value * 1_000
-  return `${ms >= 99.5 ? ms.toFixed(0) : ms >= 0.995 ? ms.toPrecision(2) : ms.toPrecision(1)} ms`
+  if (ms < 0.01) return 'under 0.01 ms'
+  return `${ms >= 99.5 ? ms.toFixed(0) : ms >= 0.995 ? ms.toPrecision(2) : ms.toFixed(2)} ms`
 }

@@ -29,7 +29,7 @@ test('A wins: it says that sharing gained nothing, and from how many pictures on
 
 test('A wins in everything: no number of pictures flips it', () => {
   const why = text([version('A', 0.1, 10), version('B', 2, 20)], two)
-  assert.match(why, /no number of pictures would put B ahead of A/)
+  assert.match(why, /B would stay behind A with anything from 1 to 25,000 pictures/)
   assert.match(why, /one session .* classified 100 % more pictures a second than 2 workers/)
 })
 
@@ -43,7 +43,7 @@ test('when all are level nothing is said about flipping', () => {
   const why = text([version('A', 1, 20), version('B', 1, 20.1)], two)
   assert.match(why, /as good as level/)
   assert.match(why, /gained nothing/)
-  assert.doesNotMatch(why, /flips|no number of pictures/)
+  assert.doesNotMatch(why, /flips|would stay behind/)
 })
 
 test('transfer decides only where the measured moving was a good part of the time', () => {
@@ -91,6 +91,8 @@ test('whatever the numbers, what it says of them holds', () => {
         assertAhead(versions, name!, fastest, Number(count) * 0.9 - 1)
       for (const [, count, name] of why.matchAll(/more than about (\d+) pictures (\w+),/g))
         assertAhead(versions, name!, fastest, Number(count) * 1.1 + 1)
+      const behind = /By these figures (.+) would stay behind/.exec(why)?.[1]?.split(/, | and /) ?? []
+      for (const name of behind) for (const count of [1, 25_000]) assertAhead(versions, fastest, name, count)
     }),
   )
 })
@@ -101,5 +103,5 @@ function assertAhead(versions: ReturnType<typeof version>[], name: string, other
     const { loadSeconds, inferenceSeconds } = versions.find((v) => v.name === wanted)!
     return loadSeconds + (inferenceSeconds / 250) * Math.max(0, pictures)
   }
-  assert.ok(at(name) <= at(other), `${name} ${at(name)} against ${other} ${at(other)} with ${pictures}`)
+  assert.ok(at(name) <= at(other) * (1 + 1e-9), `${name} ${at(name)} against ${other} ${at(other)} with ${pictures}`)
 }

@@ -1,0 +1,13 @@
+/** Exercise 1's laboratory: the parts its notebook is made of. */
+export { getBestClassAndScore } from './best-class.js'
+export { barChart, type ChartOptions } from './chart.js'
+export { type Agreement, agreementOf, sameAnswers } from './compare.js'
+export { type Conclusion, type ConclusionOptions, conclude } from './conclusion.js'
+export { type Exercise1, exercise1, machine, saveExercise1 } from './exercise-file.js'
+export { inference, ready } from './inference.js'
+export { type EngineOptions, InferenceEngine } from './inference-engine.js'
+export { measure, type Run } from './measure.js'
+export { range, readSettings, type Settings, type VersionName } from './settings.js'
+export { ResultTable, type TableOptions } from './table.js'
+export { formatTime, time } from './time.js'
+export type { Best, Version } from './version.js'

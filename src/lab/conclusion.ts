@@ -1,3 +1,4 @@
+import { expected } from '../core/errors.js'
 import { bytes, list, percent, seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { ran, type Version } from './version.js'
@@ -28,12 +29,12 @@ const FAR = 100
 
 /**
  * What the measured numbers say: which version was fastest, by how much, what made the difference, and at what point
- * another would win. It claims nothing that the numbers do not show.
+ * another would win. It claims nothing that the numbers do not show. Throws INVALID_ARGUMENT when no version was run.
  */
-export function conclude(versions: readonly (Version | undefined)[], options: ConclusionOptions): Conclusion | null {
+export function conclude(versions: readonly (Version | undefined)[], options: ConclusionOptions): Conclusion {
   const order = ran(versions).sort((x, y) => x.seconds - y.seconds)
   const [best, second] = order
-  if (!best) return null
+  if (!best) expected('versions', 'at least one version that was run', 'none')
   const sentences = second
     ? [
         verdict(order),

@@ -7,6 +7,7 @@ export { type Exercise1, exercise1, machine, saveExercise1 } from './exercise-fi
 export { inference, ready } from './inference.js'
 export { type EngineOptions, InferenceEngine } from './inference-engine.js'
 export { measure, type Run } from './measure.js'
+export { modelBytes } from './model-bytes.js'
 export { range, readSettings, type Settings, type VersionName } from './settings.js'
 export { ResultTable, type TableOptions } from './table.js'
 export { formatTime, time } from './time.js'

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
-import { blobPath } from './cache.js'
+import { blobPath, sizeOf } from './cache.js'
 import type { Context } from './context.js'
 import { Passing } from './failures.js'
 import { ask, patiently } from './request.js'
@@ -31,10 +31,10 @@ export async function fetchBlob(context: Context, commit: string, file: RepoFile
     } finally {
       await handle.close()
     }
-    if (got === announced(file)) return rename(partial, blob)
+    if (got === announced(file)) return finish(partial, blob, file.size)
     // Damaged on the way, or on the disk since the last time: nothing of it is of use.
     bar.skip(-file.size)
-    await unlink(partial)
+    await rm(partial, { force: true })
   }
   const kind = file.sha256 ? 'sha256' : "git's id"
   throw new RayitoError(
@@ -45,6 +45,13 @@ export async function fetchBlob(context: Context, commit: string, file: RepoFile
       file: file.path,
     },
   )
+}
+
+/** Makes the blob, unless another holder of the lock just did (see lock.ts). */
+async function finish(partial: string, blob: string, size: number): Promise<void> {
+  await rename(partial, blob).catch(async (error) => {
+    if ((await sizeOf(blob)) !== size) throw error
+  })
 }
 
 const announced = (file: RepoFile) => file.sha256 ?? file.oid

@@ -56,7 +56,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     name: `${type} ${id}`,
     file: '',
     endpoint: endpointOf(options.endpoint ?? (env.HF_ENDPOINT || DEFAULTS.endpoint)),
-    token: tokenOf(options.token ?? (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN)),
+    token: tokenOf(options.token ?? (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN || undefined)),
     offline,
     refresh: (options.refresh ?? false) && !offline,
     fetch: options.fetch ?? fetch,
@@ -102,7 +102,7 @@ const isSet = (value: string | undefined) => /^(1|on|yes|true)$/i.test(value ?? 
 function tokenOf(given: string | undefined): Context['token'] {
   let token: Promise<string | undefined> | undefined
   return () => {
-    token ??= given ? Promise.resolve(given) : savedToken()
+    token ??= given === undefined ? savedToken() : Promise.resolve(given)
     return token
   }
 }

@@ -21,6 +21,9 @@ export async function cachedListing(context: Context): Promise<{ commit: string 
   return { commit, listing: commit ? await readListing(context, commit) : null }
 }
 
+/** What a snapshot in the cache makes up for: nobody to ask for a listing, or no place to keep it. */
+const SURMOUNTABLE = new Set<string>(['HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
+
 /** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds: `unsure`, and why. */
 export async function listingOf(context: Context): Promise<Listing & { unsure?: RayitoError }> {
   const { commit, listing } = await cachedListing(context)
@@ -30,7 +33,7 @@ export async function listingOf(context: Context): Promise<Listing & { unsure?: 
     try {
       return await fetchListing(context)
     } catch (error) {
-      if (!(error instanceof RayitoError) || error.code !== 'HUB_UNREACHABLE') throw error
+      if (!(error instanceof RayitoError) || !SURMOUNTABLE.has(error.code)) throw error
       failure = error
     }
   }
@@ -53,7 +56,7 @@ async function fetchListing(context: Context): Promise<Listing> {
     await keepListing(context, listing)
     return listing
   }
-  return withLock(lock, work, context).catch((error) => {
+  return withLock(lock, work, { signal: context.signal }).catch((error) => {
     throw diskFailure(context, '', error)
   })
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -50,34 +50,29 @@ async function acquire(path: string, holder: string, { signal, waiting, stale = 
     if (await create(path, holder)) return
     const other = await read(path)
     const found = await stat(path).catch(() => null)
-    if (other === null || found === null) continue
     // Only this process's own clock is asked: machines that share a folder may differ in theirs.
-    if (found.mtimeMs !== touched) [touched, since] = [found.mtimeMs, performance.now()]
-    if (isGone(other) || performance.now() - since > stale) await takeAway(path, other)
-    else {
-      await waiting?.()
-      await sleep(Math.min(25 * 1.5 ** look, 500) * (0.75 + Math.random() / 2), undefined, { signal }).catch(
-        rethrowAborted(signal),
-      )
-    }
+    if (found && found.mtimeMs !== touched) [touched, since] = [found.mtimeMs, performance.now()]
+    if (found && (isGone(other) || performance.now() - since > stale)) await takeAway(path, other)
+    else await waiting?.()
+    const pause = Math.min(25 * 1.5 ** look, 500) * (0.75 + Math.random() / 2)
+    await sleep(pause, undefined, { signal }).catch(rethrowAborted(signal))
   }
 }
 
 /** Whole from the first moment: written aside, then linked into place, which fails where a lock is. */
 async function create(path: string, holder: string): Promise<boolean> {
   const draft = `${path}.${randomUUID().slice(0, 8)}`
-  await writeFile(draft, holder)
   try {
-    await link(draft, path)
+    await writeFile(draft, holder)
+    // Where the file system has no hard links, the name alone must do.
+    await link(draft, path).catch((error) => {
+      if (error.code === 'EEXIST') throw error
+      return writeFile(path, holder, { flag: 'wx' })
+    })
     return true
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'EEXIST') return false
-    // A file system without hard links: the name alone must do.
-    return await writeFile(path, holder, { flag: 'wx' }).then(
-      () => true,
-      () => false,
-    )
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
   } finally {
     await unlink(draft).catch(() => {})
   }
@@ -86,9 +81,9 @@ async function create(path: string, holder: string): Promise<boolean> {
 const read = (path: string) => readFile(path, 'utf8').catch(() => null)
 
 /** Whether the holder was a process of this machine that has ended. */
-function isGone(holder: string): boolean {
+function isGone(holder: string | null): boolean {
   try {
-    const { pid, host } = JSON.parse(holder) as { pid: number; host: string }
+    const { pid, host } = JSON.parse(holder ?? '') as { pid: number; host: string }
     if (host !== hostname()) return false
     process.kill(pid, 0)
     return false
@@ -97,15 +92,20 @@ function isGone(holder: string): boolean {
   }
 }
 
-/** Removes the lock of `other`, and of nobody who took it meanwhile: what was moved aside by mistake is put back. */
-async function takeAway(path: string, other: string): Promise<void> {
-  const aside = `${path}.${randomUUID().slice(0, 8)}`
+/** Removes the lock of `other` and of nobody who took it meanwhile: who looks and removes does so alone. */
+async function takeAway(path: string, other: string | null): Promise<void> {
+  const guard = `${path}.takeover`
+  if (!(await create(guard, ''))) {
+    const since = await stat(guard).then(({ mtimeMs }) => mtimeMs, Date.now)
+    if (Date.now() - since > 6 * STALE) await unlink(guard).catch(() => {})
+    return
+  }
   try {
-    await rename(path, aside)
-    if ((await read(aside)) !== other) await link(aside, path)
-  } catch {
-    // Another was faster.
+    if ((await read(path)) === other) await unlink(path)
+  } catch (error) {
+    // Windows refuses while another reads it: at the next look, then.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && process.platform !== 'win32') throw error
   } finally {
-    await unlink(aside).catch(() => {})
+    await unlink(guard).catch(() => {})
   }
 }

@@ -77,14 +77,18 @@ async function send(context: Context, url: URL, init: RequestInit): Promise<Resp
   return new Response(body, response)
 }
 
-/** Waits for the other side, not longer than it may be silent. */
-async function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () => Promise<T>): Promise<T> {
-  const timer = setTimeout(() => silence.abort(new Passing(`nothing for ${idleTimeout / 1000} s`)), idleTimeout)
-  try {
-    return await wait()
-  } finally {
-    clearTimeout(timer)
-  }
+/** Waits for the other side, not longer than it may be silent; not even for a `fetch` that heeds no signal. */
+function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const error = new Passing(`nothing for ${idleTimeout / 1000} s`)
+      reject(error)
+      silence.abort(error)
+    }, idleTimeout)
+    wait()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
+  })
 }
 
 /** What fetch throws says little ("fetch failed"); its cause says what happened. */

@@ -41,7 +41,7 @@ export interface HubOptions {
    */
   endpoint?: string
   /**
-   * Sent to the endpoint's host only, never along a redirect.
+   * Sent to the endpoint's host only, never along a redirect. '' sends none.
    * @default HF_TOKEN, else what `hf auth login` left in HF_HOME/token
    */
   token?: string
@@ -53,7 +53,8 @@ export interface HubOptions {
    */
   offline?: boolean
   /**
-   * Ask the Hub where a branch or tag points to now, instead of believing the cache.
+   * Ask the Hub where a branch or tag points to now, instead of believing the cache; without an answer it is an error.
+   * Of no effect when offline.
    * @default false
    */
   refresh?: boolean

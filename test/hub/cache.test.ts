@@ -207,6 +207,19 @@ test('without a listing and with the Hub out of reach, takes what the snapshot h
   await assert.rejects(hubFile(DATASET, 'README.md', options), { code: 'HUB_UNREACHABLE' })
 })
 
+test('uses what came without a listing in a cache that cannot be written', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { options } = await setup(t)
+  const { folder } = await download(DATASET, parquet, options)
+  rmSync(join(options.cacheDir, 'datasets--owner--pictures/trees'), { recursive: true })
+  rmSync(join(options.cacheDir, '.locks'), { recursive: true })
+  writeFileSync(join(options.cacheDir, '.locks'), '')
+  const found = await download(DATASET, parquet, options)
+  assert.deepEqual([found.folder, found.files.length], [folder, 2])
+  await assert.rejects(hubFile(DATASET, 'README.md', options), { code: 'HUB_CACHE_READONLY' })
+})
+
 test('gives a file its path where links are refused, too', async (t) => {
   const { options } = await setup(t)
   const { commit, folder } = await download(DATASET, () => false, options)

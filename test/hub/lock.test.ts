@@ -75,3 +75,26 @@ test('what is no lock of ours is taken over, too', async (t) => {
   writeFileSync(path, '')
   assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
 })
+
+test('a folder that cannot be written is an error, not a wait', async (t) => {
+  const file = join(temporary(t), 'file')
+  writeFileSync(file, '')
+  await assert.rejects(
+    withLock(join(file, 'a'), async () => {}),
+    { code: /ENOTDIR|EEXIST|ENOENT/ },
+  )
+})
+
+test('of many that find a lock left behind, one at a time takes it', async (t) => {
+  const path = join(temporary(t), 'a')
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
+  writeFileSync(path, JSON.stringify({ pid, host: hostname(), id: 'x' }))
+  let inside = 0
+  const work = async () => {
+    assert.equal(++inside, 1)
+    await new Promise((go) => setImmediate(go))
+    inside--
+  }
+  await Promise.all(Array.from({ length: 8 }, () => withLock(path, work)))
+  assert.deepEqual(readdirSync(join(path, '..')), [])
+})

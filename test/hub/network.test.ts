@@ -271,6 +271,32 @@ test('a server that takes connections and says nothing is given up', async (t) =
   assert.equal(asked, 1)
 })
 
+test('not even a fetch that heeds no signal holds it', async (t) => {
+  const { options } = await setup(t)
+  const deaf: typeof fetch = () => new Promise(() => {})
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, fetch: deaf, idleTimeout: 20 }), {
+    code: 'HUB_UNREACHABLE',
+  })
+})
+
+test('asks again for a listing that is cut', async (t) => {
+  const { hub, options } = await setup(t)
+  let cuts = 0
+  const cutting: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    if (!String(input).includes('/tree/') || cuts++ > 1) return response
+    const [half] = (await response.text()).split('data/')
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(half)),
+      pull: (controller) =>
+        controller.error(Object.assign(new TypeError('terminated'), { cause: { code: 'ECONNRESET' } })),
+    })
+    return new Response(body, response)
+  }
+  assert.ok(await hubFile(DATASET, TRAIN, { ...options, fetch: cutting }))
+  assert.equal(hub.lookups.length, 4)
+})
+
 test('an answer that is not the Hub’s is called so', async (t) => {
   const { hub, options } = await setup(t)
   hub.faults.login = true

@@ -273,6 +273,8 @@ export class ThreadWorker {
    */
   async stop(): Promise<void> {
     this.closing = true
+    // Whoever waits for its end holds the process until then.
+    if (this.#alive) this.#thread.ref()
     this.gate.close()
     while (this.#alive && !(await this.gate.empty())) {
       // A thread that is stopped inside native code takes the process with it: wait on, the event loop stays free.

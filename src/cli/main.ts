@@ -30,7 +30,7 @@ async function main(): Promise<number> {
 }
 
 function exitCode(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 || error.code === 'commander.help' ? 0 : 2
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof RayitoError) {
     process.stderr.write(`rayito: ${error.message}\n`)
     if (error.code === 'NOTEBOOK_STOPPED') return 130

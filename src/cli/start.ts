@@ -4,10 +4,13 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
+import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, SOURCES, VERSIONS } from '../lab/settings.js'
 import { cellLines } from './cell-lines.js'
+import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
 interface StartOptions {
@@ -39,7 +42,7 @@ export function startCommand(): Command {
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
-    .option('--actors <n>', 'how many actors (default: one a core)', count(1_024))
+    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core)', count(1_024))
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
     .allowExcessArguments(false)
@@ -49,9 +52,15 @@ export function startCommand(): Command {
 async function start(options: StartOptions): Promise<void> {
   const out = resolve('out')
   mkdirSync(out, { recursive: true })
-  const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: out }
+  const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
+  rmSync(join(out, EXERCISE_FILE), { force: true })
   for (const notebook of chosen(options.notebook)) await execute(notebook, out, env, signal)
+  const exercise = readExercise1(out)
+  if (!exercise) return
+  const { stdout } = process
+  const columns = Math.min(stdout.columns || 80, 100)
+  stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
 }
 
 async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
@@ -60,12 +69,14 @@ async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, si
   for (const old of [output, page]) rmSync(old, { force: true })
   const lines = cellLines(basename(notebook), process.stdout)
   try {
-    const executed = await runNotebook({ notebook, output, cwd: FOLDER, env, signal, onCell: lines.onCell })
-    await writeFile(page, notebookToHtml(executed, { folder: FOLDER }))
+    await runNotebook({ notebook, output, cwd: FOLDER, env, signal, onCell: lines.onCell })
   } finally {
     lines.end()
-    if (existsSync(output)) process.stdout.write(`Notebook with outputs: ${relative('', output)}\n`)
-    if (existsSync(page)) process.stdout.write(`The same as a page: ${relative('', page)}\n`)
+    // Also what a failure left: it is easier to read there than in a terminal.
+    if (existsSync(output)) {
+      await writeFile(page, notebookToHtml(await readNotebook(output), { folder: FOLDER }))
+      process.stdout.write(`Executed notebook: ${relative('', output)}, as a page: ${relative('', page)}\n`)
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { join } from 'node:path'
 import { expected } from '../core/errors.js'
 
 export type VersionName = 'A' | 'B' | 'C1' | 'C2'
@@ -25,7 +25,7 @@ export interface Settings {
   actors: number
   /** A cluster's address, RAY_ADDRESS. @default undefined: this machine */
   address: string | undefined
-  /** Folder of what the notebook leaves behind, RAYITO_OUT. @default ../out, seen from the notebook */
+  /** Folder of what the notebook leaves behind, as seen from the notebook, RAYITO_OUT. @default ../out */
   out: string
 }
 
@@ -50,7 +50,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     versions: versionList(env.RAYITO_VERSIONS),
     actors: whole('RAYITO_ACTORS', env.RAYITO_ACTORS, availableParallelism(), 1_024),
     address: env.RAY_ADDRESS || undefined,
-    out: env.RAYITO_OUT || resolve('..', 'out'),
+    out: env.RAYITO_OUT || join('..', 'out'),
   }
 }
 

@@ -15,7 +15,7 @@ export const STYLE = `
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif; }
-main, nav { max-width: 54rem; margin: 0 auto; padding: 0 1.25rem; }
+main, nav { max-width: 56rem; margin: 0 auto; padding: 0 1.25rem; }
 main { padding-bottom: 4rem; }
 nav { padding-top: 1rem; font-size: .9rem; color: var(--soft); }
 nav ol { margin: .4rem 0; padding-left: 1.4rem; }
@@ -36,7 +36,7 @@ figcaption, .caption { color: var(--soft); font-size: .9rem; }
 pre, code, kbd { font-family: ui-monospace, "Cascadia Code", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace; }
 code { font-size: .9em; }
 :not(pre) > code { background: var(--panel); border: 1px solid var(--line); border-radius: .25rem; padding: .05em .3em; overflow-wrap: break-word; }
-pre { margin: 0; font-size: .85rem; line-height: 1.5; overflow-x: auto; tab-size: 2; }
+pre { margin: 0; font-size: .82rem; line-height: 1.5; overflow-x: auto; tab-size: 2; }
 pre code { font-size: inherit; }
 .text pre { margin: 1em 0; }
 pre.code { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .75rem .9rem; }

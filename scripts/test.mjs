@@ -1,0 +1,22 @@
+// Runs the built tests: all, or those whose path contains one of the arguments (npm test -- lab hub/cache).
+// Node 20's runner takes no patterns and newer ones no folders, and cmd.exe expands neither: so the files are listed here.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const wanted = process.argv.slice(2)
+const files = readdirSync(join(root, 'test'), { recursive: true })
+  .map((path) => String(path).replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => path.includes(part))))
+  .map((path) => join('.build', 'test', path.replace(/\.ts$/, '.js')))
+  .filter((path) => existsSync(join(root, path)))
+  .sort()
+if (files.length === 0) {
+  console.error(`No test matches ${wanted.join(' ')}`)
+  process.exit(1)
+}
+const options = ['--test', '--test-concurrency=2', '--test-reporter=spec']
+const { status } = spawnSync(process.execPath, [...options, ...files], { cwd: root, stdio: 'inherit' })
+process.exit(status ?? 1)

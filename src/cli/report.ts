@@ -1,0 +1,42 @@
+import type { Exercise1 } from '../lab/exercise-file.js'
+import { ResultTable } from '../lab/table.js'
+
+interface ReportOptions {
+  /** Whether to colour. */
+  colour: boolean
+  /** Columns of the terminal. @default 80 */
+  columns?: number
+}
+
+/** What exercise 1 found, for a terminal: its machine, its table with the fastest version marked, and the conclusion. */
+export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOptions): string {
+  const { machine, versions, agreement, indices, model, dtype } = exercise
+  const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const [heads, ...rows] = String(new ResultTable(versions, { cores: machine.cores })).split('\n')
+  const table = rows.map((row, i) => (versions[i]!.name === exercise.fastest ? paint(32, row) : row))
+  const agree =
+    versions.length < 2
+      ? ''
+      : `The versions ${agreement.sameClasses ? 'agree' : 'DISAGREE'}: largest difference of a score ${agreement.maxScoreDifference.toExponential(1)}.`
+  const what = `${indices.count} pictures, ${model} (${dtype}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`
+  return [
+    ...wrap(what, columns).map((line) => paint(2, line)),
+    '',
+    paint(1, heads!),
+    ...table,
+    '',
+    ...wrap([agree, exercise.why].filter(Boolean).join(' '), columns),
+    '',
+  ].join('\n')
+}
+
+/** A text in lines of at most so many characters, broken between words. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { RayitoError } from '#src/core/errors.js'
+import { Image } from '#src/datasets/index.js'
+import { PICTURES } from './support.js'
+
+const pictures = [
+  'colour-420.jpg',
+  'colour-444-progressive.jpg',
+  'cmyk.jpg',
+  'palette.png',
+  'alpha.png',
+  'alpha.webp',
+  'offset.gif',
+]
+const files = new Map(pictures.map((file) => [file, readFileSync(join(PICTURES, file))]))
+
+/** A picture or one of our errors: anything else, a crash or a hang included, fails the test. */
+async function tryOpen(bytes: Uint8Array): Promise<void> {
+  try {
+    const image = await Image.open(bytes, { maxPixels: 1e6 })
+    assert.equal(image.data.length, image.width * image.height * image.channels)
+  } catch (error) {
+    assert.ok(error instanceof RayitoError && error.code.startsWith('IMAGE_'), String(error))
+  }
+}
+
+describe('whatever the bytes are, there is a picture or a clear error', () => {
+  test('cut anywhere', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...pictures), fc.double({ min: 0, max: 1, noNaN: true }), async (file, part) => {
+        const whole = files.get(file)!
+        await tryOpen(whole.subarray(0, Math.floor(part * whole.length)))
+      }),
+    )
+  })
+
+  test('with bytes changed', async () => {
+    const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), to: fc.nat(255) })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...pictures),
+        fc.array(change, { minLength: 1, maxLength: 8 }),
+        async (file, changes) => {
+          const bytes = Uint8Array.from(files.get(file)!)
+          for (const { at, to } of changes) bytes[Math.min(bytes.length - 1, Math.floor(at * bytes.length))] = to
+          await tryOpen(bytes)
+        },
+      ),
+    )
+  })
+
+  test('noise behind a true beginning', async () => {
+    const beginnings = pictures.map((file) => files.get(file)!.subarray(0, 40))
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...beginnings), fc.uint8Array({ maxLength: 200 }), async (beginning, noise) => {
+        await tryOpen(Buffer.concat([beginning, noise]))
+      }),
+    )
+  })
+})

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { createReadStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import { serialize } from '#src/core/travel.js'
+import { reviveImage } from '#src/datasets/image.js'
+import { Image } from '#src/datasets/index.js'
+import { PICTURES, temporary } from './support.js'
+
+const path = join(PICTURES, 'colour.png')
+const bytes = readFileSync(path)
+
+/** Four pixels in a row, of as many channels. */
+const strip = (channels: 1 | 3 | 4) =>
+  new Image(
+    Uint8Array.from({ length: 4 * channels }, (_, i) => i * 15),
+    4,
+    1,
+  )
+
+describe('Image.open', () => {
+  test('takes bytes, a path, a file URL, a Blob and streams', async () => {
+    const { data } = await Image.open(path)
+    const sources = [
+      bytes,
+      new Uint8Array(bytes).buffer,
+      pathToFileURL(path),
+      pathToFileURL(path).href,
+      new Blob([bytes]),
+      createReadStream(path),
+      Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]),
+      new Blob([bytes]).stream(),
+    ]
+    for (const source of sources) assert.deepEqual((await Image.open(source)).data, data)
+  })
+
+  test('judges by the bytes, not by the name', async (t) => {
+    const folder = temporary(t)
+    const image = await Image.open(path)
+    await image.save(join(folder, 'a.jpg'))
+    const renamed = readFileSync(join(folder, 'a.jpg'))
+    assert.equal((await Image.open(renamed)).width, image.width)
+    await assert.rejects(Image.open(Buffer.from('<svg width="9" height="9"></svg>')), {
+      code: 'IMAGE_INVALID',
+      message: 'Expected a picture, got 32 bytes that begin with 0x3c73766720776964. Give PNG, JPEG, WebP or GIF.',
+    })
+  })
+
+  test('says what is wrong with the source', async () => {
+    await assert.rejects(Image.open(join(PICTURES, 'none.png')), {
+      code: 'IMAGE_NOT_FOUND',
+      message: /none\.png, got ENOENT/,
+    })
+    await assert.rejects(Image.open('https://example.org/cat.jpg'), {
+      code: 'INVALID_ARGUMENT',
+      message: /got the address https:\/\/example\.org\/cat\.jpg\. Fetch it first/,
+    })
+    await assert.rejects(Image.open(17 as never), {
+      code: 'INVALID_ARGUMENT',
+      message: /`source`.* got `17` \(number\)/,
+    })
+    await assert.rejects(Image.open(new Uint8Array()), { code: 'IMAGE_INVALID', message: /got no bytes/ })
+  })
+
+  test('tells a picture that was cut short from one that is damaged', async () => {
+    for (const file of ['colour.png', 'colour-420.jpg', 'lossy.webp', 'palette.gif']) {
+      const whole = readFileSync(join(PICTURES, file))
+      await assert.rejects(Image.open(whole.subarray(0, whole.length >> 1)), { code: 'IMAGE_TRUNCATED' }, file)
+    }
+    const damaged = Uint8Array.from(bytes)
+    damaged.fill(0, 60, 300)
+    await assert.rejects(Image.open(damaged), { code: 'IMAGE_INVALID' })
+  })
+
+  test('refuses a picture of too many pixels before it is unfolded', async () => {
+    // A PNG whose header promises 60,000 × 60,000 pixels and which holds none.
+    const bomb = Buffer.from(bytes)
+    bomb.writeUInt32BE(60_000, 16)
+    bomb.writeUInt32BE(60_000, 20)
+    bomb.writeUInt32BE(crc(bomb.subarray(12, 29)), 29)
+    await assert.rejects(Image.open(bomb), {
+      code: 'IMAGE_TOO_LARGE',
+      message: /^Expected a picture of at most 89,478,485 pixels, got 60000×60000\. Raise the maxPixels option/,
+    })
+    await assert.rejects(Image.open(path, { maxPixels: 34 * 26 - 1 }), { code: 'IMAGE_TOO_LARGE' })
+    assert.equal((await Image.open(path, { maxPixels: 34 * 26 })).width, 34)
+    await assert.rejects(Image.open(path, { maxPixels: 0 }), { code: 'INVALID_ARGUMENT' })
+  })
+})
+
+function crc(part: Uint8Array): number {
+  let value = -1
+  for (const byte of part) {
+    value ^= byte
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
+  }
+  return ~value >>> 0
+}
+
+describe('Image', () => {
+  test('has one, three or four channels', () => {
+    assert.deepEqual([strip(1).mode, strip(3).mode, strip(4).mode], ['L', 'RGB', 'RGBA'])
+    assert.equal(Image.fromPixels(new Uint8Array(6), 1, 2).channels, 3)
+    const message = /Expected `data.length` to be 1, 3 or 4 samples for each of 2×2 pixels, got `8`/
+    assert.throws(() => new Image(new Uint8Array(8), 2, 2), { code: 'INVALID_ARGUMENT', message })
+    assert.throws(() => new Image(new Uint8Array(0), 0, 2), { code: 'INVALID_ARGUMENT', message: /`width`/ })
+  })
+
+  test('toRgb repeats grey and drops alpha', () => {
+    assert.deepEqual([...strip(1).toRgb().data], [0, 0, 0, 15, 15, 15, 30, 30, 30, 45, 45, 45])
+    assert.deepEqual([...strip(4).toRgb().data], [0, 15, 30, 60, 75, 90, 120, 135, 150, 180, 195, 210])
+    const rgb = strip(3)
+    assert.equal(rgb.toRgb(), rgb)
+  })
+
+  test('toPng keeps every sample', async () => {
+    for (const channels of [1, 3, 4] as const) {
+      const image = strip(channels)
+      const again = await Image.open(await image.toPng())
+      assert.deepEqual([again.mode, again.data], [image.mode, new Uint8Array(image.data)])
+    }
+  })
+
+  test('save writes what the extension says', async (t) => {
+    const folder = temporary(t)
+    const image = await Image.open(path)
+    for (const [name, beginning] of Object.entries({
+      'a.png': '89504e47',
+      'b.JPG': 'ffd8ff',
+      'c.jpeg': 'ffd8ff',
+      'd.webp': '52494646',
+    })) {
+      await image.save(join(folder, name))
+      const written = readFileSync(join(folder, name))
+      assert.ok(written.toString('hex').startsWith(beginning), name)
+      assert.equal((await Image.open(written)).height, image.height)
+    }
+    await image.save(pathToFileURL(join(folder, 'e.png')))
+    assert.deepEqual((await Image.open(join(folder, 'e.png'))).data, image.data)
+    await strip(4).save(join(folder, 'f.jpg'))
+    assert.equal((await Image.open(join(folder, 'f.jpg'))).mode, 'RGB')
+    await strip(1).save(join(folder, 'g.jpg'))
+    assert.equal((await Image.open(join(folder, 'g.jpg'))).mode, 'L')
+    await assert.rejects(image.save(join(folder, 'h.bmp')), {
+      code: 'INVALID_ARGUMENT',
+      message: /to end in \.png.* got `\.bmp`/,
+    })
+  })
+
+  test('prints its mode and size', () => {
+    assert.equal(inspect(strip(3)), '<Image mode=RGB size=4x1>')
+    assert.equal(inspect({ image: strip(1), label: 7 }), '{ image: <Image mode=L size=4x1>, label: 7 }')
+  })
+
+  test('crosses in shared memory, copied once', async () => {
+    const image = await Image.open(path)
+    const { data } = image
+    const first = image[serialize]()
+    const second = image[serialize]()
+    const sent = first.data as { data: Uint8Array; width: number; height: number }
+    assert.ok(sent.data.buffer instanceof SharedArrayBuffer)
+    assert.equal((second.data as typeof sent).data.buffer, sent.data.buffer)
+    assert.deepEqual(new Uint8Array(image.data), data)
+    const other = reviveImage(structuredClone(sent))
+    assert.equal(other.data[0], data[0])
+    assert.deepEqual([other.width, other.height, other.mode], [34, 26, 'RGB'])
+    assert.deepEqual((await other.resize(5, 3)).data, (await image.resize(5, 3)).data)
+    assert.deepEqual((await Image.open(await other.toPng())).data, data)
+  })
+})
+
+describe('in a notebook', () => {
+  const shown: string[] = []
+  const kernel = globalThis as { __tslab__?: unknown }
+  const pretend = () => {
+    kernel.__tslab__ = { require: () => ({ display: { html: (text: string) => shown.push(text) } }) }
+  }
+  afterEach(() => {
+    delete kernel.__tslab__
+    shown.length = 0
+  })
+
+  test('a picture shows itself as the value of a cell, larger than a stamp', async () => {
+    pretend()
+    const image = await Image.open(path)
+    assert.equal(inspect(image), '<Image mode=RGB size=34x26>')
+    assert.equal(shown.length, 1)
+    assert.match(
+      shown[0]!,
+      /^<img alt="34×26 picture" style="width:160px;.*image-rendering:pixelated" src="data:image\/png;base64,/,
+    )
+    const png = Buffer.from(/base64,([^"]+)/.exec(shown[0]!)![1]!, 'base64')
+    assert.deepEqual((await Image.open(png)).data, image.data)
+  })
+
+  test('inside another value it is text only', () => {
+    pretend()
+    inspect([strip(3)])
+    assert.equal(shown.length, 0)
+  })
+
+  test('display shows it anywhere', () => {
+    pretend()
+    strip(3).display()
+    assert.equal(shown.length, 1)
+  })
+})

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { RESIZE_FILTERS, resize } from '#src/datasets/index.js'
+
+const side = fc.integer({ min: 1, max: 24 })
+const picture = fc
+  .tuple(side, side, fc.constantFrom(1, 3, 4))
+  .chain(([width, height, channels]) =>
+    fc
+      .uint8Array({ minLength: width * height * channels, maxLength: width * height * channels })
+      .map((data) => ({ width, height, channels, data })),
+  )
+const filter = fc.constantFrom(...RESIZE_FILTERS)
+const gentle = fc.constantFrom('nearest', 'box', 'bilinear', 'hamming' as const)
+
+describe('resize', () => {
+  test('leaves one colour as it is', () => {
+    fc.assert(
+      fc.property(side, side, side, side, fc.nat(255), filter, (width, height, w, h, value, by) => {
+        const data = new Uint8Array(width * height).fill(value)
+        assert.deepEqual(resize(data, width, height, 1, w, h, by), new Uint8Array(w * h).fill(value))
+      }),
+    )
+  })
+
+  test('makes nothing brighter or darker than it was with filters that have no negative lobes', () => {
+    fc.assert(
+      fc.property(picture, side, side, gentle, ({ data, width, height, channels }, w, h, by) => {
+        const resized = resize(data, width, height, channels, w, h, by)
+        assert.ok(Math.min(...resized) >= Math.min(...data))
+        assert.ok(Math.max(...resized) <= Math.max(...data))
+      }),
+    )
+  })
+
+  test('treats each channel by itself', () => {
+    fc.assert(
+      fc.property(picture, side, side, filter, ({ data, width, height, channels }, w, h, by) => {
+        const together = resize(data, width, height, channels, w, h, by)
+        for (let c = 0; c < channels; c++) {
+          const pick = (samples: Uint8Array) => samples.filter((_, i) => i % channels === c)
+          assert.deepEqual(pick(together), resize(pick(data), width, height, 1, w, h, by))
+        }
+      }),
+    )
+  })
+
+  test('gives a copy where the size stays, and never writes to what it was given', () => {
+    fc.assert(
+      fc.property(picture, side, side, filter, ({ data, width, height, channels }, w, h, by) => {
+        const before = data.slice()
+        const same = resize(data, width, height, channels, width, height, by)
+        assert.deepEqual(same, data)
+        assert.notEqual(same.buffer, data.buffer)
+        assert.equal(resize(data, width, height, channels, w, h, by).length, w * h * channels)
+        assert.deepEqual(data, before)
+      }),
+    )
+  })
+
+  test('mirrors as the picture is mirrored when it halves', () => {
+    const data = Uint8Array.from({ length: 16 * 8 }, (_, i) => (i * 37) % 256)
+    const mirrored = data.slice()
+    for (let y = 0; y < 8; y++) mirrored.subarray(y * 16, y * 16 + 16).reverse()
+    const half = resize(data, 16, 8, 1, 8, 4, 'lanczos')
+    const other = resize(mirrored, 16, 8, 1, 8, 4, 'lanczos')
+    for (let y = 0; y < 4; y++) other.subarray(y * 8, y * 8 + 8).reverse()
+    assert.deepEqual(other, half)
+  })
+
+  test('takes shared memory', () => {
+    const data = new Uint8Array(new SharedArrayBuffer(12)).fill(9)
+    assert.deepEqual(resize(data, 2, 2, 3, 1, 1), Uint8Array.of(9, 9, 9))
+  })
+
+  test('says which argument is wrong', () => {
+    const data = new Uint8Array(12)
+    const wrong: [RegExp, () => unknown][] = [
+      [/Expected `width` to be a whole number of pixels from 1 up, got `0`/, () => resize(data, 2, 2, 3, 0, 1)],
+      [/Expected `height` to be .* got `1.5`/, () => resize(data, 2, 2, 3, 1, 1.5)],
+      [/Expected `width × height` to be at most/, () => resize(data, 2, 2, 3, 100_000, 100_000)],
+      [/Expected `data.length` to be 3×2×3 samples, got `12`/, () => resize(data, 3, 2, 3, 1, 1)],
+      [
+        /Expected `filter` to be one of nearest, lanczos, .* got `cubic`/,
+        () => resize(data, 2, 2, 3, 1, 1, 'cubic' as never),
+      ],
+    ]
+    for (const [message, call] of wrong) assert.throws(call, { code: 'INVALID_ARGUMENT', message })
+  })
+})

@@ -16,6 +16,9 @@ export interface ImageRow {
 /** A function from a row (and its index) to the columns it adds or replaces. */
 export type RowFunction<In, Out> = (row: In, index: number) => Out | Promise<Out>
 
+/** A row with the columns of `Out` added or replaced. */
+export type Mapped<Row, Out> = { [Name in keyof Row as Name extends keyof Out ? never : Name]: Row[Name] } & Out
+
 interface View {
   /** Rows of the source in the order of this data set; null for all as they are. */
   indices: Uint32Array | null
@@ -35,7 +38,7 @@ export class Dataset<Row extends object = ImageRow> {
   readonly #source: Source
   readonly #view: View
 
-  /** @internal Made by loadDataset. */
+  /** Made by loadDataset. */
   constructor(source: Source, view: View = { indices: null, maps: [], features: source.features }) {
     this.#source = source
     this.#view = view
@@ -93,7 +96,7 @@ export class Dataset<Row extends object = ImageRow> {
    * through all rows at once, it is applied to a row each time that row is read (as that of an `IterableDataset`), and
    * `features` tells of the columns as they were before.
    */
-  map<Out extends object>(fn: RowFunction<Row, Out>): Dataset<Omit<Row, keyof Out> & Out> {
+  map<Out extends object>(fn: RowFunction<Row, Out>): Dataset<Mapped<Row, Out>> {
     if (typeof fn !== 'function') expected('fn', 'a function from a row to columns', fn)
     const maps = [...this.#view.maps, fn as RowFunction<never, object>]
     return new Dataset(this.#source, { ...this.#view, maps })

@@ -35,7 +35,11 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
     const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true })
     const size = { width: info.width, height: info.height }
     if (space === 'cmyk') return { data: fromCmyk(data), ...size, channels: 3 }
-    return { data, ...size, channels: info.channels as 1 | 3 | 4 }
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
+      ...size,
+      channels: info.channels as 1 | 3 | 4,
+    }
   } catch (error) {
     if (error instanceof RayitoError) throw error
     throw isCutShort(bytes) ? truncated(bytes, error) : invalid(bytes, error)
@@ -68,12 +72,12 @@ async function gif(sharp: typeof import('sharp').default, bytes: Uint8Array, inp
   const isTransparent = frame !== null && frame.transparent !== null
   const alpha = isTransparent ? (await rawOf(sharp(bytes, input).ensureAlpha())).data : null
   const channels = alpha ? 4 : 3
-  const pixels = alpha ?? data
+  const pixels = new Uint8Array(width * height * channels)
   for (let y = 0, i = 0, o = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i += 3, o += channels) {
       const inside = !frame || (x >= frame.left && x < frame.right && y >= frame.top && y < frame.bottom)
       for (let c = 0; c < 3; c++) pixels[o + c] = inside ? data[i + c]! : frame.around[c]!
-      if (alpha && !inside) alpha[o + 3] = 0
+      if (alpha) pixels[o + 3] = inside ? alpha[o + 3]! : 0
     }
   }
   return { data: pixels, width, height, channels }

@@ -124,6 +124,7 @@ export class Image {
     // sharp takes no shared memory, and JPEG no alpha: it is dropped, as toRgb() does.
     const { data, width, height, channels } = kind === '.webp' || this.channels === 1 ? this : this.toRgb()
     const picture = sharp(new Uint8Array(data), { raw: { width, height, channels } })
+    if (channels === 1) picture.toColourspace('b-w')
     return kind === '.webp' ? picture.webp().toBuffer() : picture.jpeg().toBuffer()
   }
 

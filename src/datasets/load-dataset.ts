@@ -94,8 +94,9 @@ interface Found {
 
 /** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
 async function localPath(name: string | URL): Promise<string | null> {
-  if (name instanceof URL || name.startsWith('file:')) return fileURLToPath(name)
+  if (name instanceof URL) return fileURLToPath(name)
   if (typeof name !== 'string' || name === '') expected('nameOrPath', 'the name of a data set or a path', name)
+  if (name.startsWith('file:')) return fileURLToPath(name)
   if (await stat(name).catch(() => null)) return resolve(name)
   const isName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(name) && !name.endsWith('.parquet')
   if (isName) return null

@@ -33,11 +33,11 @@ export class FileReader {
 
   async #range(handle: FileHandle, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     if (!(start >= 0 && end >= start && end <= this.byteLength))
-      throw new RangeError(`bytes ${start} to ${end} lie outside a file of ${this.byteLength} bytes`)
+      throw new RangeError(`bytes ${start} to ${end} lie outside its ${this.byteLength} bytes`)
     const bytes = new Uint8Array(end - start)
     for (let done = 0; done < bytes.length; ) {
       const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done)
-      if (bytesRead === 0) throw new RangeError(`the file ends at byte ${start + done}, before ${end}`)
+      if (bytesRead === 0) throw new RangeError(`it ends before byte ${end}`)
       done += bytesRead
       this.bytesRead += bytesRead
     }

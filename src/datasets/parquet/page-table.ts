@@ -60,9 +60,10 @@ async function fromIndex(hyparquet: Hyparquet, read: Read, chunk: ColumnChunk): 
 async function fromHeaders(hyparquet: Hyparquet, read: Read, chunk: ColumnChunk, rows: number): Promise<PageTable> {
   const table: PageTable = { pages: [], dictionary: null }
   const { start, end } = rangeOf(chunk)
+  const headers = new HeaderReader(hyparquet, read, end)
   let firstRow = 0
   for (let offset = start; offset < end && firstRow < rows; ) {
-    const { header, headerLength } = await headerAt(hyparquet, read, offset, end)
+    const { header, headerLength } = await headers.at(offset)
     const length = headerLength + header.compressed_page_size
     if (!(header.compressed_page_size >= 0) || offset + length > end)
       throw new Error('a page is longer than its column')
@@ -78,22 +79,39 @@ async function fromHeaders(hyparquet: Hyparquet, read: Read, chunk: ColumnChunk,
   return table
 }
 
-async function headerAt(
-  hyparquet: Hyparquet,
-  read: Read,
-  offset: number,
-  end: number,
-): Promise<{ header: PageHeader; headerLength: number }> {
-  for (let window = HEADER_WINDOW; ; window *= 4) {
-    const bytes = await read(offset, Math.min(offset + window, end))
+/** Reads page headers through a window of the file: small pages share one. */
+class HeaderReader {
+  #start = 0
+  #window = new Uint8Array()
+
+  constructor(
+    readonly hyparquet: Hyparquet,
+    readonly read: Read,
+    /** Where the column ends. */
+    readonly end: number,
+  ) {}
+
+  async at(offset: number): Promise<{ header: PageHeader; headerLength: number }> {
+    for (let size = HEADER_WINDOW; ; size *= 4) {
+      const inside = offset >= this.#start && offset < this.#start + this.#window.length
+      const found = inside ? this.#parse(offset) : null
+      if (found) return found
+      const isAll = inside && offset === this.#start && this.#start + this.#window.length === this.end
+      if (isAll || size > HEADER_LIMIT) throw new Error(`no page begins at byte ${offset}`)
+      this.#window = await this.read(offset, Math.min(offset + size, this.end))
+      this.#start = offset
+    }
+  }
+
+  /** The header, or null where it goes on behind the window. */
+  #parse(offset: number): { header: PageHeader; headerLength: number } | null {
+    const bytes = this.#window.subarray(offset - this.#start)
     const reader = readerOf(bytes)
     try {
-      const header = hyparquet.parquetHeader(reader)
-      if (reader.offset <= bytes.length) return { header, headerLength: reader.offset }
-    } catch (error) {
-      if (offset + window >= end || window >= HEADER_LIMIT) throw error
+      const header = this.hyparquet.parquetHeader(reader)
+      return reader.offset <= bytes.length ? { header, headerLength: reader.offset } : null
+    } catch {
+      return null
     }
-    // The header goes on behind the window.
-    if (offset + window >= end || window >= HEADER_LIMIT) throw new Error('a page header has no end')
   }
 }

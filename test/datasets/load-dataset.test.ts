@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import { loadDataset } from '#src/datasets/index.js'
+import { fits, splitsOf } from '#src/datasets/splits.js'
+import { type Files, HubStandIn } from '../stand-ins/hub.js'
+import { PICTURES, TABLES, temporary } from './support.js'
+
+const table = join(TABLES, 'groups.parquet')
+const picture = join(PICTURES, 'colour.png')
+
+/** A folder with copies of a file at these places. */
+function folderOf(t: TestContext, from: string, places: string[]): string {
+  const folder = temporary(t)
+  for (const place of places) {
+    mkdirSync(join(folder, dirname(place)), { recursive: true })
+    cpSync(from, join(folder, place))
+  }
+  return folder
+}
+
+describe('which files make up which split', () => {
+  const cases: [string, string[], Record<string, string[]>][] = [
+    [
+      'pieces under data/, by any name',
+      [
+        'data/valid-00000-of-00001-70d.parquet',
+        'data/train-00001-of-00002.parquet',
+        'data/train-00000-of-00002.parquet',
+        'x.parquet',
+      ],
+      {
+        train: ['data/train-00000-of-00002.parquet', 'data/train-00001-of-00002.parquet'],
+        valid: ['data/valid-00000-of-00001-70d.parquet'],
+      },
+    ],
+    [
+      'words in names',
+      ['my-dev.parquet', 'my_train_1.parquet', 'other.parquet'],
+      { train: ['my_train_1.parquet'], validation: ['my-dev.parquet'] },
+    ],
+    [
+      'words in folders',
+      ['c/test/0.parquet', 'c/training/0.parquet'],
+      { train: ['c/training/0.parquet'], test: ['c/test/0.parquet'] },
+    ],
+    ['no word at all', ['b.parquet', 'a.parquet'], { train: ['a.parquet', 'b.parquet'] }],
+    [
+      'a word inside another is none',
+      ['trainer.parquet', 'latest.parquet'],
+      { train: ['latest.parquet', 'trainer.parquet'] },
+    ],
+    ['nothing', [], {}],
+  ]
+  for (const [what, paths, expected] of cases)
+    test(what, () => assert.deepEqual(Object.fromEntries(splitsOf(paths)), expected))
+
+  test('patterns', () => {
+    const paths = ['a.parquet', 'data/a.parquet', 'data/x/b1.parquet']
+    const chosen = (pattern: string) => paths.filter((path) => fits(path, pattern))
+    assert.deepEqual(chosen('*.parquet'), ['a.parquet'])
+    assert.deepEqual(chosen('**/*.parquet'), paths)
+    assert.deepEqual(chosen('data/**'), paths.slice(1))
+    assert.deepEqual(chosen('data/x/b?.parquet'), paths.slice(2))
+    assert.deepEqual(chosen('data/x/b1+parquet'), [])
+  })
+})
+
+describe('from the disk', () => {
+  test('a Parquet file by path or URL is the split train', async () => {
+    for (const place of [table, pathToFileURL(table), pathToFileURL(table).href]) {
+      const dict = await loadDataset(place)
+      assert.deepEqual([Object.keys(dict), dict.train.numRows], [['train'], 60])
+    }
+  })
+
+  test('a folder of Parquet files: pieces follow each other', async (t) => {
+    const folder = folderOf(t, table, [
+      'data/train-00000-of-00002.parquet',
+      'data/train-00001-of-00002.parquet',
+      'data/valid-00000-of-00001.parquet',
+    ])
+    const dict = await loadDataset(folder)
+    assert.deepEqual([dict.train.numRows, dict.valid.numRows], [120, 60])
+    assert.deepEqual([(await dict.train.at(59)).image.data[0], (await dict.train.at(60)).image.data[0]], [59, 0])
+    assert.equal((await dict.train.at(119)).image.data[0], 59)
+    const valid = await loadDataset(folder, { split: 'valid' })
+    assert.equal(valid.numRows, 60)
+    await assert.rejects(loadDataset(folder, { split: 'test' }), {
+      code: 'DATASET_SPLIT_NOT_FOUND',
+      message: /Expected a split of .* \(train, valid\), got `test`/,
+    })
+  })
+
+  test('dataFiles chooses, by pattern and by split', async (t) => {
+    const folder = folderOf(t, table, ['x/one.parquet', 'x/two.parquet', 'y/three.parquet'])
+    assert.equal((await loadDataset(folder, { dataFiles: 'x/*.parquet' })).train.numRows, 120)
+    const dict = await loadDataset(folder, { dataFiles: { mine: ['y/three.parquet'], all: '**/*.parquet' } })
+    assert.deepEqual([dict.mine!.numRows, dict.all!.numRows], [60, 180])
+    await assert.rejects(loadDataset(folder, { dataFiles: 'z*' }), {
+      code: 'DATASET_NOT_FOUND',
+      message: /files that fit z\* in/,
+    })
+  })
+
+  test('files whose columns differ do not go together', async (t) => {
+    const folder = folderOf(t, table, ['a.parquet'])
+    cpSync(join(TABLES, 'types.parquet'), join(folder, 'b.parquet'))
+    await assert.rejects(loadDataset(folder), {
+      code: 'DATASET_BROKEN',
+      message: /b\.parquet to have the columns image, label, got text/,
+    })
+  })
+
+  test('pictures in class folders: sorted class names, and splits where there are folders for them', async (t) => {
+    const folder = folderOf(t, picture, [
+      'owl/2.png',
+      'owl/10.png',
+      'newt/1.png',
+      '.hidden/x.png',
+      'owl/notes.txt',
+      'fox/3.jpeg',
+    ])
+    const { train } = await loadDataset(folder)
+    assert.deepEqual(train.features.label.names, ['fox', 'newt', 'owl'])
+    assert.deepEqual(await train.column('label'), [0, 1, 2, 2])
+    assert.equal((await train.at(3)).image.width, 34)
+    assert.equal(inspect(train), "Dataset({\n    features: ['image', 'label'],\n    num_rows: 4\n})")
+    const split = folderOf(t, picture, ['train/owl/1.png', 'train/newt/1.png', 'valid/owl/2.png'])
+    const dict = await loadDataset(split)
+    assert.deepEqual(Object.keys(dict), ['train', 'validation'])
+    assert.deepEqual([await dict.train.column('label'), await dict.validation.column('label')], [[0, 1], [1]])
+  })
+
+  test('pictures in one folder, or at different depths, have no label', async (t) => {
+    for (const places of [
+      ['1.png', '2.png'],
+      ['a/1.png', 'b/c/2.png'],
+    ]) {
+      const { train } = await loadDataset(folderOf(t, picture, places))
+      assert.deepEqual([train.columnNames, train.numRows], [['image'], 2])
+    }
+  })
+
+  test('a damaged picture fails in its row only', async (t) => {
+    const folder = folderOf(t, picture, ['a/1.png', 'b/2.png'])
+    writeFileSync(join(folder, 'b', '2.png'), readFileSync(picture).subarray(0, 500))
+    const { train } = await loadDataset(folder)
+    assert.equal((await train.at(0)).image.width, 34)
+    await assert.rejects(train.at(1), { code: 'IMAGE_TRUNCATED' })
+  })
+
+  test('nothing there, nothing in it, or nonsense is a clear error', async (t) => {
+    const empty = temporary(t)
+    await assert.rejects(loadDataset(empty), {
+      code: 'DATASET_NOT_FOUND',
+      message: /Expected Parquet files or pictures in .*, got none/,
+    })
+    for (const name of ['./nowhere', '/no/such/folder', 'missing.parquet', 'a/b/c', 'a b'])
+      await assert.rejects(loadDataset(name), {
+        code: 'DATASET_NOT_FOUND',
+        message: /where there is no file or folder/,
+      })
+    await assert.rejects(loadDataset(''), { code: 'INVALID_ARGUMENT' })
+    await assert.rejects(loadDataset(3 as never), { code: 'INVALID_ARGUMENT' })
+    await assert.rejects(loadDataset(table, { cacheBytes: -1 }), { code: 'INVALID_ARGUMENT', message: /`cacheBytes`/ })
+  })
+})
+
+describe('from the Hub', () => {
+  const bytes = readFileSync(table)
+  const FILES: Files = {
+    'README.md': 'hello',
+    'data/train-00000-of-00001.parquet': bytes,
+    'data/valid-00000-of-00001.parquet': bytes,
+  }
+
+  async function hubWith(t: TestContext, repositories: Record<string, Files>) {
+    const hub = await HubStandIn.start(repositories)
+    t.after(() => hub.close())
+    const options = {
+      endpoint: hub.endpoint,
+      cacheDir: join(temporary(t), 'hub'),
+      progress: false,
+      retryDelay: 1,
+      token: '',
+    }
+    return { hub, options }
+  }
+
+  test('rows are there, and the second time nothing is asked for', async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/pictures': FILES })
+    const dict = await loadDataset('owner/pictures', options)
+    assert.deepEqual(Object.keys(dict), ['train', 'valid'])
+    assert.equal((await dict.valid.at(44)).image.data[0], 44)
+    await hub.close()
+    assert.equal((await loadDataset('owner/pictures', options)).train.numRows, 60)
+  })
+
+  test('the option split downloads nothing else', async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/pictures': FILES })
+    assert.equal((await loadDataset('owner/pictures', { ...options, split: 'valid' })).numRows, 60)
+    assert.deepEqual(hub.requests.filter(({ url }) => url.includes('train-')).length, 0)
+  })
+
+  test('a repository of pictures, one without data, and none at all', async (t) => {
+    const image = readFileSync(picture)
+    const { options } = await hubWith(t, {
+      'datasets/owner/photos': { 'train/a/1.png': image, 'train/b/1.png': image },
+      'datasets/owner/texts': { 'a.txt': 'hello' },
+    })
+    assert.deepEqual(await (await loadDataset('owner/photos', options)).train.column('label'), [0, 1])
+    await assert.rejects(loadDataset('owner/texts', options), {
+      code: 'DATASET_NOT_FOUND',
+      message: /in owner\/texts, got none/,
+    })
+    await assert.rejects(loadDataset('owner/none', options), { code: 'HUB_REPO_NOT_FOUND' })
+  })
+})

@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import { Dataset, loadDataset } from '#src/datasets/index.js'
+import { PageCache } from '#src/datasets/parquet/page-cache.js'
+import { ParquetSource } from '#src/datasets/parquet-source.js'
+import { readJson, TABLES, temporary } from './support.js'
+
+interface Rows {
+  names: string[]
+  labels: number[]
+  pictures: string[]
+  types: Record<string, unknown>[]
+}
+const rows = readJson<Rows>(TABLES, 'rows.json')
+const file = (name: string) => join(TABLES, `${name}.parquet`)
+
+async function open(path: string, cacheBytes = 2 ** 20) {
+  const cache = new PageCache(cacheBytes)
+  const source = await ParquetSource.open(
+    { kind: 'parquet', files: [path], options: { cacheBytes, maxPixels: 1e6 } },
+    cache,
+  )
+  const counter = source.files[0]!.file
+  return { source, dataset: new Dataset(source), cache, read: () => counter.bytesRead }
+}
+
+describe('rows written by pyarrow', () => {
+  for (const name of rows.pictures)
+    test(`${name}: every row, forwards and at random`, async () => {
+      const { dataset } = await open(file(name))
+      assert.equal(dataset.numRows, 60)
+      let i = 0
+      for await (const row of dataset) check(row, i++)
+      assert.equal(i, 60)
+      const fresh = (await open(file(name))).dataset
+      for (const index of [59, 0, 31, 30, 29, 16, 15, 47]) check(await fresh.at(index), index)
+    })
+
+  function check(
+    { image, label }: { image: { data: Uint8Array; mode: string; width: number }; label: number },
+    i: number,
+  ) {
+    assert.deepEqual([image.mode, image.width, ...image.data.subarray(0, 3)], ['RGB', 4, i, 2 * i, 255 - i])
+    assert.equal(label, rows.labels[i])
+  }
+
+  for (const name of ['types', 'types-index', 'types-v2'])
+    test(`${name}: every type, nulls, lists and records`, async () => {
+      const { dataset } = await open(file(name))
+      for (const i of [59, 3, 0, 24, 25, 26, ...rows.types.keys()])
+        assert.deepEqual(plain(await dataset.at(i)), rows.types[i])
+    })
+
+  function plain(value: unknown): unknown {
+    if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('hex') }
+    if (value instanceof Date) return { time: value.toISOString().replace('.000Z', '+00:00') }
+    if (typeof value === 'bigint') return { big: String(value) }
+    if (Array.isArray(value)) return value.map(plain)
+    if (value === null || typeof value !== 'object') return value
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plain(part)]))
+  }
+
+  test('the note of datasets names the classes; without it the schema tells the types', async () => {
+    const { features } = (await open(file('groups'))).dataset
+    assert.deepEqual(
+      [features.image.type, features.label.type, features.label.names],
+      ['Image', 'ClassLabel', rows.names],
+    )
+    const other = (await open(file('no-note'))).dataset.features
+    assert.deepEqual([other.image.type, other.label.type, other.label.dtype], ['Image', 'Value', 'int64'])
+    const types = (await open(file('types'))).dataset.features
+    assert.deepEqual(
+      [types.text!.dtype, types.real!.dtype, types.list!.type, types.record!.type],
+      ['string', 'float64', 'List', 'Struct'],
+    )
+  })
+
+  test('what a row gives may be written to', async () => {
+    const { dataset } = await open(file('types'))
+    const first = (await dataset.at(1)) as unknown as { raw: Uint8Array; list: number[]; when: Date }
+    first.raw.fill(0)
+    first.list.push(99)
+    first.when.setTime(0)
+    assert.deepEqual(plain(await dataset.at(1)), rows.types[1])
+  })
+})
+
+describe('rows written by hyparquet-writer', () => {
+  test('are read', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const numbers = Array.from({ length: 1000 }, (_, i) => i * 3)
+    const buffer = parquetWriteBuffer({
+      columnData: [
+        { name: 'n', data: numbers, type: 'INT32' },
+        { name: 's', data: numbers.map((n) => `s${n % 7}`), type: 'STRING' },
+      ],
+      rowGroupSize: 300,
+    })
+    writeFileSync(path, new Uint8Array(buffer))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.at(0), { n: 0, s: 's0' })
+    assert.deepEqual(await dataset.at(999), { n: 2997, s: `s${2997 % 7}` })
+    assert.deepEqual(await dataset.column('n'), numbers)
+  })
+})
+
+describe('reading is lazy', () => {
+  test('opening reads the metadata alone, a row its own pages', async () => {
+    for (const name of ['no-dictionary', 'index', 'v2']) {
+      const { source, dataset, cache, read } = await open(file(name))
+      const footer = metadataLength(file(name))
+      assert.ok(read() <= Math.max(footer, statSync(file(name)).size), name)
+      assert.equal(cache.bytes, 0)
+      await dataset.at(37)
+      // Two pages of four rows each: of the pictures and of the labels; the paths are left alone.
+      const { columns } = source.files[0]!
+      assert.equal(columns.length, 2)
+      assert.ok(cache.bytes > 0 && cache.bytes < 12_000, `${name}: ${cache.bytes}`)
+    }
+  })
+
+  test('in a large group only the page that holds the row is read and unpacked', async (t) => {
+    const { dataset, read, cache } = await open(large(t))
+    const before = read()
+    const { raw } = (await dataset.at(3210)) as unknown as { raw: Uint8Array }
+    assert.deepEqual([raw.length, raw[0]], [1000, 3210 % 251])
+    // Forty headers, read through windows of 4 KB, and one page of 100 KB, of 4 MB.
+    const cost = read() - before
+    assert.ok(cost < 300_000, `${cost}`)
+    assert.ok(cache.bytes < 150_000, `${cache.bytes}`)
+    const again = read()
+    await dataset.at(3211)
+    assert.equal(read(), again)
+  })
+
+  test('one after the other, no page is read twice, however small the cache', async (t) => {
+    const path = large(t)
+    const { dataset, read, cache } = await open(path, 250_000)
+    let rows = 0
+    for await (const _ of dataset) rows++
+    assert.equal(rows, 4000)
+    assert.ok(cache.bytes <= 250_000, `${cache.bytes}`)
+    // The metadata once, the headers by themselves, and each page once.
+    const { size } = statSync(path)
+    assert.ok(read() < 2 * metadataLength(path) + 524_288 + 40 * 4096 + size, `${read()} of ${size}`)
+  })
+
+  test('what is asked for twice at once is read once', async () => {
+    const { dataset, read } = await open(file('no-dictionary'))
+    await Promise.all([dataset.at(37), dataset.at(37), dataset.at(38)])
+    const cost = read()
+    const other = await open(file('no-dictionary'))
+    await other.dataset.at(37)
+    assert.equal(cost, other.read())
+  })
+
+  test('a column alone leaves the others unread', async () => {
+    const { dataset, read } = await open(file('no-dictionary'))
+    const before = read()
+    assert.deepEqual(await dataset.column('label'), rows.labels)
+    const labels = read() - before
+    await dataset.at(0)
+    assert.ok(labels < 6000, `${labels}`)
+  })
+})
+
+/** 4,000 rows of a kilobyte in one row group of forty pages, without an index. */
+function large(t: TestContext): string {
+  const path = join(temporary(t), 'large.parquet')
+  const data = Array.from({ length: 4000 }, (_, i) => Buffer.alloc(1000, i % 251))
+  const columnData = [{ name: 'raw', data, type: 'BYTE_ARRAY' as const, encoding: 'PLAIN' as const }]
+  const options = { pageSize: 100_000, codec: 'UNCOMPRESSED' as const, rowGroupSize: 4000 }
+  writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, ...options })))
+  return path
+}
+
+function metadataLength(path: string): number {
+  const bytes = readFileSync(path)
+  return bytes.readUInt32LE(bytes.length - 8) + 8
+}
+
+describe('the page cache', () => {
+  test('keeps within its budget and lets go of what was used longest ago', async () => {
+    const cache = new PageCache(100)
+    const reads: string[] = []
+    const get = (key: string) =>
+      cache.get(
+        key,
+        async () => {
+          reads.push(key)
+          return 40
+        },
+        (bytes) => bytes,
+      )
+    await get('a')
+    await get('b')
+    await get('a')
+    await get('c')
+    assert.equal(cache.bytes, 80)
+    await get('a')
+    await get('b')
+    assert.deepEqual(reads, ['a', 'b', 'c', 'b'])
+  })
+
+  test('keeps the newest even if it is too large, and nothing that failed', async () => {
+    const cache = new PageCache(10)
+    const get = (key: string, size: number) =>
+      cache.get(
+        key,
+        () => Promise.resolve(size),
+        (bytes) => bytes,
+      )
+    await get('small', 5)
+    await get('large', 50)
+    assert.equal(cache.bytes, 50)
+    await get('small', 5)
+    assert.equal(cache.bytes, 5)
+    const failing = () => Promise.reject(new Error('no'))
+    await assert.rejects(
+      cache.get('x', failing, () => 1),
+      /no/,
+    )
+    assert.equal(await get('x', 2), 2)
+  })
+})
+
+describe('a damaged file', () => {
+  test('cut anywhere is a clear error', async (t) => {
+    const path = join(temporary(t), 'cut.parquet')
+    for (const length of [0, 3, 7, 100, 5000, 8000, statSync(file('groups')).size - 1]) {
+      copyFileSync(file('groups'), path)
+      truncateSync(path, length)
+      await assert.rejects(loadDataset(path), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'DATASET_BROKEN')
+        assert.match(error.message, /^Expected .*cut\.parquet to be a whole Parquet file: .*Delete the file/)
+        return true
+      })
+    }
+  })
+
+  test('cut after it was opened, damaged or gone: the row says so', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    copyFileSync(file('no-dictionary'), path)
+    const { dataset } = await open(path)
+    truncateSync(path, 2000)
+    await assert.rejects(dataset.at(50), {
+      code: 'DATASET_BROKEN',
+      message: /to be a whole Parquet file: it ends before byte \d+\./,
+    })
+    const bytes = readFileSync(file('no-dictionary'))
+    bytes.fill(0xff, 1000, 1800)
+    writeFileSync(path, bytes)
+    const damaged = await open(path)
+    await assert.rejects(damaged.dataset.at(30), { code: 'DATASET_BROKEN' })
+  })
+
+  test('a picture that is none names its row', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const image = [0, 1, 2].map(() => ({ bytes: Buffer.from('no picture'), path: null }))
+    const schema = [
+      { name: 'root', num_children: 1 },
+      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' as const },
+      { name: 'bytes', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
+      { name: 'path', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
+    ]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'image', data: image }], schema })))
+    const { dataset } = await open(path)
+    await assert.rejects(dataset.at(2), { code: 'IMAGE_INVALID', message: /^Row 2: Expected a picture, got 10 bytes/ })
+  })
+})

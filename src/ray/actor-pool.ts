@@ -1,4 +1,268 @@
-// PLACEHOLDER, only until the real file of branch `travel` lands: on a rebase conflict take the whole file from `travel`.
-export function makeActorPool(_: unknown): any {
-  return class {}
+import { expected, RayitoError } from '../core/errors.js'
+import { GetTimeoutError } from './errors.js'
+
+/** Until the real one is here. */
+interface ObjectRef<T> {
+  readonly id: string
+  readonly value?: T
+}
+
+/** The part of `ray` that a pool stands on. */
+export interface PoolCalls {
+  get(ref: ObjectRef<unknown>): Promise<unknown>
+  wait(
+    refs: readonly ObjectRef<unknown>[],
+    options: { numReturns: number; timeout?: number },
+  ): Promise<[unknown[], unknown[]]>
+}
+
+export interface GetNextOptions {
+  /** Milliseconds to wait before a GetTimeoutError. @default no limit */
+  timeout?: number
+  /** After a timeout, drops the result instead of leaving it for the next getNext. @default false */
+  ignoreIfTimedout?: boolean
+}
+
+/** What calls an actor with a value: `(engine, image) => engine.classifyImageObject.remote(image)`. */
+export type PoolFunction<A, V, R> = (actor: A, value: V) => ObjectRef<R>
+
+/** Ray's ActorPool: keeps a set of actors busy, one call each. */
+export interface ActorPool<A extends object> {
+  /**
+   * The results of `fn` for each value, in the order of the values. Values are taken as actors become free. What was
+   * submitted before and not fetched is dropped, as in Ray.
+   */
+  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void>
+  /** The same in the order in which the results become ready. */
+  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void>
+  /** Calls a free actor, or the next that becomes free. Fetch the result with getNext or getNextUnordered. */
+  submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void
+  /** Whether a result is left to be fetched. */
+  hasNext(): boolean
+  /**
+   * The next result, in the order of submission. Rejects with what the call threw; GetTimeoutError; RayitoError RAY_MISUSE
+   * when there is none, or after getNextUnordered.
+   */
+  getNext<R = unknown>(options?: GetNextOptions): Promise<R>
+  /** Whichever result is ready first. Rejects as getNext does. */
+  getNextUnordered<R = unknown>(options?: GetNextOptions): Promise<R>
+  /** Whether an actor is free and nothing waits for one. */
+  hasFree(): boolean
+  /** Takes a free actor out of the pool; undefined if none is. */
+  popIdle(): A | undefined
+  /** Adds an actor. */
+  push(actor: A): void
+}
+
+export type ActorPoolConstructor = new <A extends object>(actors: Iterable<A>) => ActorPool<A>
+
+/** A call from `submit` to the fetching of its result. */
+interface Submission<A> {
+  readonly order: number
+  readonly call: (actor: A) => ObjectRef<unknown>
+  /** The call's ref, once an actor has it. */
+  ref: ObjectRef<unknown> | null
+  /** Why no actor could be given it. */
+  failure: { error: unknown } | null
+  settled: boolean
+}
+
+/** Results that may be ready and not fetched before `map` takes no further value, for each actor. */
+const AHEAD = 4
+
+/** Makes the class on a session's `get` and `wait`. */
+export function makeActorPool(calls: PoolCalls): ActorPoolConstructor {
+  return class extends Pool<object> {
+    constructor(actors: Iterable<object>) {
+      super(calls, actors)
+    }
+  } as unknown as ActorPoolConstructor
+}
+
+class Pool<A extends object> implements ActorPool<A> {
+  readonly #calls: PoolCalls
+  readonly #idle: A[] = []
+  readonly #busy = new Set<A>()
+  /** Submissions that no actor has yet. */
+  #queue: Submission<A>[] = []
+  /** Submissions whose result nobody has fetched, in order. */
+  #unfetched: Submission<A>[] = []
+  readonly #waiting = new Set<() => void>()
+  #order = 0
+  /** getNextUnordered took from what is unfetched: its order has gaps. */
+  #unordered = false
+
+  constructor(calls: PoolCalls, actors: Iterable<A>) {
+    if (typeof actors !== 'object' || actors === null || !(Symbol.iterator in actors))
+      expected('actors', 'a list of actors', actors)
+    this.#calls = calls
+    for (const actor of actors) this.push(actor)
+  }
+
+  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void> {
+    return this.#mapped(fn, values, () => this.getNext<R>())
+  }
+
+  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void> {
+    return this.#mapped(fn, values, () => this.getNextUnordered<R>())
+  }
+
+  async *#mapped<V, R>(
+    fn: PoolFunction<A, V, R>,
+    values: Iterable<V> | AsyncIterable<V>,
+    next: () => Promise<R>,
+  ): AsyncGenerator<R, void, void> {
+    this.#forget()
+    const limit = AHEAD * Math.max(1, this.#idle.length + this.#busy.size)
+    for await (const value of values) {
+      this.submit(fn, value)
+      // A result is only waited for when enough is under way.
+      while (this.#unfetched.length >= limit) yield await next()
+    }
+    while (this.hasNext()) yield await next()
+  }
+
+  /** Drops what was submitted before. */
+  #forget(): void {
+    this.#queue = []
+    this.#unfetched = []
+    this.#unordered = false
+  }
+
+  submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void {
+    if (typeof fn !== 'function') expected('fn', 'a function of an actor and a value', fn)
+    const submission: Submission<A> = {
+      order: this.#order++,
+      call: (actor) => fn(actor, value),
+      ref: null,
+      failure: null,
+      settled: false,
+    }
+    this.#unfetched.push(submission)
+    this.#queue.push(submission)
+    this.#start()
+    // Nobody else has seen it: the error is the submitter's.
+    if (submission.failure) {
+      this.#take(submission)
+      throw submission.failure.error
+    }
+  }
+
+  /** Hands what waits to free actors. */
+  #start(): void {
+    while (this.#queue.length && this.#idle.length) {
+      const submission = this.#queue.shift()!
+      const actor = this.#idle.shift()!
+      try {
+        submission.ref = submission.call(actor)
+        const settled = () => this.#settled(submission, actor)
+        this.#calls.wait([submission.ref], { numReturns: 1 }).then(settled, settled)
+        this.#busy.add(actor)
+      } catch (error) {
+        this.#idle.unshift(actor)
+        submission.failure = { error }
+        submission.settled = true
+        for (const ask of this.#waiting) ask()
+      }
+    }
+  }
+
+  #settled(submission: Submission<A>, actor: A): void {
+    submission.settled = true
+    this.#busy.delete(actor)
+    this.#idle.push(actor)
+    this.#start()
+    for (const ask of this.#waiting) ask()
+  }
+
+  hasNext(): boolean {
+    return this.#unfetched.length > 0
+  }
+
+  async getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    this.#checkNext(options)
+    if (this.#unordered)
+      throw new RayitoError('RAY_MISUSE', 'getNext was called after getNextUnordered, while results are left', {
+        remedy: 'Fetch the rest with getNextUnordered.',
+      })
+    const submission = this.#unfetched.shift()!
+    if (await this.#until(() => submission.settled, options.timeout)) return (await this.#value(submission)) as R
+    if (!options.ignoreIfTimedout) this.#putBack(submission)
+    throw new GetTimeoutError(options.timeout!, 1, 1)
+  }
+
+  async getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    this.#checkNext(options)
+    this.#unordered = true
+    let submission: Submission<A> | undefined
+    const found = await this.#until(() => {
+      submission = this.#unfetched.find(({ settled }) => settled)
+      if (submission) this.#take(submission)
+      return submission !== undefined
+    }, options.timeout)
+    if (found) return (await this.#value(submission!)) as R
+    const left = this.#unfetched.length
+    if (options.ignoreIfTimedout && left) this.#take(this.#unfetched[0]!)
+    throw new GetTimeoutError(options.timeout!, left, left)
+  }
+
+  #checkNext({ timeout }: GetNextOptions): void {
+    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
+      expected('timeout', 'milliseconds from 0 and up', timeout)
+    if (!this.hasNext())
+      throw new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
+    if (this.#idle.length + this.#busy.size === 0)
+      throw new RayitoError('RAY_MISUSE', 'The pool has no actors', { remedy: 'Give it one with push(actor).' })
+  }
+
+  async #value({ ref, failure }: Submission<A>): Promise<unknown> {
+    if (failure) throw failure.error
+    return this.#calls.get(ref!)
+  }
+
+  #take(submission: Submission<A>): void {
+    this.#unfetched.splice(this.#unfetched.indexOf(submission), 1)
+    if (this.#unfetched.length === 0) this.#unordered = false
+  }
+
+  #putBack(submission: Submission<A>): void {
+    const at = this.#unfetched.findIndex(({ order }) => order > submission.order)
+    this.#unfetched.splice(at < 0 ? this.#unfetched.length : at, 0, submission)
+  }
+
+  /** Waits until `ready` says so, asking whenever a call has settled; false after the timeout. */
+  #until(ready: () => boolean, timeout: number | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (ready()) return resolve(true)
+      let timer: NodeJS.Timeout | undefined
+      const ask = () => {
+        if (!ready()) return
+        clearTimeout(timer)
+        this.#waiting.delete(ask)
+        resolve(true)
+      }
+      this.#waiting.add(ask)
+      if (timeout === undefined) return
+      timer = setTimeout(() => {
+        this.#waiting.delete(ask)
+        resolve(false)
+      }, timeout)
+    })
+  }
+
+  hasFree(): boolean {
+    return this.#idle.length > 0 && this.#queue.length === 0
+  }
+
+  popIdle(): A | undefined {
+    return this.hasFree() ? this.#idle.shift() : undefined
+  }
+
+  push(actor: A): void {
+    if (typeof actor !== 'object' || actor === null) expected('actor', 'an actor handle', actor)
+    if (this.#busy.has(actor) || this.#idle.includes(actor))
+      throw new RayitoError('RAY_MISUSE', 'The actor is in the pool already', { remedy: 'Push other actors only.' })
+    this.#idle.push(actor)
+    this.#start()
+  }
 }

@@ -1,0 +1,31 @@
+import { pathToFileURL } from 'node:url'
+
+/** Rayito's own compiled files. */
+const OWN = new URL('../../', import.meta.url).href
+
+/** URL of the file that calls into rayito, or undefined if it has none (a notebook cell, eval). */
+export function callSite(): string | undefined {
+  const { prepareStackTrace, stackTraceLimit } = Error
+  try {
+    Error.stackTraceLimit = 16
+    Error.prepareStackTrace = (_, sites) => sites
+    const holder: { stack?: unknown } = {}
+    Error.captureStackTrace(holder, callSite)
+    for (const site of holder.stack as NodeJS.CallSite[]) {
+      const file = site.getFileName()
+      if (!file) return undefined
+      if (file.startsWith('node:')) continue
+      const url = file.startsWith('file:') ? file : pathOf(file)
+      if (!url?.startsWith(`${OWN}ray/`)) return url
+    }
+    return undefined
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/** The URL of an absolute path, as CommonJS modules have it. */
+function pathOf(file: string): string | undefined {
+  return /^(\/|[a-zA-Z]:\\)/.test(file) ? pathToFileURL(file).href : undefined
+}

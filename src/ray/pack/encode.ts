@@ -1,0 +1,397 @@
+import { inspect, types } from 'node:util'
+import { deserialize, serialize, Travel } from '../../core/travel.js'
+import { NotSerializableError } from '../errors/classes.js'
+import { copyBytes, viewLike } from './bytes.js'
+import { describeError } from './errors.js'
+import type { Box, Packed, Place, Special } from './format.js'
+import { isBuiltinPrototype, isHostCloneable, whyNot } from './kinds.js'
+
+type AnyFunction = (...args: never[]) => unknown
+
+/** What packing leaves to its caller. */
+export interface EncodeOptions {
+  /** What stands for a function or class that may travel: in the data of a `[serialize]`, or anywhere if `functions`. */
+  code?: (fn: AnyFunction, path: string) => unknown
+  /** Whether functions and classes may be anywhere in the value. @default false */
+  functions?: boolean
+  /** What stands for an object that is known on the other side (as code does), or undefined. */
+  known?: (object: object) => unknown
+  /** Replaces what cannot travel by its inspection instead of throwing. @default false */
+  lenient?: boolean
+}
+
+/** The index of a special thing, in the table of what was seen; negative while it is being made. */
+class Seen {
+  constructor(public index: number) {}
+}
+
+/**
+ * Copies a value into what structured cloning carries, bytes into shared memory. Throws a NotSerializableError that names
+ * the first part that cannot travel; nothing else is thrown.
+ */
+export class Encoder {
+  readonly #options: EncodeOptions
+  readonly #seen = new Map<object, unknown>()
+  readonly #specials: Special[] = []
+  readonly #places: Place[] = []
+  readonly #pending: Promise<void>[] = []
+  readonly #carried: object[] = []
+  /** Where the walk stands: the root's name, then `.key` and `[0]`. */
+  readonly #path: string[]
+  #lenient: boolean
+  #copied = 0
+  #shared = 0
+  /** How deep in data of `[serialize]` methods. */
+  #inside = 0
+
+  constructor(path: string, options: EncodeOptions = {}) {
+    this.#options = options
+    this.#lenient = options.lenient ?? false
+    this.#path = [path]
+  }
+
+  /** Packs one value. @returns a promise if code had to be described */
+  encode(value: unknown): Packed | Promise<Packed> {
+    const box: Box = [undefined]
+    try {
+      this.#put(value, box, 0)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new NotSerializableError(this.#path[0]!, 'is nested too deeply', 'Flatten it, or send it in parts.')
+    }
+    const special = this.#specials.length > 0
+    const packed: Packed = {
+      data: special ? [box, this.#specials, this.#places] : box[0],
+      special,
+      copied: this.#copied,
+      shared: this.#shared,
+      carried: this.#carried,
+    }
+    return this.#pending.length ? Promise.all(this.#pending).then(() => packed) : packed
+  }
+
+  /** Puts the copy of `value` at `container[key]`, or notes the place for what is made there: then true. */
+  #put(value: unknown, container: object, key: unknown): boolean {
+    switch (typeof value) {
+      case 'number':
+        this.#copied += 8
+        break
+      case 'string':
+        this.#copied += value.length
+        break
+      case 'boolean':
+      case 'undefined':
+        this.#copied += 1
+        break
+      case 'bigint':
+        this.#copied += 8
+        break
+      case 'object':
+        if (value !== null) return this.#place(this.#object(value), container, key)
+        break
+      case 'function':
+        return this.#place(this.#function(value as AnyFunction), container, key)
+      default:
+        return this.#place(this.#refuse(value, 'is a symbol'), container, key)
+    }
+    fill(container, key, value)
+    return false
+  }
+
+  #place(made: unknown, container: object, key: unknown): boolean {
+    const special = made instanceof Seen
+    if (special) {
+      if (made.index < 0) this.#fail('is contained in its own [ray.serialize] data')
+      this.#places[made.index]!.push(container, key)
+    }
+    fill(container, key, special ? undefined : made)
+    return special
+  }
+
+  #special(special: Special): Seen {
+    this.#places.push([])
+    return new Seen(this.#specials.push(special) - 1)
+  }
+
+  #at<T>(step: string, work: () => T): T {
+    this.#path.push(step)
+    const result = work()
+    this.#path.pop()
+    return result
+  }
+
+  #where(): string {
+    return this.#path.join('')
+  }
+
+  #fail(reason: string, remedy?: string): never {
+    throw new NotSerializableError(this.#where(), reason, remedy)
+  }
+
+  /** What cannot travel. Its inspection where that will do. */
+  #refuse(value: unknown, reason: string, remedy?: string): string {
+    if (!this.#lenient) this.#fail(reason, remedy)
+    try {
+      return inspect(value, { depth: 0, breakLength: Infinity, customInspect: false }).slice(0, 200)
+    } catch {
+      return `[${reason}]`
+    }
+  }
+
+  #function(fn: AnyFunction): unknown {
+    const seen = this.#seen.get(fn)
+    if (seen !== undefined) return seen
+    const made = this.#newFunction(fn)
+    this.#seen.set(fn, made)
+    return made
+  }
+
+  #newFunction(fn: AnyFunction): unknown {
+    if (typeof (fn as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(fn)
+    const { code, functions } = this.#options
+    if (!code || this.#lenient || !(functions || this.#inside > 0)) return this.#refuse(fn, ...whyNot(fn))
+    return this.#code(['code', undefined], code(fn, this.#where()))
+  }
+
+  /** A special thing whose second element is code, there now or later. */
+  #code(special: Special, code: unknown): Seen {
+    if (code instanceof Promise)
+      this.#pending.push(
+        code.then((ready) => {
+          special[1] = ready
+        }),
+      )
+    else special[1] = code as never
+    return this.#special(special)
+  }
+
+  #object(object: object): unknown {
+    const seen = this.#seen.get(object)
+    if (seen !== undefined) return seen
+    const known = this.#options.known?.(object)
+    if (known !== undefined) return this.#remember(object, this.#code(['code', undefined], known))
+    if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
+    const prototype = Object.getPrototypeOf(object)
+    if (prototype === Object.prototype || prototype === null) return this.#plain(object)
+    if (Array.isArray(object) && isBuiltinPrototype(prototype)) return this.#array(object)
+    return this.#other(object, prototype)
+  }
+
+  #remember<T>(object: object, made: T): T {
+    this.#seen.set(object, made)
+    return made
+  }
+
+  #plain(object: object): object {
+    const copy = this.#remember(object, {})
+    for (const key of Object.keys(object)) {
+      this.#copied += key.length
+      this.#path.push(isName(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+      this.#put(this.#read(object, key), copy, key)
+      this.#path.pop()
+    }
+    return copy
+  }
+
+  #read(object: object, key: string): unknown {
+    try {
+      return (object as Record<string, unknown>)[key]
+    } catch (error) {
+      return this.#refuse(undefined, `cannot be read: its getter threw ${inspect(error, { depth: 0 })}`)
+    }
+  }
+
+  #array(array: readonly unknown[]): unknown[] {
+    const { length } = array
+    const copy = this.#remember(array, new Array<unknown>(length))
+    const named = hasNamedProperties(array)
+    let holes = 0
+    let i = 0
+    // An array that is mostly holes is walked by its keys.
+    for (; i < length && holes < 1000 + i / 2; i++) {
+      const value = array[i]
+      if (typeof value === 'number') {
+        this.#copied += 8
+        copy[i] = value
+      } else if (value === undefined && !(i in array)) holes++
+      else this.#element(array, copy, i)
+    }
+    if (i < length || named)
+      for (const key of Object.keys(array)) {
+        const index = isIndex(key) ? Number(key) : -1
+        if (index >= i) this.#element(array, copy, index)
+        else if (index < 0) this.#at(`.${key}`, () => this.#put(this.#read(array, key), copy, key))
+      }
+    return copy
+  }
+
+  #element(array: readonly unknown[], copy: unknown[], index: number): void {
+    this.#path.push(`[${index}]`)
+    this.#put(array[index], copy, index)
+    this.#path.pop()
+  }
+
+  #other(object: object, prototype: object): unknown {
+    if (types.isArrayBufferView(object)) return this.#view(object)
+    if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
+    if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
+    if (object instanceof URL) return this.#remember(object, this.#special(['url', object.href]))
+    if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
+      return this.#remember(object, structuredClone(object))
+    if (isBuiltinPrototype(prototype)) {
+      if (types.isDate(object)) return this.#remember(object, new Date(object.getTime()))
+      if (types.isRegExp(object)) return this.#remember(object, new RegExp(object.source, object.flags))
+      if (types.isMap(object)) return this.#map(object)
+      if (types.isSet(object)) return this.#set(object)
+      // Another realm's.
+      if (Object.getPrototypeOf(prototype) === null) return this.#plain(object)
+    }
+    if (isHostCloneable(object)) return this.#remember(object, object)
+    return this.#refuse(object, ...whyNot(object))
+  }
+
+  #map(map: ReadonlyMap<unknown, unknown>): unknown {
+    const copy = this.#remember(map, new Map<unknown, unknown>())
+    const entries: unknown[] = []
+    let special = false
+    let index = 0
+    for (const key of map.keys()) {
+      special = this.#at(`.keys()[${index}]`, () => this.#put(key, entries, 2 * index)) || special
+      index++
+    }
+    index = 0
+    for (const [key, value] of map) {
+      const at = index++
+      this.#at(keyStep(key), () =>
+        special ? this.#put(value, entries, 2 * at + 1) : this.#put(value, copy, entries[2 * at]),
+      )
+    }
+    if (special) this.#special(['refill', copy, entries])
+    return copy
+  }
+
+  #set(set: ReadonlySet<unknown>): unknown {
+    const copy = this.#remember(set, new Set<unknown>())
+    const members: unknown[] = []
+    let special = false
+    let index = 0
+    for (const member of set) {
+      special = this.#at(`.values()[${index}]`, () => this.#put(member, members, index)) || special
+      index++
+    }
+    if (special) this.#special(['refill', copy, members])
+    else for (const member of members) copy.add(member)
+    return copy
+  }
+
+  #buffer(buffer: ArrayBufferLike): unknown {
+    if (types.isSharedArrayBuffer(buffer)) {
+      this.#shared += buffer.byteLength
+      return this.#remember(buffer, buffer)
+    }
+    return this.#remember(buffer, this.#counted(copyBytes(new Uint8Array(buffer))))
+  }
+
+  #counted<T extends ArrayBufferLike>(buffer: T): T {
+    if (types.isSharedArrayBuffer(buffer)) this.#shared += buffer.byteLength
+    else this.#copied += buffer.byteLength
+    return buffer
+  }
+
+  /** A view over the whole of its buffer shares its copy with other such views; one over a part takes only that part along. */
+  #view(view: ArrayBufferView): unknown {
+    const made = this.#viewCopy(view)
+    return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', made as Uint8Array]) : made)
+  }
+
+  #viewCopy(view: ArrayBufferView): ArrayBufferView {
+    const { buffer, byteOffset, byteLength } = view
+    if (types.isSharedArrayBuffer(buffer)) {
+      this.#shared += byteLength
+      return viewLike(view, buffer, byteOffset)
+    }
+    if (byteLength === buffer.byteLength) {
+      const copy = (this.#seen.get(buffer) ?? this.#buffer(buffer)) as ArrayBuffer | SharedArrayBuffer
+      return viewLike(view, copy, byteOffset)
+    }
+    return viewLike(view, this.#counted(copyBytes(new Uint8Array(buffer, byteOffset, byteLength))), 0)
+  }
+
+  #error(error: Error): Seen {
+    const { encoded, fields, hidden } = describeError(error)
+    this.#copied += encoded.message.length + encoded.stack.length
+    const seen = this.#remember(error, this.#special(['error', encoded]))
+    const names = Object.keys(fields)
+    if (names.length === 0) return seen
+    const copy = {}
+    const lenient = this.#lenient
+    // An error's fields are for reading: what cannot travel among them is shown.
+    this.#lenient = true
+    for (const name of names) this.#at(`.${name}`, () => this.#put(fields[name], copy, name))
+    this.#lenient = lenient
+    this.#special(['fields', seen.index, [copy], hidden])
+    return seen
+  }
+
+  /** A value that says itself what stands for it. */
+  #travelling(value: object): unknown {
+    if (this.#lenient) return this.#refuse(value, '')
+    const seen = this.#remember(value, new Seen(-1))
+    let stands: unknown
+    try {
+      stands = (value as { [serialize](): unknown })[serialize]()
+    } catch (cause) {
+      const told = cause instanceof Error ? cause.message : inspect(cause, { depth: 0 })
+      this.#fail(`cannot be serialized: its [ray.serialize] threw ${told}`)
+    }
+    const type = value.constructor as AnyFunction & { [deserialize]?: unknown }
+    const travel = isTravel(stands) ? stands : null
+    if (!travel && typeof type?.[deserialize] !== 'function')
+      this.#fail(
+        `is an instance of ${type?.name}, which has [ray.serialize] but no static [ray.deserialize]`,
+        'Give the class both.',
+      )
+    const box: Box = [undefined]
+    this.#inside++
+    this.#put(travel ? travel.data : stands, box, 0)
+    this.#inside--
+    if (travel?.module.startsWith('rayito:')) this.#carried.push(value)
+    const special: Special = travel ? ['travel', travel.module, travel.name, box] : ['instance', undefined, box]
+    const made = travel ? this.#special(special) : this.#code(special, this.#options.code?.(type, this.#where()))
+    seen.index = made.index
+    return seen
+  }
+}
+
+function fill(container: object, key: unknown, value: unknown): void {
+  if (container instanceof Map) container.set(key, value)
+  else if (key === '__proto__')
+    Object.defineProperty(container, key, { value, enumerable: true, configurable: true, writable: true })
+  else (container as Record<string, unknown>)[key as string] = value
+}
+
+function isTravel(value: unknown): value is Travel {
+  return value instanceof Travel
+}
+
+const isName = (key: string) => /^[A-Za-z_$][\w$]*$/.test(key)
+const isIndex = (key: string) => /^(0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1
+
+function keyStep(key: unknown): string {
+  return typeof key === 'object' || typeof key === 'function' ? '.get(…)' : `.get(${inspect(key)})`
+}
+
+/** Whether an array has properties besides its elements, as what RegExp.exec returns has. */
+function hasNamedProperties(array: readonly unknown[]): boolean {
+  if (array.length === 0) return Object.keys(array).length > 0
+  if (array.length <= 64) return Object.keys(array).some((key) => !isIndex(key))
+  // Asking a long array for its keys would make a string of every index; inspection does not.
+  const shown = inspect(array, {
+    maxArrayLength: 0,
+    depth: 0,
+    customInspect: false,
+    compact: true,
+    breakLength: Infinity,
+  })
+  return !/^\[ \.\.\. \d+ more items? \]$/.test(shown)
+}

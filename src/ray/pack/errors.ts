@@ -1,0 +1,97 @@
+import { types } from 'node:util'
+import { RayitoError } from '../../core/errors.js'
+import * as classes from '../errors/classes.js'
+import type { EncodedError } from './format.js'
+
+const BUILTIN = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError }
+
+/** Classes of errors that come out as instances of themselves. */
+const TYPES: Record<string, { readonly prototype: object }> = { ...BUILTIN, RayitoError, ...classes }
+
+/** Properties that an error has though they are not enumerable. */
+const HIDDEN = ['cause', 'errors', 'error', 'suppressed']
+/** Told apart from the other fields. */
+const OWN = new Set(['name', 'message', 'stack', ...HIDDEN])
+
+/** An error taken apart. */
+export function describeError(error: Error): {
+  encoded: EncodedError
+  fields: Record<string, unknown>
+  hidden: string[]
+} {
+  const fields: Record<string, unknown> = {}
+  const hidden: string[] = []
+  for (const name of HIDDEN)
+    if (Object.hasOwn(error, name)) {
+      fields[name] = quietly(() => (error as unknown as Record<string, unknown>)[name])
+      if (!Object.prototype.propertyIsEnumerable.call(error, name)) hidden.push(name)
+    }
+  for (const name of Object.keys(error))
+    if (!OWN.has(name)) fields[name] = quietly(() => (error as unknown as Record<string, unknown>)[name])
+  const message = text(quietly(() => error.message))
+  return {
+    encoded: {
+      type: typeOf(error),
+      name: nameOf(error),
+      message,
+      stack: text(quietly(() => error.stack)) || `${nameOf(error)}: ${message}`,
+    },
+    fields,
+    hidden,
+  }
+}
+
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** The nearest class that both sides have. */
+function typeOf(error: Error): string {
+  if (error instanceof DOMException) return 'DOMException'
+  for (let at = Object.getPrototypeOf(error); at; at = Object.getPrototypeOf(at)) {
+    const name = quietly(() => at.constructor.name) as string
+    if (TYPES[name]?.prototype === at) return name
+  }
+  return 'Error'
+}
+
+/** Its name; of a class that sets none, the class's. */
+function nameOf(error: Error): string {
+  const name = text(quietly(() => error.name))
+  const type = text(quietly(() => error.constructor.name))
+  return name && (!Object.hasOwn(BUILTIN, name) || !type) ? name : type || 'Error'
+}
+
+/** The error again, without its fields. */
+export function makeError({ type, name, message, stack }: EncodedError): Error {
+  if (type === 'DOMException') {
+    const error = new DOMException(message, name)
+    Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
+    return error
+  }
+  const { prototype } = TYPES[type] ?? Error
+  const error = new Error(message)
+  Object.setPrototypeOf(error, prototype)
+  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
+  Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
+  return error
+}
+
+/** Gives an error its fields. */
+export function fillError(error: Error, fields: Record<string, unknown>, hidden: readonly string[]): void {
+  for (const [name, value] of Object.entries(fields))
+    Object.defineProperty(error, name, {
+      value,
+      enumerable: !hidden.includes(name),
+      configurable: true,
+      writable: true,
+    })
+}
+
+export const isError = (value: unknown): value is Error => types.isNativeError(value) || value instanceof Error

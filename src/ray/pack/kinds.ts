@@ -1,0 +1,67 @@
+import { X509Certificate } from 'node:crypto'
+import { BlockList, SocketAddress } from 'node:net'
+import { inspect, types } from 'node:util'
+
+const builtin = new WeakMap<object, boolean>()
+
+/** Whether a prototype is one of the language's own (of whatever realm), not a subclass's. */
+export function isBuiltinPrototype(prototype: object | null): boolean {
+  if (prototype === null) return false
+  let known = builtin.get(prototype)
+  if (known === undefined) {
+    const type: unknown = prototype.constructor
+    known =
+      typeof type === 'function' &&
+      type.prototype === prototype &&
+      /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(type))
+    builtin.set(prototype, known)
+  }
+  return known
+}
+
+/** Objects of Node's that structured cloning carries although they look like instances of a class. */
+export function isHostCloneable(object: object): boolean {
+  return (
+    object instanceof Blob ||
+    types.isKeyObject(object) ||
+    types.isCryptoKey(object) ||
+    object instanceof WebAssembly.Module ||
+    object instanceof BlockList ||
+    object instanceof SocketAddress ||
+    object instanceof X509Certificate
+  )
+}
+
+const HANDLES =
+  /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|ClientRequest|IncomingMessage|ServerResponse|BroadcastChannel|WebSocket|AbortSignal|AbortController)$/
+
+/** Why a value cannot travel, and what to do instead. */
+export function whyNot(value: object): [reason: string, remedy?: string] {
+  if (typeof value === 'function')
+    return [
+      `is a ${/^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'}`,
+      'Pass data, or let the remote function use it from around it.',
+    ]
+  if (types.isPromise(value)) return ['is a promise', 'await it first.']
+  if (types.isModuleNamespaceObject(value)) return ['is a module', 'Import it in the remote function.']
+  if (types.isWeakMap(value) || types.isWeakSet(value) || value instanceof WeakRef)
+    return [`is a ${value.constructor.name}`, 'Pass a Map or a Set.']
+  if (types.isGeneratorObject(value) || types.isMapIterator(value) || types.isSetIterator(value))
+    return ['is an iterator', 'Collect it into an array.']
+  const name = className(value)
+  if (HANDLES.test(name))
+    return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']
+  if (isBuiltinPrototype(Object.getPrototypeOf(value))) return [`is a ${name}, which cannot be copied`]
+  return [
+    `is an instance of ${name}: its methods would be lost`,
+    `Give ${name} a [ray.serialize]() method and a static [ray.deserialize](data), or pass plain data.`,
+  ]
+}
+
+function className(value: object): string {
+  try {
+    return value.constructor?.name || 'an unnamed class'
+  } catch {
+    return inspect(value, { depth: -1 })
+  }
+}

@@ -27,6 +27,9 @@ export interface ImageClassificationPipeline {
   (pictures: readonly Picture[], options?: CallOptions): Promise<Classification[][]>
 }
 
+/** A classifier that is garbage gives its part in the model back, as if it had been closed. */
+const forgotten = new FinalizationRegistry<Lease>((lease) => void lease.release().catch(() => {}))
+
 /** An image classifier, made by `pipeline('image-classification')` and called like a function. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Callable makes the objects functions, which a class cannot declare
 export class ImageClassificationPipeline extends Callable {
@@ -55,6 +58,7 @@ export class ImageClassificationPipeline extends Callable {
     this.topK = options.topK
     this.#lease = lease
     this.#recipe = recipe
+    forgotten.register(this, lease, lease)
   }
 
   async #call(input: Picture | readonly Picture[], { topK = this.topK }: CallOptions = {}): Promise<unknown> {
@@ -80,6 +84,7 @@ export class ImageClassificationPipeline extends Callable {
   async close(): Promise<void> {
     this.#closed = true
     for (const reject of this.#pending) reject(this.#closedError())
+    forgotten.unregister(this.#lease)
     await this.#lease.release()
   }
 

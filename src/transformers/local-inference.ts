@@ -21,6 +21,8 @@ export class LocalInference implements Inference {
   readonly #files: ModelFiles
   readonly #input: string
   readonly #output: string
+  /** Inputs to be filled again: half a megabyte for each picture would wait for the garbage collector. */
+  readonly #spare: Float32Array[] = []
 
   private constructor(
     runtime: typeof import('onnxruntime-node'),
@@ -45,17 +47,23 @@ export class LocalInference implements Inference {
       throw new RayitoError('RUNTIME_UNAVAILABLE', `onnxruntime-node cannot be loaded (${cause.message})`, { cause })
     })
     const { plan, session } = await loadWeights(runtime, files, numThreads, note)
-    return new LocalInference(runtime, session, plan, files)
+    try {
+      return new LocalInference(runtime, session, plan, files)
+    } catch (error) {
+      await native(() => session.release())
+      throw error
+    }
   }
 
   async classify(picture: Pixels, topK: number | null): Promise<Classification[]> {
-    const { data, width, height } = preprocess(this.#plan, picture)
+    const { data, width, height } = preprocess(this.#plan, picture, this.#spare.pop())
     const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
     const outputs = await native(() => this.#session.run({ [this.#input]: input }, [this.#output])).catch(
       (cause: Error) => {
         throw refusal(this.#files, 'run', cause)
       },
     )
+    this.#spare.push(data)
     return postprocess(this.#plan, outputs[this.#output]!.data as Float32Array, topK)
   }
 

@@ -19,11 +19,12 @@ export interface Prepared {
  * From a picture to the model's input, as transformers' Python processors over Pillow do it: resize, crop from the
  * middle, rescale and normalise in 32-bit floats, channels first. Every byte of a channel meets the same arithmetic, so
  * it is looked up in a table of 256.
+ * @param spare an array to fill, if it has the right length
  */
-export function preprocess(plan: Plan, picture: Pixels): Prepared {
+export function preprocess(plan: Plan, picture: Pixels, spare?: Float32Array): Prepared {
   const { width, height, data } = centerCrop(plan, scaled(plan, picture))
   const area = width * height
-  const prepared = new Float32Array(3 * area)
+  const prepared = spare?.length === 3 * area ? spare : new Float32Array(3 * area)
   const tables = tablesOf(plan)
   for (let channel = 0; channel < 3; channel++) {
     const table = tables[channel]!

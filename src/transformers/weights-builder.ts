@@ -26,6 +26,7 @@ export type BuildResult = { kind: 'built' } | { kind: 'failed'; failure: Failure
 const ABANDONED = 3_600_000
 
 async function build({ files, place }: BuildOrder): Promise<void> {
+  await removeDrafts(place)
   const draft = join(place.root, `.${place.name}.${randomUUID().slice(0, 8)}`)
   await mkdir(draft, { recursive: true })
   try {
@@ -37,7 +38,7 @@ async function build({ files, place }: BuildOrder): Promise<void> {
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
-  await sweep(place)
+  await removeOld(place)
 }
 
 /**
@@ -64,14 +65,23 @@ async function optimise(files: ModelFiles, folder: string): Promise<void> {
   })
 }
 
-/** Removes what this entry replaces, and drafts that nobody will finish. */
-async function sweep({ root, prefix, name }: Place): Promise<void> {
+/** Removes drafts that nobody finishes: of this entry, since only the lock's holder builds it, and old ones of its like. */
+async function removeDrafts({ root, prefix, name }: Place): Promise<void> {
   for (const other of await readdir(root)) {
-    const old = other.startsWith(prefix) && other !== name && !other.endsWith('.lock')
-    const draft = other.startsWith(`.${prefix}`) && (await stat(join(root, other))).mtimeMs < Date.now() - ABANDONED
-    if (old || draft) await rm(join(root, other), { recursive: true, force: true }).catch(() => {})
+    if (!other.startsWith(`.${prefix}`)) continue
+    const made = (await stat(join(root, other)).catch(() => null))?.mtimeMs ?? 0
+    if (other.startsWith(`.${name}.`) || made < Date.now() - ABANDONED) await remove(join(root, other))
   }
 }
+
+/** Removes the entries that this one replaces. */
+async function removeOld({ root, prefix, name }: Place): Promise<void> {
+  for (const other of await readdir(root)) {
+    if (other.startsWith(prefix) && !other.startsWith(name)) await remove(join(root, other))
+  }
+}
+
+const remove = (path: string) => rm(path, { recursive: true, force: true }).catch(() => {})
 
 process.once('message', (order: BuildOrder) => {
   const answer = (result: BuildResult) => process.send?.(result, () => process.disconnect?.())

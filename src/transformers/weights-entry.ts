@@ -10,7 +10,7 @@ export const GRAPH = 'model.onnx'
 export const DATA = 'model.data'
 const MANIFEST = 'manifest.json'
 /** Places at which a large file is looked at on each load, and bytes read at each. */
-const SAMPLES = 32
+const SAMPLES = 64
 const SAMPLE_BYTES = 4096
 
 /** What an entry's folder should hold. */
@@ -35,8 +35,6 @@ export async function seal(folder: string, plan: Plan): Promise<void> {
     const path = join(folder, name)
     const found = await stat(path).catch(() => null)
     if (!found) continue // a tiny model has no data beside its graph
-    const file = await open(path, 'r+')
-    await file.sync().finally(() => file.close())
     const { size, mtimeMs } = found
     files[name] = { size, mtimeMs, sha256: await sha256(path), sampled: await sampled(path, size) }
   }

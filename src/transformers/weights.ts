@@ -17,6 +17,8 @@ import { type Place, placeOf } from './weights-place.js'
 
 type Runtime = typeof import('onnxruntime-node')
 type SessionOptions = InferenceSession.SessionOptions
+/** Without a plan of all buffers beforehand a session is a quarter smaller (measured on ViT-Base) and as fast. */
+const SMALL: SessionOptions = { enableMemPattern: false }
 const BUILDER = fileURLToPath(new URL('./weights-builder.js', import.meta.url))
 
 /** A model ready to run. */
@@ -41,7 +43,7 @@ export async function loadWeights(
     const plan = (await readEntry(folder)) ?? (await build(files, place, note))
     if (!plan) break
     try {
-      const options: SessionOptions = { intraOpNumThreads: numThreads, graphOptimizationLevel: 'disabled' }
+      const options: SessionOptions = { ...SMALL, intraOpNumThreads: numThreads, graphOptimizationLevel: 'disabled' }
       return { plan, session: await createSession(runtime, join(folder, GRAPH), options) }
     } catch {
       // sound by its hashes and yet refused: made anew, once
@@ -54,9 +56,11 @@ export async function loadWeights(
 async function loadPlain(runtime: Runtime, files: ModelFiles, numThreads: number): Promise<Loaded> {
   const plan = await native(() => makePlan(files.folder, files.model))
   const source = await modelSource(runtime, files)
-  const session = await createSession(runtime, source, { intraOpNumThreads: numThreads }).catch((cause: Error) => {
-    throw refusal(files, 'load', cause)
-  })
+  const session = await createSession(runtime, source, { ...SMALL, intraOpNumThreads: numThreads }).catch(
+    (cause: Error) => {
+      throw refusal(files, 'load', cause)
+    },
+  )
   return { plan, session }
 }
 

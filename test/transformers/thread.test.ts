@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import { Image } from '#src/datasets/image.js'
 import { pipeline } from '#src/transformers/index.js'
@@ -58,6 +60,21 @@ describe("a classifier's thread", () => {
     const another = await pipeline('image-classification', tinyVit)
     assert.equal((await another(picture)).length, 5)
     await Promise.all([classifier.close(), another.close()])
+  })
+
+  test('ends when its last classifier is garbage', { timeout: 60_000 }, async () => {
+    const { worker } = await withThread()
+    const exited = once(worker, 'exit')
+    let over = false
+    exited.then(() => {
+      over = true
+    })
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    while (!over) {
+      collect()
+      await new Promise(setImmediate)
+    }
   })
 
   test('is closed with its classifier: calls under way and later ones are rejected', async () => {

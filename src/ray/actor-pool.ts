@@ -1,11 +1,6 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { GetTimeoutError } from './errors.js'
-
-/** Until the real one is here. */
-interface ObjectRef<T> {
-  readonly id: string
-  readonly value?: T
-}
+import type { ObjectRef } from './object-ref.js'
 
 /** The part of `ray` that a pool stands on. */
 export interface PoolCalls {
@@ -32,9 +27,9 @@ export interface ActorPool<A extends object> {
    * The results of `fn` for each value, in the order of the values. Values are taken as actors become free. What was
    * submitted before and not fetched is dropped, as in Ray.
    */
-  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void>
+  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
   /** The same in the order in which the results become ready. */
-  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void>
+  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
   /** Calls a free actor, or the next that becomes free. Fetch the result with getNext or getNextUnordered. */
   submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void
   /** Whether a result is left to be fetched. */
@@ -99,11 +94,11 @@ class Pool<A extends object> implements ActorPool<A> {
     for (const actor of actors) this.push(actor)
   }
 
-  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void> {
+  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
     return this.#mapped(fn, values, () => this.getNext<R>())
   }
 
-  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, void> {
+  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
     return this.#mapped(fn, values, () => this.getNextUnordered<R>())
   }
 
@@ -111,7 +106,7 @@ class Pool<A extends object> implements ActorPool<A> {
     fn: PoolFunction<A, V, R>,
     values: Iterable<V> | AsyncIterable<V>,
     next: () => Promise<R>,
-  ): AsyncGenerator<R, void, void> {
+  ): AsyncGenerator<R, void, undefined> {
     this.#forget()
     const limit = AHEAD * Math.max(1, this.#idle.length + this.#busy.size)
     for await (const value of values) {

@@ -75,7 +75,7 @@ async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, si
     // Also what a failure left: it is easier to read there than in a terminal.
     if (existsSync(output)) {
       await writeFile(page, notebookToHtml(await readNotebook(output), { folder: FOLDER }))
-      process.stdout.write(`Executed notebook: ${relative('', output)}, as a page: ${relative('', page)}\n`)
+      process.stdout.write(`Executed notebook: ${relative('', output)}\nAs a page:         ${relative('', page)}\n`)
     }
   }
 }

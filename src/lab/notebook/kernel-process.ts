@@ -6,4 +6,7 @@ import { createRequire } from 'node:module'
 
 process.stdin.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
 
+// Ten frames often end inside a library: the cell's own line, which the runner tells, is the last one.
+Error.stackTraceLimit = 40
+
 createRequire(import.meta.url)('tslab/bin/tslab')

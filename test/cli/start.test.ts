@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Exercise1 } from '#src/lab/exercise-file.js'
+import { readNotebook } from '#src/lab/notebook/nbformat.js'
+import { codeCells } from '#src/lab/notebook/run.js'
+import { root, tinyHub } from '../lab/tiny-hub.js'
+
+let hub: Awaited<ReturnType<typeof tinyHub>>
+const folders: string[] = []
+before(async () => {
+  hub = await tinyHub()
+})
+after(async () => {
+  await hub.close()
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+})
+
+/** `rayito ARGS` in a folder of its own. */
+function start(...args: string[]): {
+  cwd: string
+  child: ChildProcess
+  ended: Promise<{ code: number | null; out: string; err: string }>
+} {
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args], { cwd, env: hub.env })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk) => (out += chunk))
+  child.stderr.on('data', (chunk) => (err += chunk))
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }))
+  return { cwd, child, ended }
+}
+
+test('start executes the notebook, leaves notebook, page and results, and prints table and conclusion', async () => {
+  const { cwd, ended } = start('start', '--notebook', '1', '--images', '10', '--actors', '2')
+  const { code, out, err } = await ended
+  assert.equal(code, 0, err + out)
+  const exercise = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
+  assert.deepEqual(Object.keys(exercise).sort(), [
+    'agreement',
+    'dataset',
+    'dtype',
+    'engine',
+    'fastest',
+    'indices',
+    'machine',
+    'made',
+    'model',
+    'source',
+    'versions',
+    'why',
+  ])
+  assert.deepEqual(exercise.indices, { start: 0, stop: 10_000, step: 1_000, count: 10 })
+  assert.deepEqual(
+    exercise.versions.map(({ name }) => name),
+    ['A', 'B', 'C1', 'C2'],
+  )
+  assert.ok(exercise.agreement.sameClasses && exercise.agreement.maxScoreDifference <= 1e-5)
+  for (const version of exercise.versions) {
+    assert.deepEqual(Object.keys(version).sort(), [
+      'bytesMoved',
+      'inferenceSeconds',
+      'loadSeconds',
+      'name',
+      'peakMemoryMB',
+      'perWorker',
+      'result',
+      'seconds',
+      'title',
+    ])
+    assert.equal(version.result.length, 10)
+    assert.equal(
+      Object.values(version.perWorker).reduce((sum, n) => sum + n),
+      10,
+      version.name,
+    )
+  }
+  assert.deepEqual(Object.values(exercise.versions[2]!.perWorker), [5, 5])
+
+  const executed = await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb'))
+  assert.ok(codeCells(executed).every(({ execution_count }) => execution_count !== null))
+  assert.equal(
+    executed.cells.length,
+    (await readNotebook(join(root, 'notebooks', '1-parallel-classification.ipynb'))).cells.length,
+  )
+  const page = readFileSync(join(cwd, 'out', '1-parallel-classification.html'), 'utf8')
+  assert.match(page, /class="rayito-chart"/)
+  assert.match(page, /src="data:image\/svg\+xml;base64/)
+
+  assert.match(out, /✓ +1\/\d+ .*\n/)
+  assert.match(out, /version +seconds +loading +speed-up/)
+  assert.match(out.replace(/\s+/g, ' '), /C1 actors, by index .* The versions agree/)
+  assert.ok(
+    out.split('\n').every((line) => line.length <= 80),
+    'fits 80 columns',
+  )
+  assert.ok(!out.includes('\u001b'), 'no colours where there is no terminal')
+})
+
+test('only the versions that were chosen run', async () => {
+  const { cwd, ended } = start('start', '--notebook', '1', '--images', '4', '--versions', 'c1')
+  const { code, out, err } = await ended
+  assert.equal(code, 0, err + out)
+  const { versions } = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
+  assert.deepEqual(
+    versions.map(({ name }) => name),
+    ['C1'],
+  )
+  assert.match(out.replace(/\s+/g, ' '), /Only version C1/)
+})
+
+test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read', async () => {
+  const { cwd, ended } = start('start', '--notebook', '1', '--model', 'nobody/nothing')
+  const { code, err } = await ended
+  assert.equal(code, 1)
+  assert.match(err, /^rayito: Cell 6 of \d+ \(3 The classifier\), line 1: const classifier = await pipeline/)
+  assert.match(err, /nobody\/nothing/)
+  assert.doesNotMatch(err, /\n\s+at /)
+  assert.ok(existsSync(join(cwd, 'out', '1-parallel-classification.html')))
+  assert.ok(!existsSync(join(cwd, 'out', 'exercise-1.json')))
+})
+
+test('Ctrl-C ends kernel and workers and saves what there is', {
+  skip: process.platform === 'win32' && 'Windows has no SIGINT to send',
+}, async () => {
+  const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
+  await new Promise<void>((resolve) => {
+    child.stdout!.on('data', (chunk) => String(chunk).includes(' 9/') && resolve())
+  })
+  child.kill('SIGINT')
+  const { code, err } = await ended
+  assert.equal(code, 130)
+  assert.match(err, /Stopped in cell \d+/)
+  const cells = codeCells(await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb')))
+  assert.ok(cells[4]!.outputs.length > 0)
+})
+
+test('wrong usage is one line and exit code 2; help is 0', async () => {
+  const wrong = [
+    ['nope'],
+    [],
+    ['start', '--dtype', 'fp64'],
+    ['start', '--images', '0'],
+    ['start', '--images', '1.5'],
+    ['start', '--versions', 'A,X'],
+    ['start', '--what'],
+    ['start', 'extra'],
+    ['start', '--notebook', '9'],
+  ]
+  for (const args of wrong) {
+    const { code, err } = await start(...args).ended
+    assert.equal(code, 2, args.join(' '))
+    if (args.length > 0) assert.match(err, /^rayito: .+\n$/, args.join(' '))
+  }
+  for (const args of [['--help'], ['start', '--help'], ['jupyter', '--help'], ['--version']])
+    assert.equal((await start(...args).ended).code, 0, args.join(' '))
+})

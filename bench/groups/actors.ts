@@ -1,0 +1,70 @@
+import { interleave } from '../interleave.js'
+import { runProgram } from '../program.js'
+import type { ActorResult, ActorWork } from '../programs/actor-ready.js'
+import type { Bare } from '../programs/bare.js'
+import type { Ran } from '../programs/exercise.js'
+import { makeRow } from '../row.js'
+import type { Group } from './group.js'
+
+/** How soon a session and an actor are there. */
+export const actors: Group = {
+  name: 'actors',
+  title: 'From nothing to an actor that can classify',
+  needsModel: true,
+  async measure({ quick, model }) {
+    const { env, paths } = model!
+    const actor = (loadImages: boolean, dtype: ActorWork['dtype']) => async () =>
+      (await runProgram<ActorResult>('actor-ready', { loadImages, dtype } satisfies ActorWork, { env })).value
+    const bare = async () => {
+      const work: Bare = { indices: [0], paths: paths.fp32, threads: 1, workers: 1 }
+      return (await runProgram<Ran>('bare', work, { env })).value
+    }
+    const runs = await interleave('actors', quick ? 3 : 15, {
+      bare,
+      images: actor(true, 'fp32'),
+      alone: actor(false, 'fp32'),
+      q8: actor(true, 'q8'),
+    })
+    const worker = { 'bare worker': runs.bare.map(({ loadSeconds }) => loadSeconds) }
+    const ready = (name: 'images' | 'alone' | 'q8') => runs[name].map(({ ready }) => ready)
+    const target = { value: 0.5 }
+    return [
+      makeRow({
+        id: 'init',
+        title: 'ray.init',
+        unit: 'ms',
+        ours: runs.images.map(({ init }) => init * 1e3),
+        target: { value: 100 },
+      }),
+      makeRow({
+        id: 'first-task',
+        title: 'A task on a worker that starts for it',
+        unit: 'ms',
+        ours: runs.images.map(({ firstTask }) => firstTask * 1e3),
+      }),
+      makeRow({
+        id: 'ready',
+        title: 'An actor with model and data set',
+        unit: 's',
+        ours: ready('images'),
+        peers: worker,
+        target,
+      }),
+      makeRow({
+        id: 'ready-no-images',
+        title: 'An actor with the model alone',
+        unit: 's',
+        ours: ready('alone'),
+        peers: worker,
+        target,
+      }),
+      makeRow({
+        id: 'ready-q8',
+        title: 'An actor with the q8 model and data set',
+        unit: 's',
+        ours: ready('q8'),
+        target,
+      }),
+    ]
+  },
+}

@@ -1,0 +1,26 @@
+/** One version of exercise 1 in a process of its own. */
+import type { VersionName } from '#src/lab/index.js'
+import { ray } from '#src/ray/index.js'
+import { clocked, given, report } from '../report.js'
+import { type Exercise, VERSIONS } from './versions.js'
+
+/** Seconds of the whole and of its loading; the classes found. */
+export interface Ran {
+  seconds: number
+  loadSeconds: number
+  labels: string[]
+}
+
+report(async (): Promise<Ran> => {
+  const { version, ...exercise } = given<Exercise & { version: VersionName }>()
+  if (version !== 'A') ray.init({ numCpus: exercise.workers })
+  const began = performance.now()
+  let loaded = began
+  const { seconds, value } = await clocked(() =>
+    VERSIONS[version](exercise, () => {
+      loaded = performance.now()
+    }),
+  )
+  await ray.shutdown()
+  return { seconds, loadSeconds: (loaded - began) / 1e3, labels: value.map(([label]) => label) }
+})

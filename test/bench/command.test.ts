@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { Row } from '../../bench/row.js'
+
+const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
+
+async function bench(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr }
+}
+
+test('an unknown group and Ray itself are wrong usage, told in one line', async () => {
+  const group = await bench(['speed'])
+  assert.equal(group.code, 2)
+  assert.match(group.stderr, /speed.*tasks, data, actors, q8, exercise/)
+  const ray = await bench(['--with-ray'])
+  assert.equal(ray.code, 2)
+  assert.match(ray.stderr, /^bench: --with-ray is not here yet.*\n$/)
+  assert.equal((await bench(['--help'])).code, 0)
+})
+
+test('without model and data set the bench says why it cannot measure', async (t) => {
+  const cache = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
+  t.after(() => rmSync(cache, { recursive: true, force: true }))
+  const nowhere = {
+    HF_ENDPOINT: 'http://127.0.0.1:9',
+    HF_HOME: cache,
+    HF_HUB_CACHE: '',
+    HF_HUB_OFFLINE: '1',
+    RAYITO_CACHE: cache,
+  }
+  const { code, stderr } = await bench(['actors', '--quick', '--out', cache], nowhere)
+  assert.equal(code, 1)
+  assert.match(stderr, /^bench: .*HF_HUB_OFFLINE.*$/m)
+})
+
+test('a quick run of the tasks leaves a table, a chart and figures', async (t) => {
+  const out = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
+  t.after(() => rmSync(out, { recursive: true, force: true }))
+  const { code, stdout, stderr } = await bench(['tasks', '--quick', '--out', out])
+  assert.equal(code, 0, stderr)
+  for (const line of stdout.split('\nFigures')[0]!.split('\n')) assert.ok(line.length <= 80, line)
+  const { rows, machine, made } = JSON.parse(readFileSync(join(out, 'bench.json'), 'utf8')) as {
+    rows: Row[]
+    machine: object
+    made: string
+  }
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    ['tasks.no-op', 'tasks.picture', 'tasks.round-trip'],
+  )
+  assert.ok(Date.parse(made) > 0)
+  assert.deepEqual(Object.keys(machine), ['cpu', 'cores', 'memoryGB', 'node', 'platform'])
+  for (const { ours, spread, peers, ratio, limit } of rows) {
+    for (const value of [ours, spread, ratio, limit]) assert.ok(Number.isFinite(value))
+    assert.equal(Object.keys(peers).length, 1)
+  }
+  assert.match(readFileSync(join(out, 'bench-tasks.svg'), 'utf8'), /^<svg [\s\S]*<\/svg>\n$/)
+})

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { chart } from '../../bench/chart.js'
+import { amount, makeRow, ratioText, verdict } from '../../bench/row.js'
+import { machineLine, table } from '../../bench/table.js'
+
+const A = makeRow({
+  id: 'fp32.A',
+  title: 'Version A & <more>',
+  unit: 's',
+  ours: [13.2, 13.4, 13.3],
+  peers: { 'bare session': [12.9, 13.1, 13], plain: [14, 14, 14] },
+  target: { ratio: 1.08 },
+})
+const MISSED = makeRow({
+  id: 'fp32.C2.memory-each',
+  title: 'Memory',
+  unit: 'MB',
+  ours: [71],
+  target: { value: 60 },
+})
+const FAST = makeRow({
+  id: 'no-op',
+  title: 'Tasks',
+  unit: '/s',
+  lowerIsBetter: false,
+  ours: [24_000, 24_100, 30_000],
+  peers: { workerpool: [25_000, 24_000, 24_000] },
+  target: { ratio: 0.6 },
+})
+
+test('a row has medians, the ratio to the first peer, and the limit that the reference of the run sets', () => {
+  assert.equal(A.ours, 13.3)
+  assert.equal(A.peers['bare session']!.value, 13)
+  assert.ok(Math.abs(A.ratio! - 13.3 / 13) < 1e-3)
+  assert.ok(Math.abs(A.limit! - 1.08 * 13) < 1e-9)
+  assert.equal(A.holds, true)
+  assert.equal(verdict(A), 'yes')
+})
+
+test('a ratio whose spread holds 1 is no difference', () => {
+  assert.equal(ratioText(FAST), 'no difference')
+  assert.match(ratioText(A), /^1\.02 \(1\.02–1\.02\)$/)
+})
+
+test('where more is better the target is a floor', () => {
+  assert.equal(FAST.target, '≥ 0.60 ×')
+  assert.equal(FAST.holds, true)
+})
+
+test('a missed target says no, and one that the spread crosses has a question mark', () => {
+  assert.equal(verdict(MISSED), 'no')
+  const near = makeRow({ id: 'x', title: 'x', unit: 's', ours: [0.4, 0.45, 0.6], target: { value: 0.5 } })
+  assert.equal(verdict(near), 'yes?')
+  const none = makeRow({ id: 'x', title: 'x', unit: 's', ours: [1] })
+  assert.equal(verdict(none), '')
+  assert.equal(none.limit, null)
+})
+
+test('figures have three digits', () => {
+  assert.equal(amount(13.384, 's'), '13.4 s')
+  assert.equal(amount(24_123, '/s'), '24,100 /s')
+  assert.equal(amount(463.6, 'MB'), '464 MB')
+  assert.equal(amount(0, ''), '0')
+  assert.equal(amount(0.00012, 's'), '1.2e-4 s')
+})
+
+test('the table fits 80 columns', () => {
+  const text = table([A, MISSED, FAST])
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
+  assert.match(text, /fp32\.A +13\.3 s +13 s +1\.02 \(1\.02–1\.02\) +≤ 1\.08 × +yes/)
+})
+
+test('the chart draws ours and every peer, and marks what misses its target', () => {
+  const svg = chart('Exercise 1', [A, MISSED], 'a machine')
+  assert.equal(svg.match(/<rect class="(ours|missed|peer)"/g)!.length, 4)
+  assert.equal(svg.match(/<rect class="missed"/g)!.length, 1)
+  assert.match(svg, /Version A &#38; &#60;more&#62;/)
+  assert.doesNotMatch(svg, /NaN|undefined/)
+})
+
+test('the machine is one line', () => {
+  const machine = { cpu: 'A processor', cores: 2, memoryGB: 8.2, node: 'v22.1.0', platform: 'linux x64' }
+  assert.equal(machineLine(machine), 'A processor, 2 cores, 8.2 GB, Node 22.1.0, linux x64')
+})

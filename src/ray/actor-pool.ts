@@ -29,7 +29,10 @@ export interface ActorPool<A extends object> {
    */
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
   /** The same in the order in which the results become ready. */
-  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
+  mapUnordered<V, R>(
+    fn: PoolFunction<A, V, R>,
+    values: Iterable<V> | AsyncIterable<V>,
+  ): AsyncGenerator<R, void, undefined>
   /** Calls a free actor, or the next that becomes free. Fetch the result with getNext or getNextUnordered. */
   submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void
   /** Whether a result is left to be fetched. */
@@ -98,7 +101,10 @@ class Pool<A extends object> implements ActorPool<A> {
     return this.#mapped(fn, values, () => this.getNext<R>())
   }
 
-  mapUnordered<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
+  mapUnordered<V, R>(
+    fn: PoolFunction<A, V, R>,
+    values: Iterable<V> | AsyncIterable<V>,
+  ): AsyncGenerator<R, void, undefined> {
     return this.#mapped(fn, values, () => this.getNextUnordered<R>())
   }
 

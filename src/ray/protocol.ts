@@ -74,6 +74,7 @@ export type ToDriver =
   /** refs and handles that nobody in the worker holds any more, and how often they had been received */
   | readonly ['release', readonly (readonly [id: string, received: number])[]]
   | readonly ['blocked' | 'unblocked']
+  | readonly ['output', stream: 'stdout' | 'stderr', text: string]
   /** a request of code that runs in the worker: `ray.get`, `.remote()` … */
   | readonly ['request', request: number, operation: string, payload: unknown]
 

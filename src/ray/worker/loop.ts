@@ -20,6 +20,7 @@ import {
 } from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
 import { WorkerClient, wire } from './client.js'
+import { redirectOutput } from './output.js'
 
 type Callable = (...args: unknown[]) => unknown
 type Maybe<T> = T | Promise<T>
@@ -75,6 +76,7 @@ class Loop {
     this.#client = new WorkerClient(start, (message) => this.#post(message))
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
+    redirectOutput((stream, text) => port.postMessage(['output', stream, text] satisfies ToDriver))
     port.on('message', (message: ToWorker) => this.#receive(message))
   }
 

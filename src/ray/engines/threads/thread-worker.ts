@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
 import { Gate } from '../../../core/gate.js'
 import type { Code } from '../../code/index.js'
@@ -97,7 +97,6 @@ export class ThreadWorker {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      emitStdStreams: true,
       workerThreadOpts: { resourceLimits: options.resourceLimits, execArgv: execArgv(), name } as object,
     })
     this.#thread = (this.#pool as unknown as PoolInternals).workers[0]!.worker
@@ -119,19 +118,11 @@ export class ThreadWorker {
       })
       this.#thread.on('exit', (code) => {
         this.#alive = false
-        void this.#ended(code, options.resourceLimits).then(resolve)
+        this.#ended(code, options.resourceLimits)
+        resolve()
       })
     })
-    this.#thread.stdout.on('data', (data: Buffer) => this.events.output(this, 'stdout', data.toString()))
-    this.#thread.stderr.on('data', (data: Buffer) => {
-      const text = data.toString()
-      this.#stderr.push(...text.split('\n').filter((line) => line.trim()))
-      this.#stderr.splice(0, this.#stderr.length - LAST_LINES)
-      this.events.output(this, 'stderr', text)
-    })
-    port1.on('message', (message: ToDriver) => {
-      if (!this.closing || message[0] === 'results') this.events.message(this, message)
-    })
+    port1.on('message', (message: ToDriver) => this.#received(message))
     // Idle workers hold no process; busy ones do, through their port.
     this.#thread.unref()
     port1.unref()
@@ -283,33 +274,31 @@ export class ThreadWorker {
     await this.#exited
   }
 
-  async #ended(exitCode: number, resourceLimits: { maxOldGenerationSizeMb?: number } | undefined): Promise<void> {
+  #received(message: ToDriver): void {
+    if (message[0] === 'output') {
+      const [, stream, text] = message
+      if (stream === 'stderr') {
+        this.#stderr.push(...text.split('\n').filter((line) => line.trim()))
+        this.#stderr.splice(0, this.#stderr.length - LAST_LINES)
+      }
+      this.events.output(this, stream, text)
+    } else if (!this.closing || message[0] === 'results') this.events.message(this, message)
+  }
+
+  #ended(exitCode: number, resourceLimits: { maxOldGenerationSizeMb?: number } | undefined): void {
     const expected = this.closing
+    // What it sent before its end counts: results, and its last words.
+    for (let last = receiveMessageOnPort(this.#port); last; last = receiveMessageOnPort(this.#port))
+      this.#received(last.message)
     this.closing = true
     this.#port.close()
     this.gate.release()
-    await this.#lastWords()
     void this.#pool.terminate(true).catch(() => {})
     const outOfMemory = (this.#error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
     const heapLimit = outOfMemory
       ? (this.#thread.resourceLimits?.maxOldGenerationSizeMb ?? resourceLimits?.maxOldGenerationSizeMb ?? 0)
       : null
     if (!expected) this.events.died(this, { exitCode, error: this.#error, heapLimit, lastOutput: this.#stderr })
-  }
-
-  /** What the thread wrote last arrives after its end; its streams end then. */
-  #lastWords(): Promise<void> {
-    const { stderr } = this.#thread
-    if (stderr.readableEnded || stderr.destroyed) return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, 200)
-      const done = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      stderr.once('end', done)
-      stderr.once('close', done)
-    })
   }
 }
 

@@ -89,7 +89,7 @@ function never(): void {
   takesHandle.remote(engine)
   const pool = new ray.ActorPool([engine])
   const mapped = pool.map((e, i: number) => e.classify.remote(i), [1, 2])
-  same<typeof mapped, AsyncGenerator<[string, number], void, void>>(true)
+  same<typeof mapped, AsyncGenerator<[string, number], void, undefined>>(true)
   void [nested, mapped, value]
 }
 

@@ -7,7 +7,7 @@ import { Command } from 'commander'
 import { RayitoError } from '../core/errors.js'
 
 /** The JupyterLab that is installed where there is none. */
-const JUPYTERLAB = 'jupyterlab==4.4.10'
+const JUPYTERLAB = 'jupyterlab==4.6.6'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** `rayito jupyter`: JupyterLab on the notebooks, with the TypeScript kernel ready and nothing left outside this folder. */
@@ -16,6 +16,7 @@ export function jupyterCommand(): Command {
     .description('open JupyterLab on the notebooks, with the TypeScript kernel ready')
     .argument('[args...]', 'given to jupyter lab as they are, e.g. --no-browser --port 8899')
     .allowUnknownOption()
+    .passThroughOptions()
     .helpOption('--help', 'display help for command')
     .action(async (args: string[]) => {
       process.exitCode = await openJupyter(args)
@@ -33,7 +34,7 @@ async function openJupyter(args: string[]): Promise<number> {
     stdio: 'inherit',
   })
   // A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
-  process.on('SIGINT', () => {})
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
@@ -52,10 +53,10 @@ function ownJupyter(): string[] {
   const python = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python')
   if (works([python, '-m', 'jupyterlab', '--version'])) return [python, '-m', 'jupyter']
   const system = ['python3', 'python', 'py'].find((name) =>
-    works([name, '-c', 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 9))']),
+    works([name, '-c', 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))']),
   )
   if (!system)
-    throw new RayitoError('PYTHON_MISSING', 'Neither `jupyter` nor a Python ≥ 3.9 with venv and pip was found')
+    throw new RayitoError('PYTHON_MISSING', 'Neither `jupyter` nor a Python ≥ 3.10 with venv and pip was found')
   process.stdout.write(`No jupyter found: installing ${JUPYTERLAB} into ${venv} (once)\n`)
   if (!existsSync(python)) run([system, '-m', 'venv', venv])
   run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', JUPYTERLAB])

@@ -16,6 +16,7 @@ async function main(): Promise<number> {
   const program = new Command('rayito')
     .description("Ray's programming model for TypeScript, and the laboratory that teaches it")
     .version(version)
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`rayito: ${text.replace(/^error: /, '')}`) })
     .addCommand(startCommand())

@@ -119,7 +119,7 @@ export const ERRORS = {
   KERNEL_DIED: { meaning: 'The notebook kernel ended.', remedy: '' },
   PYTHON_MISSING: {
     meaning: 'JupyterLab is not installed and could not be.',
-    remedy: 'Install JupyterLab (https://jupyter.org/install), or Python 3.9 or newer with venv and pip.',
+    remedy: 'Install JupyterLab (https://jupyter.org/install), or Python 3.10 or newer with venv and pip.',
   },
   BENCH_FAILED: { meaning: 'A measurement of the bench could not be made.', remedy: '' },
   USAGE: { meaning: 'A command was called wrongly.', remedy: 'See --help.' },

@@ -21,14 +21,19 @@ after(async () => {
 })
 
 /** `rayito ARGS` in a folder of its own. */
-function start(...args: string[]): {
+const start = (...args: string[]) => startWith(hub.env, ...args)
+
+function startWith(
+  env: NodeJS.ProcessEnv,
+  ...args: string[]
+): {
   cwd: string
   child: ChildProcess
   ended: Promise<{ code: number | null; out: string; err: string }>
 } {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args], { cwd, env: hub.env })
+  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args], { cwd, env })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk) => (out += chunk))
@@ -160,4 +165,13 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
   }
   for (const args of [['--help'], ['start', '--help'], ['jupyter', '--help'], ['--version']])
     assert.equal((await start(...args).ended).code, 0, args.join(' '))
+})
+
+test('jupyter hands its arguments on to JupyterLab, or says in one line what to install', async () => {
+  // Nothing on the PATH: only a .venv that is there already can answer.
+  const { child, ended } = startWith({ ...hub.env, PATH: '', Path: '' }, 'jupyter', '--version')
+  child.stdin!.end()
+  const { code, out, err } = await ended
+  if (code === 0) assert.match(out, /^\d+\.\d+\.\d+/)
+  else assert.match(err, /^rayito: Neither `jupyter` nor a Python .* was found\. Install .*\n$/)
 })

@@ -153,7 +153,7 @@ function flipByTransfer(best: Version, order: Version[]): string {
   const byIndex = order.find(({ name }) => name === 'C1')
   if (!byIndex || best.name === 'A' || isTie(best, byIndex)) return ''
   const slack = (byIndex.seconds - best.seconds) / best.result.length
-  return `It would also flip if handing a picture to a worker took ${milliseconds(slack)} longer than now – with pictures far larger, or over a network – since C1 moves only row numbers.`
+  return `The verdict would change, too, if handing a picture to a worker took ${milliseconds(slack)} longer than now – with pictures far larger, or over a network – since C1, which moves only row numbers, would then be ahead.`
 }
 
 function oneCore(order: Version[], { cores, workers }: ConclusionOptions): string {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { serialize } from '#src/core/travel.js'
-import { pipeline } from '#src/transformers/index.js'
+import { Image } from '#src/datasets/image.js'
+import { type Classification, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
 import { fixture, ownCache, tinyVit } from './fixtures.js'
 
 ownCache()
@@ -34,4 +35,21 @@ test('told how many threads to use, it says so where it arrives', async () => {
   assert.equal((classifier[serialize]().data as { numThreads: number }).numThreads, 2)
   await classifier.close()
   assert.throws(() => classifier[serialize](), { code: 'PIPELINE_CLOSED' })
+})
+
+test('tasks and actors take it as an argument, from the object store and without', async () => {
+  const { ray } = await import('#src/ray/index.js')
+  await ray.init({ numCpus: 2 })
+  after(() => ray.shutdown())
+  const classifier = await pipeline('image-classification', tinyVit)
+  after(() => classifier.close())
+  const classify = ray.remote(
+    async (clf: ImageClassificationPipeline, image: Image): Promise<Classification[]> => clf(image),
+  )
+  const image = await Image.open(picture)
+  const answer = await classifier(image)
+  const ref = ray.put(classifier)
+  const refs = [1, 2, 3, 4].map(() => classify.remote(ref, image))
+  assert.deepEqual(await ray.get(refs), [answer, answer, answer, answer])
+  assert.deepEqual(await ray.get(classify.remote(classifier, image)), answer)
 })

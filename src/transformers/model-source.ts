@@ -4,8 +4,6 @@ import type { InferenceSession } from 'onnxruntime-node'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
 import type { ModelFiles } from './model-files.js'
-import { signedIsExact } from './signed-probe.js'
-import { signedWeights } from './signed-weights.js'
 
 /**
  * What a session is made from: the file, or, for q8, its bytes with signed weights, which onnxruntime multiplies about
@@ -19,15 +17,17 @@ export async function modelSource(
   // weights in files beside the graph are found from its path only
   const names = await readdir(dirname(onnx))
   if (names.some((name) => name.startsWith(`${basename(onnx)}_data`))) return onnx
-  const signed = rewritten(await readFile(onnx))
-  return signed && (await signedIsExact(runtime)) ? signed : onnx
-}
-
-function rewritten(bytes: Uint8Array): Uint8Array | null {
+  // imported when needed: a worker on optimised weights needs neither these nor protobufjs
+  const [{ signedWeights }, { signedIsExact }] = await Promise.all([
+    import('./signed-weights.js'),
+    import('./signed-probe.js'),
+  ])
+  const bytes = await readFile(onnx)
   try {
-    return signedWeights(bytes)
+    const signed = signedWeights(bytes)
+    return signed && (await signedIsExact(runtime)) ? signed : onnx
   } catch {
-    return null // no model: onnxruntime says what is wrong with it
+    return onnx // no model: onnxruntime says what is wrong with it
   }
 }
 

@@ -1,3 +1,4 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
 import { findModel } from './model-files.js'
@@ -66,11 +67,12 @@ export function revivePipeline({
   })
 }
 
-let told = false
+/** Passed on to threads that are started later, so that they do not say it again. */
+const TOLD = 'rayito: the default model was told'
 
 function tellDefault(revision: string): void {
-  if (told) return
-  told = true
+  if (getEnvironmentData(TOLD)) return
+  setEnvironmentData(TOLD, true)
   process.stderr.write(
     `No model was supplied, defaulted to ${DEFAULT_MODEL} (${PYTHONS_DEFAULT} as ONNX) and revision ${revision.slice(0, 7)} (https://huggingface.co/${DEFAULT_MODEL}).\n`,
   )

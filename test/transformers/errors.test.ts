@@ -7,6 +7,7 @@ import { RayitoError } from '#src/core/errors.js'
 import { pipeline } from '#src/transformers/index.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
 import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
+import { runProgram } from './programs.js'
 
 ownCache()
 
@@ -159,6 +160,34 @@ describe('from the Hub', () => {
         /owner\/torch has no file onnx\/model\.onnx\. Choose an image-classification model/,
       )
       await rejects(classifier('owner/nobody', options), 'HUB_REPO_NOT_FOUND', /owner\/nobody/)
+    } finally {
+      await hub.close()
+    }
+  })
+
+  test('the model is chosen and named when none is given, once', async () => {
+    const hub = await HubStandIn.start({ 'models/Xenova/vit-base-patch16-224': folderFiles(tinyVit) })
+    try {
+      const { code, stderr, stdout } = await runProgram(
+        `
+        import { Worker, isMainThread } from 'node:worker_threads'
+        const made = await pipeline('image-classification')
+        const again = await pipeline('image-classification')
+        if (isMainThread) {
+          console.log(made.model)
+          await new Promise((resolve) => new Worker(new URL(import.meta.url)).on('exit', resolve))
+        }
+      `,
+        { HF_ENDPOINT: hub.endpoint, HF_HUB_DISABLE_PROGRESS_BARS: '1' },
+      )
+      assert.equal(code, 0, stderr)
+      assert.equal(stdout, 'Xenova/vit-base-patch16-224\n')
+      const [line, ...rest] = stderr.split('\n').filter((line) => /No model/.test(line))
+      assert.match(
+        line!,
+        /^No model was supplied, defaulted to Xenova\/vit-base-patch16-224 \(google\/vit-base-patch16-224 as ONNX\) and revision [0-9a-f]{7} \(https:/,
+      )
+      assert.deepEqual(rest, [])
     } finally {
       await hub.close()
     }

@@ -59,7 +59,7 @@ export const ERRORS = {
   DATASET_INDEX: { meaning: 'A row index lies outside the data set or is not whole.', remedy: '' },
   DATASET_BROKEN: {
     meaning: 'A data file is truncated or is not Parquet.',
-    remedy: 'Delete the file from the cache and load the data set again.',
+    remedy: 'Delete the file and fetch or write it again.',
   },
   IMAGE_NOT_FOUND: { meaning: "A picture's file cannot be read.", remedy: 'Check the path.' },
   IMAGE_INVALID: {

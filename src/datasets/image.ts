@@ -26,7 +26,8 @@ export interface ImageOptions {
   maxPixels?: number
 }
 
-const MAX_PIXELS = 89_478_485
+/** Pillow's MAX_IMAGE_PIXELS. */
+export const MAX_PIXELS = 89_478_485
 const MODES: Record<Channels, string> = { 1: 'L', 3: 'RGB', 4: 'RGBA' }
 /** Narrower pictures are drawn larger in a notebook, or a 64-pixel one is a stamp. */
 const SHOWN_WIDTH = 160

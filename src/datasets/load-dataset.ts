@@ -5,6 +5,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
+import { MAX_PIXELS } from './image.js'
 import { PageCache } from './parquet/page-cache.js'
 import { ParquetSource } from './parquet-source.js'
 import { PictureSource } from './picture-source.js'
@@ -38,7 +39,7 @@ export interface LoadOptions extends HubOptions {
   maxPixels?: number
 }
 
-const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: 89_478_485 }
+const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: MAX_PIXELS }
 
 /** Where the Hub keeps its own conversion of data sets that are not in Parquet. */
 const CONVERTED = 'refs/convert/parquet'
@@ -71,6 +72,7 @@ export async function loadDataset<Row extends object = ImageRow>(
     maxPixels = DEFAULTS.maxPixels,
     ...hub
   } = options
+  if (split !== undefined && typeof split !== 'string') expected('split', 'the name of a split', split)
   if (!(cacheBytes >= 0)) expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
   if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
   const wanted = { split, dataFiles }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { RayitoError } from '#src/core/errors.js'
-import { Image } from '#src/datasets/index.js'
-import { PICTURES } from './support.js'
+import { Image, loadDataset } from '#src/datasets/index.js'
+import { PICTURES, TABLES, temporary } from './support.js'
 
 const pictures = [
   'colour-420.jpg',
@@ -60,5 +60,43 @@ describe('whatever the bytes are, there is a picture or a clear error', () => {
         await tryOpen(Buffer.concat([beginning, noise]))
       }),
     )
+  })
+})
+
+describe('whatever is in a Parquet file, there are rows or a clear error', () => {
+  const tables = [
+    'groups',
+    'types',
+    'index',
+    'types-index',
+    'types-v2',
+    'v2-index-gzip',
+    'index-dictionary-zstd',
+    'brotli',
+  ]
+  const bytes = new Map(tables.map((name) => [name, readFileSync(join(TABLES, `${name}.parquet`))]))
+  const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), to: fc.nat(255), inFooter: fc.boolean() })
+
+  test('with bytes changed', async (t) => {
+    const path = join(temporary(t), 'changed.parquet')
+    const property = fc.asyncProperty(
+      fc.constantFrom(...tables),
+      fc.array(change, { maxLength: 6 }),
+      async (name, changes) => {
+        const changed = Uint8Array.from(bytes.get(name)!)
+        for (const { at, to, inFooter } of changes) {
+          const span = inFooter ? Math.min(3000, changed.length) : changed.length
+          changed[changed.length - 1 - Math.floor(at * (span - 1))] = to
+        }
+        writeFileSync(path, changed)
+        try {
+          const rows = await loadDataset(path, { split: 'train', maxPixels: 1e6 })
+          for (const index of [0, 13, 35, 59]) if (index < rows.numRows) await rows.at(index)
+        } catch (error) {
+          assert.ok(error instanceof RayitoError && /^(DATASET|IMAGE)_/.test(error.code), String(error))
+        }
+      },
+    )
+    await fc.assert(property, { numRuns: 300 })
   })
 })

@@ -1,7 +1,8 @@
-import type { ColumnChunk, DataReader, DecodedArray, SchemaTree } from 'hyparquet'
+import type { ColumnChunk, DataReader, DecodedArray, PageHeader, SchemaTree } from 'hyparquet'
 import type { ColumnDecoder } from 'hyparquet/src/types.js'
 import { lastAtMost } from './bisect.js'
 import { compressorsFor } from './compressors.js'
+import { readDataPage } from './data-page.js'
 import type { FileReader } from './file-reader.js'
 import { type Hyparquet, readerOf } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
@@ -77,7 +78,7 @@ export class ColumnChunkReader {
     const header = hyparquet.parquetHeader(reader)
     const { encoding } = header.data_page_header ?? header.data_page_header_v2 ?? {}
     const dictionary = encoding?.endsWith('_DICTIONARY') ? await this.#dictionary() : null
-    const { data } = hyparquet.readPage(reader, header, await this.#decode(), dictionary?.values, undefined, 0)
+    const data = readDataPage(hyparquet, reader, header, await this.#decode(), dictionary?.values)
     if (data?.length !== rows) throw new Error(`a page holds ${data?.length} rows instead of ${rows}`)
     // Its values keep the dictionary's bytes alive, so they count here too.
     return { values: data, bytes: sizeOf(data, header.uncompressed_page_size) + (dictionary?.bytes ?? 0) }
@@ -85,9 +86,14 @@ export class ColumnChunkReader {
 
   async #readWhole(reader: DataReader): Promise<Values> {
     const { hyparquet, rows } = this.#context
-    const select = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows }
-    const { data } = hyparquet.readColumn(reader, select, await this.#decode())
-    const values = hyparquet.flatten(data)
+    const decoder = await this.#decode()
+    let dictionary: DecodedArray | undefined
+    let values: DecodedArray = []
+    while (reader.offset < reader.view.byteLength) {
+      const header = hyparquet.parquetHeader(reader)
+      if (header.type === 'DICTIONARY_PAGE') dictionary = this.#readDictionaryPage(reader, header, decoder)
+      else values = readDataPage(hyparquet, reader, header, decoder, dictionary, values) ?? values
+    }
     if (values.length !== rows) throw new Error(`a column holds ${values.length} rows instead of ${rows}`)
     return { values, bytes: sizeOf(values, Number(this.#chunk.meta_data!.total_uncompressed_size)) }
   }
@@ -105,11 +111,15 @@ export class ColumnChunkReader {
     const { offset, length } = dictionary
     const reader = readerOf(await file.read(offset, offset + length))
     const header = hyparquet.parquetHeader(reader)
-    const decoder = await this.#decode()
-    const { data } = hyparquet.readPage(reader, header, decoder, undefined, undefined, 0)
-    if (header.type !== 'DICTIONARY_PAGE' || !data) throw new Error('a column lacks its dictionary')
-    const values = hyparquet.convert(data, decoder)
+    if (header.type !== 'DICTIONARY_PAGE') throw new Error('a column lacks its dictionary')
+    const values = this.#readDictionaryPage(reader, header, await this.#decode())
     return { values, bytes: sizeOf(values, header.uncompressed_page_size) }
+  }
+
+  #readDictionaryPage(reader: DataReader, header: PageHeader, decoder: ColumnDecoder): DecodedArray {
+    const { hyparquet } = this.#context
+    const { data } = hyparquet.readPage(reader, header, decoder, undefined, undefined, 0)
+    return hyparquet.convert(data ?? [], decoder)
   }
 
   #decode(): Promise<ColumnDecoder> {

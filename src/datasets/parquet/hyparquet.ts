@@ -7,6 +7,7 @@ export type Hyparquet = typeof import('hyparquet') &
   typeof import('hyparquet/src/assemble.js') &
   typeof import('hyparquet/src/column.js') &
   typeof import('hyparquet/src/convert.js') &
+  Pick<typeof import('hyparquet/src/datapage.js'), 'decompressPage'> &
   typeof import('hyparquet/src/schema.js')
 
 /** Loads hyparquet with the first Parquet file: a program that reads none does not pay for it. */
@@ -16,8 +17,16 @@ export function loadHyparquet(): Promise<Hyparquet> {
     import('hyparquet/src/assemble.js'),
     import('hyparquet/src/column.js'),
     import('hyparquet/src/convert.js'),
+    import('hyparquet/src/datapage.js'),
     import('hyparquet/src/schema.js'),
-  ]).then(([main, assemble, column, convert, schema]) => ({ ...main, ...assemble, ...column, ...convert, ...schema }))
+  ]).then(([main, assemble, column, convert, { decompressPage }, schema]) => ({
+    ...main,
+    ...assemble,
+    ...column,
+    ...convert,
+    decompressPage,
+    ...schema,
+  }))
   return loaded
 }
 

@@ -14,10 +14,7 @@ export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOpti
   const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
   const [heads, ...rows] = String(new ResultTable(versions, { cores: machine.cores })).split('\n')
   const table = rows.map((row, i) => (versions[i]!.name === exercise.fastest ? paint(32, row) : row))
-  const agree =
-    versions.length < 2
-      ? ''
-      : `The versions ${agreement.sameClasses ? 'agree' : 'DISAGREE'}: largest difference of a score ${agreement.maxScoreDifference.toExponential(1)}.`
+  const agree = versions.length < 2 ? '' : agreementText(agreement)
   const what = `${indices.count} pictures, ${model} (${dtype}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`
   return [
     ...wrap(what, columns).map((line) => paint(2, line)),
@@ -28,6 +25,12 @@ export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOpti
     ...wrap([agree, exercise.why].filter(Boolean).join(' '), columns),
     '',
   ].join('\n')
+}
+
+function agreementText({ sameClasses, maxScoreDifference }: Exercise1['agreement']): string {
+  if (!sameClasses) return 'The versions DISAGREE.'
+  if (maxScoreDifference === 0) return 'The versions agree in every class and score.'
+  return `The versions agree in every class; scores differ by at most ${maxScoreDifference.toExponential(1)}.`
 }
 
 /** A text in lines of at most so many characters, broken between words. */

@@ -52,7 +52,9 @@ export function sameAnswers(versions: readonly (Version | undefined)[]): string 
     return `${first ? `Only version ${first.name} was run` : 'No version was run'}: nothing to compare.`
   const { maxScoreDifference } = agreementOf(versions)
   const names = ran(versions).map(({ name }) => name)
-  return `${names.join(', ')}: the same ${first!.result.length} classes in the same order; scores differ by at most ${maxScoreDifference.toExponential(1)}.`
+  const difference =
+    maxScoreDifference === 0 ? 'no score differs' : `scores differ by at most ${maxScoreDifference.toExponential(1)}`
+  return `${names.join(', ')}: the same ${first!.result.length} classes in the same order; ${difference}.`
 }
 
 function differ(wanted: string, version: Version, got: string): never {

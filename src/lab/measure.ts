@@ -86,5 +86,6 @@ function countsBetween(before: Record<string, number>, after: Record<string, num
     worker,
     calls - (before[worker] ?? 0),
   ])
-  return Object.fromEntries(counts.filter(([, calls]) => calls > 0))
+  const busy = counts.filter(([, calls]) => calls > 0)
+  return Object.fromEntries(busy.sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })))
 }

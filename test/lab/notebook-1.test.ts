@@ -46,6 +46,11 @@ test('the file is in its canonical form, every cell with an id of its own', asyn
   assert.ok(ids.every((id) => id !== undefined && /^[\w-]{1,64}$/.test(id)))
 })
 
+test('no line of code is longer than a page is wide', async () => {
+  for (const { id, source } of codeCells(await readNotebook(FILE)))
+    for (const line of textOf(source).split('\n')) assert.ok(line.length <= 102, `${id}: ${line}`)
+})
+
 test('the notebook holds no path of a machine', () => {
   assert.doesNotMatch(readFileSync(FILE, 'utf8'), /\/(home|root|Users|work)\/|[A-Z]:\\\\/)
 })

@@ -44,8 +44,10 @@ describe('the house', () => {
   })
 
   test('every error has a meaning, is thrown somewhere and is described in ERRORS.md', () => {
-    const text = sources
-      .map((file) => (file === join('core', 'errors.ts') ? '' : readFileSync(join(root, 'src', file), 'utf8')))
+    const measuring = readdirSync(join(root, 'bench'), { recursive: true, encoding: 'utf8' })
+    const text = [...sources.map((file) => join('src', file)), ...measuring.map((file) => join('bench', file))]
+      .filter((file) => file.endsWith('.ts') && file !== join('src', 'core', 'errors.ts'))
+      .map((file) => readFileSync(join(root, file), 'utf8'))
       .join('\n')
     const page = readFileSync(join(root, 'ERRORS.md'), 'utf8')
     const core = readFileSync(join(root, 'src', 'core', 'errors.ts'), 'utf8')

@@ -83,20 +83,35 @@ export const ERRORS = {
     remedy: 'Use Linux (glibc), macOS or Windows on x64 or arm64, and install the packages again.',
   },
   PIPELINE_CLOSED: { meaning: 'The classifier was closed.', remedy: 'Make another one with pipeline().' },
-  PIPELINE_WORKER_DIED: { meaning: 'The thread that inferred ended.', remedy: 'Make another classifier with pipeline().' },
+  PIPELINE_WORKER_DIED: {
+    meaning: 'The thread that inferred ended.',
+    remedy: 'Make another classifier with pipeline().',
+  },
 
   // src/ray
   RAY_TASK_ERROR: { meaning: 'A task or an actor method threw; the error is its cause.', remedy: '' },
-  RAY_WORKER_CRASHED: { meaning: 'The worker that ran a task ended.', remedy: 'Look at the exit code and its last output.' },
+  RAY_WORKER_CRASHED: {
+    meaning: 'The worker that ran a task ended.',
+    remedy: 'Look at the exit code and its last output.',
+  },
   RAY_ACTOR_DIED: {
     meaning: 'The actor was killed, or its worker ended and may not restart.',
     remedy: 'Make another actor, or give it maxRestarts.',
   },
-  RAY_ACTOR_UNAVAILABLE: { meaning: 'The actor is restarting; the call may or may not have run.', remedy: 'Call it again.' },
+  RAY_ACTOR_UNAVAILABLE: {
+    meaning: 'The actor is restarting; the call may or may not have run.',
+    remedy: 'Call it again.',
+  },
   RAY_TASK_CANCELLED: { meaning: 'The task was cancelled.', remedy: '' },
   RAY_GET_TIMEOUT: { meaning: 'A value was not ready in time.', remedy: 'Raise the timeout; the task goes on.' },
-  RAY_TASK_TIMEOUT: { meaning: 'A task ran longer than its time limit and was ended.', remedy: 'Raise the timeout option.' },
-  RAY_OBJECT_LOST: { meaning: 'An object was freed or belongs to a session that was shut down.', remedy: 'Put it again.' },
+  RAY_TASK_TIMEOUT: {
+    meaning: 'A task ran longer than its time limit and was ended.',
+    remedy: 'Raise the timeout option.',
+  },
+  RAY_OBJECT_LOST: {
+    meaning: 'An object was freed or belongs to a session that was shut down.',
+    remedy: 'Put it again.',
+  },
   RAY_OBJECT_STORE_FULL: {
     meaning: 'The objects would need more memory than the store may take.',
     remedy: 'Let refs go, call ray.free(refs), or give ray.init a larger objectStoreMemory.',

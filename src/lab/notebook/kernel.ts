@@ -143,6 +143,11 @@ export class Kernel {
     return { status, count: (reply.execution_count as number | undefined) ?? null, lossy }
   }
 
+  /** Interrupts the cell that runs, as Ctrl-C in a notebook does: what it started with `ray` is cancelled. */
+  interrupt(): void {
+    this.#child.kill('SIGINT')
+  }
+
   /** Ends the kernel and the threads in it, whatever they do; resolves when the process is gone. */
   async close(): Promise<void> {
     if (!this.#closing) {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Kernel } from '#src/lab/notebook/kernel.js'
+
+const cwd = join(fileURLToPath(new URL('../../..', import.meta.url)), 'notebooks')
+const kernels: Kernel[] = []
+after(() => Promise.all(kernels.map((kernel) => kernel.close())))
+
+/** A kernel, and a function that runs a cell and gives all it prints. */
+async function notebook(): Promise<{
+  kernel: Kernel
+  run(code: string, onText?: (text: string) => void): Promise<{ status: string; text: string }>
+}> {
+  const kernel = await Kernel.start({ cwd })
+  kernels.push(kernel)
+  return {
+    kernel,
+    async run(code, onText = () => {}) {
+      let text = ''
+      const { status } = await kernel.execute(code, ({ content }) => {
+        text += (content.text as string | undefined) ?? ''
+        onText(text)
+      })
+      return { status, text }
+    },
+  }
+}
+
+describe('ray in a notebook', () => {
+  test('functions and classes of cells use what other cells define', async () => {
+    const { run } = await notebook()
+    await run(`import { ray } from '../dist/index.js'\nimport * as path from 'node:path'`)
+    await run(
+      `const factor = 3\nfunction times(x: number) { return x * factor }\nclass Base { double(x: number) { return 2 * x } }`,
+    )
+    await run(`const triple = ray.remote(async (x: number) => times(x) + path.sep.length)`)
+    await run(`const Engine = ray.remote(class Engine extends Base { triple(x: number) { return times(x) } })`)
+    assert.deepEqual(await run(`await ray.get(triple.remote(4))`), { status: 'ok', text: '13\n' })
+    const { status, text } = await run(
+      `const engine = Engine.remote()\nawait ray.get([engine.double.remote(4), engine.triple.remote(4)])`,
+    )
+    assert.deepEqual([status, text], ['ok', '[ 8, 12 ]\n'])
+  })
+
+  test('interrupting a cell cancels what it started; the kernel goes on', async () => {
+    const { kernel, run } = await notebook()
+    await run(`import { ray } from '../dist/index.js'\nray.init({ numCpus: 1 })`)
+    await run(
+      `const spin = ray.remote((shared: Int32Array) => { Atomics.store(shared, 0, 1); Atomics.notify(shared, 0); for (;;); })`,
+    )
+    await run(`const shared = new Int32Array(new SharedArrayBuffer(4))\nconst ref = spin.remote(shared)`)
+    await run(`const begun = (Atomics as any).waitAsync(shared, 0, 0)\nawait begun.value`)
+    const spinning = await run(`console.log('waiting')\nawait ray.get(ref)`, (text) => {
+      if (text.includes('waiting')) kernel.interrupt()
+    })
+    assert.equal(spinning.status, 'error')
+    // tslab drops what comes within 200 ms of an error: ask until it answers.
+    let next = await run(`await ray.get(ref).catch((error) => error.code)`)
+    while (next.status === 'aborted') next = await run(`await ray.get(ref).catch((error) => error.code)`)
+    assert.deepEqual(next, { status: 'ok', text: 'RAY_TASK_CANCELLED\n' })
+    assert.equal((await run(`await ray.get(ray.remote((x: number) => x + 1).remote(1))`)).text, '2\n')
+  })
+})

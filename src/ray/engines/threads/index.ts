@@ -157,6 +157,11 @@ export class ThreadsEngine implements Engine {
     return false
   }
 
+  /** No further worker for tasks is started. */
+  get #crowded(): boolean {
+    return this.#workers.size - this.#actors.size >= Math.ceil(this.cpus) + EXTRA_WORKERS
+  }
+
   /** An idle worker, best one that has the task's function; else a new one. */
   #freeWorker(task: Task): ThreadWorker | null {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
@@ -166,13 +171,14 @@ export class ThreadsEngine implements Engine {
         return worker
       }
     }
-    if (this.#workers.size - this.#actors.size >= Math.ceil(this.cpus) + EXTRA_WORKERS) return null
+    if (this.#crowded) return null
     return this.#spawn(`worker#${++this.#made}`, 1, null)
   }
 
   /** Nothing waits: a worker that stands idle takes over what waits behind a long call elsewhere. */
   #rebalance(): void {
-    if (this.#available <= 0) return
+    // Only where another would really take it: otherwise it would go round for ever.
+    if (this.#available <= 0 || (this.#idle.length === 0 && this.#crowded)) return
     for (const worker of this.#busy) {
       if (worker.inflight.size < 2) continue
       if (this.#available < worker.cpus) continue

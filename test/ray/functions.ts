@@ -1,7 +1,7 @@
 /** Remote functions and classes of the tests: in a module, as users' are. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
-import { type ActorHandle, ObjectRef, ray } from '#src/ray/index.js'
+import { type ActorHandle, ObjectRef, type RemoteFunction, ray } from '#src/ray/index.js'
 
 export const add = ray.remote(function add(a: number, b: number) {
   return a + b
@@ -84,15 +84,15 @@ export const setByte = ray.remote((bytes: Uint8Array) => {
 })
 export const attempt = ray.remote(() => ray.getRuntimeContext().attempt)
 
-export const fibonacci = ray.remote(async function fibonacci(n: number): Promise<number> {
+export const fibonacci: RemoteFunction<[number], number> = ray.remote(async (n: number): Promise<number> => {
   if (n < 2) return n
-  const self = fibonacciRef()
-  const [a, b] = await ray.get([self.remote(n - 1), self.remote(n - 2)])
+  const [a, b] = await ray.get([fibonacci.remote(n - 1), fibonacci.remote(n - 2)])
   return a + b
 })
-function fibonacciRef(): { remote(n: number): ObjectRef<number> } {
-  return fibonacci as never
-}
+export const countdown: RemoteFunction<[number], number> = ray.remote(async (n: number): Promise<number> => {
+  if (n === 0) return 0
+  return (await ray.get(countdown.remote(n - 1))) + 1
+})
 export const openBox = ray.remote(async (box: { ref: ObjectRef<number> }) => (await ray.get(box.ref)) + 1)
 export const putInside = ray.remote(async (value: number) => ({ ref: ray.put({ value }) }))
 export const makeCounter = ray.remote(async (start: number) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { RayTaskError, ray } from '#src/ray/index.js'
-import { add, Counter, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
+import { add, Counter, countdown, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
 import { sessions } from './helpers.js'
 
 describe('tasks and actors made by tasks', () => {
@@ -10,6 +10,10 @@ describe('tasks and actors made by tasks', () => {
   test('a task that waits for others lends them its CPU', async () => {
     assert.equal(await ray.get(fibonacci.remote(7)), 13)
     assert.deepEqual(await ray.availableResources(), { CPU: 1 })
+  })
+
+  test('a recursion deeper than there are workers for does not stand still', async () => {
+    assert.equal(await ray.get(countdown.remote(25)), 25)
   })
 
   test('a ref inside an argument can be asked for', async () => {

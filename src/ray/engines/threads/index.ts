@@ -43,8 +43,8 @@ interface ActorPlace {
 
 /** Milliseconds a cancelled task may take to end by itself before its thread is ended. */
 const CANCEL_GRACE = 100
-/** Threads for tasks that take no CPU, or wait for others, beyond the CPUs. */
-const EXTRA_WORKERS = 64
+/** Threads for tasks that take no CPU, beyond the CPUs. */
+const EXTRA_WORKERS = 16
 
 /** Tasks, actors and objects on worker threads of this process. */
 export class ThreadsEngine implements Engine {
@@ -157,9 +157,11 @@ export class ThreadsEngine implements Engine {
     return false
   }
 
-  /** No further worker for tasks is started. */
+  /** No further worker for tasks is started. Those that wait for others do not count, or a deep recursion would stand still. */
   get #crowded(): boolean {
-    return this.#workers.size - this.#actors.size >= Math.ceil(this.cpus) + EXTRA_WORKERS
+    let waiting = 0
+    for (const worker of this.#busy) if (worker.blocked) waiting++
+    return this.#workers.size - this.#actors.size - waiting >= Math.ceil(this.cpus) + EXTRA_WORKERS
   }
 
   /** An idle worker, best one that has the task's function; else a new one. */

@@ -125,15 +125,18 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
   let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
   if (kindOf(paths) === null && revision === undefined && wanted.dataFiles === undefined) {
     repo = { ...repo, revision: CONVERTED }
-    paths = await listFiles(repo, hub).then(
-      ({ files }) => files.map(({ path }) => path),
-      () => paths,
-    )
+    paths = (await listFiles(repo, hub).catch(absent)).files.map(({ path }) => path)
   }
   const splits = choose(paths, wanted, id)
   const needed = new Set([...splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
   return { folder, splits }
+}
+
+/** No conversion: there are no data files, then. */
+function absent(error: unknown): { files: [] } {
+  if (error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND') return { files: [] }
+  throw error
 }
 
 /** The data files by split, those of the option `split` only. */

@@ -1,5 +1,7 @@
 /** Which files make up which split, by their paths, as Python's `datasets` guesses it (its data_files.py). */
 
+import { basename, dirname } from 'node:path/posix'
+
 /** How the Hub names the pieces of a split. */
 const SHARD = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/
 
@@ -12,15 +14,18 @@ const SPLIT_OF_WORD = new Map(Object.entries(WORDS).flatMap(([split, words]) => 
 
 /**
  * Files by split, each sorted: by `data/NAME-00000-of-00001…`, else by a word such as `train`, `valid` or `test` in the name
- * of the file or of a folder above it (the nearest counts), else all of them as `train`.
+ * of a folder (the nearest counts), else in the name of the file, else all of them as `train`. What one of these rules
+ * gives files to leaves the other files out.
  * @param paths from the data set's root, with `/`
  */
 export function splitsOf(paths: readonly string[]): Map<string, string[]> {
   const sorted = [...paths].sort()
   const sharded = group(sorted, (path) => SHARD.exec(path)?.[1])
   if (sharded.size > 0) return sharded
-  const named = group(sorted, wordOf)
-  if (named.size > 0) return inOrder(named)
+  const byFolder = group(sorted, (path) => wordOf(dirname(path)))
+  if (byFolder.size > 0) return inOrder(byFolder)
+  const byName = group(sorted, (path) => wordOf(basename(path)))
+  if (byName.size > 0) return inOrder(byName)
   return new Map(sorted.length > 0 ? [['train', sorted]] : [])
 }
 

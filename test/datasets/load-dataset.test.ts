@@ -47,6 +47,11 @@ describe('which files make up which split', () => {
       ['c/test/0.parquet', 'c/training/0.parquet'],
       { train: ['c/training/0.parquet'], test: ['c/test/0.parquet'] },
     ],
+    [
+      'folders go before names, and the nearest folder counts',
+      ['train/test.parquet', 'test/train/0.parquet', 'my_test.parquet'],
+      { train: ['test/train/0.parquet', 'train/test.parquet'] },
+    ],
     ['no word at all', ['b.parquet', 'a.parquet'], { train: ['a.parquet', 'b.parquet'] }],
     [
       'a word inside another is none',
@@ -204,6 +209,12 @@ describe('from the Hub', () => {
     const { hub, options } = await hubWith(t, { 'datasets/owner/pictures': FILES })
     assert.equal((await loadDataset('owner/pictures', { ...options, split: 'valid' })).numRows, 60)
     assert.deepEqual(hub.requests.filter(({ url }) => url.includes('train-')).length, 0)
+  })
+
+  test("the Hub's own conversion is taken where a repository has no data that can be read", async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/texts': { 'a.csv': 'x' } })
+    await assert.rejects(loadDataset('owner/texts', options), { code: 'DATASET_NOT_FOUND' })
+    assert.ok(hub.requests.some(({ url }) => decodeURIComponent(url).includes('refs/convert/parquet')))
   })
 
   test('a repository of pictures, one without data, and none at all', async (t) => {

@@ -1,15 +1,15 @@
 import type { Travel } from '../core/travel.js'
-import { type Code, describe, revive as reviveCode } from './code/index.js'
+import { type Code, carriedBy, describe, revive as reviveCode } from './code/index.js'
 import { reviveInstance } from './code/travel.js'
 import { decode } from './pack/decode.js'
-import { Encoder } from './pack/encode.js'
+import { type EncodeOptions, Encoder } from './pack/encode.js'
 import type { Packed, SpecialData } from './pack/format.js'
 
 export type { Packed } from './pack/format.js'
 export { freeze } from './pack/freeze.js'
 
 const NOTHING: readonly object[] = []
-const OPTIONS = { code: (fn: (...args: never[]) => unknown) => describe(fn) }
+const OPTIONS: EncodeOptions = { code: (fn) => describe(fn), carriedBy: (code) => carriedBy(code as Code) }
 
 /**
  * Makes a value ready to cross to a worker: a copy of it as of now, for structured cloning.

@@ -1,11 +1,45 @@
+import { Graph } from './graph.js'
+import { exportOf } from './modules.js'
+import { references } from './references.js'
+import { scriptUrl } from './scope.js'
 import type { AnyFunction, Code } from './types.js'
 
-export async function describe(fn: AnyFunction, callSite?: string): Promise<Code> {
-  if (callSite) {
-    const namespace = (await import(callSite).catch(() => ({}))) as Record<string, unknown>
-    for (const [name, value] of Object.entries(namespace))
-      if (value === fn || (value as never)?.[Symbol.for('rayito.remote')] === fn)
-        return { kind: 'module', module: callSite, name }
+const described = new WeakMap<AnyFunction, Promise<Code>>()
+const carried = new WeakMap<Code, readonly object[]>()
+
+/**
+ * How a function or class travels: as an export of a module, if a module other than the program's first file exports it
+ * (itself, or made remote); otherwise as its source with what it uses from around it. Found out once a function: the values
+ * of what it uses are those of then.
+ * @param callSite URL of the module that may export it, if known
+ * @throws NotSerializableError (rejects) naming what it uses and cannot take along
+ */
+export function describe(fn: AnyFunction, callSite?: string): Promise<Code> {
+  let code = described.get(fn)
+  if (!code) {
+    code = find(fn, callSite)
+    described.set(fn, code)
+    // What cannot travel now may after its variables were changed.
+    code.catch(() => described.delete(fn))
   }
-  return { kind: 'source', name: fn.name, source: Function.prototype.toString.call(fn) }
+  return code
 }
+
+async function find(fn: AnyFunction, callSite: string | undefined): Promise<Code> {
+  const exported = callSite && (await exportOf(callSite, fn))
+  if (exported) return exported
+  const found = references()(fn)
+  if (found?.kind === 'module') return found
+  const url = found ? undefined : scriptUrl(fn)
+  const written = url && url !== callSite && (await exportOf(url, fn))
+  if (written) return written
+  const { code, packed } = await new Graph().describe(fn)
+  carried.set(code, packed.carried)
+  return code
+}
+
+/** ObjectRefs and actor handles among the values that described code uses: they must live as long as it. */
+export function carriedBy(code: Code): readonly object[] {
+  return carried.get(code) ?? []
+}
+

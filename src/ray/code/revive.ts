@@ -1,11 +1,251 @@
-import { runInThisContext } from 'node:vm'
-import type { Travel } from '../../core/travel.js'
-import type { AnyFunction, Code } from './types.js'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import * as vm from 'node:vm'
+import { deserialize, type Travel } from '../../core/travel.js'
+import { NotSerializableError } from '../errors/classes.js'
+import { decode } from '../pack/decode.js'
+import type { SpecialData } from '../pack/format.js'
+import { findClass, known, rememberClass } from './identity.js'
+import { unwrap } from './modules.js'
+import { METHOD_KEY } from './source.js'
+import type { AnyFunction, Code, CodeNode, FunctionNode, ModuleCode, SourceCode } from './types.js'
 
-/** The function or class again. */
-export async function revive(code: Code, _reviveTravel: (travel: Travel) => unknown): Promise<AnyFunction> {
-  if (code.kind === 'source') return runInThisContext(`(${code.source})`)
-  const namespace = await import(code.module)
-  const found = namespace[code.name]
-  return found?.[Symbol.for('rayito.remote')] ?? found
+/**
+ * The function or class again. What it used from around it is its own from now on.
+ * @param via makes what a Travel among its values stands for
+ */
+export async function revive(code: Code, via: (travel: Travel) => unknown): Promise<AnyFunction> {
+  const made = code.kind === 'module' ? await reviveExport(code) : await new Revival(code, via).run()
+  return unwrap(made) as AnyFunction
+}
+
+async function reviveExport({ module, name }: ModuleCode): Promise<unknown> {
+  let namespace: Record<string, unknown>
+  try {
+    namespace = await import(module)
+  } catch (cause) {
+    const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+    throw new NotSerializableError(`${module}#${name}`, `cannot be imported by a worker: ${told}`)
+  }
+  if (name === '*') return namespace
+  if (name in namespace) return namespace[name]
+  const inside = namespace.default as Record<string, unknown> | undefined
+  if (typeof inside === 'object' && inside !== null && name in inside) return inside[name]
+  throw new NotSerializableError(`${module}#${name}`, 'is not exported when a worker imports the module')
+}
+
+/** How a function's variables are set, and how it is made. */
+type Member = [set: (values: unknown[]) => void, make: () => unknown]
+
+class Revival {
+  readonly #made: unknown[]
+  /** The values of the variables, places for what is special still empty. */
+  #variables: unknown[] = []
+  readonly #bags: Record<string, unknown>[]
+  readonly #members = new Map<number, Member>()
+  readonly #shares: { set: (values: unknown[]) => void; variables: number[] }[] = []
+  /** Which node a variable is, where it is one. */
+  readonly #nodeOf = new Map<number, number>()
+  readonly #begun = new Set<number>()
+
+  constructor(
+    private readonly code: SourceCode,
+    private readonly via: (travel: Travel) => unknown,
+  ) {
+    this.#made = code.nodes.map(() => undefined)
+    this.#bags = code.bags.map(() => ({}))
+  }
+
+  async run(): Promise<unknown> {
+    const { nodes, data, special } = this.code
+    this.#variables = (special ? (data as SpecialData)[0][0] : data) as unknown[]
+    for (const [i, node] of nodes.entries()) if (!isFunction(node)) this.#made[i] = await thing(node)
+    this.#compile()
+    for (const [i, node] of nodes.entries())
+      if (isFunction(node) && node.kind !== 'class') this.#made[i] = this.#named(this.#members.get(i)![1](), node)
+    if (special) this.#place(data as SpecialData)
+    for (const [i, node] of nodes.entries()) if (isFunction(node) && node.kind === 'class') this.#class(i)
+    if (special)
+      await decode(data as SpecialData, {
+        travel: this.via,
+        code: (index) => this.#made[index as number],
+        instance: (index, value) => {
+          this.#setAll()
+          return (this.#made[index as number] as { [deserialize](data: unknown): unknown })[deserialize](value)
+        },
+      })
+    this.#setAll()
+    for (const [i, node] of nodes.entries())
+      if (isFunction(node) && node.properties !== undefined)
+        Object.assign(this.#made[i] as object, this.#variables[node.properties])
+    return this.#made[0]
+  }
+
+  /** Functions and things where variables are just them; classes must find them before the rest is there. */
+  #place([, specials, places]: SpecialData): void {
+    specials.forEach((special, i) => {
+      if (special[0] !== 'code') return
+      const place = places[i]!
+      for (let at = 0; at < place.length; at += 2)
+        if (place[at] === this.#variables) {
+          this.#nodeOf.set(place[at + 1] as number, special[1] as number)
+          this.#variables[place[at + 1] as number] = this.#made[special[1] as number]
+        }
+    })
+  }
+
+  /** A class is evaluated after the classes it uses: it may extend them. */
+  #class(index: number): void {
+    const node = this.code.nodes[index] as FunctionNode
+    if (this.#begun.has(index)) return
+    this.#begun.add(index)
+    for (const variable of this.#variablesOf(node)) {
+      const used = this.#nodeOf.get(variable)
+      if (used === undefined) continue
+      const other = this.code.nodes[used]!
+      if (isFunction(other) && other.kind === 'class') this.#class(used)
+    }
+    let made = findClass(node.id)
+    if (!made) {
+      this.#setAll()
+      made = this.#named(this.#members.get(index)![1](), node) as AnyFunction
+      rememberClass(made, node.id)
+    }
+    this.#made[index] = made
+    for (const [variable, used] of this.#nodeOf) if (used === index) this.#variables[variable] = made
+  }
+
+  #variablesOf({ uses }: FunctionNode): number[] {
+    return uses.flatMap(([, index, bag]) => (bag ? this.code.bags[index]!.map(([, variable]) => variable) : [index]))
+  }
+
+  #setAll(): void {
+    this.code.bags.forEach((members, i) => {
+      for (const [name, variable] of members) this.#bags[i]![name] = this.#variables[variable]
+    })
+    for (const { set, variables } of this.#shares) set(variables.map((variable) => this.#variables[variable]))
+    for (const [i, [set]] of this.#members) {
+      const { uses } = this.code.nodes[i] as FunctionNode
+      set(uses.map(([, index, bag]) => (bag ? this.#bags[index] : this.#variables[index])))
+    }
+  }
+
+  #named(made: unknown, node: FunctionNode): unknown {
+    const fn = node.kind === 'method' ? methodOf(made as object) : (made as AnyFunction)
+    if (fn.name !== node.name) Object.defineProperty(fn, 'name', { value: node.name, configurable: true })
+    known(fn, node.id)
+    return fn
+  }
+
+  /** One script for each group of functions: variables that several of them use are declared around them all. */
+  #compile(): void {
+    const groups = new Map<number, number[]>()
+    this.code.nodes.forEach((node, i) => {
+      if (!isFunction(node)) return
+      const group = groups.get(node.group)
+      if (group) group.push(i)
+      else groups.set(node.group, [i])
+    })
+    for (const members of groups.values()) this.#script(members)
+  }
+
+  #script(members: number[]): void {
+    const nodes = members.map((i) => this.code.nodes[i] as FunctionNode)
+    const shared = new Map<number, string>()
+    if (nodes.length > 1) {
+      const seen = new Set<number>()
+      for (const { uses } of nodes)
+        for (const [name, index, bag] of uses) {
+          if (bag) continue
+          if (seen.has(index)) shared.set(index, name)
+          seen.add(index)
+        }
+    }
+    const [first] = nodes as [FunctionNode]
+    const own = nodes.map(({ uses }) => uses.filter(([, index, bag]) => bag || !shared.has(index)))
+    const text = [
+      `(() => { ${first.strict ? "'use strict'; " : ''}${declare([...shared.values()])}`,
+      `return [${setter([...shared.values()])}`,
+      ...nodes.map(({ text }, i) => {
+        const names = own[i]!.map(([name]) => name)
+        return `, (() => { ${declare(names)}return [${setter(names)}, () => ${text}] })()`
+      }),
+      '] })()',
+    ].join('')
+    const made = compile(text, first)() as [Member[0], ...Member[]]
+    this.#shares.push({ set: made[0], variables: [...shared.keys()] })
+    members.forEach((index, i) => {
+      const [set, make] = made[i + 1] as Member
+      const { uses } = nodes[i]!
+      const positions = uses.flatMap(([, used, bag], at) => (bag || !shared.has(used) ? [at] : []))
+      this.#members.set(index, [(values) => set(positions.map((at) => values[at])), make])
+    })
+  }
+}
+
+const isFunction = (node: CodeNode): node is FunctionNode => 'group' in node
+
+function declare(names: readonly string[]): string {
+  return names.length ? `let ${names.join(', ')}; ` : ''
+}
+
+function setter(names: readonly string[]): string {
+  return `(rayito$v) => { ${names.map((name, i) => `${name} = rayito$v[${i}]`).join('; ')} }`
+}
+
+/** The only method of an object that a source made. */
+function methodOf(object: object): AnyFunction {
+  const { value, get, set } = Object.getOwnPropertyDescriptor(object, METHOD_KEY)!
+  return value ?? get ?? set
+}
+
+const loader: unknown = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER
+
+function compile(text: string, { file, line }: FunctionNode): () => unknown {
+  const script = new vm.Script(`() => ${text}`, {
+    filename: file,
+    lineOffset: line,
+    importModuleDynamically: (loader ?? ((specifier: string) => import(absolute(specifier, file)))) as never,
+  })
+  return script.runInThisContext() as () => unknown
+}
+
+/** Where Node's own loader cannot be had: a specifier as seen from a file. */
+function absolute(specifier: string, file: string): string {
+  const from = file.startsWith('file:') ? file : pathToFileURL(`${process.cwd()}/x.js`).href
+  if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, from).href
+  try {
+    const found = createRequire(from).resolve(specifier)
+    return found.startsWith('/') || /^[a-z]:\\/i.test(found) ? pathToFileURL(found).href : found
+  } catch {
+    return specifier
+  }
+}
+
+/** A node that is no function of a source. */
+async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
+  switch (node.kind) {
+    case 'module':
+      return unwrap(await reviveExport(node))
+    case 'global':
+      return node.path.reduce((holder: unknown, name) => (holder as Record<string, unknown>)[name], globalThis)
+    case 'require':
+      return createRequire(node.from)
+    case 'meta':
+      return meta(node.url)
+  }
+}
+
+/** What import.meta has in a module of that URL. */
+function meta(url: string): object {
+  const require = createRequire(url.startsWith('file:') ? url : `${process.cwd()}/x.js`)
+  const resolve = (specifier: string) => {
+    if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href
+    const found = require.resolve(specifier)
+    return found === specifier ? `node:${specifier.replace(/^node:/, '')}` : pathToFileURL(found).href
+  }
+  if (!url.startsWith('file:')) return { url, resolve }
+  const filename = fileURLToPath(url)
+  return { url, filename, dirname: dirname(filename), resolve }
 }

@@ -1,14 +1,57 @@
-/** How a function or class travels. */
-export type Code =
-  /** As an export of a module that workers can import. */
-  | { kind: 'module'; module: string; name: string }
-  /** As its source and what it uses from around it. */
-  | SourceCode
+/** How a function or class travels: as data for structured cloning. */
+export type Code = ModuleCode | SourceCode
 
+/** As an export of a module that workers can import (Node's own included). */
+export interface ModuleCode {
+  kind: 'module'
+  /** URL, `node:` included. */
+  module: string
+  /** The export; '*' for the module itself. */
+  name: string
+}
+
+/** As its source with what it uses from around it, and so on: everything that is reached in this way. */
 export interface SourceCode {
   kind: 'source'
   name: string
-  source: string
+  /** The function itself first. */
+  nodes: CodeNode[]
+  /** Objects of which only some members are used: their names and variables. */
+  bags: [name: string, variable: number][][]
+  /** The values of the variables, packed. */
+  data: unknown
+  special: boolean
+}
+
+/** A function, class or other thing that is no data. */
+export type CodeNode =
+  | ModuleCode
+  /** Found by the same way from the global object: ['Math', 'sqrt']. */
+  | { kind: 'global'; path: string[] }
+  /** CommonJS's, for modules next to a file or folder. */
+  | { kind: 'require'; from: string }
+  /** import.meta of the module at that URL. */
+  | { kind: 'meta'; url: string }
+  | FunctionNode
+
+export interface FunctionNode {
+  kind: 'function' | 'class' | 'method'
+  /** The same for the same function, in all threads. */
+  id: string
+  name: string
+  /** An expression, in which `uses` are free. */
+  text: string
+  strict: boolean
+  /** The names it uses from around it, and which variable or bag each is. */
+  uses: [name: string, index: number, bag: boolean][]
+  /** Functions of one group share the variables that they use. */
+  group: number
+  /** The variable with its own enumerable properties, if it has any. */
+  properties?: number
+  /** Where it was written, for stacks and relative imports. */
+  file: string
+  line: number
+  column: number
 }
 
 export type AnyFunction = (...args: never[]) => unknown

@@ -16,6 +16,8 @@ export interface EncodeOptions {
   functions?: boolean
   /** What stands for an object that is known on the other side (as code does), or undefined. */
   known?: (object: object) => unknown
+  /** ObjectRefs and handles that described code holds. */
+  carriedBy?: (code: unknown) => readonly object[]
   /** Replaces what cannot travel by its inspection instead of throwing. @default false */
   lenient?: boolean
 }
@@ -53,12 +55,24 @@ export class Encoder {
   /** Packs one value. @returns a promise if code had to be described */
   encode(value: unknown): Packed | Promise<Packed> {
     const box: Box = [undefined]
+    this.add(value, box, 0)
+    return this.finish(box)
+  }
+
+  /** Packs a value into a place of a container. @param path what it is called, if not what the whole is */
+  add(value: unknown, container: object, key: string | number, path = this.#path[0]!): void {
+    this.#path.length = 1
+    this.#path[0] = path
     try {
-      this.#put(value, box, 0)
+      this.#put(value, container, key)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      throw new NotSerializableError(this.#path[0]!, 'is nested too deeply', 'Flatten it, or send it in parts.')
+      throw new NotSerializableError(path, 'is nested too deeply', 'Flatten it, or send it in parts.')
     }
+  }
+
+  /** What `box` holds, packed. */
+  finish(box: Box): Packed | Promise<Packed> {
     const special = this.#specials.length > 0
     const packed: Packed = {
       data: special ? [box, this.#specials, this.#places] : box[0],
@@ -159,6 +173,7 @@ export class Encoder {
       this.#pending.push(
         code.then((ready) => {
           special[1] = ready
+          this.#carried.push(...(this.#options.carriedBy?.(ready) ?? []))
         }),
       )
     else special[1] = code as never

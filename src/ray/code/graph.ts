@@ -1,0 +1,386 @@
+import { types } from 'node:util'
+import { kernel } from '../../core/notebook.js'
+import { serialize } from '../../core/travel.js'
+import { NotSerializableError } from '../errors/classes.js'
+import { Encoder } from '../pack/encode.js'
+import type { Box, Packed } from '../pack/format.js'
+import { idOf, rememberClass } from './identity.js'
+import { isGlobal } from './known.js'
+import { exportOf, importedAs } from './modules.js'
+import { type Reference, references } from './references.js'
+import type { FreeName } from './names.js'
+import { type Scope, type Script, type Surroundings, scriptUrl, surroundings } from './scope.js'
+import { BASE, META, type Source, sourceOf } from './source.js'
+import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
+
+const REMEDY =
+  'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
+
+/** A variable that was found around a function. */
+interface Found {
+  value: unknown
+  scope: Scope
+  /** What the variable is the same by, for all functions that use it; undefined where that cannot be told. */
+  key: string | undefined
+}
+
+/** A function on its way into the graph. */
+interface Entry {
+  fn: AnyFunction
+  /** Its name, and the names of what uses it. */
+  trail: string
+}
+
+/** Everything that a function uses from around it, and what that uses, and so on. */
+export class Graph {
+  readonly #reference = references()
+  readonly #nodes: (CodeNode | null)[] = []
+  readonly #entries: Entry[] = []
+  /** Functions and objects that travel as nodes. */
+  readonly #indices = new Map<object, number>()
+  readonly #variables: unknown[] = []
+  readonly #variableOf = new Map<string, number>()
+  readonly #bags: [name: string, variable: number][][] = []
+  readonly #bagOf = new Map<object, { index: number; members: Map<string, number> }>()
+  readonly #metas = new Map<string, object>()
+  /** Who uses a variable, and whether one of them assigns to it. */
+  readonly #users = new Map<number, { nodes: number[]; assigned: boolean }>()
+  /** Variables of closures that cannot be told apart: see #checkShared. */
+  readonly #loose = new Map<string, { scope: Scope; assigned: boolean; trail: string }[]>()
+  readonly #encoder = new Encoder('', {
+    code: (fn) => this.#index(fn),
+    functions: true,
+    known: (object) => this.#indices.get(object) ?? this.#thing(object),
+  })
+  /** Whose variable is being packed. */
+  #current = ''
+
+  async describe(fn: AnyFunction): Promise<{ code: SourceCode; packed: Packed }> {
+    this.#current = fn.name || 'the function'
+    this.#index(fn)
+    for (let i = 0; i < this.#entries.length; i++) await this.#fill(this.#entries[i]!)
+    this.#group()
+    const packed = await this.#encoder.finish([this.#variables] satisfies Box)
+    const code: SourceCode = {
+      kind: 'source',
+      name: fn.name,
+      nodes: this.#nodes as CodeNode[],
+      bags: this.#bags,
+      data: packed.data,
+      special: packed.special,
+    }
+    return { code, packed }
+  }
+
+  // -- nodes
+
+  #index(fn: AnyFunction): number {
+    const known = this.#indices.get(fn)
+    if (known !== undefined) return known
+    const name = fn.name || 'a function'
+    const trail = this.#entries.length ? `${name}, used by ${this.#current}` : name
+    this.#entries.push({ fn, trail })
+    return this.#node(fn, null)
+  }
+
+  #node(of: object, node: CodeNode | null): number {
+    const index = this.#nodes.push(node) - 1
+    this.#indices.set(of, index)
+    return index
+  }
+
+  /** An object that all threads have. */
+  #thing(object: object): number | undefined {
+    const node = this.#reference(object)
+    return node && this.#node(object, node)
+  }
+
+  async #fill(entry: Entry): Promise<void> {
+    const index = this.#indices.get(entry.fn)!
+    if (this.#nodes[index]) return
+    this.#current = entry.trail
+    // Of the first it is known that no module exports it.
+    const found = index === 0 ? undefined : await functionExport(entry.fn, this.#reference)
+    this.#nodes[index] = found ?? (await this.#function(entry, index))
+  }
+
+  async #function({ fn, trail }: Entry, index: number): Promise<FunctionNode> {
+    const source = sourceOf(fn)
+    if (!source)
+      throw new NotSerializableError(trail, 'has no source that could travel: it is native, or bound', `${REMEDY}.`)
+    if (source.lexical.length) throw new NotSerializableError(trail, lexicalReason(source))
+    const around = surroundings(fn)
+    const uses: FunctionNode['uses'] = []
+    for (const [name, use] of source.free) {
+      const used = await this.#use(fn, trail, source, around, name, use, index)
+      if (used) uses.push(used)
+    }
+    if (source.kind === 'class') rememberClass(fn)
+    const node: FunctionNode = {
+      kind: source.kind,
+      id: idOf(fn),
+      name: fn.name,
+      text: source.text,
+      strict: isStrict(fn, source, around),
+      uses,
+      group: index,
+      file: fileOf(around?.script.url),
+      line: around?.line ?? 0,
+      column: 0,
+    }
+    const own = source.kind === 'class' ? [] : Object.keys(fn)
+    if (own.length) {
+      const properties = Object.fromEntries(own.map((key) => [key, (fn as unknown as Record<string, unknown>)[key]]))
+      node.properties = this.#variable(properties, undefined, `${fn.name}.*`)
+    }
+    return node
+  }
+
+  // -- variables
+
+  async #use(
+    fn: AnyFunction,
+    trail: string,
+    source: Source,
+    around: Surroundings | null,
+    name: string,
+    use: FreeName,
+    index: number,
+  ): Promise<FunctionNode['uses'][number] | null> {
+    if (name === META) return [name, this.#variable(this.#meta(around, trail), `meta:${around?.script.id}`, name), false]
+    if (name === BASE) {
+      const base: unknown = Object.getPrototypeOf(fn)
+      return [name, await this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around), false]
+    }
+    const found = around && lookUp(around, name)
+    if (!found) {
+      if (isGlobal(name) || use.onlyTypeof) return null
+      if (Object.hasOwn(globalThis, name)) {
+        const value = (globalThis as Record<string, unknown>)[name]
+        return [name, await this.#captured(value, `global:${name}`, name, around), false]
+      }
+      if (!around) {
+        const names = [...source.free.keys()].filter((free) => !isGlobal(free)).join(', ')
+        throw new NotSerializableError(trail, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
+      }
+      throw new NotSerializableError(`\`${name}\``, `is used by ${trail}, and is not defined there`, 'Check its spelling')
+    }
+    const { value, key } = found
+    if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
+    if (use.members && isBag(name, value)) return [name, await this.#bag(name, value, use.members, around), true]
+    this.#checkShared(found, around, name, use.assigned, trail)
+    const variable = await this.#captured(value, key, name, around)
+    const users = this.#users.get(variable) ?? { nodes: [], assigned: false }
+    users.nodes.push(index)
+    users.assigned ||= use.assigned
+    this.#users.set(variable, users)
+    return [name, variable, false]
+  }
+
+  /** The variable with a value from around a function, which may be a module's. */
+  async #captured(value: unknown, key: string | undefined, name: string, around: Surroundings | null): Promise<number> {
+    const known = key === undefined ? undefined : this.#variableOf.get(key)
+    if (known !== undefined) return known
+    if (isThing(value) && !this.#indices.has(value)) {
+      const node = await this.#exported(value, name, around)
+      if (node) this.#node(value, node)
+    }
+    return this.#variable(value, key, name)
+  }
+
+  /** The module that has the value, if one does. */
+  async #exported(value: object, name: string, around: Surroundings | null): Promise<CodeNode | undefined> {
+    if (typeof (value as { [serialize]?: unknown })[serialize] === 'function') return undefined
+    const found = this.#reference(value)
+    if (found) return found
+    if (typeof value === 'function') {
+      const exported = await functionExport(value as AnyFunction, this.#reference)
+      if (exported) return exported
+    }
+    if (around?.scopes.some(({ type }) => type === 'Module')) {
+      const imported = await importedAs(around.script, name, value)
+      if (imported) return imported
+    }
+    return typeof value === 'object' ? objectExport(value) : undefined
+  }
+
+  #variable(value: unknown, key: string | undefined, name: string): number {
+    const known = key === undefined ? undefined : this.#variableOf.get(key)
+    if (known !== undefined) return known
+    const index = this.#variables.push(undefined) - 1
+    if (key !== undefined) this.#variableOf.set(key, index)
+    try {
+      this.#encoder.add(value, this.#variables, index, `\`${name}\``)
+    } catch (error) {
+      if (!(error instanceof NotSerializableError)) throw error
+      throw new NotSerializableError(inTicks(error.path, name), `is used by ${this.#current}, and ${error.reason}`, `${REMEDY}.`)
+    }
+    return index
+  }
+
+  /** An object of which only members are used: each is a variable of its own. */
+  async #bag(name: string, object: object, members: Set<string>, around: Surroundings | null): Promise<number> {
+    let bag = this.#bagOf.get(object)
+    if (!bag) {
+      bag = { index: this.#bags.push([]) - 1, members: new Map() }
+      this.#bagOf.set(object, bag)
+    }
+    for (const member of members) {
+      if (bag.members.has(member)) continue
+      const value = (object as Record<string, unknown>)[member]
+      const shown = name === 'exports' ? member : member === 'default' ? name.replace(/_\d+$/, '') : `${name}.${member}`
+      // Before anything is awaited: the same member must not be taken twice.
+      const variable = await this.#captured(value, `bag:${bag.index}:${member}`, shown, around)
+      bag.members.set(member, variable)
+      this.#bags[bag.index]!.push([member, variable])
+    }
+    return bag.index
+  }
+
+  #require(value: object, around: Surroundings): number {
+    const { url } = around.script
+    const from = url.startsWith('file:') ? url : `${process.cwd()}/x.js`
+    if (!this.#indices.has(value)) this.#node(value, { kind: 'require', from })
+    return this.#variable(value, undefined, 'require')
+  }
+
+  #meta(around: Surroundings | null, trail: string): object {
+    const url = around?.script.url
+    if (!url) throw new NotSerializableError(trail, 'uses import.meta of an unknown place', REMEDY_MODULE)
+    let meta = this.#metas.get(url)
+    if (!meta) {
+      meta = {}
+      this.#metas.set(url, meta)
+      this.#node(meta, { kind: 'meta', url })
+    }
+    return meta
+  }
+
+  /**
+   * Functions of one module share its variables, also over there. Whether two closures share one cannot be told when it
+   * has the same value in both: then it must not change.
+   */
+  #checkShared({ key, scope }: Found, around: Surroundings, name: string, assigned: boolean, trail: string): void {
+    if (key !== undefined) return
+    const place = `${around.script.id}:${name}`
+    const others = this.#loose.get(place) ?? []
+    for (const other of others)
+      if ((assigned || other.assigned) && alike(scope, other.scope))
+        throw new NotSerializableError(
+          `\`${name}\``,
+          `is a variable that ${other.trail} and ${trail} share and that changes: each would get one of its own`,
+          'Keep it in an object that both use',
+        )
+    others.push({ scope, assigned, trail })
+    this.#loose.set(place, others)
+  }
+
+  /** Functions that share a variable which one of them changes are made together. */
+  #group(): void {
+    const parent = this.#nodes.map((_, i) => i)
+    const root = (i: number): number => (parent[i] === i ? i : root(parent[i]!))
+    for (const { nodes, assigned } of this.#users.values())
+      if (assigned) for (const node of nodes) parent[root(node)] = root(nodes[0]!)
+    this.#nodes.forEach((node, i) => {
+      if (node && 'group' in node) node.group = root(i)
+    })
+  }
+}
+
+const REMEDY_MODULE = 'Move the function into a module of its own and import that'
+
+function isThing(value: unknown): value is object {
+  return typeof value === 'function' || (typeof value === 'object' && value !== null)
+}
+
+/** The module that exports a function: the one it is written in, or one that was required. */
+async function functionExport(fn: AnyFunction, reference: Reference): Promise<CodeNode | undefined> {
+  const found = reference(fn)
+  if (found) return found
+  const url = scriptUrl(fn)
+  return url ? exportOf(url, fn) : undefined
+}
+
+/** The module that exports an object with functions, or of a class, that are written there. */
+async function objectExport(object: object): Promise<CodeNode | undefined> {
+  const functions = Object.values(Object.getOwnPropertyDescriptors(object))
+    .map(({ value, get }) => value ?? get)
+    .filter((value) => typeof value === 'function')
+  const prototype = Object.getPrototypeOf(object)
+  if (prototype !== null && prototype !== Object.prototype && typeof prototype.constructor === 'function')
+    functions.unshift(prototype.constructor)
+  const tried = new Set<string>()
+  for (const fn of functions.slice(0, 20)) {
+    const url = scriptUrl(fn)
+    if (!url || tried.has(url)) continue
+    tried.add(url)
+    const found = await exportOf(url, object)
+    if (found) return found
+  }
+  return undefined
+}
+
+function lookUp({ scopes, script }: Surroundings, name: string): Found | null {
+  const at = scopes.findIndex(({ variables }) => Object.hasOwn(variables, name))
+  if (at < 0) return null
+  const scope = scopes[at]!
+  return { value: scope.variables[name], scope, key: keyOf(scopes, at, script, name) }
+}
+
+/** The same for all functions of a script that use a variable of its outermost scope, which is there once. */
+function keyOf(scopes: readonly Scope[], at: number, script: Script, name: string): string | undefined {
+  const { type } = scopes[at]!
+  if (type === 'Script') return `script:${name}`
+  if (type === 'Module') return `${script.id}:${name}`
+  // The function around a CommonJS module or a notebook's cell runs once.
+  const outermost = scopes.slice(at + 1).every((scope) => scope.type === 'Script')
+  const once = script.url.startsWith('file:') || kernel() !== null
+  return type === 'Closure' && outermost && once ? `${script.id}:${name}` : undefined
+}
+
+/** Whether two views of scopes may be of one and the same. */
+function alike({ variables: a }: Scope, { variables: b }: Scope): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+}
+
+/** `require` as CommonJS and notebooks have it. */
+function isRequire(value: unknown): value is object {
+  return typeof value === 'function' && typeof (value as { resolve?: unknown }).resolve === 'function'
+}
+
+/** Whether members of an object are variables in disguise: what TypeScript makes of exports and imports, and modules. */
+function isBag(name: string, value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    name === 'exports' ||
+    types.isModuleNamespaceObject(value) ||
+    (value as { __esModule?: unknown }).__esModule === true ||
+    (/_\d+$/.test(name) && 'default' in value)
+  )
+}
+
+function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
+  if (source.sloppy) return false
+  if (around?.scopes.some(({ type }) => type === 'Module')) return true
+  return source.kind === 'function' && 'prototype' in fn && !Object.hasOwn(fn, 'caller')
+}
+
+function lexicalReason({ lexical, kind }: Source): string {
+  const used = lexical.join(', ')
+  return kind === 'method' || lexical.includes('private names')
+    ? `uses ${used} of its class or object, and cannot travel without it: make the class remote, or pass what it needs`
+    : `uses \`${used}\` of the place where it is defined: pass what it needs as an argument`
+}
+
+/** A file for stacks and relative imports. */
+function fileOf(url: string | undefined): string {
+  if (url && /^[a-z]+:/.test(url)) return url
+  return kernel() ? 'notebook cell' : url || 'source'
+}
+
+/** `config`.db.pool → `config.db.pool` */
+function inTicks(path: string, name: string): string {
+  const rest = path.slice(name.length + 2)
+  return `\`${name}${rest}\``
+}

@@ -1,0 +1,91 @@
+import { builtinModules, createRequire } from 'node:module'
+import { types } from 'node:util'
+import { runInNewContext } from 'node:vm'
+import type { ModuleCode } from './types.js'
+
+/** What Node adds to the language's globals, in its main thread and in workers alike. */
+const NODE_GLOBALS =
+  'global process Buffer console performance crypto navigator fetch require module exports __filename __dirname ' +
+  'setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate queueMicrotask structuredClone atob btoa ' +
+  'AbortController AbortSignal Event EventTarget CustomEvent MessageChannel MessagePort MessageEvent BroadcastChannel ' +
+  'URL URLSearchParams URLPattern TextEncoder TextDecoder TextEncoderStream TextDecoderStream Blob File FormData Headers Request Response ' +
+  'WebSocket EventSource CloseEvent Storage WebAssembly DOMException Crypto CryptoKey SubtleCrypto Navigator Performance ' +
+  'PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver PerformanceObserverEntryList PerformanceResourceTiming ' +
+  'ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ' +
+  'ReadableByteStreamController WritableStream WritableStreamDefaultWriter WritableStreamDefaultController TransformStream ' +
+  'TransformStreamDefaultController ByteLengthQueuingStrategy CountQueuingStrategy CompressionStream DecompressionStream'
+
+/** Of a CommonJS module, not of the world. */
+const MODULE_NAMES = new Set(['require', 'module', 'exports', '__filename', '__dirname'])
+
+let globals: Set<string> | null = null
+
+/** Whether every thread has a global of that name. */
+export function isGlobal(name: string): boolean {
+  globals ??= new Set([
+    ...(runInNewContext('Object.getOwnPropertyNames(globalThis)') as string[]),
+    ...NODE_GLOBALS.split(' ').filter((given) => given in globalThis && !MODULE_NAMES.has(given)),
+  ])
+  return globals.has(name)
+}
+
+let paths: Map<unknown, string[]> | null = null
+
+/** How a function or object is reached from the global object: ['Math', 'sqrt']; undefined if it is not. */
+export function globalPath(value: unknown): string[] | undefined {
+  if (!paths) {
+    paths = new Map()
+    for (const name of Object.getOwnPropertyNames(globalThis)) if (isGlobal(name)) reach(paths, globalThis, [name], 3)
+    paths.set(globalThis, ['globalThis'])
+  }
+  return paths.get(value)
+}
+
+/** Notes what `path` leads to, and what is in it. Asks no getter. */
+function reach(found: Map<unknown, string[]>, holder: object, path: string[], depth: number): void {
+  const value: unknown = Object.getOwnPropertyDescriptor(holder, path.at(-1)!)?.value
+  if (typeof value !== 'function' && (typeof value !== 'object' || value === null)) return
+  if (found.has(value)) return
+  found.set(value, path)
+  // `process` and the like have data of their own below.
+  if (depth === 1 || value === globalThis) return
+  for (const name of Object.getOwnPropertyNames(value)) {
+    const inner = Object.getOwnPropertyDescriptor(value, name)?.value
+    if (typeof inner === 'function' || name === 'prototype' || (path[0] === 'process' && name === 'env'))
+      if (name !== 'constructor') reach(found, value, [...path, name], depth - 1)
+  }
+}
+
+const require = createRequire(import.meta.url)
+/** Deprecated ones warn when they are asked for. */
+const SILENT = /^(_|punycode$|sys$|constants$|internal\/|node:)/
+
+let builtins: Map<unknown, ModuleCode> | null = null
+let builtinsLoaded = 0
+
+/** Which export of a module of Node's a value is. */
+export function builtinExports(): (value: unknown) => ModuleCode | undefined {
+  const { moduleLoadList = [] } = process as { moduleLoadList?: string[] }
+  if (!builtins || moduleLoadList.length !== builtinsLoaded) {
+    const list = new Set(moduleLoadList)
+    builtins = new Map()
+    for (const id of builtinModules)
+      if (!SILENT.test(id) && (list.has(`NativeModule ${id}`) || id === 'fs/promises')) addBuiltin(builtins, id)
+    builtinsLoaded = moduleLoadList.length
+  }
+  const found = builtins
+  return (value) => {
+    if (!types.isModuleNamespaceObject(value)) return found.get(value)
+    const whole = found.get((value as { default?: unknown }).default)
+    return whole?.name === 'default' ? { ...whole, name: '*' } : undefined
+  }
+}
+
+function addBuiltin(found: Map<unknown, ModuleCode>, id: string): void {
+  const module = `node:${id}`
+  const exports = require(module) as object
+  found.set(exports, { kind: 'module', module, name: 'default' })
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports)))
+    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !found.has(value))
+      found.set(value, { kind: 'module', module, name })
+}

@@ -1,0 +1,190 @@
+import { realpathSync } from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { types } from 'node:util'
+import { parse } from 'acorn'
+import { builtinExports } from './known.js'
+import type { Script } from './scope.js'
+import type { ModuleCode } from './types.js'
+
+/** What `ray.remote` makes carries the function or class itself under this. */
+export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
+
+/** The function or class inside what `ray.remote` made; anything else as it is. */
+export function unwrap(value: unknown): unknown {
+  return typeof value === 'function' && REMOTE in value ? (value as { [REMOTE]: unknown })[REMOTE] : value
+}
+
+/** Milliseconds after which a module is taken to be waiting for us: it awaits, at its top, what it asked us for. */
+const PATIENCE = 1000
+
+/** Modules that were waiting for us when last asked for. */
+const waiting = new Set<string>()
+
+/** A module that is loaded already; null if it cannot be, or is still being evaluated. */
+export async function loadedModule(url: string): Promise<Record<string, unknown> | null> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, waiting.has(url) ? 0 : PATIENCE, null)
+  })
+  try {
+    const namespace = await Promise.race([import(url) as Promise<Record<string, unknown>>, patience])
+    if (namespace) waiting.delete(url)
+    else waiting.add(url)
+    return namespace
+  } catch {
+    return null
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+let entry: string | null | undefined
+
+/** Whether it is the program's first file, which a worker must not run again. */
+export function isEntry(url: string): boolean {
+  if (entry === undefined) entry = findEntry()
+  return entry !== null && url.startsWith('file:') && realUrl(url) === entry
+}
+
+function findEntry(): string | null {
+  const given = process.argv[1]
+  if (!given) return null
+  try {
+    return realUrl(pathToFileURL(createRequire(join(process.cwd(), 'x.js')).resolve(given)).href)
+  } catch {
+    return pathToFileURL(given).href
+  }
+}
+
+function realUrl(url: string): string {
+  try {
+    return pathToFileURL(realpathSync(fileURLToPath(url.replace(/[?#].*$/, '')))).href
+  } catch {
+    return url
+  }
+}
+
+/** The export of a loaded module that a value is, or that is remote and made of it. */
+export async function exportOf(url: string, value: unknown): Promise<ModuleCode | undefined> {
+  if (!/^(file|data|https?):/.test(url) || isEntry(url)) return undefined
+  const namespace = await loadedModule(url)
+  return namespace ? exportIn(namespace, url, value) : undefined
+}
+
+function exportIn(namespace: Record<string, unknown>, url: string, value: unknown): ModuleCode | undefined {
+  if (value === namespace) return { kind: 'module', module: url, name: '*' }
+  // Of CommonJS, what the lexer did not see is in the default export.
+  const inside = namespace.default
+  const holders = typeof inside === 'object' && inside !== null && 'module.exports' in namespace ? [namespace, inside] : [namespace]
+  for (const holder of holders)
+    for (const name of Object.keys(holder)) {
+      const exported = quietly(() => (holder as Record<string, unknown>)[name])
+      if (exported === value || unwrap(exported) === value) return { kind: 'module', module: url, name }
+    }
+  return undefined
+}
+
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    // Not initialised yet.
+    return undefined
+  }
+}
+
+type CommonModule = { exports: unknown; loaded: boolean }
+const cache = createRequire(import.meta.url).cache as unknown as Record<string, CommonModule | undefined>
+
+let known = new Map<unknown, ModuleCode>()
+let knownOf = -1
+
+/** What the modules loaded by `require` export, by value. */
+export function requiredExports(): ReadonlyMap<unknown, ModuleCode> {
+  const modules = Object.entries(cache).filter(([, module]) => module?.loaded)
+  if (modules.length !== knownOf) {
+    known = new Map()
+    for (const [file, module] of modules) addRequired(file, module!)
+    knownOf = modules.length
+  }
+  return known
+}
+
+function addRequired(file: string, { exports }: CommonModule): void {
+  const url = pathToFileURL(file).href
+  if (!/\.[cm]?[jt]s$/.test(file) || isEntry(url)) return
+  if (typeof exports !== 'function' && (typeof exports !== 'object' || exports === null)) return
+  const add = (value: unknown, name: string) => {
+    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !known.has(value))
+      known.set(value, { kind: 'module', module: url, name })
+  }
+  const namespace = types.isModuleNamespaceObject(exports)
+  add(exports, namespace ? '*' : 'default')
+  const translated = namespace || (exports as { __esModule?: unknown }).__esModule === true
+  for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
+    // Getters of translated modules only read another module's export.
+    const exported = get && translated ? quietly(() => (exports as Record<string, unknown>)[name]) : value
+    add(exported, name)
+    add(unwrap(exported), name)
+  }
+}
+
+interface Import {
+  specifier: string
+  /** '*' for the module itself. */
+  imported: string
+}
+const imports = new Map<string, Map<string, Import>>()
+
+/** The export that a variable of a module is bound to by an `import` declaration. */
+export async function importedAs(script: Script, variable: string, value: unknown): Promise<ModuleCode | undefined> {
+  let declared = imports.get(script.id)
+  if (!declared) {
+    declared = importsOf(script.source())
+    imports.set(script.id, declared)
+  }
+  const found = declared.get(variable)
+  const url = found && resolve(found.specifier, script.url)
+  if (!url) return undefined
+  if (url.startsWith('node:')) return builtinExports()(value)
+  if (isEntry(url)) return undefined
+  const namespace = await loadedModule(url)
+  if (!namespace) return undefined
+  const exported = found.imported === '*' ? namespace : quietly(() => namespace[found.imported])
+  return exported === value ? { kind: 'module', module: url, name: found.imported } : undefined
+}
+
+function importsOf(source: string): Map<string, Import> {
+  const found = new Map<string, Import>()
+  try {
+    for (const statement of parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }).body) {
+      if (statement.type !== 'ImportDeclaration') continue
+      for (const specifier of statement.specifiers) {
+        const imported =
+          specifier.type === 'ImportNamespaceSpecifier'
+            ? '*'
+            : specifier.type === 'ImportDefaultSpecifier'
+              ? 'default'
+              : specifier.imported.type === 'Identifier'
+                ? specifier.imported.name
+                : String(specifier.imported.value)
+        found.set(specifier.local.name, { specifier: String(statement.source.value), imported })
+      }
+    }
+  } catch {
+    // Not a text that can be understood: nothing is known of it.
+  }
+  return found
+}
+
+function resolve(specifier: string, from: string): string | undefined {
+  if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`
+  try {
+    if (/^(\.{0,2}\/|[a-z]+:)/.test(specifier)) return new URL(specifier, from).href
+    return pathToFileURL(createRequire(from).resolve(specifier)).href
+  } catch {
+    return undefined
+  }
+}

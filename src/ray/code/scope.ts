@@ -1,0 +1,173 @@
+import { createRequire } from 'node:module'
+import type { AnyFunction } from './types.js'
+
+/** Variables around a function, innermost first. */
+export interface Scope {
+  /** 'Module', 'Closure', 'Block', 'Script' … as V8 calls them. */
+  type: string
+  variables: Readonly<Record<string, unknown>>
+}
+
+export interface Surroundings {
+  scopes: Scope[]
+  script: Script
+  /** Counted from 0. */
+  line: number
+  column: number
+}
+
+export interface Script {
+  id: string
+  /** URL of the file; a text without a scheme, or '', for what is in no file. */
+  url: string
+  source(): string
+}
+
+interface RemoteObject {
+  objectId?: string
+  description?: string
+  value?: { scriptId: string; lineNumber: number; columnNumber: number }
+}
+interface Property {
+  name: string
+  value?: RemoteObject
+}
+interface Answers {
+  'Runtime.evaluate': { result: RemoteObject }
+  'Runtime.getProperties': { result: Property[]; internalProperties?: Property[] }
+  'Runtime.callFunctionOn': object
+  'Runtime.releaseObjectGroup': object
+  'Debugger.enable': object
+  'Debugger.disable': object
+  'Debugger.getScriptSource': { scriptSource: string }
+}
+
+type Inspector = typeof import('node:inspector')
+
+const GROUP = 'rayito'
+const HAND = Symbol.for('rayito.hand')
+const hands = globalThis as { [HAND]?: unknown }
+
+const scripts = new Map<string, string>()
+
+/**
+ * What V8 knows about a function's surroundings: the debugger's view of its closure, through an inspector session of this
+ * thread with itself (about a millisecond). Null where this Node has no inspector, or forbids it.
+ */
+export function surroundings(fn: AnyFunction): Surroundings | null {
+  return withSession((session) => {
+    const found = session.internals(fn)
+    const location = found.get('[[FunctionLocation]]')?.value
+    const list = found.get('[[Scopes]]')?.objectId
+    if (!location || !list) return null
+    const scopes = session
+      .post('Runtime.getProperties', { objectId: list, ownProperties: true })
+      .result.filter(({ value }) => value?.objectId && value.description !== 'Global')
+      .map(({ value }) => ({
+        type: value!.description!.split(' ')[0]!,
+        // What V8 lists is a description with the scope in it.
+        variables: (session.object(value!.objectId!) as { object: Record<string, unknown> }).object,
+      }))
+    const { scriptId, lineNumber, columnNumber } = location
+    return {
+      scopes,
+      script: { id: scriptId, url: session.url(scriptId), source: () => scriptSource(scriptId) },
+      line: lineNumber,
+      column: columnNumber,
+    }
+  })
+}
+
+/** URL of the script that a function is written in; undefined where that cannot be known. */
+export function scriptUrl(fn: AnyFunction): string | undefined {
+  return withSession((session) => {
+    const location = session.internals(fn).get('[[FunctionLocation]]')?.value
+    return location ? session.url(location.scriptId) : undefined
+  }) ?? undefined
+}
+
+function scriptSource(scriptId: string): string {
+  return withSession((session) => session.debugging(() => session.post('Debugger.getScriptSource', { scriptId }).scriptSource)) ?? ''
+}
+
+class Session {
+  readonly #session: import('node:inspector').Session
+
+  constructor({ Session }: Inspector) {
+    this.#session = new Session()
+    this.#session.connect()
+    this.#session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
+  }
+
+  /** In-process sessions answer at once. */
+  post<K extends keyof Answers>(method: K, params: object = {}): Answers[K] {
+    let answer: Answers[K] | undefined
+    let failure: Error | null = null
+    this.#session.post(method, params, (error: Error | null, result?: object) => {
+      failure = error
+      answer = result as Answers[K]
+    })
+    if (failure) throw failure
+    return answer!
+  }
+
+  internals(fn: AnyFunction): Map<string, RemoteObject> {
+    hands[HAND] = fn
+    const { result } = this.post('Runtime.evaluate', {
+      expression: `globalThis[Symbol.for('rayito.hand')]`,
+      objectGroup: GROUP,
+    })
+    const { internalProperties = [] } = this.post('Runtime.getProperties', {
+      objectId: result.objectId,
+      ownProperties: true,
+    })
+    return new Map(internalProperties.flatMap(({ name, value }) => (value ? [[name, value]] : [])))
+  }
+
+  /** The real object behind an id. */
+  object(objectId: string): unknown {
+    this.post('Runtime.callFunctionOn', {
+      objectId,
+      functionDeclaration: `function () { globalThis[Symbol.for('rayito.hand')] = this }`,
+    })
+    return hands[HAND]
+  }
+
+  /** A script's URL is told once, when a debugger comes. */
+  url(scriptId: string): string {
+    if (!scripts.has(scriptId)) this.debugging(() => {})
+    const url = scripts.get(scriptId) ?? ''
+    scripts.set(scriptId, url)
+    return url
+  }
+
+  debugging<T>(work: () => T): T {
+    this.post('Debugger.enable')
+    try {
+      return work()
+    } finally {
+      this.post('Debugger.disable')
+    }
+  }
+
+  close(): void {
+    delete hands[HAND]
+    this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP })
+    this.#session.disconnect()
+  }
+}
+
+function withSession<T>(work: (session: Session) => T): T | null {
+  let session: Session
+  try {
+    session = new Session(createRequire(import.meta.url)('node:inspector') as Inspector)
+  } catch {
+    // A Node built without it, or whose permissions forbid it.
+    return null
+  }
+  try {
+    return work(session)
+  } finally {
+    session.close()
+  }
+}

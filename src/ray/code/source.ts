@@ -1,0 +1,125 @@
+import { type AnyNode, type Options, parse } from 'acorn'
+import { type FreeName, type Lexical, namesOf } from './names.js'
+
+/** Names that stand in a source for what cannot be written there. */
+export const META = 'rayito$meta'
+export const BASE = 'rayito$base'
+const METHOD = 'rayito$method'
+
+/** A function's source as an expression that makes it again where its free names are bound. */
+export interface Source {
+  /** An expression; of a method, an object with that method. */
+  text: string
+  kind: 'function' | 'class' | 'method'
+  free: Map<string, FreeName>
+  /** What it uses of the place where it was defined and cannot take along. */
+  lexical: Lexical[]
+  /** Whether it uses import.meta, as META. */
+  meta: boolean
+  /** Whether it extends a class, as BASE. */
+  base: boolean
+  /** Whether it can only be understood in sloppy mode. */
+  sloppy: boolean
+}
+
+interface Edit {
+  start: number
+  end: number
+  text: string
+}
+
+/** Null: it has no source (it is native, or bound) or none that can be understood. */
+export function sourceOf(fn: (...args: never[]) => unknown): Source | null {
+  const text = Function.prototype.toString.call(fn)
+  if (/\{\s*\[native code\]\s*\}$/.test(text)) return null
+  return (
+    understand(`(${text}\n)`, 'module') ??
+    understand(`(${text}\n)`, 'script') ??
+    understand(`({${text}\n})`, 'module') ??
+    understand(`({${text}\n})`, 'script') ??
+    understand(`(class{${text}\n})`, 'module')
+  )
+}
+
+/** The expression's key under which a method's value is. */
+export const METHOD_KEY = METHOD
+
+function understand(wrapped: string, sourceType: 'module' | 'script'): Source | null {
+  const options: Options = {
+    ecmaVersion: 'latest',
+    sourceType,
+    allowSuperOutsideMethod: true,
+    allowAwaitOutsideFunction: false,
+    checkPrivateFields: false,
+  }
+  let root: AnyNode
+  try {
+    const { body } = parse(wrapped, options)
+    if (body.length !== 1 || body[0]!.type !== 'ExpressionStatement') return null
+    root = body[0]!.expression
+  } catch {
+    return null
+  }
+  const edits: Edit[] = []
+  let kind: Source['kind'] = 'function'
+  let within: AnyNode = root
+  if (root.type === 'ObjectExpression' || (root.type === 'ClassExpression' && wrapped.startsWith('(class{'))) {
+    const members = root.type === 'ObjectExpression' ? root.properties : root.body.body
+    const member = members[0]
+    if (members.length !== 1 || !member || (member.type !== 'Property' && member.type !== 'MethodDefinition')) return null
+    if (member.type === 'Property' && !member.method && member.kind === 'init') return null
+    const { key, value, computed } = member
+    // A computed key's brackets go too.
+    const start = computed ? wrapped.lastIndexOf('[', key.start) : key.start
+    const end = computed ? wrapped.indexOf(']', key.end) + 1 : key.end
+    edits.push({ start, end, text: METHOD })
+    kind = 'method'
+    within = value as AnyNode
+  } else if (root.type === 'ClassExpression') kind = 'class'
+  else if (root.type !== 'FunctionExpression' && root.type !== 'ArrowFunctionExpression') return null
+  const base = kind === 'class' && root.type === 'ClassExpression' && root.superClass
+  if (base) edits.push({ start: base.start, end: base.end, text: BASE })
+  const { free, lexical, metas } = names(within, kind)
+  if (base) free.set(BASE, { assigned: false, members: null, onlyTypeof: false })
+  for (const meta of metas)
+    if (!base || meta.start < base.start || meta.end > base.end) edits.push({ ...meta, text: META })
+  if (edits.some(({ text }) => text === META)) free.set(META, { assigned: false, members: null, onlyTypeof: false })
+  return {
+    text: edited(wrapped, edits),
+    kind,
+    free,
+    lexical: [...lexical],
+    meta: free.has(META),
+    base: free.has(BASE),
+    sloppy: sourceType === 'script',
+  }
+}
+
+function names(node: AnyNode, kind: Source['kind']): ReturnType<typeof namesOf> {
+  if (node.type === 'ClassExpression' && node.superClass) {
+    // The base class comes as a value.
+    const { superClass, ...rest } = node
+    return namesOf({ ...rest, superClass: null } as AnyNode)
+  }
+  const found = namesOf(node)
+  if (kind === 'method' && has(node, 'Super')) found.lexical.add('super')
+  if (kind !== 'class' && has(node, 'PrivateIdentifier')) found.lexical.add('private names')
+  return found
+}
+
+/** Whether a node has one of that type in it, other than in an inner class. */
+function has(node: unknown, wanted: string): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  if (Array.isArray(node)) return node.some((item) => has(item, wanted))
+  const { type } = node as { type?: string }
+  if (type === wanted) return true
+  if (type === 'ClassExpression' || type === 'ClassDeclaration') return false
+  return Object.values(node).some((value) => has(value, wanted))
+}
+
+function edited(text: string, edits: Edit[]): string {
+  let result = text
+  for (const { start, end, text: by } of edits.sort((a, b) => b.start - a.start))
+    result = result.slice(0, start) + by + result.slice(end)
+  return result
+}

@@ -42,4 +42,3 @@ async function find(fn: AnyFunction, callSite: string | undefined): Promise<Code
 export function carriedBy(code: Code): readonly object[] {
   return carried.get(code) ?? []
 }
-

@@ -7,10 +7,11 @@ import type { Box, Packed } from '../pack/format.js'
 import { idOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
 import { exportOf, importedAs } from './modules.js'
-import { type Reference, references } from './references.js'
 import type { FreeName } from './names.js'
+import { type Reference, references } from './references.js'
+import { baseOf } from './resolve.js'
 import { type Scope, type Script, type Surroundings, scriptUrl, surroundings } from './scope.js'
-import { BASE, META, type Source, sourceOf } from './source.js'
+import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 
 const REMEDY =
@@ -42,7 +43,7 @@ export class Graph {
   readonly #variableOf = new Map<string, number>()
   readonly #bags: [name: string, variable: number][][] = []
   readonly #bagOf = new Map<object, { index: number; members: Map<string, number> }>()
-  readonly #metas = new Map<string, object>()
+  readonly #ofModules = new Map<string, object>()
   /** Who uses a variable, and whether one of them assigns to it. */
   readonly #users = new Map<number, { nodes: number[]; assigned: boolean }>()
   /** Variables of closures that cannot be told apart: see #checkShared. */
@@ -147,10 +148,15 @@ export class Graph {
     use: FreeName,
     index: number,
   ): Promise<FunctionNode['uses'][number] | null> {
-    if (name === META) return [name, this.#variable(this.#meta(around, trail), `meta:${around?.script.id}`, name), false]
+    if (name === META || name === IMPORT)
+      return [name, this.#variable(this.#ofModule(name, around), `${name}:${around?.script.id}`, name), false]
     if (name === BASE) {
       const base: unknown = Object.getPrototypeOf(fn)
-      return [name, await this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around), false]
+      return [
+        name,
+        await this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around),
+        false,
+      ]
     }
     const found = around && lookUp(around, name)
     if (!found) {
@@ -161,9 +167,17 @@ export class Graph {
       }
       if (!around) {
         const names = [...source.free.keys()].filter((free) => !isGlobal(free)).join(', ')
-        throw new NotSerializableError(trail, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
+        throw new NotSerializableError(
+          trail,
+          `uses ${names} from around it, which this Node has no inspector to look up`,
+          REMEDY_MODULE,
+        )
       }
-      throw new NotSerializableError(`\`${name}\``, `is used by ${trail}, and is not defined there`, 'Check its spelling')
+      throw new NotSerializableError(
+        `\`${name}\``,
+        `is used by ${trail}, and is not defined there`,
+        'Check its spelling',
+      )
     }
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
@@ -213,7 +227,11 @@ export class Graph {
       this.#encoder.add(value, this.#variables, index, `\`${name}\``)
     } catch (error) {
       if (!(error instanceof NotSerializableError)) throw error
-      throw new NotSerializableError(inTicks(error.path, name), `is used by ${this.#current}, and ${error.reason}`, `${REMEDY}.`)
+      throw new NotSerializableError(
+        inTicks(error.path, name),
+        `is used by ${this.#current}, and ${error.reason}`,
+        `${REMEDY}.`,
+      )
     }
     return index
   }
@@ -238,22 +256,21 @@ export class Graph {
   }
 
   #require(value: object, around: Surroundings): number {
-    const { url } = around.script
-    const from = url.startsWith('file:') ? url : `${process.cwd()}/x.js`
-    if (!this.#indices.has(value)) this.#node(value, { kind: 'require', from })
+    if (!this.#indices.has(value)) this.#node(value, { kind: 'require', from: baseOf(around.script.url) })
     return this.#variable(value, undefined, 'require')
   }
 
-  #meta(around: Surroundings | null, trail: string): object {
-    const url = around?.script.url
-    if (!url) throw new NotSerializableError(trail, 'uses import.meta of an unknown place', REMEDY_MODULE)
-    let meta = this.#metas.get(url)
-    if (!meta) {
-      meta = {}
-      this.#metas.set(url, meta)
-      this.#node(meta, { kind: 'meta', url })
+  /** import.meta or import(…) of the module that a function is written in. */
+  #ofModule(name: string, around: Surroundings | null): object {
+    const url = fileOf(around?.script.url)
+    const key = `${name} ${url}`
+    let thing = this.#ofModules.get(key)
+    if (!thing) {
+      thing = {}
+      this.#ofModules.set(key, thing)
+      this.#node(thing, { kind: name === META ? 'meta' : 'import', url })
     }
-    return meta
+    return thing
   }
 
   /**
@@ -341,7 +358,10 @@ function keyOf(scopes: readonly Scope[], at: number, script: Script, name: strin
 /** Whether two views of scopes may be of one and the same. */
 function alike({ variables: a }: Scope, { variables: b }: Scope): boolean {
   const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+  )
 }
 
 /** `require` as CommonJS and notebooks have it. */

@@ -1,10 +1,11 @@
 import { realpathSync } from 'node:fs'
-import { createRequire, isBuiltin } from 'node:module'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { parse } from 'acorn'
 import { builtinExports } from './known.js'
+import { resolveFrom } from './resolve.js'
 import type { Script } from './scope.js'
 import type { ModuleCode } from './types.js'
 
@@ -77,7 +78,8 @@ function exportIn(namespace: Record<string, unknown>, url: string, value: unknow
   if (value === namespace) return { kind: 'module', module: url, name: '*' }
   // Of CommonJS, what the lexer did not see is in the default export.
   const inside = namespace.default
-  const holders = typeof inside === 'object' && inside !== null && 'module.exports' in namespace ? [namespace, inside] : [namespace]
+  const holders =
+    typeof inside === 'object' && inside !== null && 'module.exports' in namespace ? [namespace, inside] : [namespace]
   for (const holder of holders)
     for (const name of Object.keys(holder)) {
       const exported = quietly(() => (holder as Record<string, unknown>)[name])
@@ -146,7 +148,7 @@ export async function importedAs(script: Script, variable: string, value: unknow
     imports.set(script.id, declared)
   }
   const found = declared.get(variable)
-  const url = found && resolve(found.specifier, script.url)
+  const url = found && quietly(() => resolveFrom(found.specifier, script.url))
   if (!url) return undefined
   if (url.startsWith('node:')) return builtinExports()(value)
   if (isEntry(url)) return undefined
@@ -177,14 +179,4 @@ function importsOf(source: string): Map<string, Import> {
     // Not a text that can be understood: nothing is known of it.
   }
   return found
-}
-
-function resolve(specifier: string, from: string): string | undefined {
-  if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`
-  try {
-    if (/^(\.{0,2}\/|[a-z]+:)/.test(specifier)) return new URL(specifier, from).href
-    return pathToFileURL(createRequire(from).resolve(specifier)).href
-  } catch {
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import type { AnyNode, ClassBody, Pattern, Program } from 'acorn'
+import type { AnyNode, ClassBody, Pattern } from 'acorn'
 
 /** How a name that is not bound inside is used. */
 export interface FreeName {
@@ -18,7 +18,14 @@ export interface Names {
   /** Used outside of any inner function that would have its own. */
   lexical: Set<Lexical>
   /** Where `import.meta` is written. */
-  metas: { start: number; end: number }[]
+  metas: Span[]
+  /** Where the word `import` of `import(…)` is. */
+  imports: Span[]
+}
+
+export interface Span {
+  start: number
+  end: number
 }
 
 type Node = AnyNode
@@ -41,14 +48,15 @@ export function namesOf(root: Node): Names {
 class Walk {
   readonly #free = new Map<string, FreeName>()
   readonly #lexical = new Set<Lexical>()
-  readonly #metas: { start: number; end: number }[] = []
+  readonly #metas: Span[] = []
+  readonly #imports: Span[] = []
   #scope: Scope = { bound: new Set(), outer: null }
   /** How many functions (that have a `this` of their own) and classes the walk is in. */
   #depth = 0
 
   run(root: Node): Names {
     this.#node(root)
-    return { free: this.#free, lexical: this.#lexical, metas: this.#metas }
+    return { free: this.#free, lexical: this.#lexical, metas: this.#metas, imports: this.#imports }
   }
 
   #within(bound: Iterable<string>, work: () => void): void {
@@ -122,9 +130,7 @@ class Walk {
       case 'BlockStatement':
         return this.#within(lexicals(node.body), () => this.#all(node.body))
       case 'StaticBlock':
-        return this.#own(() =>
-          this.#within([...vars(node.body), ...lexicals(node.body)], () => this.#all(node.body)),
-        )
+        return this.#own(() => this.#within([...vars(node.body), ...lexicals(node.body)], () => this.#all(node.body)))
       case 'SwitchStatement':
         this.#node(node.discriminant)
         return this.#within(lexicals(node.cases.flatMap(({ consequent }) => consequent)), () =>
@@ -161,6 +167,9 @@ class Walk {
         if (node.meta.name === 'import') this.#metas.push({ start: node.start, end: node.end })
         else if (this.#depth === 0) this.#lexical.add('new.target')
         return
+      case 'ImportExpression':
+        this.#imports.push({ start: node.start, end: node.start + 'import'.length })
+        return this.#children(node)
       case 'ThisExpression':
         if (this.#depth === 0) this.#lexical.add('this')
         return
@@ -178,7 +187,9 @@ class Walk {
       else if (isNode(value)) this.#node(value)
   }
 
-  #function(node: Extract<Node, { type: 'FunctionExpression' | 'FunctionDeclaration' | 'ArrowFunctionExpression' }>): void {
+  #function(
+    node: Extract<Node, { type: 'FunctionExpression' | 'FunctionDeclaration' | 'ArrowFunctionExpression' }>,
+  ): void {
     const arrow = node.type === 'ArrowFunctionExpression'
     const bound = new Set<string>()
     if (node.type === 'FunctionExpression' && node.id) bound.add(node.id.name)
@@ -279,7 +290,8 @@ function lexicals(statements: readonly Node[]): string[] {
     const inner = statement.type === 'LabeledStatement' ? statement.body : statement
     if (inner.type === 'VariableDeclaration')
       return inner.kind === 'var' ? [] : inner.declarations.flatMap(({ id }) => bindings(id))
-    if (inner.type === 'FunctionDeclaration' || inner.type === 'ClassDeclaration') return inner.id ? [inner.id.name] : []
+    if (inner.type === 'FunctionDeclaration' || inner.type === 'ClassDeclaration')
+      return inner.id ? [inner.id.name] : []
     return []
   })
 }

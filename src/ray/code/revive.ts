@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import * as vm from 'node:vm'
+import { fileURLToPath } from 'node:url'
+import { runInThisContext } from 'node:vm'
 import { deserialize, type Travel } from '../../core/travel.js'
 import { NotSerializableError } from '../errors/classes.js'
 import { decode } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
 import { findClass, known, rememberClass } from './identity.js'
 import { unwrap } from './modules.js'
+import { resolveFrom } from './resolve.js'
 import { METHOD_KEY } from './source.js'
 import type { AnyFunction, Code, CodeNode, FunctionNode, ModuleCode, SourceCode } from './types.js'
 
@@ -200,27 +201,8 @@ function methodOf(object: object): AnyFunction {
   return value ?? get ?? set
 }
 
-const loader: unknown = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER
-
 function compile(text: string, { file, line }: FunctionNode): () => unknown {
-  const script = new vm.Script(`() => ${text}`, {
-    filename: file,
-    lineOffset: line,
-    importModuleDynamically: (loader ?? ((specifier: string) => import(absolute(specifier, file)))) as never,
-  })
-  return script.runInThisContext() as () => unknown
-}
-
-/** Where Node's own loader cannot be had: a specifier as seen from a file. */
-function absolute(specifier: string, file: string): string {
-  const from = file.startsWith('file:') ? file : pathToFileURL(`${process.cwd()}/x.js`).href
-  if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, from).href
-  try {
-    const found = createRequire(from).resolve(specifier)
-    return found.startsWith('/') || /^[a-z]:\\/i.test(found) ? pathToFileURL(found).href : found
-  } catch {
-    return specifier
-  }
+  return runInThisContext(`() => ${text}`, { filename: file, lineOffset: line })
 }
 
 /** A node that is no function of a source. */
@@ -234,17 +216,18 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
       return createRequire(node.from)
     case 'meta':
       return meta(node.url)
+    case 'import':
+      return (specifier: unknown, options?: ImportCallOptions) => importFrom(String(specifier), node.url, options)
   }
+}
+
+async function importFrom(specifier: string, url: string, options: ImportCallOptions | undefined): Promise<unknown> {
+  return import(resolveFrom(specifier, url), options)
 }
 
 /** What import.meta has in a module of that URL. */
 function meta(url: string): object {
-  const require = createRequire(url.startsWith('file:') ? url : `${process.cwd()}/x.js`)
-  const resolve = (specifier: string) => {
-    if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href
-    const found = require.resolve(specifier)
-    return found === specifier ? `node:${specifier.replace(/^node:/, '')}` : pathToFileURL(found).href
-  }
+  const resolve = (specifier: string) => resolveFrom(specifier, url)
   if (!url.startsWith('file:')) return { url, resolve }
   const filename = fileURLToPath(url)
   return { url, filename, dirname: dirname(filename), resolve }

@@ -80,14 +80,20 @@ export function surroundings(fn: AnyFunction): Surroundings | null {
 
 /** URL of the script that a function is written in; undefined where that cannot be known. */
 export function scriptUrl(fn: AnyFunction): string | undefined {
-  return withSession((session) => {
-    const location = session.internals(fn).get('[[FunctionLocation]]')?.value
-    return location ? session.url(location.scriptId) : undefined
-  }) ?? undefined
+  return (
+    withSession((session) => {
+      const location = session.internals(fn).get('[[FunctionLocation]]')?.value
+      return location ? session.url(location.scriptId) : undefined
+    }) ?? undefined
+  )
 }
 
 function scriptSource(scriptId: string): string {
-  return withSession((session) => session.debugging(() => session.post('Debugger.getScriptSource', { scriptId }).scriptSource)) ?? ''
+  return (
+    withSession((session) =>
+      session.debugging(() => session.post('Debugger.getScriptSource', { scriptId }).scriptSource),
+    ) ?? ''
+  )
 }
 
 class Session {

@@ -3,6 +3,7 @@ import { type FreeName, type Lexical, namesOf } from './names.js'
 
 /** Names that stand in a source for what cannot be written there. */
 export const META = 'rayito$meta'
+export const IMPORT = 'rayito$import'
 export const BASE = 'rayito$base'
 const METHOD = 'rayito$method'
 
@@ -14,10 +15,6 @@ export interface Source {
   free: Map<string, FreeName>
   /** What it uses of the place where it was defined and cannot take along. */
   lexical: Lexical[]
-  /** Whether it uses import.meta, as META. */
-  meta: boolean
-  /** Whether it extends a class, as BASE. */
-  base: boolean
   /** Whether it can only be understood in sloppy mode. */
   sloppy: boolean
 }
@@ -66,7 +63,8 @@ function understand(wrapped: string, sourceType: 'module' | 'script'): Source | 
   if (root.type === 'ObjectExpression' || (root.type === 'ClassExpression' && wrapped.startsWith('(class{'))) {
     const members = root.type === 'ObjectExpression' ? root.properties : root.body.body
     const member = members[0]
-    if (members.length !== 1 || !member || (member.type !== 'Property' && member.type !== 'MethodDefinition')) return null
+    if (members.length !== 1 || !member || (member.type !== 'Property' && member.type !== 'MethodDefinition'))
+      return null
     if (member.type === 'Property' && !member.method && member.kind === 'init') return null
     const { key, value, computed } = member
     // A computed key's brackets go too.
@@ -79,18 +77,15 @@ function understand(wrapped: string, sourceType: 'module' | 'script'): Source | 
   else if (root.type !== 'FunctionExpression' && root.type !== 'ArrowFunctionExpression') return null
   const base = kind === 'class' && root.type === 'ClassExpression' && root.superClass
   if (base) edits.push({ start: base.start, end: base.end, text: BASE })
-  const { free, lexical, metas } = names(within, kind)
-  if (base) free.set(BASE, { assigned: false, members: null, onlyTypeof: false })
-  for (const meta of metas)
-    if (!base || meta.start < base.start || meta.end > base.end) edits.push({ ...meta, text: META })
-  if (edits.some(({ text }) => text === META)) free.set(META, { assigned: false, members: null, onlyTypeof: false })
+  const { free, lexical, metas, imports } = names(within, kind)
+  edits.push(...metas.map((span) => ({ ...span, text: META })), ...imports.map((span) => ({ ...span, text: IMPORT })))
+  for (const { text } of edits)
+    if (text !== METHOD) free.set(text, { assigned: false, members: null, onlyTypeof: false })
   return {
     text: edited(wrapped, edits),
     kind,
     free,
     lexical: [...lexical],
-    meta: free.has(META),
-    base: free.has(BASE),
     sloppy: sourceType === 'script',
   }
 }

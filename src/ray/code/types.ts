@@ -30,8 +30,8 @@ export type CodeNode =
   | { kind: 'global'; path: string[] }
   /** CommonJS's, for modules next to a file or folder. */
   | { kind: 'require'; from: string }
-  /** import.meta of the module at that URL. */
-  | { kind: 'meta'; url: string }
+  /** import.meta, or import(…), of the module at that URL. */
+  | { kind: 'meta' | 'import'; url: string }
   | FunctionNode
 
 export interface FunctionNode {

@@ -1,4 +1,4 @@
-import type { Code } from './code/index.js'
+import { type Code, carries } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
 import type { ThreadWorker } from './engines/threads/thread-worker.js'
@@ -15,7 +15,7 @@ export type WorkerPlace = ThreadWorker
 export type RequestArgument = WireContent | string
 
 /** A function or class that a worker made remote. */
-export type RequestCode = [id: string, name: string, code: Code]
+export type RequestCode = [id: string, name: string, code: Code, carried: readonly string[]]
 
 /** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
 export interface Requests {
@@ -65,13 +65,13 @@ const handlers: Handlers = {
   get: (_driver, worker, { id }) => contentFor(worker, heldRef(worker, id)),
   submit(driver, worker, { code, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
-    const task = driver.makeTask(definition(worker, code), entries, options)
+    const task = driver.makeTask(definition(driver, worker, code), entries, options)
     task.prepare(argsOf(driver, worker, args), () => driver.start(task))
     driver.track(task)
   },
   createActor(driver, worker, { id, code, args, options }) {
     const taken = driver.takenName(options)
-    const actor = taken ?? driver.makeActor(definition(worker, code), options, id)
+    const actor = taken ?? driver.makeActor(definition(driver, worker, code), options, id)
     // One that was there before goes by the worker's id as well.
     driver.actors.set(id, actor)
     worker.holdOne(id, makeHandle(actor))
@@ -93,7 +93,7 @@ const handlers: Handlers = {
   figure: (driver, _worker, { which }) => driver[which](),
 }
 
-function definition(worker: WorkerPlace, [id, name, code]: RequestCode): RemoteDefinition {
+function definition(driver: Driver, worker: WorkerPlace, [id, name, code, carried]: RequestCode): RemoteDefinition {
   let known = definitions.get(worker)
   if (!known) {
     known = new Map()
@@ -102,6 +102,10 @@ function definition(worker: WorkerPlace, [id, name, code]: RequestCode): RemoteD
   let made = known.get(id)
   if (!made) {
     made = RemoteDefinition.received(name, code)
+    carries(
+      code,
+      carried.map((thing) => driver.carried(worker, thing)),
+    )
     known.set(id, made)
   }
   return made

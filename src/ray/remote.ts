@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { serialize, via } from '../core/travel.js'
 import { callSite } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import { makeHandle } from './handle.js'
@@ -39,7 +40,7 @@ export function remote(target: AnyFunction | AnyClass, options: TaskOptions & Ac
 
 function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unknown {
   checkTaskOptions(options)
-  return dressed(definition, {
+  return dressed(definition, options, {
     remote: (...args: unknown[]) => {
       const refs = runtime().submit(definition, args, options)
       return options.numReturns === undefined ? refs[0] : refs
@@ -50,14 +51,14 @@ function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unk
 
 function actorClass(definition: RemoteDefinition, options: ActorOptions): unknown {
   checkActorOptions(options)
-  return dressed(definition, {
+  return dressed(definition, options, {
     remote: (...args: unknown[]) => makeHandle(runtime().createActor(definition, args, options)),
     options: (more: ActorOptions) => actorClass(definition, { ...options, ...more }),
   })
 }
 
 /** A function that only says how it is to be called, with the methods on it. */
-function dressed(definition: RemoteDefinition, methods: object): unknown {
+function dressed(definition: RemoteDefinition, options: object, methods: object): unknown {
   const name = definition.name
   const direct = function direct(): never {
     throw new RayitoError('RAY_MISUSE', `${name} is remote and cannot be called directly`, {
@@ -66,7 +67,14 @@ function dressed(definition: RemoteDefinition, methods: object): unknown {
   }
   Object.defineProperty(direct, 'name', { value: name })
   Object.defineProperty(direct, REMOTE, { value: definition.target })
+  const travel = () => via(import.meta.url, 'remoteAgain', { target: definition.target, options })
+  Object.defineProperty(direct, serialize, { value: travel })
   return Object.assign(direct, methods)
+}
+
+/** What is remote stays so in another thread. @internal */
+export function remoteAgain({ target, options }: { target: AnyFunction; options: TaskOptions }): unknown {
+  return remote(target, options)
 }
 
 function isClass(target: AnyFunction | AnyClass): target is AnyClass {

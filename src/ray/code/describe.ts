@@ -34,11 +34,16 @@ async function find(fn: AnyFunction, callSite: string | undefined): Promise<Code
   const written = url && url !== callSite && (await exportOf(url, fn))
   if (written) return written
   const { code, packed } = await new Graph().describe(fn)
-  carried.set(code, packed.carried)
+  carries(code, packed.carried)
   return code
 }
 
 /** ObjectRefs and actor handles among the values that described code uses: they must live as long as it. */
 export function carriedBy(code: Code): readonly object[] {
   return carried.get(code) ?? []
+}
+
+/** Notes them, for code that came from another thread. */
+export function carries(code: Code, things: readonly object[]): void {
+  carried.set(code, things)
 }

@@ -1,5 +1,5 @@
 export { callSite } from './call-site.js'
-export { carriedBy, describe } from './describe.js'
+export { carriedBy, carries, describe } from './describe.js'
 export { revive } from './revive.js'
 export { reviveTravel } from './travel.js'
 export type { Code } from './types.js'

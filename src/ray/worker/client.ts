@@ -1,6 +1,6 @@
 import type { Travel } from '../../core/travel.js'
 import type { RequestArgument, RequestCode, Requests } from '../answers.js'
-import { reviveTravel } from '../code/index.js'
+import { type Code, carriedBy, reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError } from '../errors.js'
 import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } from '../handle.js'
@@ -23,7 +23,11 @@ import type {
 import { settled, waitFor } from '../waiting.js'
 
 /** A method needs no code: its actor has it. */
-const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }]
+function requestCode({ id, name }: RemoteDefinition, code: Code): RequestCode {
+  return [id, name, code, carriedBy(code).map(carriedId)]
+}
+
+const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, []]
 
 export function wire({ data, special, copied, shared, carried }: Content): WireContent {
   return [data, special, copied, shared, carried.length ? [...new Set(carried.map(carriedId))] : []]
@@ -177,10 +181,10 @@ export class WorkerClient implements Runtime {
     const code: RequestCode | null = !definition
       ? NO_CODE
       : definition.code
-        ? [definition.id, definition.name, definition.code]
+        ? requestCode(definition, definition.code)
         : null
     if (code && !(packed instanceof Promise)) return () => make(packed, code)
-    return async () => make(await packed, code ?? [definition!.id, definition!.name, await definition!.describe()])
+    return async () => make(await packed, code ?? requestCode(definition!, await definition!.describe()))
   }
 
   // -- ray's calls

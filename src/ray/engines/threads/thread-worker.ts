@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
 import { Gate } from '../../../core/gate.js'
-import type { Code } from '../../code/index.js'
+import { type Code, carriedBy } from '../../code/index.js'
 import { carriedId } from '../../handle.js'
 import type { ObjectRef } from '../../object-ref.js'
 import { type Content, type Entry, entryOf } from '../../object-ref.js'
@@ -141,6 +141,7 @@ export class ThreadWorker {
     if (kind !== 2 && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
       this.#codes.push([definition.id, definition.code!])
+      this.#holdAll(carriedBy(definition.code!))
     }
     const args = task.args.map(({ content, ref }) => {
       if (!ref) {
@@ -189,7 +190,11 @@ export class ThreadWorker {
 
   /** The refs inside a value are in the worker's hands now, once more. */
   hold(content: Content): void {
-    if (content.carried.length) for (const thing of new Set(content.carried)) this.holdOne(carriedId(thing), thing)
+    this.#holdAll(content.carried)
+  }
+
+  #holdAll(carried: readonly object[]): void {
+    if (carried.length) for (const thing of new Set(carried)) this.holdOne(carriedId(thing), thing)
   }
 
   holdOne(id: string, thing: object): void {

@@ -206,8 +206,8 @@ export class ThreadsEngine implements Engine {
   }
 
   #send(worker: ThreadWorker, task: Task, kind: number): void {
-    const copied = worker.send(task, kind)
-    if (copied) this.host.copied(copied, 0)
+    const { copied, shared } = worker.send(task, kind)
+    if (copied || shared) this.host.copied(copied, shared)
   }
 
   // -- what workers say

@@ -133,11 +133,12 @@ export class ThreadWorker {
     return this.closing ? 0 : this.#free.length
   }
 
-  /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes copied. */
-  send(task: Task, kind: number): number {
+  /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes moved. */
+  send(task: Task, kind: number): { copied: number; shared: number } {
     const call = ++this.#generation * SLOTS + this.#free.pop()!
     const { definition, settings } = task
     let copied = 0
+    let shared = 0
     if (kind !== 2 && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
       this.#codes.push([definition.id, definition.code!])
@@ -146,6 +147,7 @@ export class ThreadWorker {
     const args = task.args.map(({ content, ref }) => {
       if (!ref) {
         copied += content.copied
+        shared += content.shared
         this.hold(content)
         return [content.data, content.special] as const
       }
@@ -171,7 +173,7 @@ export class ThreadWorker {
       settings.timeout !== undefined,
     ])
     this.#flushSoon()
-    return copied
+    return { copied, shared }
   }
 
   #object(ref: ObjectRef): { wire: readonly [unknown, boolean] | readonly [string]; copied: number } {

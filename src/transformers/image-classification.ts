@@ -8,11 +8,14 @@ import { type Picture, toPixels } from './pictures.js'
 import type { Classification } from './postprocess.js'
 import type { Lease } from './shared-inference.js'
 
-/** What travels in a classifier's place. */
-export interface Recipe {
+/** What travels in a classifier's place. A token does not: the place that needs one has its own. */
+export interface Recipe extends Pick<FilledOptions, 'source' | 'endpoint' | 'cacheDir'> {
   model: string
   dtype: Dtype
+  /** The commit, so that every place has the same. */
   revision: string
+  /** What was asked for, by which the weights are kept. */
+  asked: string
   topK: number | null
   /** Null where the default of the place counts. */
   numThreads: number | null

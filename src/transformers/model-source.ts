@@ -33,8 +33,15 @@ export async function modelSource(
 
 /** What onnxruntime's refusal means: MODEL_INVALID, on one line. */
 export function refusal({ model, onnx }: ModelFiles, verb: 'load' | 'run', cause: Error): RayitoError {
-  const why = cause.message.replace(/\s+/g, ' ').trim()
-  return new RayitoError('MODEL_INVALID', `${model}: onnxruntime cannot ${verb} ${onnx} (${why})`, { cause })
+  return new RayitoError('MODEL_INVALID', `${model}: onnxruntime cannot ${verb} ${onnx} (${reason(cause)})`, { cause })
+}
+
+/** onnxruntime's own words on one line, without the places in its source that stand before them. */
+export function reason({ message }: Error): string {
+  return message
+    .replace(/\s+/g, ' ')
+    .replace(/^.*\[ONNXRuntimeError\] : \d+ : \w+ : /, '')
+    .trim()
 }
 
 /** A session from a file or bytes, behind the thread's gate. */

@@ -1,8 +1,8 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
-import { findModel } from './model-files.js'
-import { fillOptions, type PipelineOptions } from './options.js'
+import { findModel, type ModelFiles } from './model-files.js'
+import { type FilledOptions, fillOptions, type PipelineOptions } from './options.js'
 import { lease } from './shared-inference.js'
 
 /** The tasks a pipeline knows. */
@@ -42,29 +42,29 @@ export async function pipeline(
   const filled = fillOptions(options)
   const files = await findModel(model ?? DEFAULT_MODEL, filled)
   if (model === undefined) tellDefault(files.revision)
-  const { dtype, topK, numThreads } = filled
-  const recipe: Recipe = {
-    model: files.model,
-    dtype,
-    topK,
-    revision: files.revision,
-    numThreads: options?.numThreads ? numThreads : null,
-  }
-  return new ImageClassificationPipeline(files, filled, await lease(files, numThreads), recipe)
+  return open(files, filled, options?.numThreads ?? null)
 }
 
 /** Makes a classifier again from what travelled in its place. */
-export function revivePipeline({
+export async function revivePipeline({
   model,
+  asked,
   numThreads,
-  revision,
-  ...options
+  ...recipe
 }: Recipe): Promise<ImageClassificationPipeline> {
-  return pipeline('image-classification', model, {
-    ...options,
-    ...(numThreads && { numThreads }),
-    ...(revision && { revision }),
-  })
+  const options = fillOptions({ ...recipe, revision: recipe.revision || 'main', ...(numThreads && { numThreads }) })
+  return open({ ...(await findModel(model, options)), asked }, options, numThreads)
+}
+
+async function open(
+  files: ModelFiles,
+  options: FilledOptions,
+  numThreads: number | null,
+): Promise<ImageClassificationPipeline> {
+  const { model, dtype, revision, asked } = files
+  const { topK, source, endpoint, cacheDir } = options
+  const recipe: Recipe = { model, dtype, revision, asked, topK, numThreads, source, endpoint, cacheDir }
+  return new ImageClassificationPipeline(files, options, await lease(files, options.numThreads), recipe)
 }
 
 /** Passed on to threads that are started later, so that they do not say it again. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import * as runtime from 'onnxruntime-node'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
-import { createSession, modelSource, refusal } from './model-source.js'
+import { createSession, modelSource, reason, refusal } from './model-source.js'
 import { type Failure, toFailure } from './thread-protocol.js'
 import { DATA, GRAPH, seal } from './weights-entry.js'
 import type { Place } from './weights-place.js'
@@ -60,8 +60,12 @@ async function optimise(files: ModelFiles, folder: string): Promise<void> {
       },
     },
   } as const
-  await createSession(runtime, source, options).catch((cause: Error) => {
-    throw refusal(files, 'load', cause)
+  await createSession(runtime, source, options).catch(async (cause: Error) => {
+    // a full disk and a bad model fail alike; only a bad one fails without writing, too
+    await createSession(runtime, source, {}).catch((why: Error) => {
+      throw refusal(files, 'load', why)
+    })
+    throw new Error(reason(cause), { cause })
   })
 }
 

@@ -1,19 +1,35 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { serialize } from '#src/core/travel.js'
 import { Image } from '#src/datasets/image.js'
+import type { Recipe } from '#src/transformers/image-classification.js'
 import { type Classification, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
+import { revivePipeline } from '#src/transformers/pipeline.js'
+import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
 import { fixture, ownCache, tinyVit } from './fixtures.js'
 
-ownCache()
+const { weights } = ownCache()
 const picture = fixture('pictures', 'colour-64x64.png')
 
 test('a classifier travels as the name of its model, and is made again there with the same answers', async () => {
   const classifier = await pipeline('image-classification', tinyVit, { dtype: 'q8', topK: 3 })
   after(() => classifier.close())
   const { module, name, data } = classifier[serialize]()
-  assert.deepEqual(data, { model: tinyVit, dtype: 'q8', topK: 3, revision: '', numThreads: null })
+  const { endpoint, cacheDir, ...rest } = data as Recipe
+  assert.deepEqual(rest, {
+    model: tinyVit,
+    dtype: 'q8',
+    topK: 3,
+    revision: '',
+    asked: '',
+    numThreads: null,
+    source: 'auto',
+  })
+  assert.deepEqual([endpoint, cacheDir], [undefined, undefined])
   structuredClone(data)
 
   const source = `
@@ -28,6 +44,29 @@ test('a classifier travels as the name of its model, and is made again there wit
   const said = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
   await worker.terminate()
   assert.deepEqual(said, [1, await classifier(picture)])
+})
+
+test('made again from the commit of a branch, it uses the weights that were optimised for the branch', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'rayito-home-'))
+  const hub = await HubStandIn.start({ 'models/owner/vit': folderFiles(tinyVit) })
+  try {
+    const classifier = await pipeline('image-classification', 'owner/vit', {
+      endpoint: hub.endpoint,
+      cacheDir: home,
+      token: 'hf_secret',
+      progress: false,
+    })
+    const { data } = classifier[serialize]()
+    assert.doesNotMatch(JSON.stringify(data), /hf_secret/)
+    const again = await revivePipeline(data as Recipe)
+    assert.equal(again.revision, classifier.revision)
+    assert.deepEqual(await again(picture), await classifier(picture))
+    assert.equal(readdirSync(weights).filter((name) => name.startsWith('owner')).length, 1)
+    await Promise.all([classifier.close(), again.close()])
+  } finally {
+    await hub.close()
+    rmSync(home, { recursive: true, force: true })
+  }
 })
 
 test('told how many threads to use, it says so where it arrives', async () => {

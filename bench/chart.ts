@@ -3,7 +3,7 @@ import { amount, type Row, ratioText, verdict } from './row.js'
 const WIDTH = 720
 const LEFT = 24
 /** For the value at a bar's end. */
-const RIGHT = 190
+const RIGHT = 200
 const BAR = 16
 const HEAD = 64
 const FOOT = 16
@@ -70,8 +70,8 @@ function block(row: Row, top: number): { svg: string; height: number } {
   const line =
     limit === null
       ? ''
-      : `<line class="limit" x1="${place(limit)}" x2="${place(limit)}" y1="${first - 3}" y2="${bottom}"/>`
-  const facts = [ratioText(row), row.target && `target ${row.target}`, row.target && verdict(row)].filter(Boolean)
+      : `<line class="limit" x1="${place(limit)}" x2="${place(limit)}" y1="${first - 3}" y2="${first + BAR + 3}"/>`
+  const facts = [ratioText(row), row.target && `target ${row.target}: ${verdict(row)}`].filter(Boolean)
   return {
     svg:
       `<text class="what" x="${LEFT}" y="${top + 18}">${escaped(row.title)}</text>` +

@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
 import { join, relative } from 'node:path'
 import { Argument, Command, CommanderError } from 'commander'
 import { RayitoError } from '#src/core/errors.js'
@@ -38,6 +39,9 @@ async function bench(names: string[], { quick = false, withRay = false, out }: O
   const here = machine()
   process.stdout.write(`${machineLine(here)}\n`)
   const notes: string[] = []
+  const [load] = loadavg() as [number]
+  if (load > here.cores / 4)
+    notes.push(`Other work was running (load ${load.toFixed(1)} on ${here.cores} cores): trust ratios, not seconds.`)
   const model = chosen.some(({ needsModel }) => needsModel) ? await prepare() : null
   const bench: Bench = { quick, model, note: (line) => notes.push(line) }
   const rows: Row[] = []
@@ -50,7 +54,10 @@ async function bench(names: string[], { quick = false, withRay = false, out }: O
     rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
   }
   const file = join(out, 'bench.json')
-  await writeFile(file, `${JSON.stringify({ made: new Date().toISOString(), machine: here, quick, rows }, null, 2)}\n`)
+  await writeFile(
+    file,
+    `${JSON.stringify({ made: new Date().toISOString(), machine: here, quick, load, rows }, null, 2)}\n`,
+  )
   const held = rows.filter(({ holds }) => holds !== null)
   process.stdout.write(
     [

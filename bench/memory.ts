@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Milliseconds between two looks. */
-const EVERY = 100
+const EVERY = 200
 
 /**
  * Watches a process and all below it from outside. Linux: the sum of their proportional set sizes, so that a page they

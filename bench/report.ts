@@ -31,9 +31,13 @@ export function report(run: () => Promise<unknown>): void {
   )
 }
 
-/** Seconds that `work` takes, and its value. */
-export async function clocked<T>(work: () => T | Promise<T>): Promise<{ seconds: number; value: T }> {
+/** Seconds that `work` takes, seconds of processor time of all threads meanwhile, and its value. */
+export async function clocked<T>(
+  work: () => T | Promise<T>,
+): Promise<{ seconds: number; cpuSeconds: number; value: T }> {
   const began = performance.now()
+  const cpu = process.cpuUsage()
   const value = await work()
-  return { seconds: (performance.now() - began) / 1e3, value }
+  const { user, system } = process.cpuUsage(cpu)
+  return { seconds: (performance.now() - began) / 1e3, cpuSeconds: (user + system) / 1e6, value }
 }

@@ -22,6 +22,10 @@ export interface Row {
   holds: boolean | null
   /** Whether the spread lies wholly on one side of the target. */
   certain: boolean
+  /** What was measured, repetition by repetition: ours and the peers'. */
+  samples: Record<string, readonly number[]>
+  /** Medians of what else was seen in the same runs, to find where the time goes. */
+  details: Record<string, number>
 }
 
 /** What was measured, one number a repetition. */
@@ -36,10 +40,20 @@ export interface Measured {
   peers?: Record<string, readonly number[]>
   /** The bound of the ratio, or of the value itself. */
   target?: { ratio: number } | { value: number }
+  details?: Record<string, readonly number[]>
 }
 
 /** Medians, spreads and the verdict. */
-export function makeRow({ id, title, unit, lowerIsBetter = true, ours, peers = {}, target }: Measured): Row {
+export function makeRow({
+  id,
+  title,
+  unit,
+  lowerIsBetter = true,
+  ours,
+  peers = {},
+  target,
+  details = {},
+}: Measured): Row {
   const reference = Object.values(peers)[0]
   const perTurn = reference && ratios(ours, reference)
   const row = {
@@ -49,6 +63,8 @@ export function makeRow({ id, title, unit, lowerIsBetter = true, ours, peers = {
     ),
     ratio: perTurn ? median(perTurn) : null,
     ratioSpread: perTurn ? interval(perTurn) : null,
+    samples: { ours, ...peers },
+    details: Object.fromEntries(Object.entries(details).map(([name, samples]) => [name, median(samples)])),
   }
   if (!target) return { ...row, limit: null, target: null, holds: null, certain: true }
   const samples = 'ratio' in target ? perTurn! : ours

@@ -53,22 +53,30 @@ async function versions(dtype: Dtype, quick: Bench['quick'], { env, paths }: Pre
     C2: version('C2', MANY),
   })
 
-  const seconds = (name: keyof typeof runs) => runs[name].map(({ value }) => value.seconds)
+  const of = (name: keyof typeof runs, key: 'seconds' | 'loadSeconds' | 'cpuSeconds') =>
+    runs[name].map(({ value }) => value[key])
   const memory = (outcomes: Outcome<Ran>[]) => outcomes.map(({ treeMB }) => treeMB)
-  const times = (['A', ...REMOTE] as const).map((name) =>
-    makeRow({
+  const times = (['A', ...REMOTE] as const).map((name) => {
+    const reference = name === 'A' ? 'session' : 'threads'
+    return makeRow({
       id: `${dtype}.${name}`,
       title: `Version ${name}, ${dtype}, ${indices.length} pictures`,
       unit: 's',
-      ours: seconds(name),
+      ours: of(name, 'seconds'),
       peers:
         name === 'A'
-          ? { 'bare session': seconds('session'), 'bare session on the Hub’s file': seconds('plain') }
-          : { 'bare workers': seconds('threads') },
+          ? { 'bare session': of('session', 'seconds'), 'the Hub’s file': of('plain', 'seconds') }
+          : { 'bare workers': of('threads', 'seconds') },
       // the promise is one of fp32; in q8 a picture takes a third, and what is beside the inference weighs more
       ...(dtype === 'fp32' && { target: { ratio: TIMES[name] } }),
-    }),
-  )
+      details: {
+        'seconds of loading': of(name, 'loadSeconds'),
+        'seconds of loading, reference': of(reference, 'loadSeconds'),
+        'processor seconds': of(name, 'cpuSeconds'),
+        'processor seconds, reference': of(reference, 'cpuSeconds'),
+      },
+    })
+  })
   const memories = REMOTE.flatMap((name) => {
     const two = memory(runs[name])
     const each = memory(many[name]).map((four) => (four - median(two)) / (MANY - WORKERS))

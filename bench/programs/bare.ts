@@ -37,10 +37,15 @@ report(async (): Promise<Ran> => {
     inputs,
   })
   const began = performance.now()
-  const { seconds, value } = await clocked(() =>
+  const { seconds, cpuSeconds, value } = await clocked(() =>
     workers === 0 ? here(work(inputs)) : inWorkers(workers, inputs, work),
   )
-  return { seconds, loadSeconds: (value.loaded - began) / 1e3, labels: value.best.map((i) => plan.labels[i]!) }
+  return {
+    seconds,
+    cpuSeconds,
+    loadSeconds: (value.loaded - began) / 1e3,
+    labels: value.best.map((i) => plan.labels[i]!),
+  }
 })
 
 async function prepared(plan: Plan, indices: number[]): Promise<Float32Array[]> {

@@ -4,10 +4,11 @@ import { ray } from '#src/ray/index.js'
 import { clocked, given, report } from '../report.js'
 import { type Exercise, VERSIONS } from './versions.js'
 
-/** Seconds of the whole and of its loading; the classes found. */
+/** Seconds of the whole and of its loading, processor time of all threads; the classes found. */
 export interface Ran {
   seconds: number
   loadSeconds: number
+  cpuSeconds: number
   labels: string[]
 }
 
@@ -16,11 +17,11 @@ report(async (): Promise<Ran> => {
   if (version !== 'A') ray.init({ numCpus: exercise.workers })
   const began = performance.now()
   let loaded = began
-  const { seconds, value } = await clocked(() =>
+  const { seconds, cpuSeconds, value } = await clocked(() =>
     VERSIONS[version](exercise, () => {
       loaded = performance.now()
     }),
   )
   await ray.shutdown()
-  return { seconds, loadSeconds: (loaded - began) / 1e3, labels: value.map(([label]) => label) }
+  return { seconds, cpuSeconds, loadSeconds: (loaded - began) / 1e3, labels: value.map(([label]) => label) }
 })

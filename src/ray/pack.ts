@@ -1,4 +1,4 @@
-import type { Travel } from '../core/travel.js'
+import { serialize, type Travel } from '../core/travel.js'
 import { type Code, carriedBy, describe, revive as reviveCode } from './code/index.js'
 import { reviveInstance } from './code/travel.js'
 import { decode } from './pack/decode.js'
@@ -8,6 +8,8 @@ import type { Packed, SpecialData } from './pack/format.js'
 export type { Packed } from './pack/format.js'
 export { freeze } from './pack/freeze.js'
 
+/** Longest array, and most properties, that are looked through without the machinery. */
+const FLAT = 64
 const NOTHING: readonly object[] = []
 const OPTIONS: EncodeOptions = { code: (fn) => describe(fn), carriedBy: (code) => carriedBy(code as Code) }
 
@@ -35,7 +37,46 @@ export function pack(value: unknown, path: string): Packed | Promise<Packed> {
       return { data: value, special: false, copied: 1, shared: 0, carried: NOTHING }
   }
   if (value === null) return { data: null, special: false, copied: 1, shared: 0, carried: NOTHING }
-  return new Encoder(path, OPTIONS).encode(value)
+  return flat(value as object) ?? new Encoder(path, OPTIONS).encode(value)
+}
+
+/** A short array or plain object of nothing but primitives: the most frequent kind of value, without the machinery. */
+function flat(value: object): Packed | null {
+  let copied = 0
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype === Array.prototype) {
+    const array = value as unknown[]
+    if (array.length > FLAT || Object.keys(array).length !== array.length) return null
+    for (const item of array) {
+      if (!isPrimitive(item)) return null
+      copied += typeof item === 'string' ? item.length : 8
+    }
+    return { data: array.slice(), special: false, copied, shared: 0, carried: NOTHING }
+  }
+  if (prototype !== Object.prototype || serialize in value) return null
+  const keys = Object.keys(value)
+  if (keys.length > FLAT) return null
+  const copy: Record<string, unknown> = {}
+  for (const key of keys) {
+    const item = read(value, key)
+    if (!isPrimitive(item) || key === '__proto__') return null
+    copied += key.length + (typeof item === 'string' ? item.length : 8)
+    copy[key] = item
+  }
+  return { data: copy, special: false, copied, shared: 0, carried: NOTHING }
+}
+
+/** What a getter throws is told in detail elsewhere. */
+function read(object: object, key: string): unknown {
+  try {
+    return (object as Record<string, unknown>)[key]
+  } catch {
+    return object
+  }
+}
+
+function isPrimitive(value: unknown): boolean {
+  return typeof value === 'object' ? value === null : typeof value !== 'function' && typeof value !== 'symbol'
 }
 
 /**

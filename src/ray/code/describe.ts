@@ -1,7 +1,7 @@
 import { Graph } from './graph.js'
 import { exportOf } from './modules.js'
 import { references } from './references.js'
-import { scriptUrl } from './scope.js'
+import { moduleUrl } from './scope.js'
 import type { AnyFunction, Code } from './types.js'
 
 const described = new WeakMap<AnyFunction, Promise<Code>>()
@@ -30,7 +30,7 @@ async function find(fn: AnyFunction, callSite: string | undefined): Promise<Code
   if (exported) return exported
   const found = references()(fn)
   if (found?.kind === 'module') return found
-  const url = found ? undefined : scriptUrl(fn)
+  const url = found ? undefined : moduleUrl(fn)
   const written = url && url !== callSite && (await exportOf(url, fn))
   if (written) return written
   const { code, packed } = await new Graph().describe(fn)

@@ -10,12 +10,17 @@ import { exportOf, importedAs } from './modules.js'
 import type { FreeName } from './names.js'
 import { type Reference, references } from './references.js'
 import { baseOf } from './resolve.js'
-import { type Scope, type Script, type Surroundings, scriptUrl, surroundings } from './scope.js'
+import { moduleUrl, type Scope, type Script, type Surroundings, surroundings } from './scope.js'
 import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 
 const REMEDY =
   'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
+
+/** What a function without a name is called. */
+const ROOT = 'the remote function'
+/** How many objects of a captured value are looked at for modules' exports among them. */
+const LOOK_AT = 5000
 
 /** A variable that was found around a function. */
 interface Found {
@@ -28,7 +33,10 @@ interface Found {
 /** A function on its way into the graph. */
 interface Entry {
   fn: AnyFunction
-  /** Its name, and the names of what uses it. */
+  name: string
+  /** The names of what uses it, and of what uses that; '' for the first. */
+  user: string
+  /** Both. */
   trail: string
 }
 
@@ -57,7 +65,7 @@ export class Graph {
   #current = ''
 
   async describe(fn: AnyFunction): Promise<{ code: SourceCode; packed: Packed }> {
-    this.#current = fn.name || 'the function'
+    this.#current = fn.name || ROOT
     this.#index(fn)
     for (let i = 0; i < this.#entries.length; i++) await this.#fill(this.#entries[i]!)
     this.#group()
@@ -78,9 +86,9 @@ export class Graph {
   #index(fn: AnyFunction): number {
     const known = this.#indices.get(fn)
     if (known !== undefined) return known
-    const name = fn.name || 'a function'
-    const trail = this.#entries.length ? `${name}, used by ${this.#current}` : name
-    this.#entries.push({ fn, trail })
+    const name = fn.name || (this.#entries.length ? 'a function' : ROOT)
+    const user = this.#entries.length ? this.#current : ''
+    this.#entries.push({ fn, name, user, trail: user ? `${name}, used by ${user}` : name })
     return this.#node(fn, null)
   }
 
@@ -105,15 +113,20 @@ export class Graph {
     this.#nodes[index] = found ?? (await this.#function(entry, index))
   }
 
-  async #function({ fn, trail }: Entry, index: number): Promise<FunctionNode> {
+  async #function(entry: Entry, index: number): Promise<FunctionNode> {
+    const { fn } = entry
     const source = sourceOf(fn)
     if (!source)
-      throw new NotSerializableError(trail, 'has no source that could travel: it is native, or bound', `${REMEDY}.`)
-    if (source.lexical.length) throw new NotSerializableError(trail, lexicalReason(source))
+      throw refusal(
+        entry,
+        'has no source that makes sense elsewhere: it is native, or bound, or uses new.target',
+        REMEDY,
+      )
+    if (source.lexical.length) throw refusal(entry, lexicalReason(source))
     const around = surroundings(fn)
     const uses: FunctionNode['uses'] = []
     for (const [name, use] of source.free) {
-      const used = await this.#use(fn, trail, source, around, name, use, index)
+      const used = await this.#use(entry, source, around, name, use, index)
       if (used) uses.push(used)
     }
     if (source.kind === 'class') rememberClass(fn)
@@ -140,8 +153,7 @@ export class Graph {
   // -- variables
 
   async #use(
-    fn: AnyFunction,
-    trail: string,
+    entry: Entry,
     source: Source,
     around: Surroundings | null,
     name: string,
@@ -151,7 +163,7 @@ export class Graph {
     if (name === META || name === IMPORT)
       return [name, this.#variable(this.#ofModule(name, around), `${name}:${around?.script.id}`, name), false]
     if (name === BASE) {
-      const base: unknown = Object.getPrototypeOf(fn)
+      const base: unknown = Object.getPrototypeOf(entry.fn)
       return [
         name,
         await this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around),
@@ -167,22 +179,18 @@ export class Graph {
       }
       if (!around) {
         const names = [...source.free.keys()].filter((free) => !isGlobal(free)).join(', ')
-        throw new NotSerializableError(
-          trail,
-          `uses ${names} from around it, which this Node has no inspector to look up`,
-          REMEDY_MODULE,
-        )
+        throw refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
       }
       throw new NotSerializableError(
         `\`${name}\``,
-        `is used by ${trail}, and is not defined there`,
+        `is used by ${entry.trail}, and is not defined there`,
         'Check its spelling',
       )
     }
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
     if (use.members && isBag(name, value)) return [name, await this.#bag(name, value, use.members, around), true]
-    this.#checkShared(found, around, name, use.assigned, trail)
+    this.#checkShared(found, around, name, use.assigned, entry.trail)
     const variable = await this.#captured(value, key, name, around)
     const users = this.#users.get(variable) ?? { nodes: [], assigned: false }
     users.nodes.push(index)
@@ -198,6 +206,7 @@ export class Graph {
     if (isThing(value) && !this.#indices.has(value)) {
       const node = await this.#exported(value, name, around)
       if (node) this.#node(value, node)
+      else await this.#exportedInside(value)
     }
     return this.#variable(value, key, name)
   }
@@ -210,12 +219,29 @@ export class Graph {
     if (typeof value === 'function') {
       const exported = await functionExport(value as AnyFunction, this.#reference)
       if (exported) return exported
+    } else {
+      const exported = await objectExport(value)
+      if (exported) return exported
     }
-    if (around?.scopes.some(({ type }) => type === 'Module')) {
-      const imported = await importedAs(around.script, name, value)
-      if (imported) return imported
+    return around?.script.isModule ? importedAs(around.script, name, value) : undefined
+  }
+
+  /** Objects with functions, inside other data, that a module exports. */
+  async #exportedInside(value: object): Promise<void> {
+    const reached = new Set<object>([value])
+    for (const object of reached) {
+      if (types.isArrayBufferView(object) || typeof object === 'function') continue
+      const inside: unknown[] =
+        types.isMap(object) || types.isSet(object)
+          ? [...object.values()]
+          : Object.values(Object.getOwnPropertyDescriptors(object)).map((property) => property.value)
+      if (object !== value && inside.some((inner) => typeof inner === 'function') && !this.#indices.has(object)) {
+        const node = await objectExport(object)
+        if (node) this.#node(object, node)
+      }
+      for (const inner of inside)
+        if (typeof inner === 'object' && inner !== null && reached.size < LOOK_AT) reached.add(inner)
     }
-    return typeof value === 'object' ? objectExport(value) : undefined
   }
 
   #variable(value: unknown, key: string | undefined, name: string): number {
@@ -306,6 +332,10 @@ export class Graph {
 
 const REMEDY_MODULE = 'Move the function into a module of its own and import that'
 
+function refusal({ name, user }: Entry, reason: string, remedy?: string): NotSerializableError {
+  return new NotSerializableError(name, user ? `is used by ${user}, and ${reason}` : reason, remedy)
+}
+
 function isThing(value: unknown): value is object {
   return typeof value === 'function' || (typeof value === 'object' && value !== null)
 }
@@ -314,7 +344,7 @@ function isThing(value: unknown): value is object {
 async function functionExport(fn: AnyFunction, reference: Reference): Promise<CodeNode | undefined> {
   const found = reference(fn)
   if (found) return found
-  const url = scriptUrl(fn)
+  const url = moduleUrl(fn)
   return url ? exportOf(url, fn) : undefined
 }
 
@@ -328,7 +358,7 @@ async function objectExport(object: object): Promise<CodeNode | undefined> {
     functions.unshift(prototype.constructor)
   const tried = new Set<string>()
   for (const fn of functions.slice(0, 20)) {
-    const url = scriptUrl(fn)
+    const url = moduleUrl(fn)
     if (!url || tried.has(url)) continue
     tried.add(url)
     const found = await exportOf(url, object)
@@ -382,7 +412,7 @@ function isBag(name: string, value: unknown): value is object {
 
 function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
   if (source.sloppy) return false
-  if (around?.scopes.some(({ type }) => type === 'Module')) return true
+  if (around?.script.isModule) return true
   return source.kind === 'function' && 'prototype' in fn && !Object.hasOwn(fn, 'caller')
 }
 

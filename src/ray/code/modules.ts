@@ -144,7 +144,7 @@ const imports = new Map<string, Map<string, Import>>()
 export async function importedAs(script: Script, variable: string, value: unknown): Promise<ModuleCode | undefined> {
   let declared = imports.get(script.id)
   if (!declared) {
-    declared = importsOf(script.source())
+    declared = importsOf(script.source)
     imports.set(script.id, declared)
   }
   const found = declared.get(variable)

@@ -3,37 +3,24 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runInThisContext } from 'node:vm'
 import { deserialize, type Travel } from '../../core/travel.js'
-import { NotSerializableError } from '../errors/classes.js'
-import { decode } from '../pack/decode.js'
+import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
 import { findClass, known, rememberClass } from './identity.js'
+import { importExport } from './import-export.js'
 import { unwrap } from './modules.js'
 import { resolveFrom } from './resolve.js'
 import { METHOD_KEY } from './source.js'
-import type { AnyFunction, Code, CodeNode, FunctionNode, ModuleCode, SourceCode } from './types.js'
+import type { AnyFunction, Code, CodeNode, FunctionNode, SourceCode } from './types.js'
 
 /**
  * The function or class again. What it used from around it is its own from now on.
  * @param via makes what a Travel among its values stands for
  */
 export async function revive(code: Code, via: (travel: Travel) => unknown): Promise<AnyFunction> {
-  const made = code.kind === 'module' ? await reviveExport(code) : await new Revival(code, via).run()
-  return unwrap(made) as AnyFunction
-}
-
-async function reviveExport({ module, name }: ModuleCode): Promise<unknown> {
-  let namespace: Record<string, unknown>
-  try {
-    namespace = await import(module)
-  } catch (cause) {
-    const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    throw new NotSerializableError(`${module}#${name}`, `cannot be imported by a worker: ${told}`)
-  }
-  if (name === '*') return namespace
-  if (name in namespace) return namespace[name]
-  const inside = namespace.default as Record<string, unknown> | undefined
-  if (typeof inside === 'object' && inside !== null && name in inside) return inside[name]
-  throw new NotSerializableError(`${module}#${name}`, 'is not exported when a worker imports the module')
+  if (code.kind === 'module') return unwrap(await importExport(code.module, code.name)) as AnyFunction
+  const [root] = code.nodes
+  const known = root && 'group' in root && root.kind === 'class' ? findClass(root.id) : undefined
+  return known ?? ((await new Revival(code, via).run()) as AnyFunction)
 }
 
 /** How a function's variables are set, and how it is made. */
@@ -65,17 +52,18 @@ class Revival {
     this.#compile()
     for (const [i, node] of nodes.entries())
       if (isFunction(node) && node.kind !== 'class') this.#made[i] = this.#named(this.#members.get(i)![1](), node)
-    if (special) this.#place(data as SpecialData)
+    const decoders: Decoders = {
+      travel: this.via,
+      code: (index) => this.#made[index as number],
+      instance: (index, value) => {
+        this.#setAll()
+        return (this.#made[index as number] as { [deserialize](data: unknown): unknown })[deserialize](value)
+      },
+    }
+    // Classes are evaluated at once: what they may need is put in its place before, as far as it can be.
+    const ready = special ? this.#first(data as SpecialData, decoders) : undefined
     for (const [i, node] of nodes.entries()) if (isFunction(node) && node.kind === 'class') this.#class(i)
-    if (special)
-      await decode(data as SpecialData, {
-        travel: this.via,
-        code: (index) => this.#made[index as number],
-        instance: (index, value) => {
-          this.#setAll()
-          return (this.#made[index as number] as { [deserialize](data: unknown): unknown })[deserialize](value)
-        },
-      })
+    if (special) await decode(data as SpecialData, decoders, ready)
     this.#setAll()
     for (const [i, node] of nodes.entries())
       if (isFunction(node) && node.properties !== undefined)
@@ -83,17 +71,15 @@ class Revival {
     return this.#made[0]
   }
 
-  /** Functions and things where variables are just them; classes must find them before the rest is there. */
-  #place([, specials, places]: SpecialData): void {
+  #first(data: SpecialData, decoders: Decoders): Map<number, unknown> {
+    const [, specials, places] = data
     specials.forEach((special, i) => {
       if (special[0] !== 'code') return
       const place = places[i]!
       for (let at = 0; at < place.length; at += 2)
-        if (place[at] === this.#variables) {
-          this.#nodeOf.set(place[at + 1] as number, special[1] as number)
-          this.#variables[place[at + 1] as number] = this.#made[special[1] as number]
-        }
+        if (place[at] === this.#variables) this.#nodeOf.set(place[at + 1] as number, special[1] as number)
     })
+    return decodeFirst(data, decoders, ([kind, index]) => (kind === 'code' ? this.#made[index as number] : undefined))
   }
 
   /** A class is evaluated after the classes it uses: it may extend them. */
@@ -209,7 +195,7 @@ function compile(text: string, { file, line }: FunctionNode): () => unknown {
 async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
   switch (node.kind) {
     case 'module':
-      return unwrap(await reviveExport(node))
+      return unwrap(await importExport(node.module, node.name))
     case 'global':
       return node.path.reduce((holder: unknown, name) => (holder as Record<string, unknown>)[name], globalThis)
     case 'require':

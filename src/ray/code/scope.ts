@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { kernel } from '../../core/notebook.js'
 import type { AnyFunction } from './types.js'
 
 /** Variables around a function, innermost first. */
@@ -16,11 +17,31 @@ export interface Surroundings {
   column: number
 }
 
-export interface Script {
-  id: string
-  /** URL of the file; a text without a scheme, or '', for what is in no file. */
-  url: string
-  source(): string
+/** A piece of program that was compiled at once. */
+export class Script {
+  constructor(
+    readonly id: string,
+    /** Whether it is an ES module. */
+    readonly isModule: boolean,
+  ) {}
+
+  /**
+   * URL of its file; '' for what is in no file.
+   *
+   * V8 tells it only while debugging begins, for all scripts, which takes long where the compiler of a notebook's kernel is
+   * among them. There, what is no ES module is a cell, or CommonJS whose exports are known otherwise.
+   */
+  get url(): string {
+    if (!this.isModule && kernel()) return ''
+    return withSession((session) => session.url(this.id)) ?? ''
+  }
+
+  get source(): string {
+    const { id: scriptId } = this
+    const read = (session: Session) =>
+      session.debugging(() => session.post('Debugger.getScriptSource', { scriptId }).scriptSource)
+    return withSession(read) ?? ''
+  }
 }
 
 interface RemoteObject {
@@ -71,29 +92,20 @@ export function surroundings(fn: AnyFunction): Surroundings | null {
     const { scriptId, lineNumber, columnNumber } = location
     return {
       scopes,
-      script: { id: scriptId, url: session.url(scriptId), source: () => scriptSource(scriptId) },
+      script: new Script(
+        scriptId,
+        scopes.some(({ type }) => type === 'Module'),
+      ),
       line: lineNumber,
       column: columnNumber,
     }
   })
 }
 
-/** URL of the script that a function is written in; undefined where that cannot be known. */
-export function scriptUrl(fn: AnyFunction): string | undefined {
-  return (
-    withSession((session) => {
-      const location = session.internals(fn).get('[[FunctionLocation]]')?.value
-      return location ? session.url(location.scriptId) : undefined
-    }) ?? undefined
-  )
-}
-
-function scriptSource(scriptId: string): string {
-  return (
-    withSession((session) =>
-      session.debugging(() => session.post('Debugger.getScriptSource', { scriptId }).scriptSource),
-    ) ?? ''
-  )
+/** URL of the ES module that a function is written in; undefined for any other, and where it cannot be known. */
+export function moduleUrl(fn: AnyFunction): string | undefined {
+  const script = surroundings(fn)?.script
+  return script?.isModule ? script.url : undefined
 }
 
 class Session {

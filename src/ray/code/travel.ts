@@ -1,10 +1,12 @@
 import { deserialize, type Travel } from '../../core/travel.js'
+import { importExport } from './import-export.js'
 import { revive } from './revive.js'
 import type { Code } from './types.js'
 
-/** What a Travel stands for: what its module's export makes of its data. */
-export async function reviveTravel({ module, name, data }: Travel): Promise<unknown> {
-  return (await import(module))[name](data)
+/** What a Travel stands for: what its module's export makes of its data. A promise only if something takes a while. */
+export function reviveTravel({ module, name, data }: Travel): unknown {
+  const make = importExport(module, name)
+  return make instanceof Promise ? make.then((ready) => ready(data)) : (make as (data: unknown) => unknown)(data)
 }
 
 /** An instance of the class, from the data that its `[serialize]` gave. */

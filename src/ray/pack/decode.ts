@@ -10,18 +10,39 @@ export interface Decoders {
   instance(code: unknown, data: unknown): unknown
 }
 
-/** Makes the value of special data, in place. A promise only if something in it takes a while. */
-export function decode(data: SpecialData, decoders: Decoders): unknown {
+/**
+ * Makes the value of special data, in place. A promise only if something in it takes a while.
+ * @param ready what was made already, by decodeFirst
+ */
+export function decode(data: SpecialData, decoders: Decoders, ready?: ReadonlyMap<number, unknown>): unknown {
   const [box, specials, places] = data
   const made: unknown[] = []
   for (let i = 0; i < specials.length; i++) {
-    const value = make(specials[i]!, made, decoders)
-    if (value instanceof Promise) return later(value, i, data, made, decoders)
+    const value = ready?.has(i) ? ready.get(i) : make(specials[i]!, made, decoders)
+    if (value instanceof Promise) return later(value, i, data, made, decoders, ready)
     made.push(value)
     settle(places[i]!, value)
   }
   return box[0]
 }
+
+/** Makes, and puts in their places, those special things that depend on nothing, and those that `known` has. */
+export function decodeFirst(
+  [, specials, places]: SpecialData,
+  decoders: Decoders,
+  known: (special: Special) => unknown,
+): Map<number, unknown> {
+  const ready = new Map<number, unknown>()
+  specials.forEach((special, i) => {
+    const value = SIMPLE.has(special[0]) ? make(special, [], decoders) : known(special)
+    if (value === undefined) return
+    if (SIMPLE.has(special[0])) ready.set(i, value)
+    settle(places[i]!, value)
+  })
+  return ready
+}
+
+const SIMPLE = new Set<Special[0]>(['error', 'buffer', 'url', 'symbol'])
 
 async function later(
   first: Promise<unknown>,
@@ -29,9 +50,10 @@ async function later(
   [box, specials, places]: SpecialData,
   made: unknown[],
   decoders: Decoders,
+  ready?: ReadonlyMap<number, unknown>,
 ): Promise<unknown> {
   for (let i = from; i < specials.length; i++) {
-    const value = await (i === from ? first : make(specials[i]!, made, decoders))
+    const value = await (i === from ? first : ready?.has(i) ? ready.get(i) : make(specials[i]!, made, decoders))
     made.push(value)
     settle(places[i]!, value)
   }
@@ -56,9 +78,17 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
     }
     case 'url':
       return new URL(special[1])
+    case 'symbol':
+      return makeSymbol(special[1], special[2])
     case 'refill':
       return refill(special[1], special[2])
   }
+}
+
+/** Of a key: registered, or the language's own (`@@iterator`). */
+function makeSymbol(key: string | undefined, description: string | undefined): symbol {
+  if (key === undefined) return Symbol(description)
+  return key.startsWith('@@') ? (Symbol[key.slice(2) as 'iterator'] ?? Symbol.for(key)) : Symbol.for(key)
 }
 
 function refill(container: Map<unknown, unknown> | Set<unknown>, members: readonly unknown[]): void {

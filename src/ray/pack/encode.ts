@@ -33,7 +33,7 @@ class Seen {
  */
 export class Encoder {
   readonly #options: EncodeOptions
-  readonly #seen = new Map<object, unknown>()
+  readonly #seen = new Map<object | symbol, unknown>()
   readonly #specials: Special[] = []
   readonly #places: Place[] = []
   readonly #pending: Promise<void>[] = []
@@ -106,7 +106,7 @@ export class Encoder {
       case 'function':
         return this.#place(this.#function(value as AnyFunction), container, key)
       default:
-        return this.#place(this.#refuse(value, 'is a symbol'), container, key)
+        return this.#place(this.#symbol(value as symbol), container, key)
     }
     fill(container, key, value)
     return false
@@ -150,6 +150,18 @@ export class Encoder {
     } catch {
       return `[${reason}]`
     }
+  }
+
+  /** Symbols that all threads have; others stay themselves only among what functions use. */
+  #symbol(symbol: symbol): unknown {
+    const seen = this.#seen.get(symbol)
+    if (seen !== undefined) return seen
+    const key = Symbol.keyFor(symbol) ?? wellKnown.get(symbol)
+    if (key === undefined && !this.#options.functions)
+      return this.#refuse(symbol, 'is a symbol', 'Use Symbol.for(…), or a text.')
+    const made = this.#special(['symbol', key, symbol.description])
+    this.#seen.set(symbol, made)
+    return made
   }
 
   #function(fn: AnyFunction): unknown {
@@ -377,6 +389,14 @@ export class Encoder {
     return seen
   }
 }
+
+/** Symbol.iterator and the like, as '@@iterator'. */
+const wellKnown = new Map(
+  Object.getOwnPropertyNames(Symbol).flatMap((name) => {
+    const value: unknown = Object.getOwnPropertyDescriptor(Symbol, name)?.value
+    return typeof value === 'symbol' ? [[value, `@@${name}`] as const] : []
+  }),
+)
 
 function fill(container: object, key: unknown, value: unknown): void {
   if (container instanceof Map) container.set(key, value)

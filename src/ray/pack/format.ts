@@ -25,6 +25,8 @@ export type Special =
   /** Bytes that were a Buffer. */
   | ['buffer', Uint8Array]
   | ['url', string]
+  /** One that all threads have, by its key; or one of this data only. */
+  | ['symbol', key: string | undefined, description: string | undefined]
   /** A Map or Set with special keys or members. */
   | ['refill', Map<unknown, unknown> | Set<unknown>, unknown[]]
 

@@ -1,0 +1,32 @@
+import { NotSerializableError } from '../errors/classes.js'
+
+type Namespace = Record<string, unknown>
+
+/** Modules that were imported here: what they export is there at once. */
+const imported = new Map<string, Namespace>()
+
+/** An export of a module; '*' is the module itself. A promise the first time only. @throws NotSerializableError (rejects) */
+export function importExport(module: string, name: string): unknown {
+  const namespace = imported.get(module)
+  return namespace ? pick(namespace, module, name) : load(module).then((loaded) => pick(loaded, module, name))
+}
+
+async function load(module: string): Promise<Namespace> {
+  try {
+    const namespace = (await import(module)) as Namespace
+    imported.set(module, namespace)
+    return namespace
+  } catch (cause) {
+    const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+    throw new NotSerializableError(module, `cannot be imported here: ${told}`)
+  }
+}
+
+function pick(namespace: Namespace, module: string, name: string): unknown {
+  if (name === '*') return namespace
+  if (name in namespace) return namespace[name]
+  // Of CommonJS, what Node's lexer did not see is in the default export.
+  const inside = namespace.default
+  if (typeof inside === 'object' && inside !== null && name in inside) return (inside as Namespace)[name]
+  throw new NotSerializableError(`${name} of ${module}`, 'is not exported here')
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+
+const RAY = import.meta.resolve('#src/ray/index.js')
+const folder = mkdtempSync(join(tmpdir(), 'rayito-code-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs a program of several files, the first of them; gives what it printed as JSON. */
+async function run(files: Record<string, string>, ...flags: string[]): Promise<unknown> {
+  for (const [name, source] of Object.entries(files))
+    writeFileSync(join(folder, name), source.replaceAll('RAY', JSON.stringify(RAY)))
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+    ...flags,
+    join(folder, Object.keys(files)[0]!),
+  ])
+  assert.equal(stderr, '')
+  return JSON.parse(stdout)
+}
+
+describe('functions of a program', () => {
+  test('of its first file take along what they use, and the program runs once', async () => {
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        import { isMainThread } from 'node:worker_threads'
+        import { triple } from './triple.mjs'
+        if (!isMainThread) throw new Error('the program ran again')
+        const offset = 1
+        const ref = ray.put([1, 2, 3])
+        const sum = ray.remote(async function sum(x) {
+          const list = await ray.get(ref)
+          return list.reduce((a, b) => a + b, triple(x) + offset)
+        })
+        class Counter { n = offset; add(k) { return (this.n += triple(k)) } }
+        const counter = ray.remote(Counter).remote()
+        const fib = ray.remote(async (n) => {
+          if (n < 2) return n
+          const [a, b] = await ray.get([fib.remote(n - 1), fib.remote(n - 2)])
+          return a + b
+        })
+        const viaHandle = ray.remote(() => ray.get(counter.add.remote(1)))
+        const values = await ray.get([sum.remote(2), counter.add.remote(1), fib.remote(5)])
+        console.log(JSON.stringify([...values, await ray.get(viaHandle.remote()), import.meta.url.endsWith('first.mjs')]))`,
+      'triple.mjs': 'export const triple = (x) => 3 * x',
+    })
+    assert.deepEqual(printed, [13, 4, 5, 7, true])
+  })
+
+  test('may be CommonJS', async () => {
+    const printed = await run({
+      'first.cjs': `
+        const path = require('node:path')
+        const { double } = require('./double.cjs')
+        let calls = 0
+        const called = () => ++calls
+        exports.base = 5
+        async function work(x) {
+          called(); called()
+          const { double: again } = require('./double.cjs')
+          return [double(x), again(x), path.basename(__filename), exports.base, calls, (await import('./double.cjs')).double(x)]
+        }
+        import(RAY).then(async ({ ray }) => {
+          console.log(JSON.stringify(await ray.get(ray.remote(work).remote(4))))
+        })`,
+      'double.cjs': 'exports.double = (x) => 2 * x',
+    })
+    assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 8])
+  })
+
+  test('of a module that waits for them at its top do not wait for ever', async () => {
+    const printed = await run({
+      'first.mjs': `import { answer } from './waits.mjs'; console.log(JSON.stringify(answer))`,
+      'waits.mjs': `
+        import { ray } from RAY
+        const one = 1
+        export const f = ray.remote((x) => x + one)
+        export const answer = await ray.get(f.remote(1))`,
+    })
+    assert.equal(printed, 2)
+  })
+
+  test('given on the command line', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { ray } from ${JSON.stringify(RAY)}
+       const k = 2
+       console.log(await ray.get(ray.remote((x) => x * k).remote(4)))`,
+    ])
+    assert.equal(stdout, '8\n')
+  })
+
+  test('remote functions and refs can be used by functions that a worker makes remote', async () => {
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        const outer = ray.remote(async () => {
+          const ref = ray.put(20)
+          const inner = ray.remote(async (x) => x + (await ray.get(ref)))
+          return ray.get(inner.remote(1))
+        })
+        console.log(JSON.stringify(await ray.get(outer.remote())))`,
+    })
+    assert.equal(printed, 21)
+  })
+
+  test('a module that a worker cannot import is named', async () => {
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        import { f } from './main-only.mjs'
+        const error = await ray.get(ray.remote(f).remote()).catch((error) => error)
+        console.log(JSON.stringify(String(error.message)))`,
+      'main-only.mjs': `
+        import { isMainThread } from 'node:worker_threads'
+        if (!isMainThread) throw new Error('not here')
+        export const f = () => 1`,
+    })
+    assert.match(String(printed), /main-only\.mjs.*cannot be imported.*not here/)
+  })
+})

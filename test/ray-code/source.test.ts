@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import fs, { existsSync } from 'node:fs'
+import * as path from 'node:path'
+import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { deserialize, serialize } from '#src/core/travel.js'
+import { elsewhere, instanceElsewhere } from './elsewhere.js'
+
+// This file is the process's first file: its functions travel by source.
+
+const factor = 3
+const table = new Map([['a', { weight: 2 }]])
+let calls = 0
+const count = () => ++calls
+const counted = () => calls
+const even = (n: number): boolean => (n === 0 ? true : odd(n - 1))
+function odd(n: number): boolean {
+  return n === 0 ? false : even(n - 1)
+}
+class Animal {
+  static made = 0
+  #secret = 'fur'
+  constructor(readonly name: string) {
+    Animal.made++
+  }
+  speak(): string {
+    return `${this.name} of ${this.#secret}`
+  }
+}
+class Dog extends Animal {
+  static sound: string
+  static {
+    Dog.sound = 'woof'
+  }
+  override speak(): string {
+    return `${super.speak()} says ${Dog.sound} × ${factor}`
+  }
+}
+const mixed = (Base: typeof Animal) => class extends Base {}
+
+describe('a function that travels by source', () => {
+  test('may be of any form', async () => {
+    const shapes = {
+      method(x: number) {
+        return [x, this === undefined]
+      },
+      async later(x: number) {
+        await null
+        return x + 1
+      },
+      *numbers(x: number) {
+        yield x
+        yield x + 1
+      },
+      'with a name'(x: number) {
+        return x * factor
+      },
+      [`computed${factor}`](x: number) {
+        return -x
+      },
+    }
+    assert.equal(await elsewhere((x: number) => x + 1, 1), 2)
+    assert.equal(await elsewhere(async (x: number) => (await x) + 1, 1), 2)
+    assert.equal(
+      await elsewhere(function named(n: number): number {
+        return n < 2 ? 1 : n * named(n - 1)
+      }, 5),
+      120,
+    )
+    assert.deepEqual(await elsewhere(shapes.method, 1), [1, true])
+    assert.equal(await elsewhere(shapes.later, 1), 2)
+    const { numbers } = shapes
+    assert.deepEqual(await elsewhere((x: number) => [...numbers(x)], 1), [1, 2])
+    assert.equal(await elsewhere(shapes['with a name'], 2), 6)
+    assert.equal(await elsewhere(shapes.computed3!, 2), -2)
+  })
+
+  test('keeps its name', async () => {
+    const arrow = () => arrow.name
+    assert.equal(await elsewhere(arrow), 'arrow')
+    const holder = { method: () => (method as { name: string }).name }
+    const { method } = holder
+    assert.equal(await elsewhere(method), 'method')
+  })
+
+  test('takes values from around it along', async () => {
+    const [zero, not, big, nothing, text] = [-0, Number.NaN, 2n ** 70n, undefined, 'ñ']
+    const local = { list: [1, { deep: new Date(5) }], re: /x/g, set: new Set([1]) }
+    const got = await elsewhere(() => [zero, not, big, nothing, null, text, factor, table, local])
+    assert.deepEqual(got, [zero, not, big, nothing, null, text, factor, table, local])
+    assert.ok(Object.is((got as unknown[])[0], -0))
+  })
+
+  test('takes them as they are at its first call', async () => {
+    let value = 1
+    const read = () => value
+    value = 2
+    assert.equal(await elsewhere(read), 2)
+    value = 3
+    assert.equal(await elsewhere(read), 2)
+  })
+
+  test('shares large bytes instead of copying them', async () => {
+    const pixels = new Uint8Array(10_000)
+    assert.deepEqual(await elsewhere(() => [pixels.buffer instanceof SharedArrayBuffer, pixels.length]), [true, 10_000])
+  })
+
+  test('functions that use each other travel together', async () => {
+    assert.equal(await elsewhere((n: number) => [even(n), odd(n)], 7).then(String), 'false,true')
+  })
+
+  test('references shared among what it uses stay shared, cycles too', async () => {
+    interface Node {
+      self?: Node
+      list: number[]
+    }
+    const list = [1]
+    const node: Node = { list }
+    node.self = node
+    const add = () => list.push(2)
+    const same = () => {
+      add()
+      return [node.self === node, node.list === list, list.length]
+    }
+    assert.deepEqual(await elsewhere(same), [true, true, 2])
+  })
+
+  test('functions of a module share its variables, in the worker too', async () => {
+    assert.deepEqual(await elsewhere(() => [count(), count(), counted(), calls]), [1, 2, 2, 2])
+    assert.equal(calls, 0)
+  })
+
+  test('methods of an object travel with it', async () => {
+    const counter = {
+      n: 0,
+      add(k: number) {
+        this.n += k * factor
+        return this
+      },
+      get double() {
+        return 2
+      },
+    }
+    assert.equal(await elsewhere(() => counter.add(1).add(1).n + counter.double), 8)
+  })
+
+  test('a function’s own properties travel with it', async () => {
+    const memo = Object.assign((x: number) => (memo.cache[x] ??= x * 2), {
+      cache: { 1: 100 } as Record<number, number>,
+    })
+    assert.deepEqual(await elsewhere(() => [memo(1), memo(2), Object.keys(memo.cache).length]), [100, 4, 2])
+  })
+
+  test('a class travels with its base class, statics and private names', async () => {
+    assert.equal(await elsewhere((name: string) => new Dog(name).speak(), 'Rex'), 'Rex of fur says woof × 3')
+    assert.deepEqual(await instanceElsewhere(Dog, ['Ada'], ['speak']), ['Ada of fur says woof × 3'])
+    const Mixed = mixed(Dog)
+    assert.deepEqual(await elsewhere(() => [new Mixed('M') instanceof Animal, Dog.prototype instanceof Animal]), [
+      true,
+      true,
+    ])
+  })
+
+  test('a class that extends one of the language keeps doing so', async () => {
+    class Missing extends RangeError {
+      override name = 'Missing'
+    }
+    const error = await elsewhere(() => new Missing('gone'))
+    assert.deepEqual([error instanceof RangeError, error.name, error.message], [true, 'Missing', 'gone'])
+  })
+
+  test('a class is the same class whenever it arrives', async () => {
+    class Point {
+      constructor(readonly x: number) {}
+      [serialize]() {
+        return this.x
+      }
+      static [deserialize](x: number) {
+        return new Point(x)
+      }
+    }
+    const isPoint = (p: unknown) => p instanceof Point && p.x
+    assert.equal(await elsewhere(isPoint, new Point(4)), 4)
+    const back = await elsewhere((p: Point) => new Point(p.x + 1), new Point(1))
+    assert.ok(back instanceof Point)
+    assert.equal(back.x, 2)
+  })
+
+  test('Node’s modules are imported again', async () => {
+    const sha = (text: string) => createHash('sha1').update(text).digest('hex')
+    assert.equal(await elsewhere(sha, 'a'), sha('a'))
+    assert.deepEqual(await elsewhere(() => [existsSync('/'), typeof fs.readFileSync, path.join('a', 'b')]), [
+      true,
+      'function',
+      path.join('a', 'b'),
+    ])
+    const statLater = promisify
+    assert.equal(await elsewhere(() => typeof statLater), 'function')
+  })
+
+  test('globals under other names are the worker’s globals', async () => {
+    const { sqrt } = Math
+    const log = console.log
+    const { slice } = Array.prototype
+    const make = URL
+    assert.deepEqual(
+      await elsewhere(() => [sqrt(9), typeof log, slice.call([1, 2], 1), new make('http://a/b').pathname]),
+      [3, 'function', [2], '/b'],
+    )
+  })
+
+  test('a global that the program made is taken along', async () => {
+    ;(globalThis as { setting?: unknown }).setting = { on: true }
+    try {
+      assert.deepEqual(await elsewhere(() => (globalThis as { setting?: unknown }).setting), undefined)
+      const read = new Function('return () => setting')() as () => unknown
+      assert.deepEqual(await elsewhere(read), { on: true })
+    } finally {
+      delete (globalThis as { setting?: unknown }).setting
+    }
+  })
+
+  test('import.meta and import() are those of its file', async () => {
+    const where = async () => {
+      const names = await import('./sample.js')
+      const bare = await import('acorn')
+      return [import.meta.url, import.meta.resolve('./sample.js'), names.sample, typeof bare.parse]
+    }
+    assert.deepEqual(await elsewhere(where), [
+      import.meta.url,
+      import.meta.resolve('./sample.js'),
+      'a sample',
+      'function',
+    ])
+  })
+
+  test('symbols stay what they are', async () => {
+    const own = Symbol('own')
+    const registered = Symbol.for('test.registered')
+    const holder = { [Symbol.for('x')]: 1 }
+    void holder
+    const twice = () => own
+    assert.deepEqual(
+      await elsewhere(() => [own === twice(), registered === Symbol.for('test.registered'), own.description]),
+      [true, true, 'own'],
+    )
+  })
+
+  test('typeof of what does not exist is undefined there too', async () => {
+    // @ts-expect-error it does not exist
+    assert.equal(await elsewhere(() => typeof doesNotExist), 'undefined')
+  })
+
+  test('stacks name its file and line', async () => {
+    const here = new Error().stack!.split('\n')[1]!.match(/:(\d+):\d+\)?$/)![1]!
+    const fails = () => {
+      throw new TypeError('far away')
+    }
+    await assert.rejects(elsewhere(fails), (error: Error) => {
+      assert.match(error.stack!, new RegExp(`at fails \\(.*source\\.test\\.js:${Number(here) + 2}:`))
+      return error instanceof TypeError
+    })
+  })
+})

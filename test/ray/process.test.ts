@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { scripts } from './programs.js'
 
@@ -50,5 +51,26 @@ describe('a program of its own', () => {
       }
       console.log(sum)`)
     assert.deepEqual([code, stdout], [0, '20\n'])
+  })
+
+  test('a worker is not started with the flags that name another program', async () => {
+    const source = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
+      console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))`
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    assert.deepEqual([child.status, child.stdout, child.stderr], [0, '2\n', ''])
+  })
+
+  test('a worker that cannot be started fails what it was for', async () => {
+    const { code, stdout } = await run(`
+      // Flags that node:worker_threads refuses, as they were given to some runner.
+      process.execArgv.push('--title=x', '-e', '')
+      const add = ray.remote((x) => x + 1)
+      const Actor = ray.remote(class { add(x) { return x + 1 } })
+      const ends = await Promise.allSettled([ray.get(add.remote(1)), ray.get(Actor.remote().add.remote(1))])
+      console.log(ends.map(({ reason }) => reason?.code).join())`)
+    assert.deepEqual([code, stdout], [0, 'RAY_WORKER_CRASHED,RAY_ACTOR_DIED\n'])
   })
 })

@@ -104,7 +104,11 @@ export class ThreadsEngine implements Engine {
   #schedule(): void {
     while (this.#head < this.#queue.length) {
       const next = this.#queue[this.#head]!
-      if (!this.#place(next)) break
+      try {
+        if (!this.#place(next)) break
+      } catch (error) {
+        this.#unplaced(next, error)
+      }
       this.#head++
     }
     if (this.#head === this.#queue.length) {
@@ -115,6 +119,14 @@ export class ThreadsEngine implements Engine {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
     }
+  }
+
+  /** No thread could be started: whoever waits for it must know. */
+  #unplaced(next: Task | Actor, error: unknown): void {
+    const death = { exitCode: null, error, lastOutput: [] }
+    if ('creation' in next)
+      next.die(new ActorDiedError(next.label, 'its worker could not be started', { cause: error }))
+    else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
   }
 
   #place(next: Task | Actor): boolean {
@@ -359,8 +371,8 @@ export class ThreadsEngine implements Engine {
 
   #placeActor(actor: Actor): void {
     const held = actor.settings.numCpus
-    this.#available -= held
     const worker = this.#spawn(actor.label, actor.settings.maxConcurrency, actor.id)
+    this.#available -= held
     worker.cpus = held
     this.#actors.set(worker, actor)
     actor.place = { worker } satisfies ActorPlace

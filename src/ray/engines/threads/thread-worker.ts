@@ -224,10 +224,21 @@ export class ThreadWorker {
       this.#flushing = false
       if (this.#calls.length === 0) return
       const message: ToWorker = ['calls', this.#calls, this.#objects, this.#codes]
+      const calls = this.#calls
       this.#calls = []
       this.#objects = []
       this.#codes = []
-      this.post(message)
+      try {
+        this.post(message)
+      } catch (error) {
+        // What cannot cross is found when it is packed; should something slip through, nobody is to wait for ever.
+        for (const [call] of calls) {
+          const task = this.inflight.get(call)
+          if (!task) continue
+          this.#leave(call)
+          task.fail(error)
+        }
+      }
     })
   }
 
@@ -309,13 +320,18 @@ export class ThreadWorker {
   }
 }
 
-/** This process's flags without those that name another program to run. */
-function execArgv(): string[] {
+/**
+ * A worker inherits this process's flags (loaders and conditions among them), but it must not run `node -e`'s program, nor
+ * take its file for one. Undefined where all may be inherited, which Node does better than a list of them.
+ */
+function execArgv(): string[] | undefined {
+  const program = /^(-e|-p|-pe|--eval|--print|--input-type)\b/
+  if (!process.execArgv.some((flag) => program.test(flag))) return undefined
   const kept: string[] = []
   for (let i = 0; i < process.execArgv.length; i++) {
     const flag = process.execArgv[i]!
-    if (/^(-e|-p|-pe|--eval|--print|--require|-r|--import)$/.test(flag)) i++
-    else if (!/^--(input-type|eval|print|test|inspect|watch|expose-gc)/.test(flag)) kept.push(flag)
+    if (!program.test(flag)) kept.push(flag)
+    else if (!flag.includes('=')) i++
   }
   return kept
 }

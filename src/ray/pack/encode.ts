@@ -199,7 +199,9 @@ export class Encoder {
     if (known !== undefined) return this.#remember(object, this.#code(['code', undefined], known))
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
     const prototype = Object.getPrototypeOf(object)
-    if (prototype === Object.prototype || prototype === null) return this.#plain(object)
+    if (prototype === Object.prototype) return this.#plain(object)
+    if (prototype === null)
+      return types.isModuleNamespaceObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
     if (Array.isArray(object) && isBuiltinPrototype(prototype)) return this.#array(object)
     return this.#other(object, prototype)
   }
@@ -334,7 +336,7 @@ export class Encoder {
   #viewCopy(view: ArrayBufferView): ArrayBufferView {
     const { buffer, byteOffset, byteLength } = view
     if (types.isSharedArrayBuffer(buffer)) {
-      this.#shared += byteLength
+      if (!this.#seen.has(buffer)) this.#shared += byteLength
       return viewLike(view, buffer, byteOffset)
     }
     if (byteLength === buffer.byteLength) {

@@ -46,12 +46,13 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   if (types.isModuleNamespaceObject(value)) return ['is a module', 'Import it in the remote function.']
   if (types.isWeakMap(value) || types.isWeakSet(value) || value instanceof WeakRef)
     return [`is a ${value.constructor.name}`, 'Pass a Map or a Set.']
-  if (types.isGeneratorObject(value) || types.isMapIterator(value) || types.isSetIterator(value))
+  if (types.isGeneratorObject(value) || /Iterator$/.test(Object.prototype.toString.call(value).slice(0, -1)))
     return ['is an iterator', 'Collect it into an array.']
   const name = className(value)
   if (HANDLES.test(name))
     return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']
   if (isBuiltinPrototype(Object.getPrototypeOf(value))) return [`is a ${name}, which cannot be copied`]
+  if (name === 'Object') return ['has a prototype of its own, which would be lost', 'Pass plain data.']
   return [
     `is an instance of ${name}: its methods would be lost`,
     `Give ${name} a [ray.serialize]() method and a static [ray.deserialize](data), or pass plain data.`,

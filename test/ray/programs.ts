@@ -22,15 +22,20 @@ export function scripts(head = ''): (source: string) => Promise<End> {
       file,
       `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}\n${head}\n${source}\n`,
     )
-    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (data) => {
-      stdout += data
-    })
-    child.stderr.on('data', (data) => {
-      stderr += data
-    })
-    return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
+    return run(file)
   }
+}
+
+/** Runs a program to its end. */
+export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Promise<End> {
+  const child = spawn(process.execPath, [file], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (data) => {
+    stdout += data
+  })
+  child.stderr.on('data', (data) => {
+    stderr += data
+  })
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
 }

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { root, tinyHub } from './lab/tiny-hub.js'
+import { run } from './ray/programs.js'
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!)
+const folder = join(root, '.build', 'readme')
+
+describe('the README', () => {
+  let hub: Awaited<ReturnType<typeof tinyHub>>
+  before(async () => {
+    hub = await tinyHub()
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+  })
+  after(() => hub.close())
+
+  test('its code compiles as strict TypeScript and runs', async () => {
+    const options = { target: 'es2022', module: 'nodenext', types: ['node'], strict: true, skipLibCheck: true }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }))
+    for (const [i, code] of blocks.entries()) writeFileSync(join(folder, `block-${i}.mts`), code)
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const compiled = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
+    assert.equal(compiled.stdout, '')
+    const [tasks, classify] = await Promise.all(
+      blocks.map((_, i) => run(join(folder, `block-${i}.mjs`), { env: hub.env, cwd: root })),
+    )
+    assert.deepEqual([tasks!.code, tasks!.stdout, tasks!.stderr], [0, '[ 1, 4, 9 ] 14\n', ''])
+    assert.equal(classify!.code, 0, classify!.stderr)
+    assert.match(classify!.stdout, /^\[\n(\s*\{\s*label: '.*',\s*score: 0\.\d+\s*\},?\n){5}\]\n$/)
+  })
+
+  test('what it links to and runs is there', () => {
+    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      assert.ok(existsSync(join(root, target!)), target)
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    for (const [, name] of readme.matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name!], name)
+  })
+})

@@ -53,7 +53,7 @@ describe('ray in a notebook', () => {
     await run(`const shared = new Int32Array(new SharedArrayBuffer(4))\nconst ref = spin.remote(shared)`)
     await run(`const begun = (Atomics as any).waitAsync(shared, 0, 0)\nawait begun.value`)
     const spinning = await run(`console.log('waiting')\nawait ray.get(ref)`, (text) => {
-      if (text.includes('waiting')) kernel.interrupt()
+      if (text === 'waiting\n') kernel.interrupt()
     })
     assert.equal(spinning.status, 'error')
     // tslab drops what comes within 200 ms of an error: ask until it answers.

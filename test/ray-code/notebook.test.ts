@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Kernel } from '#src/lab/notebook/kernel.js'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+describe('functions of a notebook’s cells', () => {
+  const folder = mkdtempSync(join(ROOT, '.build', 'notebook-'))
+  let kernel: Kernel
+  const RAY = relative(folder, join(ROOT, 'dist', 'ray', 'index.js'))
+    .split(sep)
+    .join('/')
+
+  before(async () => {
+    kernel = await Kernel.start({ cwd: folder })
+    await cell(`import { ray } from '${RAY}'`)
+  })
+  after(async () => {
+    await kernel?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** Runs a cell; gives what it printed. */
+  async function cell(code: string): Promise<string> {
+    let text = ''
+    const { status } = await kernel.execute(code, ({ content }) => {
+      if (typeof content.text === 'string') text += content.text
+    })
+    assert.equal(status, 'ok', text)
+    return text.trim()
+  }
+
+  test('use names of their own cell and of others', async () => {
+    await cell(`const scale = 3
+      let calls = 0
+      function helper(x: number) { calls++; return x * scale }
+      enum Colour { Red = 1, Blue }
+      const table = new Float64Array(1000).fill(2)
+      class Base { hello() { return 'hello ' } }`)
+    assert.equal(
+      await cell(`class Derived extends Base { constructor(readonly n: number) { super() } go() { return this.hello() + helper(this.n) } }
+        const late = 5
+        const f = ray.remote((x: number) => [helper(x), table.length, Colour.Blue, new Derived(2).go(), late, calls].join())
+        await ray.get(f.remote(2))`),
+      '6,1000,2,hello 6,5,2',
+    )
+    assert.equal(await cell('calls'), '0')
+  })
+
+  test('use what cells import', async () => {
+    await cell(`import fs, { existsSync } from 'node:fs'
+      import * as os from 'os'
+      import axios from 'axios'`)
+    assert.equal(
+      await cell(`const g = ray.remote(async () => {
+          const { join } = await import('node:path')
+          return [existsSync('.'), typeof fs.readFileSync, os.EOL.length > 0, typeof axios.get, typeof ray.get, join('a', 'b').length]
+        })
+        ;(await ray.get(g.remote())).join()`),
+      'true,function,true,function,function,3',
+    )
+  })
+
+  test('can be actors, and call themselves', async () => {
+    assert.equal(
+      await cell(`const Counter = ray.remote(class Counter { n = scale; add(k: number) { this.n += helper(k); return this.n } })
+        const counter = Counter.remote()
+        const fib: any = ray.remote(async (n: number): Promise<number> => {
+          if (n < 2) return n
+          const [a, b] = await ray.get([fib.remote(n - 1), fib.remote(n - 2)]) as number[]
+          return a + b
+        })
+        ;[await ray.get(counter.add.remote(1)), await ray.get(counter.add.remote(1)), await ray.get(fib.remote(4))].join()`),
+      '6,9,3',
+    )
+  })
+
+  test('share the variables of their cell', async () => {
+    assert.equal(
+      await cell(`let n = 0
+        const up = () => ++n
+        const now = () => n
+        await ray.get(ray.remote(() => { up(); up(); return now() }).remote())`),
+      '2',
+    )
+  })
+
+  test('are told what they cannot take along, and what to do', async () => {
+    await cell(`import { createServer } from 'node:net'
+      const server = createServer()`)
+    const message = await cell(
+      `await ray.get(ray.remote(() => server.address()).remote()).catch((error: Error) => error.message)`,
+    )
+    assert.match(
+      message,
+      /`server` is used by the remote function, and is an open Server.*await import\(…\).*a module of its own/,
+    )
+  })
+
+  test('see what is defined again only when they are made again, as in Ray', async () => {
+    await cell('const answer = () => 1')
+    await cell('const ask = ray.remote(() => answer())')
+    assert.equal(await cell('await ray.get(ask.remote())'), '1')
+    await cell('const answer = () => 2')
+    assert.equal(await cell('await ray.get(ask.remote())'), '1')
+    await cell('const ask = ray.remote(() => answer())')
+    assert.equal(await cell('await ray.get(ask.remote())'), '2')
+  })
+})

@@ -99,6 +99,8 @@ describe('functions of a program', () => {
     const printed = await run({
       'first.mjs': `
         import { ray } from RAY
+        import { isMainThread } from 'node:worker_threads'
+        if (!isMainThread) throw new Error('the program ran again')
         const outer = ray.remote(async () => {
           const ref = ray.put(20)
           const inner = ray.remote(async (x) => x + (await ray.get(ref)))

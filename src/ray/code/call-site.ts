@@ -3,6 +3,13 @@ import { pathToFileURL } from 'node:url'
 /** Rayito's own compiled files. */
 const OWN = new URL('../../', import.meta.url).href
 
+const shipped = new Set<string>()
+
+/** Notes a file whose functions were shipped here by source: it is not loaded, and must not be because of them. */
+export function shippedFrom(file: string): void {
+  shipped.add(file)
+}
+
 /** URL of the file that calls into rayito, or undefined if it has none (a notebook cell, eval). */
 export function callSite(): string | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error
@@ -16,6 +23,7 @@ export function callSite(): string | undefined {
       if (!file) return undefined
       if (file.startsWith('node:')) continue
       const url = file.startsWith('file:') ? file : pathOf(file)
+      if (url && shipped.has(url)) return undefined
       if (!url?.startsWith(`${OWN}ray/`)) return url
     }
     return undefined

@@ -5,6 +5,7 @@ import { runInThisContext } from 'node:vm'
 import { deserialize, type Travel } from '../../core/travel.js'
 import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
+import { shippedFrom } from './call-site.js'
 import { findClass, known, rememberClass } from './identity.js'
 import { importExport } from './import-export.js'
 import { unwrap } from './modules.js'
@@ -188,6 +189,7 @@ function methodOf(object: object): AnyFunction {
 }
 
 function compile(text: string, { file, line }: FunctionNode): () => unknown {
+  shippedFrom(file)
   return runInThisContext(`() => ${text}`, { filename: file, lineOffset: line })
 }
 

@@ -17,6 +17,7 @@ if (files.length === 0) {
   console.error(`No test matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-const options = ['--test', '--test-concurrency=2', '--test-reporter=spec']
+// A test that hangs fails instead of holding everything up.
+const options = ['--test', '--test-timeout=480000', '--test-concurrency=2', '--test-reporter=spec']
 const { status } = spawnSync(process.execPath, [...options, ...files], { cwd: root, stdio: 'inherit' })
 process.exit(status ?? 1)

@@ -29,7 +29,7 @@ export const exercise: Group = {
 }
 
 async function versions(dtype: Dtype, quick: Bench['quick'], { env, paths }: Prepared): Promise<Row[]> {
-  const indices = quick ? range(0, 10_000, 500) : range(0, 10_000, 40)
+  const indices = range(0, quick ? 800 : 10_000, 40)
   const bare =
     (threads: number, workers: number, plain = false) =>
     () =>

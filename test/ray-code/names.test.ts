@@ -58,9 +58,10 @@ describe('names that a function does not bind', () => {
     assert.deepEqual([...free.get('h')!.members!], ['i'])
   })
 
-  test('typeof asks for nothing', () => {
-    const { free } = look('() => [typeof a, typeof b, b]')
-    assert.deepEqual([free.get('a')!.onlyTypeof, free.get('b')!.onlyTypeof], [true, false])
+  test('what a class needs to be evaluated is told', () => {
+    const { free } = look('class { [a]() { return b } static c = d; e = typeof f; [typeof g] = 1 }')
+    const eager = [...free].filter(([, use]) => use.eager).map(([name]) => name)
+    assert.deepEqual(eager, ['a'])
   })
 
   test('what belongs to the place of an arrow function is told', () => {

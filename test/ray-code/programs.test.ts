@@ -111,6 +111,28 @@ describe('functions of a program', () => {
     assert.equal(printed, 21)
   })
 
+  test('where V8’s inspector is forbidden, what travels by its own goes on, and the rest says what is missing', async () => {
+    const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission'
+      : '--experimental-permission'
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      permission,
+      '--allow-fs-read=*',
+      '--allow-worker',
+      '--no-warnings',
+      '--input-type=module',
+      '--eval',
+      `import { ray } from ${JSON.stringify(RAY)}
+       const k = 2
+       console.log(await ray.get(ray.remote((x) => Math.abs(x)).remote(-4)))
+       console.log(await ray.get(ray.remote(function scale(x) { return x * k }).remote(4)).catch((error) => error.message))`,
+    ])
+    assert.match(
+      stdout,
+      /^4\nscale uses k from around it, which this Node has no inspector to look up\. Move the function/,
+    )
+  })
+
   test('a module that a worker cannot import is named', async () => {
     const printed = await run({
       'first.mjs': `

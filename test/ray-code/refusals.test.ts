@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { describe as describeCode } from '#src/ray/code/index.js'
 import { NotSerializableError } from '#src/ray/errors.js'
+import { elsewhere } from './elsewhere.js'
 
 type Any = (...args: never[]) => unknown
 
@@ -21,6 +22,10 @@ async function refused(fn: Any, path: string | RegExp, message: RegExp): Promise
 class Pool {
   size = 1
 }
+
+// There are no such things.
+declare const window: { innerWidth: number } | undefined
+declare const notDefinedAnywhere: unknown
 
 describe('what a function cannot take along is named', () => {
   test('an open handle, with the function and the remedy', async () => {
@@ -112,9 +117,16 @@ describe('what a function cannot take along is named', () => {
     await refused(Derived.prototype.reveal, 'reveal', /uses private names of its class/)
   })
 
-  test('a name that is not defined', async () => {
-    // @ts-expect-error that is what is tested
-    await refused(() => notDefinedAnywhere, '`notDefinedAnywhere`', /is not defined there/)
+  test('a name that only the making of a class asks for, and that is gone', async () => {
+    const make = () => {
+      const key = 'method'
+      return class Keyed {
+        [key]() {
+          return 1
+        }
+      }
+    }
+    await refused(make() as never, '`key`', /`key` is used by Keyed, and cannot be looked up there/)
   })
 
   test('a variable that two closures share and change', async () => {
@@ -135,6 +147,15 @@ describe('what only looks as if it could not be taken along', () => {
     const counter = (n: number) => () => ++n
     const [one, ten] = [counter(1), counter(10)]
     assert.equal((await describeCode(() => [one(), ten()])).kind, 'source')
+  })
+
+  test('a name that is not defined, until it is asked for', async () => {
+    const width = () => (typeof window === 'undefined' ? 0 : window.innerWidth)
+    assert.equal(await elsewhere(width), 0)
+    await assert.rejects(
+      elsewhere(() => notDefinedAnywhere),
+      { name: 'ReferenceError', message: 'notDefinedAnywhere is not defined' },
+    )
   })
 
   test('after its variables have changed it can travel', async () => {

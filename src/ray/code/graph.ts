@@ -1,35 +1,24 @@
 import { types } from 'node:util'
 import { kernel } from '../../core/notebook.js'
-import { serialize } from '../../core/travel.js'
 import { NotSerializableError } from '../errors/classes.js'
 import { Encoder } from '../pack/encode.js'
 import type { Box, Packed } from '../pack/format.js'
+import { exported, exportedInside, functionExport } from './exports.js'
 import { idOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
-import { exportOf, importedAs } from './modules.js'
 import type { FreeName } from './names.js'
-import { type Reference, references } from './references.js'
+import { references } from './references.js'
 import { baseOf } from './resolve.js'
-import { moduleUrl, type Scope, type Script, type Surroundings, surroundings } from './scope.js'
+import { type Scope, type Surroundings, surroundings } from './scope.js'
 import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
+import { alike, type Found, lookUp } from './variables.js'
 
 const REMEDY =
   'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
 
 /** What a function without a name is called. */
 const ROOT = 'the remote function'
-/** How many objects of a captured value are looked at for modules' exports among them. */
-const LOOK_AT = 5000
-
-/** A variable that was found around a function. */
-interface Found {
-  value: unknown
-  scope: Scope
-  /** What the variable is the same by, for all functions that use it; undefined where that cannot be told. */
-  key: string | undefined
-}
-
 /** A function on its way into the graph. */
 interface Entry {
   fn: AnyFunction
@@ -140,7 +129,6 @@ export class Graph {
       group: index,
       file: fileOf(around?.script.url),
       line: around?.line ?? 0,
-      column: 0,
     }
     const own = source.kind === 'class' ? [] : Object.keys(fn)
     if (own.length) {
@@ -172,20 +160,21 @@ export class Graph {
     }
     const found = around && lookUp(around, name)
     if (!found) {
-      if (isGlobal(name) || use.onlyTypeof) return null
+      if (isGlobal(name)) return null
       if (Object.hasOwn(globalThis, name)) {
         const value = (globalThis as Record<string, unknown>)[name]
         return [name, await this.#captured(value, `global:${name}`, name, around), false]
       }
-      if (!around) {
-        const names = [...source.free.keys()].filter((free) => !isGlobal(free)).join(', ')
-        throw refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
-      }
-      throw new NotSerializableError(
-        `\`${name}\``,
-        `is used by ${entry.trail}, and is not defined there`,
-        'Check its spelling',
-      )
+      // What is not defined is the function's own business, when it gets there.
+      if (around && (source.kind !== 'class' || !use.eager)) return null
+      const names = [...source.free.keys()].filter((free) => !isGlobal(free)).join(', ')
+      throw around
+        ? new NotSerializableError(
+            `\`${name}\``,
+            `is used by ${entry.trail}, and cannot be looked up there`,
+            REMEDY_MODULE,
+          )
+        : refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
     }
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
@@ -204,44 +193,13 @@ export class Graph {
     const known = key === undefined ? undefined : this.#variableOf.get(key)
     if (known !== undefined) return known
     if (isThing(value) && !this.#indices.has(value)) {
-      const node = await this.#exported(value, name, around)
+      const node = await exported(value, name, around, this.#reference)
       if (node) this.#node(value, node)
-      else await this.#exportedInside(value)
+      else
+        for (const [inner, found] of await exportedInside(value))
+          if (!this.#indices.has(inner)) this.#node(inner, found)
     }
     return this.#variable(value, key, name)
-  }
-
-  /** The module that has the value, if one does. */
-  async #exported(value: object, name: string, around: Surroundings | null): Promise<CodeNode | undefined> {
-    if (typeof (value as { [serialize]?: unknown })[serialize] === 'function') return undefined
-    const found = this.#reference(value)
-    if (found) return found
-    if (typeof value === 'function') {
-      const exported = await functionExport(value as AnyFunction, this.#reference)
-      if (exported) return exported
-    } else {
-      const exported = await objectExport(value)
-      if (exported) return exported
-    }
-    return around?.script.isModule ? importedAs(around.script, name, value) : undefined
-  }
-
-  /** Objects with functions, inside other data, that a module exports. */
-  async #exportedInside(value: object): Promise<void> {
-    const reached = new Set<object>([value])
-    for (const object of reached) {
-      if (types.isArrayBufferView(object) || typeof object === 'function') continue
-      const inside: unknown[] =
-        types.isMap(object) || types.isSet(object)
-          ? [...object.values()]
-          : Object.values(Object.getOwnPropertyDescriptors(object)).map((property) => property.value)
-      if (object !== value && inside.some((inner) => typeof inner === 'function') && !this.#indices.has(object)) {
-        const node = await objectExport(object)
-        if (node) this.#node(object, node)
-      }
-      for (const inner of inside)
-        if (typeof inner === 'object' && inner !== null && reached.size < LOOK_AT) reached.add(inner)
-    }
   }
 
   #variable(value: unknown, key: string | undefined, name: string): number {
@@ -338,60 +296,6 @@ function refusal({ name, user }: Entry, reason: string, remedy?: string): NotSer
 
 function isThing(value: unknown): value is object {
   return typeof value === 'function' || (typeof value === 'object' && value !== null)
-}
-
-/** The module that exports a function: the one it is written in, or one that was required. */
-async function functionExport(fn: AnyFunction, reference: Reference): Promise<CodeNode | undefined> {
-  const found = reference(fn)
-  if (found) return found
-  const url = moduleUrl(fn)
-  return url ? exportOf(url, fn) : undefined
-}
-
-/** The module that exports an object with functions, or of a class, that are written there. */
-async function objectExport(object: object): Promise<CodeNode | undefined> {
-  const functions = Object.values(Object.getOwnPropertyDescriptors(object))
-    .map(({ value, get }) => value ?? get)
-    .filter((value) => typeof value === 'function')
-  const prototype = Object.getPrototypeOf(object)
-  if (prototype !== null && prototype !== Object.prototype && typeof prototype.constructor === 'function')
-    functions.unshift(prototype.constructor)
-  const tried = new Set<string>()
-  for (const fn of functions.slice(0, 20)) {
-    const url = moduleUrl(fn)
-    if (!url || tried.has(url)) continue
-    tried.add(url)
-    const found = await exportOf(url, object)
-    if (found) return found
-  }
-  return undefined
-}
-
-function lookUp({ scopes, script }: Surroundings, name: string): Found | null {
-  const at = scopes.findIndex(({ variables }) => Object.hasOwn(variables, name))
-  if (at < 0) return null
-  const scope = scopes[at]!
-  return { value: scope.variables[name], scope, key: keyOf(scopes, at, script, name) }
-}
-
-/** The same for all functions of a script that use a variable of its outermost scope, which is there once. */
-function keyOf(scopes: readonly Scope[], at: number, script: Script, name: string): string | undefined {
-  const { type } = scopes[at]!
-  if (type === 'Script') return `script:${name}`
-  if (type === 'Module') return `${script.id}:${name}`
-  // The function around a CommonJS module or a notebook's cell runs once.
-  const outermost = scopes.slice(at + 1).every((scope) => scope.type === 'Script')
-  const once = script.url.startsWith('file:') || kernel() !== null
-  return type === 'Closure' && outermost && once ? `${script.id}:${name}` : undefined
-}
-
-/** Whether two views of scopes may be of one and the same. */
-function alike({ variables: a }: Scope, { variables: b }: Scope): boolean {
-  const names = Object.keys(a)
-  return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
-  )
 }
 
 /** `require` as CommonJS and notebooks have it. */

@@ -6,8 +6,8 @@ export interface FreeName {
   assigned: boolean
   /** The members that are read or written (`exports.NAME`), if it is used in no other way. */
   members: Set<string> | null
-  /** Only `typeof name`: it need not exist. */
-  onlyTypeof: boolean
+  /** Used where a class is evaluated: in a computed key. (`typeof` asks for nothing.) */
+  eager: boolean
 }
 
 /** What belongs to the place where a function was defined rather than to the function. */
@@ -73,11 +73,11 @@ class Walk {
     }
     let use = this.#free.get(name)
     if (!use) {
-      use = { assigned: false, members: new Set(), onlyTypeof: true }
+      use = { assigned: false, members: new Set(), eager: false }
       this.#free.set(name, use)
     }
     if (how.assigned) use.assigned = true
-    if (!how.typeof) use.onlyTypeof = false
+    if (!how.typeof && this.#depth === 0) use.eager = true
     if (how.member !== undefined) use.members?.add(how.member)
     else if (!how.typeof) use.members = null
   }

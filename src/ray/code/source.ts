@@ -79,8 +79,7 @@ function understand(wrapped: string, sourceType: 'module' | 'script'): Source | 
   if (base) edits.push({ start: base.start, end: base.end, text: BASE })
   const { free, lexical, metas, imports } = names(within, kind)
   edits.push(...metas.map((span) => ({ ...span, text: META })), ...imports.map((span) => ({ ...span, text: IMPORT })))
-  for (const { text } of edits)
-    if (text !== METHOD) free.set(text, { assigned: false, members: null, onlyTypeof: false })
+  for (const { text } of edits) if (text !== METHOD) free.set(text, { assigned: false, members: null, eager: true })
   return {
     text: edited(wrapped, edits),
     kind,

@@ -50,8 +50,8 @@ export interface FunctionNode {
   properties?: number
   /** Where it was written, for stacks and relative imports. */
   file: string
+  /** Counted from 0. */
   line: number
-  column: number
 }
 
 export type AnyFunction = (...args: never[]) => unknown

@@ -1,8 +1,43 @@
+import { types } from 'node:util'
+
 /** Bytes from which a buffer moves into shared memory: below, copying is cheaper than managing it. */
 export const SHARED_FROM = 4096
 
+/** The memory of one value: each buffer is copied once, views over it follow. */
+export class Memory {
+  /** Bytes in copies that each crossing copies again, and bytes moved into shared memory. */
+  copied = 0
+  shared = 0
+  readonly #copies = new Map<ArrayBufferLike, ArrayBuffer | SharedArrayBuffer>()
+
+  /** What stands for a buffer: itself if it is shared. */
+  buffer(buffer: ArrayBufferLike): ArrayBuffer | SharedArrayBuffer {
+    if (types.isSharedArrayBuffer(buffer)) return buffer
+    let copy = this.#copies.get(buffer)
+    if (!copy) {
+      copy = this.#count(copyBytes(new Uint8Array(buffer)))
+      this.#copies.set(buffer, copy)
+    }
+    return copy
+  }
+
+  /** A view over the whole of its buffer goes on sharing it with others; one over a part takes only that part along. */
+  view(view: ArrayBufferView): ArrayBufferView {
+    const { buffer, byteOffset, byteLength } = view
+    if (types.isSharedArrayBuffer(buffer) || byteLength === buffer.byteLength)
+      return viewLike(view, this.buffer(buffer), byteOffset)
+    return viewLike(view, this.#count(copyBytes(new Uint8Array(buffer, byteOffset, byteLength))), 0)
+  }
+
+  #count<T extends ArrayBuffer | SharedArrayBuffer>(buffer: T): T {
+    if (types.isSharedArrayBuffer(buffer)) this.shared += buffer.byteLength
+    else this.copied += buffer.byteLength
+    return buffer
+  }
+}
+
 /** A buffer's bytes in memory of their own: shared from SHARED_FROM up. */
-export function copyBytes(bytes: Uint8Array): ArrayBuffer | SharedArrayBuffer {
+function copyBytes(bytes: Uint8Array): ArrayBuffer | SharedArrayBuffer {
   const { byteLength } = bytes
   const copy = byteLength >= SHARED_FROM ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength)
   new Uint8Array(copy).set(bytes)
@@ -12,11 +47,7 @@ export function copyBytes(bytes: Uint8Array): ArrayBuffer | SharedArrayBuffer {
 type ViewConstructor = new (buffer: ArrayBuffer | SharedArrayBuffer, offset: number, length: number) => ArrayBufferView
 
 /** The same kind of view over other memory. */
-export function viewLike(
-  view: ArrayBufferView,
-  buffer: ArrayBuffer | SharedArrayBuffer,
-  byteOffset: number,
-): ArrayBufferView {
+function viewLike(view: ArrayBufferView, buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): ArrayBufferView {
   if (view instanceof DataView) return new DataView(buffer, byteOffset, view.byteLength)
   const array = view as Uint8Array
   const name = array[Symbol.toStringTag]

@@ -1,6 +1,8 @@
 import { Travel } from '../../core/travel.js'
 import { fillError, makeError } from './errors.js'
 import type { Place, Special, SpecialData } from './format.js'
+import { putAt } from './places.js'
+import { makeSymbol } from './symbols.js'
 
 /** What unpacking leaves to its caller. Each may return a promise. */
 export interface Decoders {
@@ -85,12 +87,6 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
   }
 }
 
-/** Of a key: registered, or the language's own (`@@iterator`). */
-function makeSymbol(key: string | undefined, description: string | undefined): symbol {
-  if (key === undefined) return Symbol(description)
-  return key.startsWith('@@') ? (Symbol[key.slice(2) as 'iterator'] ?? Symbol.for(key)) : Symbol.for(key)
-}
-
 function refill(container: Map<unknown, unknown> | Set<unknown>, members: readonly unknown[]): void {
   if (container instanceof Set) for (const member of members) container.add(member)
   else for (let i = 0; i < members.length; i += 2) container.set(members[i], members[i + 1])
@@ -98,12 +94,5 @@ function refill(container: Map<unknown, unknown> | Set<unknown>, members: readon
 
 /** Puts what was made where it belongs. */
 function settle(place: Place, value: unknown): void {
-  for (let i = 0; i < place.length; i += 2) {
-    const container = place[i] as object
-    const key = place[i + 1]
-    if (container instanceof Map) container.set(key, value)
-    else if (key === '__proto__')
-      Object.defineProperty(container, key, { value, enumerable: true, configurable: true, writable: true })
-    else (container as Record<string, unknown>)[key as string] = value
-  }
+  for (let i = 0; i < place.length; i += 2) putAt(place[i] as object, place[i + 1], value)
 }

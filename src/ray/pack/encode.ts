@@ -1,10 +1,12 @@
 import { inspect, types } from 'node:util'
 import { deserialize, serialize, Travel } from '../../core/travel.js'
 import { NotSerializableError } from '../errors/classes.js'
-import { copyBytes, viewLike } from './bytes.js'
+import { Memory } from './bytes.js'
 import { describeError } from './errors.js'
 import type { Box, Packed, Place, Special } from './format.js'
-import { isBuiltinPrototype, isHostCloneable, whyNot } from './kinds.js'
+import { hasNamedProperties, isBuiltinPrototype, isHostCloneable, isIndex, whyNot } from './kinds.js'
+import { putAt } from './places.js'
+import { symbolKey } from './symbols.js'
 
 type AnyFunction = (...args: never[]) => unknown
 
@@ -38,11 +40,11 @@ export class Encoder {
   readonly #places: Place[] = []
   readonly #pending: Promise<void>[] = []
   readonly #carried: object[] = []
+  readonly #memory = new Memory()
   /** Where the walk stands: the root's name, then `.key` and `[0]`. */
   readonly #path: string[]
   #lenient: boolean
   #copied = 0
-  #shared = 0
   /** How deep in data of `[serialize]` methods. */
   #inside = 0
 
@@ -77,8 +79,8 @@ export class Encoder {
     const packed: Packed = {
       data: special ? [box, this.#specials, this.#places] : box[0],
       special,
-      copied: this.#copied,
-      shared: this.#shared,
+      copied: this.#copied + this.#memory.copied,
+      shared: this.#memory.shared,
       carried: this.#carried,
     }
     return this.#pending.length ? Promise.all(this.#pending).then(() => packed) : packed
@@ -108,7 +110,7 @@ export class Encoder {
       default:
         return this.#place(this.#symbol(value as symbol), container, key)
     }
-    fill(container, key, value)
+    putAt(container, key, value)
     return false
   }
 
@@ -118,7 +120,7 @@ export class Encoder {
       if (made.index < 0) this.#fail('is contained in its own [ray.serialize] data')
       this.#places[made.index]!.push(container, key)
     }
-    fill(container, key, special ? undefined : made)
+    putAt(container, key, special ? undefined : made)
     return special
   }
 
@@ -156,7 +158,7 @@ export class Encoder {
   #symbol(symbol: symbol): unknown {
     const seen = this.#seen.get(symbol)
     if (seen !== undefined) return seen
-    const key = Symbol.keyFor(symbol) ?? wellKnown.get(symbol)
+    const key = symbolKey(symbol)
     if (key === undefined && !this.#options.functions)
       return this.#refuse(symbol, 'is a symbol', 'Use Symbol.for(…), or a text.')
     const made = this.#special(['symbol', key, symbol.description])
@@ -262,7 +264,7 @@ export class Encoder {
 
   #other(object: object, prototype: object): unknown {
     if (types.isArrayBufferView(object)) return this.#view(object)
-    if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
+    if (types.isAnyArrayBuffer(object)) return this.#memory.buffer(object)
     if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
     if (object instanceof URL) return this.#remember(object, this.#special(['url', object.href]))
     if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
@@ -313,37 +315,9 @@ export class Encoder {
     return copy
   }
 
-  #buffer(buffer: ArrayBufferLike): unknown {
-    if (types.isSharedArrayBuffer(buffer)) {
-      this.#shared += buffer.byteLength
-      return this.#remember(buffer, buffer)
-    }
-    return this.#remember(buffer, this.#counted(copyBytes(new Uint8Array(buffer))))
-  }
-
-  #counted<T extends ArrayBufferLike>(buffer: T): T {
-    if (types.isSharedArrayBuffer(buffer)) this.#shared += buffer.byteLength
-    else this.#copied += buffer.byteLength
-    return buffer
-  }
-
-  /** A view over the whole of its buffer shares its copy with other such views; one over a part takes only that part along. */
   #view(view: ArrayBufferView): unknown {
-    const made = this.#viewCopy(view)
-    return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', made as Uint8Array]) : made)
-  }
-
-  #viewCopy(view: ArrayBufferView): ArrayBufferView {
-    const { buffer, byteOffset, byteLength } = view
-    if (types.isSharedArrayBuffer(buffer)) {
-      if (!this.#seen.has(buffer)) this.#shared += byteLength
-      return viewLike(view, buffer, byteOffset)
-    }
-    if (byteLength === buffer.byteLength) {
-      const copy = (this.#seen.get(buffer) ?? this.#buffer(buffer)) as ArrayBuffer | SharedArrayBuffer
-      return viewLike(view, copy, byteOffset)
-    }
-    return viewLike(view, this.#counted(copyBytes(new Uint8Array(buffer, byteOffset, byteLength))), 0)
+    const copy = this.#memory.view(view)
+    return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', copy as Uint8Array]) : copy)
   }
 
   #error(error: Error): Seen {
@@ -392,43 +366,12 @@ export class Encoder {
   }
 }
 
-/** Symbol.iterator and the like, as '@@iterator'. */
-const wellKnown = new Map(
-  Object.getOwnPropertyNames(Symbol).flatMap((name) => {
-    const value: unknown = Object.getOwnPropertyDescriptor(Symbol, name)?.value
-    return typeof value === 'symbol' ? [[value, `@@${name}`] as const] : []
-  }),
-)
-
-function fill(container: object, key: unknown, value: unknown): void {
-  if (container instanceof Map) container.set(key, value)
-  else if (key === '__proto__')
-    Object.defineProperty(container, key, { value, enumerable: true, configurable: true, writable: true })
-  else (container as Record<string, unknown>)[key as string] = value
-}
-
 function isTravel(value: unknown): value is Travel {
   return value instanceof Travel
 }
 
 const isName = (key: string) => /^[A-Za-z_$][\w$]*$/.test(key)
-const isIndex = (key: string) => /^(0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1
 
 function keyStep(key: unknown): string {
   return typeof key === 'object' || typeof key === 'function' ? '.get(…)' : `.get(${inspect(key)})`
-}
-
-/** Whether an array has properties besides its elements, as what RegExp.exec returns has. */
-function hasNamedProperties(array: readonly unknown[]): boolean {
-  if (array.length === 0) return Object.keys(array).length > 0
-  if (array.length <= 64) return Object.keys(array).some((key) => !isIndex(key))
-  // Asking a long array for its keys would make a string of every index; inspection does not.
-  const shown = inspect(array, {
-    maxArrayLength: 0,
-    depth: 0,
-    customInspect: false,
-    compact: true,
-    breakLength: Infinity,
-  })
-  return !/^\[ \.\.\. \d+ more items? \]$/.test(shown)
 }

@@ -46,7 +46,7 @@ export interface Packed {
   special: boolean
   /** Bytes that each crossing copies (an estimate). */
   copied: number
-  /** Bytes that lie in shared memory. */
+  /** Bytes that were moved into shared memory for it; those that were shared already do not count. */
   shared: number
   /** ObjectRefs and actor handles inside: they must live as long as the data. */
   carried: readonly object[]

@@ -66,3 +66,20 @@ function className(value: object): string {
     return inspect(value, { depth: -1 })
   }
 }
+
+/** Whether a key of an array is an element's. */
+export const isIndex = (key: string): boolean => /^(0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1
+
+/** Whether an array has properties besides its elements, as what RegExp.exec returns has. */
+export function hasNamedProperties(array: readonly unknown[]): boolean {
+  if (array.length <= 64) return Object.keys(array).some((key) => !isIndex(key))
+  // Asking a long array for its keys would make a text of every index; inspection does not.
+  const shown = inspect(array, {
+    maxArrayLength: 0,
+    depth: 0,
+    customInspect: false,
+    compact: true,
+    breakLength: Infinity,
+  })
+  return !/^\[ \.\.\. \d+ more items? \]$/.test(shown)
+}

@@ -1,0 +1,78 @@
+import { types } from 'node:util'
+import { serialize } from '../../core/travel.js'
+import { exportOf, importedAs } from './modules.js'
+import type { Reference } from './references.js'
+import { moduleUrl, type Surroundings } from './scope.js'
+import type { AnyFunction, CodeNode } from './types.js'
+
+/** How many objects of a value are looked at for modules' exports among them, and members of each. */
+const LOOK_AT = 5000
+
+/**
+ * What stands for a value that a function uses from around it: the module that has it, if one does.
+ * @param name the variable's
+ */
+export async function exported(
+  value: object,
+  name: string,
+  around: Surroundings | null,
+  reference: Reference,
+): Promise<CodeNode | undefined> {
+  if (typeof (value as { [serialize]?: unknown })[serialize] === 'function') return undefined
+  const found =
+    reference(value) ??
+    (typeof value === 'function' ? await functionExport(value as AnyFunction, reference) : await objectExport(value))
+  if (found || !around?.script.isModule) return found
+  return importedAs(around.script, name, value)
+}
+
+/** Objects with functions, inside other data, that modules export. */
+export async function exportedInside(value: object): Promise<[object, CodeNode][]> {
+  const found: [object, CodeNode][] = []
+  const reached = new Set<object>([value])
+  for (const object of reached) {
+    const inside = members(object)
+    if (object !== value && inside.some((inner) => typeof inner === 'function')) {
+      const node = await objectExport(object)
+      if (node) found.push([object, node])
+    }
+    for (const inner of inside)
+      if (typeof inner === 'object' && inner !== null && reached.size < LOOK_AT) reached.add(inner)
+  }
+  return found
+}
+
+/** What is directly in an object; no getter is asked. */
+function members(object: object): unknown[] {
+  if (types.isArrayBufferView(object)) return []
+  if (Array.isArray(object)) return object.slice(0, LOOK_AT)
+  if (types.isMap(object) || types.isSet(object)) return [...object.values()].slice(0, LOOK_AT)
+  return Object.getOwnPropertyNames(object)
+    .slice(0, LOOK_AT)
+    .map((name) => Object.getOwnPropertyDescriptor(object, name)?.value)
+}
+
+/** The module that exports a function: the one it is written in, or one that was required. */
+export async function functionExport(fn: AnyFunction, reference: Reference): Promise<CodeNode | undefined> {
+  const found = reference(fn)
+  if (found) return found
+  const url = moduleUrl(fn)
+  return url ? exportOf(url, fn) : undefined
+}
+
+/** The module that exports an object with functions, or of a class, that are written there. */
+async function objectExport(object: object): Promise<CodeNode | undefined> {
+  const functions = members(object).filter((member): member is AnyFunction => typeof member === 'function')
+  const prototype = Object.getPrototypeOf(object)
+  if (prototype !== null && prototype !== Object.prototype && typeof prototype.constructor === 'function')
+    functions.unshift(prototype.constructor)
+  const tried = new Set<string>()
+  for (const fn of functions.slice(0, 20)) {
+    const url = moduleUrl(fn)
+    if (!url || tried.has(url)) continue
+    tried.add(url)
+    const found = await exportOf(url, object)
+    if (found) return found
+  }
+  return undefined
+}

@@ -1,0 +1,38 @@
+import { kernel } from '../../core/notebook.js'
+import type { Scope, Script, Surroundings } from './scope.js'
+
+/** A variable that was found around a function. */
+export interface Found {
+  value: unknown
+  scope: Scope
+  /** What the variable is the same by, for all functions that use it; undefined where that cannot be told. */
+  key: string | undefined
+}
+
+/** The innermost variable of that name around a function. */
+export function lookUp({ scopes, script }: Surroundings, name: string): Found | null {
+  const at = scopes.findIndex(({ variables }) => Object.hasOwn(variables, name))
+  if (at < 0) return null
+  const scope = scopes[at]!
+  return { value: scope.variables[name], scope, key: keyOf(scopes, at, script, name) }
+}
+
+/** The same for all functions of a script that use a variable of its outermost scope, which is there once. */
+function keyOf(scopes: readonly Scope[], at: number, script: Script, name: string): string | undefined {
+  const { type } = scopes[at]!
+  if (type === 'Script') return `script:${name}`
+  if (type === 'Module') return `${script.id}:${name}`
+  // The function around a CommonJS module or a notebook's cell runs once.
+  const outermost = scopes.slice(at + 1).every((scope) => scope.type === 'Script')
+  const once = script.url.startsWith('file:') || kernel() !== null
+  return type === 'Closure' && outermost && once ? `${script.id}:${name}` : undefined
+}
+
+/** Whether two views of scopes may be of one and the same. */
+export function alike({ variables: a }: Scope, { variables: b }: Scope): boolean {
+  const names = Object.keys(a)
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+  )
+}

@@ -73,4 +73,15 @@ describe('a program of its own', () => {
       console.log(ends.map(({ reason }) => reason?.code).join())`)
     assert.deepEqual([code, stdout], [0, 'RAY_WORKER_CRASHED,RAY_ACTOR_DIED\n'])
   })
+
+  test('a worker that ends before it begins is not started again without end', async () => {
+    const { code, stdout } = await run(`
+      process.execArgv.push('--import', 'data:text/javascript,process.exit(3)', '-e', '')
+      ray.init({ numCpus: 1 })
+      const add = ray.remote((x) => x + 1)
+      const Actor = ray.remote(class { add(x) { return x + 1 } }).options({ maxRestarts: -1 })
+      const ends = await Promise.allSettled([ray.get(add.remote(1)), ray.get(Actor.remote().add.remote(1))])
+      console.log(ends.map(({ reason }) => reason?.code + ' ' + reason?.exitCode).join())`)
+    assert.deepEqual([code, stdout], [0, 'RAY_WORKER_CRASHED 3,RAY_ACTOR_DIED 3\n'])
+  })
 })

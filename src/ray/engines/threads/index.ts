@@ -330,11 +330,14 @@ export class ThreadsEngine implements Engine {
       death.heapLimit !== null
         ? new OutOfMemoryError(label, worker.name, { ...death, heapLimit: death.heapLimit })
         : new WorkerCrashedError(label, worker.name, death)
+    // One that dies before it ran anything would be started again without end.
+    const stillborn = worker.finished === 0 && lost.every(([call]) => worker.progress(call) === SLOT.QUEUED)
+    if (actor && stillborn) return this.#stillborn(actor, lost, crash(actor.label))
     if (actor) return this.#actorDied(actor, lost, worker, crash(actor.label))
     for (const [call, task] of lost) {
       this.#clearTimer(task)
       if (task.state === 'done') continue
-      const progress = worker.progress(call)
+      const progress = stillborn ? SLOT.STARTED : worker.progress(call)
       // Only what ran is to blame; the others were merely there.
       if (progress !== SLOT.STARTED && (progress === SLOT.QUEUED || task.settings.maxRetries !== 0)) task.attempt--
       if (progress === SLOT.QUEUED || task.retry()) {
@@ -344,6 +347,13 @@ export class ThreadsEngine implements Engine {
       } else task.fail(crash(task.label))
     }
     this.#scheduleSoon()
+  }
+
+  #stillborn(actor: Actor, lost: [number, Task][], crash: Error): void {
+    const reason = `its worker ended before it could begin: ${crash.message}`
+    const died = new ActorDiedError(actor.label, reason, { cause: crash, ...fieldsOf(crash) })
+    for (const [, task] of lost) task.fail(died)
+    actor.die(died)
   }
 
   #actorDied(actor: Actor, lost: [number, Task][], worker: ThreadWorker, crash: Error): void {

@@ -9,8 +9,23 @@ export interface Classification {
 /** From logits to the best `topK` classes, best first; of equal ones the first in the model's order. */
 export function postprocess(plan: Plan, logits: Float32Array, topK: number | null): Classification[] {
   const scores = plan.activation === 'softmax' ? softmax(logits) : logits.map((x) => 1 / (1 + Math.exp(-x)))
-  const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b)
-  return order.slice(0, topK ?? undefined).map((i) => ({ label: plan.labels[i]!, score: scores[i]! }))
+  return best(scores, topK ?? scores.length).map((i) => ({ label: plan.labels[i]!, score: scores[i]! }))
+}
+
+/** Places of the `count` largest scores, largest first. A few of a thousand classes are wanted: sorting all takes longer. */
+function best(scores: Float32Array, count: number): number[] {
+  if (count > 32) {
+    const all = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b)
+    return all.slice(0, count)
+  }
+  const found: number[] = []
+  for (let i = 0; i < scores.length; i++) {
+    if (found.length === count && !(scores[i]! > scores[found[count - 1]!]!)) continue
+    let at = Math.min(found.length, count - 1)
+    for (; at > 0 && scores[i]! > scores[found[at - 1]!]!; at--) found[at] = found[at - 1]!
+    found[at] = i
+  }
+  return found
 }
 
 /** In 32-bit floats, as both libraries of transformers do it. */

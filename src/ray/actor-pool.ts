@@ -116,7 +116,7 @@ class Pool<A extends object> implements ActorPool<A> {
     this.#forget()
     const limit = AHEAD * Math.max(1, this.#idle.length + this.#busy.size)
     for await (const value of values) {
-      this.submit(fn, value)
+      this.#submit(fn, value)
       // A result is only waited for when enough is under way.
       while (this.#unfetched.length >= limit) yield await next()
     }
@@ -131,6 +131,14 @@ class Pool<A extends object> implements ActorPool<A> {
   }
 
   submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void {
+    const submission = this.#submit(fn, value)
+    if (!submission.failure) return
+    // Nobody else has seen it: the error is the submitter's.
+    this.#take(submission)
+    throw submission.failure.error
+  }
+
+  #submit<V>(fn: PoolFunction<A, V, unknown>, value: V): Submission<A> {
     if (typeof fn !== 'function') expected('fn', 'a function of an actor and a value', fn)
     const submission: Submission<A> = {
       order: this.#order++,
@@ -142,11 +150,7 @@ class Pool<A extends object> implements ActorPool<A> {
     this.#unfetched.push(submission)
     this.#queue.push(submission)
     this.#start()
-    // Nobody else has seen it: the error is the submitter's.
-    if (submission.failure) {
-      this.#take(submission)
-      throw submission.failure.error
-    }
+    return submission
   }
 
   /** Hands what waits to free actors. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -62,6 +62,18 @@ describe('functions of a notebook’s cells', () => {
         ;(await ray.get(g.remote())).join()`),
       'true,function,true,function,function,3',
     )
+  })
+
+  test('use modules beside the notebook, which the kernel keeps in memory', async () => {
+    writeFileSync(
+      join(folder, 'beside.ts'),
+      `import { sep } from 'node:path'
+      let calls = 0
+      export function beside(x: number): string { return x * ++calls + sep }
+      export class Thing { name: string = beside(2) }`,
+    )
+    await cell(`import { beside, Thing } from './beside'`)
+    assert.equal(await cell(`await ray.get(ray.remote(() => beside(5) + new Thing().name).remote())`), `5${sep}4${sep}`)
   })
 
   test('can be actors, and call themselves', async () => {

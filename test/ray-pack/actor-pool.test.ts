@@ -139,6 +139,15 @@ describe('a pool of actors', () => {
     await assert.rejects(actors.getNext(), { code: 'RAY_NOT_SERIALIZABLE' })
   })
 
+  test('in a map it comes at its place', async () => {
+    const results: unknown[] = []
+    const mapped = pool().map((a, n: number) => a.double.remote(n === 2 ? ((() => n) as never) : n), [0, 1, 2])
+    await assert.rejects(async () => {
+      for await (const value of mapped) results.push(value)
+    }, /args\[0\] is a function/)
+    assert.deepEqual(results, [0, 2])
+  })
+
   test('actors come and go', async () => {
     const actors = pool(1)
     assert.ok(actors.hasFree())

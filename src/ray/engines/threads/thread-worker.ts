@@ -260,7 +260,8 @@ export class ThreadWorker {
   #leave(call: number): void {
     this.inflight.delete(call)
     this.#free.push(slotOf(call))
-    if (this.inflight.size === 0) this.#hold(false)
+    // One that is being ended holds the process until then.
+    if (this.inflight.size === 0 && !this.closing) this.#hold(false)
   }
 
   /** A busy worker holds the process: its answers are awaited, or its end. */

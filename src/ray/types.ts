@@ -161,7 +161,7 @@ export interface Resources {
 
 /** Figures of the session so far. */
 export interface Stats {
-  /** Bytes of arguments and results: copied through messages, and put into shared memory. */
+  /** Bytes of objects, arguments and results: copied through messages, and handed over in shared memory. */
   bytes: { copied: number; shared: number }
   tasks: { submitted: number; finished: number; failed: number; retried: number }
   /** Finished calls of each worker, by its name: `worker#1`, `InferenceEngine#2`. */

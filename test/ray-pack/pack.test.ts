@@ -204,7 +204,7 @@ describe('bytes', () => {
     assert.equal((data as unknown[])[0], memory)
     const view = (data as Int16Array[])[1]!
     assert.deepEqual([view.buffer === memory, view.byteOffset, view.length, view.constructor], [true, 2, 5, Int16Array])
-    assert.deepEqual([copied, bytes], [0, 0])
+    assert.deepEqual([copied, bytes], [0, 8192])
   })
 
   test('views over a whole buffer go on sharing it', async () => {

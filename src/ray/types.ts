@@ -13,6 +13,12 @@ export interface InitOptions {
    */
   address?: string
   /**
+   * What runs the work on this machine: threads share memory with this process and cost least; processes may crash without
+   * taking it along, and copy bytes.
+   * @default 'threads'
+   */
+  workers?: 'threads' | 'processes'
+  /**
    * Bytes that objects may take in this process before `put` rejects.
    * @default 30 % of the machine's memory, as Ray's
    */

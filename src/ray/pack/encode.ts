@@ -264,7 +264,7 @@ export class Encoder {
 
   #other(object: object, prototype: object): unknown {
     if (types.isArrayBufferView(object)) return this.#view(object)
-    if (types.isAnyArrayBuffer(object)) return this.#memory.buffer(object)
+    if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
     if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
     if (object instanceof URL) return this.#remember(object, this.#special(['url', object.href]))
     if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
@@ -318,6 +318,13 @@ export class Encoder {
   #view(view: ArrayBufferView): unknown {
     const copy = this.#memory.view(view)
     return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', copy as Uint8Array]) : copy)
+  }
+
+  /** A view stands for shared memory: what crosses to another process can be seen there only through one. */
+  #buffer(buffer: ArrayBufferLike): unknown {
+    const copy = this.#memory.buffer(buffer)
+    if (!types.isSharedArrayBuffer(copy)) return copy
+    return this.#remember(buffer, this.#special(['memory', new Uint8Array(copy)]))
   }
 
   #error(error: Error): Seen {

@@ -152,10 +152,10 @@ export class LocalEngine implements Engine {
     let best: LocalWorker | null = null
     for (const worker of this.#workers.busy)
       if (
-        !worker.closing &&
+        worker.room > 0 &&
         worker.blocked === 0 &&
         worker.cpus === numCpus &&
-        worker.inflight.size < Math.min(depth, worker.patience) &&
+        worker.inflight.size < depth &&
         worker.inflight.size < (best?.inflight.size ?? Infinity)
       )
         best = worker

@@ -36,6 +36,7 @@ export class LocalWorker implements WorkerPlace {
   finished = 0
   /** The label of what ran last: for its output. */
   lastLabel = ''
+  readonly #maxConcurrency: number
   readonly #connection: Connection
   /** Slots that no call has. */
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
@@ -52,6 +53,7 @@ export class LocalWorker implements WorkerPlace {
     private readonly events: LocalWorkerEvents,
   ) {
     this.name = options.name
+    this.#maxConcurrency = options.maxConcurrency
     this.#connection = connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
@@ -64,12 +66,13 @@ export class LocalWorker implements WorkerPlace {
 
   /** Free places for further calls. */
   get room(): number {
-    return this.closing ? 0 : this.#free.length
+    if (this.closing) return 0
+    return Math.min(this.#free.length, this.#line - this.inflight.size)
   }
 
-  /** How many calls may stand in line: those that cannot be taken back must not wait behind others. */
-  get patience(): number {
-    return this.#connection.announces ? 1 : Infinity
+  /** How many calls it may have: those that cannot be taken back must not wait behind others. */
+  get #line(): number {
+    return this.#connection.announces ? this.#maxConcurrency : SLOTS
   }
 
   /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes moved. */

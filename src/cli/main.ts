@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { workerCommand } from './cluster.js'
 import { jupyterCommand } from './jupyter.js'
 import { startCommand } from './start.js'
 
@@ -21,6 +22,7 @@ async function main(): Promise<number> {
     .configureOutput({ outputError: (text, write) => write(`rayito: ${text.replace(/^error: /, '')}`) })
     .addCommand(startCommand())
     .addCommand(jupyterCommand())
+    .addCommand(workerCommand())
   for (const command of program.commands) command.copyInheritedSettings(program)
   try {
     await program.parseAsync()

@@ -91,4 +91,6 @@ export interface WorkerStart {
   maxConcurrency: number
   actorId: string | null
   namespace: string
+  /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
+  allow: readonly string[] | null
 }

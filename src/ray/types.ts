@@ -8,7 +8,8 @@ export interface InitOptions {
    */
   numCpus?: number
   /**
-   * Where the work runs: nothing for worker threads of this process.
+   * Where the work runs: 'local' for workers of this machine, `nats://host:4222` for the machines of a cluster
+   * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials).
    * @default RAY_ADDRESS
    */
   address?: string

@@ -14,6 +14,8 @@ type AnyFunction = (...args: never[]) => unknown
 export interface EncodeOptions {
   /** What stands for a function or class that may travel: in the data of a `[serialize]`, or anywhere if `functions`. */
   code?: (fn: AnyFunction, path: string) => unknown
+  /** What a module is called on the other side. @default its URL */
+  module?: (url: string) => string
   /** Whether functions and classes may be anywhere in the value. @default false */
   functions?: boolean
   /** What stands for an object that is known on the other side (as code does), or undefined. */
@@ -343,6 +345,10 @@ export class Encoder {
     return seen
   }
 
+  #module(url: string): string {
+    return this.#options.module?.(url) ?? url
+  }
+
   /** A value that says itself what stands for it. */
   #travelling(value: object): unknown {
     if (this.#lenient) return this.#refuse(value, '')
@@ -366,7 +372,9 @@ export class Encoder {
     this.#put(travel ? travel.data : stands, box, 0)
     this.#inside--
     if (travel?.module.startsWith('rayito:')) this.#carried.push(value)
-    const special: Special = travel ? ['travel', travel.module, travel.name, box] : ['instance', undefined, box]
+    const special: Special = travel
+      ? ['travel', this.#module(travel.module), travel.name, box]
+      : ['instance', undefined, box]
     const made = travel ? this.#special(special) : this.#code(special, this.#options.code?.(type, this.#where()))
     seen.index = made.index
     return seen

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Travel } from '../../core/travel.js'
 import type { RequestArgument, RequestCode, Requests } from '../answers.js'
-import { type Code, carriedBy, reviveTravel } from '../code/index.js'
+import { type Code, carriedBy, portableCode, reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError } from '../errors.js'
 import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } from '../handle.js'
@@ -25,7 +25,7 @@ import { settled, waitFor } from '../waiting.js'
 
 /** A method needs no code: its actor has it. */
 function requestCode({ id, name }: RemoteDefinition, code: Code): RequestCode {
-  return [id, name, code, carriedBy(code).map(carriedId)]
+  return [id, name, portableCode(code), carriedBy(code).map(carriedId)]
 }
 
 const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, []]

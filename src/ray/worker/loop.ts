@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { RayitoError } from '../../core/errors.js'
 import { installGate } from '../../core/gate.js'
-import { type Code, revive } from '../code/index.js'
+import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { freeze, pack } from '../pack.js'
 import {
@@ -50,6 +50,10 @@ export interface Port {
 /** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
 export function serve(start: WorkerStart, port: Port): Promise<never> {
   if (start.gate) installGate(start.gate)
+  if (start.allow) {
+    allowModules(start.allow)
+    setTravelling(true)
+  }
   new Loop(start, port)
   return new Promise(() => {})
 }

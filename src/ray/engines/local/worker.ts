@@ -27,6 +27,8 @@ export class LocalWorker implements WorkerPlace {
   readonly codes = new Set<string>()
   /** Refs and handles that code in the worker holds, by id: alive as long as it does. */
   readonly held = new Map<string, { thing: object; count: number }>()
+  /** What it let go before its answer, which says that it holds it, came here. */
+  readonly #early = new Map<string, number>()
   /** CPUs its running task holds. */
   cpus = 0
   /** Tasks of it that wait in `ray.get` and lent their CPUs. */
@@ -100,6 +102,7 @@ export class LocalWorker implements WorkerPlace {
     task.attempt++
     task.state = 'running'
     task.place = { worker: this, call }
+    task.ranOn = this.name
     this.lastLabel = task.label
     if (this.inflight.size === 0) this.#connection.hold(true)
     this.inflight.set(call, task)
@@ -144,12 +147,19 @@ export class LocalWorker implements WorkerPlace {
     const held = this.held.get(id)
     if (held) held.count++
     else this.held.set(id, { thing, count: 1 })
+    const early = this.#early.get(id)
+    if (early === undefined) return
+    this.#early.delete(id)
+    this.letGo(id, early)
   }
 
   /** The worker lets a ref go that it had received `count` times. */
   letGo(id: string, count: number): void {
     const held = this.held.get(id)
-    if (!held) return
+    if (!held) {
+      this.#early.set(id, count + (this.#early.get(id) ?? 0))
+      return
+    }
     held.count -= count
     if (held.count <= 0) this.held.delete(id)
   }

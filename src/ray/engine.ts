@@ -56,7 +56,7 @@ export interface EngineHost {
 
 /** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */
 export interface WorkerPlace {
-  readonly held: ReadonlyMap<string, { readonly thing: object }>
+  readonly held: { get(id: string): { readonly thing: object } | undefined }
   post(message: ToWorker): void
   /** The refs inside a value are in the worker's hands now, once more. */
   hold(content: Content): void

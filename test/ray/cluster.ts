@@ -126,7 +126,7 @@ let made = 0
 export async function address(numCpus: number): Promise<string> {
   server ??= await Server.start()
   if (worker && worker.numCpus !== numCpus) {
-    await worker.process.end('SIGTERM')
+    await worker.process.end()
     worker = null
   }
   worker ??= {

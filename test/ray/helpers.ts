@@ -5,7 +5,8 @@ import { address, clusterMissing, endCluster } from './cluster.js'
 export { latch, letGo, started } from './latch.js'
 
 export type EngineName = 'threads' | 'processes' | 'nats'
-const ENGINES: readonly EngineName[] = ['threads', 'processes', 'nats']
+/** RAYITO_TEST_ENGINES=nats runs those only. */
+const ENGINES = (process.env.RAYITO_TEST_ENGINES?.split(',') ?? ['threads', 'processes', 'nats']) as EngineName[]
 
 /** What a test needs to know of where it runs. */
 export interface Where {
@@ -22,6 +23,7 @@ export function onEachEngine(
   engines = ENGINES,
 ): void {
   for (const engine of engines) {
+    if (!ENGINES.includes(engine)) continue
     const skip = engine === 'nats' && clusterMissing()
     describe(`${title} on ${engine}`, skip ? { skip } : {}, () => {
       const begin = (given: InitOptions) => beginSession(engine, given)

@@ -13,7 +13,7 @@ const RESEND = 2_000
 
 export interface ChannelEvents {
   publish(frame: Buffer): void
-  message(message: unknown): void
+  message(message: unknown, bytes: number): void
 }
 
 /**
@@ -103,7 +103,7 @@ export class Channel {
     if (frame.readUInt8(8) === 0) {
       const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
       this.#parts = []
-      this.events.message(decodeWire(bytes))
+      this.events.message(decodeWire(bytes), bytes.length)
     }
     this.#owe(frame.length)
   }

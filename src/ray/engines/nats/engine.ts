@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
-import { ActorUnavailableError, decodeError, RayError, WorkerCrashedError } from '../../errors.js'
+import { ActorUnavailableError, decodeError, InfeasibleError, RayError, WorkerCrashedError } from '../../errors.js'
 import type { Content, Entry } from '../../object-ref.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
@@ -51,6 +51,7 @@ export class NatsEngine implements Engine {
   /** Tasks that wait to be published, by thousandths of a CPU. */
   readonly #queues = new Map<number, Line<Task>>()
   readonly #sizes = new Map<number, Promise<void>>()
+  readonly #carrying = new Map<string, { thing: object; count: number }>()
   readonly #objects = new Map<string, WeakRef<Entry>>()
   readonly #bodies = new Map<string, Buffer>()
   readonly #finished: Record<string, number> = {}
@@ -152,9 +153,9 @@ export class NatsEngine implements Engine {
       const bus = this.#bus!
       const channel: Channel = new Channel(bus.maxFrame, {
         publish: (frame) => bus.publish(toPeer(lease.id, this.id), frame),
-        message: (message) => this.#message(this.nodesById.get(lease.id)!, message as FromNode),
+        message: (message, bytes) => this.#message(this.nodesById.get(lease.id)!, message as FromNode, bytes),
       })
-      this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel))
+      this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel, this.#carrying))
       this.#firstNode()
     }
     this.#actors.placeAll()
@@ -168,7 +169,7 @@ export class NatsEngine implements Engine {
     this.#actors.nodeLost(node)
     for (const [key, sent] of [...this.#sent]) {
       if (sent.node !== node || !sent.orphan || sent.task.settings.actor) continue
-      this.#sent.delete(key)
+      this.#untrack(key)
       this.#lostWith(sent.task, node)
     }
     this.#hold()
@@ -229,7 +230,7 @@ export class NatsEngine implements Engine {
         const single = depth === 1 || task.settings.maxRetries === 0
         if (tasks.length && (single || tasks.length >= depth)) break
         queue.shift()
-        if (task.state !== 'queued') continue
+        if (task.state !== 'queued' || this.#infeasible(task)) continue
         const encoded = this.#encode(task)
         if (!encoded) continue
         tasks.push(task)
@@ -237,6 +238,36 @@ export class NatsEngine implements Engine {
         if (single) break
       }
       if (batch.length) void this.#publish(size, tasks, batch)
+    }
+  }
+
+  /** No node is large enough. (Without any node it waits for the first.) */
+  #infeasible(task: Task): boolean {
+    const { numCpus } = task.settings
+    if (this.nodesById.size === 0) return false
+    const largest = Math.max(...[...this.nodesById.values()].map(({ lease }) => lease.cpus))
+    if (numCpus <= largest) return false
+    task.fail(new InfeasibleError(task.label, { CPU: numCpus }, { CPU: largest }))
+    return true
+  }
+
+  #track(id: string, sent: Sent): void {
+    this.#sent.set(id, sent)
+    for (const [key, thing] of carriedOf(sent.task)) {
+      const known = this.#carrying.get(key)
+      if (known) known.count++
+      else this.#carrying.set(key, { thing, count: 1 })
+    }
+  }
+
+  #untrack(id: string): void {
+    const sent = this.#sent.get(id)
+    if (!sent) return
+    this.#sent.delete(id)
+    this.#bodies.delete(id)
+    for (const key of carriedOf(sent.task).keys()) {
+      const known = this.#carrying.get(key)
+      if (known && --known.count <= 0) this.#carrying.delete(key)
     }
   }
 
@@ -260,7 +291,11 @@ export class NatsEngine implements Engine {
     const sent = tasks.map((task): Sent => ({ task, seq: 0, node: null, orphan: false }))
     try {
       let bytes = encodeWire({ driver: this.id, tasks: batch } satisfies Queued)
-      this.host.copied(bytes.length, 0)
+      const shared = tasks.reduce(
+        (sum, { args }) => sum + args.reduce((s, { content }) => s + (content?.shared ?? 0), 0),
+        0,
+      )
+      this.host.copied(Math.max(0, bytes.length - shared), shared)
       const bus = this.#bus!
       if (bytes.length > bus.maxPayload) {
         this.#bodies.set(batch[0]!.id, bytes)
@@ -269,7 +304,7 @@ export class NatsEngine implements Engine {
       sent.forEach((one, i) => {
         one.task.state = 'running'
         one.task.place = one
-        this.#sent.set(batch[i]!.id, one)
+        this.#track(batch[i]!.id, one)
       })
       this.#lonelySoon()
       await this.#consumer(size)
@@ -281,7 +316,7 @@ export class NatsEngine implements Engine {
       }
     } catch (error) {
       for (const task of tasks) {
-        this.#sent.delete(taskId(task))
+        this.#untrack(taskId(task))
         task.fail(error)
       }
     } finally {
@@ -317,9 +352,10 @@ export class NatsEngine implements Engine {
 
   // -- what nodes say
 
-  #message(node: NodePeer, message: FromNode): void {
+  #message(node: NodePeer, message: FromNode, bytes: number): void {
     switch (message[0]) {
       case 'results':
+        this.host.copied(bytes, 0)
         for (const result of message[1]) this.#result(node, result)
         return this.#hold()
       case 'running':
@@ -337,7 +373,7 @@ export class NatsEngine implements Engine {
         return this.#hold()
       case 'want': {
         const content = this.#objects.get(message[1])?.deref()?.content
-        if (content) this.host.copied(content.copied + content.shared, 0)
+        if (content) this.host.copied(content.copied, content.shared)
         return node.send(['object', message[1], content ? netContent(content) : null])
       }
       case 'wantBody':
@@ -361,13 +397,12 @@ export class NatsEngine implements Engine {
       if (ok) for (const [, , ids] of values as readonly NetContent[]) this.host.carried(node.worker(0), ids)
       return
     }
-    this.#sent.delete(id)
-    this.#bodies.delete(id)
     const { task } = sent
     if (borrowed.length) {
       const carried = carriedOf(task)
       for (const one of borrowed) if (carried.has(one)) node.hold(one, carried.get(one)!)
     }
+    this.#untrack(id)
     if (task.state === 'done') return
     if (worker) this.#finished[worker] = (this.#finished[worker] ?? 0) + 1
     if (ok) {
@@ -390,7 +425,7 @@ export class NatsEngine implements Engine {
       sent.orphan = true
       return
     }
-    this.#sent.delete(id)
+    this.#untrack(id)
     sent.task.fail(new WorkerCrashedError(sent.task.label, 'a node that was lost', {}))
     this.#hold()
   }
@@ -422,11 +457,11 @@ export class NatsEngine implements Engine {
 
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
-    this.#sent.set(taskId(task), { task, seq: 0, node, orphan: true })
+    this.#track(taskId(task), { task, seq: 0, node, orphan: true })
   }
 
   forgetCall(task: Task): void {
-    this.#sent.delete(taskId(task))
+    this.#untrack(taskId(task))
   }
 
   get failure(): Error | null {
@@ -450,8 +485,7 @@ export class NatsEngine implements Engine {
         if (sent?.seq) void this.#bus?.dequeue(sent.seq)
         for (const node of this.nodesById.values()) node.send(message)
       }
-      this.#sent.delete(taskId(task))
-      this.#bodies.delete(taskId(task))
+      this.#untrack(taskId(task))
       if (actor) this.#actors.settled(actor, task)
     }
     this.#hold()

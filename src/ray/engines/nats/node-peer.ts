@@ -20,6 +20,8 @@ export class NodePeer {
     readonly id: string,
     public lease: NodeLease,
     readonly channel: Channel,
+    /** Refs and handles in the arguments of calls that are under way. */
+    readonly carrying: ReadonlyMap<string, { readonly thing: object }>,
   ) {}
 
   send(message: ToNode): void {
@@ -59,8 +61,8 @@ export class RemoteWorker implements WorkerPlace {
     readonly number: number,
   ) {}
 
-  get held(): ReadonlyMap<string, { readonly thing: object }> {
-    return this.node.held
+  get held(): WorkerPlace['held'] {
+    return { get: (id) => this.node.held.get(id) ?? this.node.carrying.get(id) }
   }
 
   post(message: ToWorker): void {

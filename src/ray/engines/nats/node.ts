@@ -12,7 +12,7 @@ import { type NodeActor, Session } from './session.js'
 import { ACK_WAIT, HELLO } from './subjects.js'
 
 /** Milliseconds that one request for tasks stands. */
-const EXPIRES = 5_000
+const EXPIRES = 2_500
 /** Tasks that need no CPU, at once. */
 const CPULESS = 16
 
@@ -244,7 +244,9 @@ export class Node {
     const delivery = new Delivery(message, size, ids, (ended) => {
       this.#deliveries.delete(ended)
       this.#waiting.delete(ended)
+      session.ended(ended)
     })
+    if (!session.accept(delivery)) return delivery.drop()
     this.#deliveries.add(delivery)
     this.#waiting.add(delivery)
     for (const task of tasks) session.run(task, delivery)

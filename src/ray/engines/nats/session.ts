@@ -65,6 +65,7 @@ export class Session {
   /** Refs and handles of the driver's that workers here hold: how often that was agreed with it. */
   readonly #holds = new Map<string, number>()
   readonly #cancelled = new Set<string>()
+  readonly #deliveries = new Set<Delivery>()
   #results: NetResult[] = []
   #resultsOf: { call: Call; id: string }[] = []
   #gone = false
@@ -181,6 +182,17 @@ export class Session {
       this.#bodies.set(id, resolve)
       this.tell(['wantBody', id])
     })
+  }
+
+  /** A message of the queue came for this driver; false if it has left. */
+  accept(delivery: Delivery): boolean {
+    if (this.#gone) return false
+    this.#deliveries.add(delivery)
+    return true
+  }
+
+  ended(delivery: Delivery): void {
+    this.#deliveries.delete(delivery)
   }
 
   /** Runs a task from the queue. */
@@ -438,7 +450,7 @@ export class Session {
     this.#gone = true
     this.channel.close()
     const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
-    for (const { delivery } of [...this.#calls.values()]) delivery?.drop()
+    for (const delivery of [...this.#deliveries]) delivery.drop()
     for (const actor of [...this.#actors]) if (all || !actor.settings.detached) actor.die(over)
     this.#calls.clear()
     this.#objects.clear()

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import { Node } from '../ray/engines/nats/node.js'
+import { type ClusterStatus, Observer } from '../ray/engines/nats/observe.js'
 import { stopSignal } from './stop-signal.js'
 
 interface WorkerOptions {
@@ -25,12 +26,15 @@ export function workerCommand(): Command {
 }
 
 async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<void> {
-  const stop = stopSignal()
+  const told = stopSignal()
+  const asked = new AbortController()
+  const stop = AbortSignal.any([told, asked.signal])
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const node = await Node.join({
     address: addressOf(address),
     allow: allow.map((folder) => resolve(folder)),
     say,
+    stop: () => asked.abort(),
     ...(numCpus === undefined ? {} : { numCpus }),
     ...(name === undefined ? {} : { name }),
   })
@@ -42,6 +46,82 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
   if (end) throw new RayitoError('RAY_CLUSTER_LOST', `The NATS server is gone: ${end.message}`, { cause: end })
   say(`node ${node.name} ends what runs and leaves`)
   await node.drain()
+}
+
+/** `rayito status`: what a cluster is and does. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show the nodes of a cluster and what they do')
+    .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
+    .option('--watch', 'go on showing it, every second, until Ctrl-C')
+    .option('--json', 'as JSON')
+    .allowExcessArguments(false)
+    .action(status)
+}
+
+async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
+  const observer = await Observer.open(addressOf(address))
+  const stop = stopSignal()
+  const { stdout } = process
+  try {
+    do {
+      const now = await observer.status()
+      const text = json ? JSON.stringify(now) : statusText(now)
+      // In a terminal it stays in place.
+      stdout.write(`${watch && stdout.isTTY && !json ? '\x1b[H\x1b[2J' : ''}${text}\n`)
+      if (watch) await new Promise((resolve) => setTimeout(resolve, 1_000))
+    } while (watch && !stop.aborted)
+  } finally {
+    await observer.close()
+  }
+}
+
+function statusText({ nodes, drivers, queued, running }: ClusterStatus): string {
+  const rows = nodes.map((node) => [
+    node.name,
+    `${round(node.cpus - node.available)} of ${node.cpus}`,
+    `${node.tasks}`,
+    `${node.actors}`,
+    `${node.objects}`,
+    `${node.memoryMB} MB`,
+    node.draining ? 'leaves' : '',
+  ])
+  const table = [['node', 'CPUs busy', 'running', 'actors', 'objects', 'memory', ''], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
+  const waiting = Math.max(0, queued - running)
+  return [
+    ...(nodes.length ? lines : ['no node has joined: rayito worker --address …']),
+    `${nodes.length} nodes, ${cpus} CPUs; ${drivers} drivers; ${running} tasks and calls run, ${waiting} wait`,
+  ].join('\n')
+}
+
+const round = (value: number) => Math.round(value * 100) / 100
+
+/** `rayito stop`: all nodes end what runs and leave. */
+export function stopCommand(): Command {
+  return new Command('stop')
+    .description('ask the nodes of a cluster to end what runs and leave; the head goes on until it is stopped itself')
+    .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
+    .allowExcessArguments(false)
+    .action(async ({ address }: { address?: string }) => {
+      const observer = await Observer.open(addressOf(address))
+      const { nodes } = await observer.status()
+      await observer.stopNodes()
+      await observer.close()
+      process.stdout.write(`${nodes.length} nodes were asked to leave\n`)
+    })
+}
+
+/** What `rayito start` takes to start a head instead of the notebooks. */
+export function withHead(start: Command): Command {
+  return start
+    .option('--head', 'start a cluster instead: its NATS server, here')
+    .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
+    .option('--port <port>', 'with --head: the port', '4222')
+    .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
+    .option('--install', 'with --head: install the pinned nats-server if there is none')
 }
 
 export function addressOf(given: string | undefined): string {

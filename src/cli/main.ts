@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { workerCommand } from './cluster.js'
+import { statusCommand, stopCommand, withHead, workerCommand } from './cluster.js'
 import { jupyterCommand } from './jupyter.js'
 import { startCommand } from './start.js'
 
@@ -20,9 +20,11 @@ async function main(): Promise<number> {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`rayito: ${text.replace(/^error: /, '')}`) })
-    .addCommand(startCommand())
+    .addCommand(withHead(startCommand()))
     .addCommand(jupyterCommand())
     .addCommand(workerCommand())
+    .addCommand(statusCommand())
+    .addCommand(stopCommand())
   for (const command of program.commands) command.copyInheritedSettings(program)
   try {
     await program.parseAsync()

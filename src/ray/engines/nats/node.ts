@@ -9,7 +9,7 @@ import { Delivery } from './delivery.js'
 import { type DriverLease, Leases, OwnLease } from './leases.js'
 import type { NetTask, Queued } from './messages.js'
 import { type NodeActor, Session } from './session.js'
-import { ACK_WAIT, HELLO } from './subjects.js'
+import { ACK_WAIT, HELLO, STOP } from './subjects.js'
 
 /** Milliseconds that one request for tasks stands. */
 const EXPIRES = 2_500
@@ -26,6 +26,8 @@ export interface NodeOptions {
   allow?: readonly string[]
   /** What happens here, in words. */
   say?(line: string): void
+  /** It is asked to leave. */
+  stop?(): void
 }
 
 /** Tasks of one size, pulled as CPUs are free. */
@@ -114,6 +116,7 @@ export class Node {
       draining: this.#draining,
     }))
     bus.subscribe(HELLO, () => void this.#lease.give())
+    bus.subscribe(STOP, () => this.options.stop?.())
     await this.#leases.follow(bus)
     await this.#lease.give()
     const sizes = await bus.state.watch({ key: 'size.*' })

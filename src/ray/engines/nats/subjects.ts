@@ -13,6 +13,8 @@ export const consumerOf = (milliCpus: number) => ({
 
 /** Whoever hears it gives a sign of life at once. */
 export const HELLO = 'rayito.hello'
+/** Whoever hears it ends what runs and leaves. */
+export const STOP = 'rayito.stop'
 
 /** Buckets: who lives; what outlives drivers. */
 export const LEASES = 'rayito-leases'

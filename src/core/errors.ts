@@ -26,11 +26,13 @@ export const ERRORS = {
   HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
   HUB_UNREACHABLE: {
     meaning: 'The Hub did not answer, and the files are not in the cache.',
-    remedy: 'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept.',
+    remedy:
+      'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept; or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_OFFLINE: {
     meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
-    remedy: 'Unset HF_HUB_OFFLINE once to download them.',
+    remedy:
+      'Unset HF_HUB_OFFLINE once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_DISK_FULL: {
     meaning: 'The disk that holds the cache is full.',

@@ -1,6 +1,8 @@
 /** Exercise 1's laboratory: the parts its notebook is made of. */
 export { getBestClassAndScore } from './best-class.js'
+export { breakEven, breakEvenChart, breakEvenText } from './break-even.js'
 export { barChart, type ChartOptions } from './chart.js'
+export { chooseSource } from './choose-source.js'
 export { type Agreement, agreementOf, sameAnswers } from './compare.js'
 export { type Conclusion, type ConclusionOptions, conclude } from './conclusion.js'
 export { type Exercise1, exercise1, machine, saveExercise1 } from './exercise-file.js'

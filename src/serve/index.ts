@@ -62,10 +62,10 @@ async function remove(name: string): Promise<void> {
 }
 
 /** A handle to an application's ingress. */
-function getAppHandle(name: string = RUN_DEFAULTS.name): DeploymentHandle {
+function getAppHandle<T extends object = object>(name: string = RUN_DEFAULTS.name): DeploymentHandle<T> {
   const handle = service?.handle(name)
   if (!handle) throw new RayitoError('SERVE_STOPPED', `No application '${name}' is running`)
-  return handle
+  return handle as unknown as DeploymentHandle<T>
 }
 
 /** Answers a request as the server would, without a socket: only path and query of its address count. */

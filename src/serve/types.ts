@@ -65,9 +65,8 @@ export interface Application<T extends object = object> {
 }
 
 /** What `bind` takes for a constructor's arguments: an application where the constructor takes a handle to it. */
-export type BindArgs<A extends readonly unknown[]> = {
-  [K in keyof A]: A[K] extends DeploymentHandle<infer T> ? Application<T> : A[K]
-}
+export type BindArgs<A extends readonly unknown[]> = { [K in keyof A]: BindArg<A[K]> }
+type BindArg<X> = X extends DeploymentHandle<infer T> ? Application<T> : X
 
 /** A class to be served: `.bind(…)` gives it its arguments. */
 export interface Deployment<A extends readonly unknown[], T extends object> {

@@ -28,7 +28,9 @@ export class Greeter {
     return `${this.#greeting} ${name}`
   }
   async shout(name: string, times?: number): Promise<string> {
-    return this.call(name).toUpperCase().repeat(times ?? 1)
+    return this.call(name)
+      .toUpperCase()
+      .repeat(times ?? 1)
   }
   thread(): number {
     return threadId

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { RayitoError } from '#src/core/errors.js'
+import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { type ServeEvent, serve } from '#src/serve/index.js'
 import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Silent, Site, Slow } from './classes.js'
@@ -193,11 +193,17 @@ describe('deployments', () => {
       [Broken, 'no model here'],
       [NeverReady, 'the weights are gone'],
     ] as const) {
-      await assert.rejects(serve.run(serve.deployment(Class as typeof Broken).bind(), noSocket), (error: RayitoError) => {
-        assert.equal(error.code, 'SERVE_DEPLOY_FAILED')
-        assert.equal(error.message, `Deployment ${Class.name} of application 'default' could not be started: ${reason}`)
-        return true
-      })
+      await assert.rejects(
+        serve.run(serve.deployment(Class as typeof Broken).bind(), noSocket),
+        (error: RayitoError) => {
+          assert.equal(error.code, 'SERVE_DEPLOY_FAILED')
+          assert.equal(
+            error.message,
+            `Deployment ${Class.name} of application 'default' could not be started: ${reason}`,
+          )
+          return true
+        },
+      )
       assert.deepEqual(serve.status().applications, {})
     }
   })

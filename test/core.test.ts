@@ -13,12 +13,14 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 /** The house from bottom to top: each may import those before it. */
 const FLOORS = [
   'core',
+  'encyclopaedia',
   'hub',
   'datasets',
   'transformers',
   'embedded',
   'ray',
   'serve',
+  'ray-server',
   'ray-server.ts',
   'lab',
   'cli',

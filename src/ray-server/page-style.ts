@@ -76,6 +76,7 @@ a { color: var(--leaf); text-underline-offset: .18em; text-decoration-thickness:
 .time { margin: 1.3rem 0 0; font-size: .85rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .trouble { background: var(--wrong-ground); border-radius: .5rem; padding: 1rem 1.2rem 1.1rem; max-width: 38rem; }
 .trouble b { color: var(--wrong); display: block; font-size: 1.05rem; }
+.kicker + .trouble { margin-top: .5rem; }
 .trouble p { margin: .25rem 0 0; }
 .trouble small { color: var(--soft); overflow-wrap: anywhere; }
 .steps { margin: .4rem 0 0; padding: 0; list-style: none; max-width: 34rem; counter-reset: step; }

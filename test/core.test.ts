@@ -13,11 +13,11 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 /** The house from bottom to top: each may import those before it. */
 const FLOORS = [
   'core',
-  'encyclopaedia',
   'hub',
   'datasets',
   'transformers',
   'embedded',
+  'encyclopaedia',
   'ray',
   'serve',
   'ray-server',

@@ -6,7 +6,7 @@
 import { RayitoError } from './core/errors.js'
 import { Image } from './datasets/index.js'
 import type { Lookup, Wikipedia } from './encyclopaedia/index.js'
-import { page } from './ray-server/page.js'
+import { page, pagePolicy } from './ray-server/page.js'
 import { type Answer, type DetailedAnswer, WHAT_IS } from './ray-server/what-is.js'
 import { type Deployment, type DeploymentHandle, HttpError, type HttpRequest, serve } from './serve/index.js'
 import { type Classification, type Dtype, type ImageClassificationPipeline, pipeline } from './transformers/index.js'
@@ -125,7 +125,7 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
         }
       },
       {
-        'GET /': { html: page },
+        'GET /': { html: page, contentSecurityPolicy: pagePolicy },
         'POST /whatis': WHAT_IS,
         'POST /what-is': WHAT_IS,
       },

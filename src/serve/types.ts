@@ -109,6 +109,8 @@ export interface Route<T> {
 /** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */
 export interface Page {
   html: string | (() => string)
+  /** @default its own scripts and styles, this server, and nothing else */
+  contentSecurityPolicy?: () => string
 }
 
 export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T> | Page }

@@ -29,7 +29,11 @@ function talk(text: string | Uint8Array): { socket: Socket; said: Promise<string
 
 function lines(): { log: NonNullable<RunOptions['log']>; read(): Record<string, unknown>[] } {
   let text = ''
-  const log = { write: (line: string) => void (text += line) }
+  const log = {
+    write(line: string) {
+      text += line
+    },
+  }
   return {
     log,
     read: () =>

@@ -215,12 +215,12 @@ function last(query: unknown): Record<string, string> {
   return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1)! : value]))
 }
 
-function addPage(table: Table, url: string, { html }: Page): void {
+function addPage(table: Table, url: string, given: Page): void {
   let page: ReturnType<typeof servedPage> | null = null
   table.add('GET', url, {
     schema: { hide: true } as object,
     handler: (_request, reply) => {
-      page ??= servedPage(typeof html === 'string' ? html : html())
+      page ??= servedPage(given)
       return reply.headers(page.headers).send(page.html)
     },
   })

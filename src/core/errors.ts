@@ -135,6 +135,27 @@ export const ERRORS = {
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
 
+  // src/serve
+  SERVE_DEPLOY_FAILED: { meaning: 'An application could not be started.', remedy: '' },
+  SERVE_APP_NOT_FOUND: {
+    meaning: 'There is no such module, or it has no such application.',
+    remedy: 'Name it as module:variable; the variable holds what deployment.bind(…) gave.',
+  },
+  SERVE_ADDRESS: {
+    meaning: 'The address or port cannot be listened on.',
+    remedy: 'Choose another with --port or --host; 0 takes a free port.',
+  },
+  SERVE_BACK_PRESSURE: {
+    meaning: 'Too many requests wait for a deployment.',
+    remedy: 'Try again later, or raise maxQueuedRequests or numReplicas.',
+  },
+  SERVE_CANCELLED: { meaning: 'A request was cancelled: its caller left, or its time ran out.', remedy: '' },
+  SERVE_STOPPED: { meaning: 'The application is not running any more.', remedy: 'Call serve.run(app) again.' },
+  SERVE_UNREACHABLE: {
+    meaning: 'No server answers at the address.',
+    remedy: 'Start one with rayito serve run, or give its --address.',
+  },
+
   // src/lab and src/cli
   NOTEBOOK_INVALID: { meaning: 'A file is not a notebook that can be executed.', remedy: '' },
   NOTEBOOK_STOPPED: { meaning: 'The execution of a notebook was stopped from outside.', remedy: '' },

@@ -359,6 +359,12 @@ export class Driver implements Runtime {
     if (actor) this.engine.kill(actor, restart)
   }
 
+  whenActorDies(identity: ActorIdentity, then: (death: Error) => void): void {
+    const actor = this.actors.get(identity.id)
+    if (actor) actor.whenDead(then)
+    else then(new ActorDiedError(identity.label, 'its session was shut down'))
+  }
+
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
   #abandoned(id: string): void {
     const actor = this.actors.get(id)

@@ -65,7 +65,7 @@ export class Driver implements Runtime {
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.#collected.register(entry, { id: entry.id, shared: 0 }),
-      output: (label, stream, text) => this.#output.write(label, stream, text),
+      output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
       copied: (copied, shared) => {
         this.#bytes.copied += copied
         this.#bytes.shared += shared

@@ -115,10 +115,10 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
           if (query.details !== '1') return answer
           const ended = performance.now()
           const milliseconds = {
-            decode: decoded - began,
-            inference: classified - decoded,
-            wikipedia: ended - classified,
-            total: ended - began,
+            decode: tenths(decoded - began),
+            inference: tenths(classified - decoded),
+            wikipedia: tenths(ended - classified),
+            total: tenths(ended - began),
           }
           const { model } = await this.#classifier
           return { ...answer, classes, page: found?.page ?? null, model, milliseconds }
@@ -132,6 +132,8 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
     ),
     { numReplicas: 'auto', maxQueuedRequests: 128 },
   )
+
+const tenths = (milliseconds: number) => Math.round(milliseconds * 10) / 10
 
 /** The first synonym of the best class; null if there is none or it is not sure enough. */
 function searchTerm([best]: readonly Classification[]): string | null {

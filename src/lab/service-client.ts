@@ -77,7 +77,8 @@ export class ServiceClient {
         validateStatus: () => true,
       })
       .catch(({ code, message }) => ({ status: 0, data: { detail: code ?? message } }))
-    return { picture: name, status, response: data, milliseconds: performance.now() - began }
+    const milliseconds = Math.round((performance.now() - began) * 10) / 10
+    return { picture: name, status, response: data, milliseconds }
   }
 }
 

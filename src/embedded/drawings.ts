@@ -73,7 +73,8 @@ export class Drawings {
   }
 }
 
-function measured(data: Uint8Array): Drawing {
+/** A rendered drawing and what is known of it; `data`: DRAWN × DRAWN × 4 bytes. */
+export function measured(data: Uint8Array): Drawing {
   const box = { left: DRAWN, top: DRAWN, right: -1, bottom: -1 }
   const sum = [0, 0, 0]
   let opaque = 0

@@ -55,15 +55,15 @@ async function findOrBuild(root: string): Promise<string> {
 
 /** Changes when the pixels may: with the builder, the drawings and what renders them. */
 async function version(): Promise<string> {
-  const [{ installedVersion, PACKAGES }, { VERSION }] = await Promise.all([
+  const [{ installedVersion, PACKAGES }, { VERSION }, { SUBJECTS }, { default: sharp }] = await Promise.all([
     import('./drawings.js'),
     import('./rows.js'),
+    import('./subjects.js'),
+    import('sharp'),
   ])
-  const { default: sharp } = await import('sharp')
   const drawings = await Promise.all(PACKAGES.map((name) => installedVersion(`@iconify-json/${name}`)))
-  const versions = [...drawings, sharp.versions.sharp, sharp.versions.rsvg]
-  const hash = createHash('sha256').update(versions.join()).digest('hex').slice(0, 8)
-  return `v${VERSION}-${hash}`
+  const all = [...drawings, sharp.versions.sharp, sharp.versions.rsvg, SUBJECTS]
+  return `v${VERSION}-${createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 8)}`
 }
 
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT']

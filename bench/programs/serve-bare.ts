@@ -1,0 +1,18 @@
+/** The reference of the server: Fastify, @fastify/multipart and sharp, as a user would write it. */
+import multipart from '@fastify/multipart'
+import Fastify from 'fastify'
+import sharp from 'sharp'
+
+const app = Fastify()
+await app.register(multipart, { limits: { fileSize: 10 << 20 } })
+app.post('/decode', async (request, reply) => {
+  const file = await request.file()
+  if (!file) return reply.code(422).send({ detail: 'no file' })
+  const { info } = await sharp(await file.toBuffer())
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  return { width: info.width, height: info.height }
+})
+const url = await app.listen({ port: 0, host: '127.0.0.1' })
+process.stdout.write(`${url}\n`)

@@ -12,7 +12,5 @@ const Decoder = serve.ingress(
   { 'POST /decode': { call: 'decode', file: 'file' } },
 )
 
-/** Decodes only; as many may run as the reference lets run. */
-export const decoder = serve
-  .deployment(Decoder, { numReplicas: Number(process.env.REPLICAS ?? 2), maxOngoingRequests: 100 })
-  .bind()
+/** As many requests may run as the reference lets run. */
+export const decoder = serve.deployment(Decoder, { numReplicas: 2, maxOngoingRequests: 100 }).bind()

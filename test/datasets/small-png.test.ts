@@ -27,13 +27,7 @@ const picture = fc
 
 type Given = typeof picture extends fc.Arbitrary<infer T> ? T : never
 
-async function encode({
-  data,
-  width,
-  height,
-  channels,
-  filtered,
-}: Given): Promise<Buffer> {
+async function encode({ data, width, height, channels, filtered }: Given): Promise<Buffer> {
   const image = sharp(data, { raw: { width, height, channels } })
   if (channels === 1) image.toColourspace('b-w')
   return image.png({ adaptiveFiltering: filtered, compressionLevel: 6 }).toBuffer()

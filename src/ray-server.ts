@@ -35,8 +35,11 @@ export async function fetchWikipediaPage(searchTerm: string, chars = 500): Promi
 
 /** What the deployment WikipediaSearch does. */
 export interface WikipediaSearcher {
-  /** @param label the class's whole label, which tells the senses of a word apart */
-  call(term: string, label?: string): Promise<Lookup>
+  /**
+   * @param label the class's whole label, which tells the senses of a word apart
+   * @param classes labels of the other classes: a crane among herons is a bird
+   */
+  call(term: string, label?: string, classes?: readonly string[]): Promise<Lookup>
 }
 
 const took = serve.histogram('rayito_wikipedia_seconds', 'Time a look-up in Wikipedia took')
@@ -48,9 +51,9 @@ const inferring = serve.histogram('rayito_inference_seconds', 'Time the classifi
 
 export const WikipediaSearch: Deployment<[], WikipediaSearcher> = serve.deployment(
   class WikipediaSearch implements WikipediaSearcher {
-    async call(term: string, label = term): Promise<Lookup> {
+    async call(term: string, label = term, classes: readonly string[] = []): Promise<Lookup> {
       const began = performance.now()
-      const found = await (await encyclopaedia()).lookup(term, 500, { label })
+      const found = await (await encyclopaedia()).lookup(term, 500, { label, classes })
       took.observe((performance.now() - began) / 1000)
       ;(found.cached ? hits : misses).inc()
       if (!found.reachable) unreachable.inc()
@@ -102,17 +105,19 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
           inferring.observe((classified - decoded) / 1000)
 
           const searchItem = searchTerm(classes)
-          const found = searchItem === null ? null : await this.#wiki.remote(searchItem, classes[0]!.label)
+          const [best, ...others] = classes.map(({ label }) => label)
+          const found = searchItem === null ? null : await this.#wiki.remote(searchItem, best, others)
           const answer = found === null ? { prediction: 'unknown' } : answerOf(searchItem!, found)
           if (query.details !== '1') return answer
           const ended = performance.now()
           const milliseconds = {
-            decode: decoded - began,
-            inference: classified - decoded,
-            wikipedia: ended - classified,
-            total: ended - began,
+            decode: tenths(decoded - began),
+            inference: tenths(classified - decoded),
+            wikipedia: tenths(ended - classified),
+            total: tenths(ended - began),
           }
-          return { ...answer, classes, page: found?.page ?? null, milliseconds }
+          const { model } = await this.#classifier
+          return { ...answer, classes, page: found?.page ?? null, model, milliseconds }
         }
       },
       {
@@ -123,6 +128,8 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
     ),
     { numReplicas: 'auto', maxQueuedRequests: 128 },
   )
+
+const tenths = (milliseconds: number) => Math.round(milliseconds * 10) / 10
 
 /** The first synonym of the best class; null if there is none or it is not sure enough. */
 function searchTerm([best]: readonly Classification[]): string | null {

@@ -13,6 +13,8 @@ export interface DetailedAnswer extends Answer {
   /** The five best, best first. */
   classes: { label: string; score: number }[]
   page: { title: string; url: string } | null
+  /** The model's repository or folder. */
+  model: string
   milliseconds: { decode: number; inference: number; wikipedia: number; total: number }
 }
 
@@ -39,6 +41,7 @@ export const WHAT_IS = {
       definition: { type: 'object', properties: { text, source: text } },
       classes: { type: 'array', items: { type: 'object', properties: { label: text, score: number } } },
       page: { type: 'object', properties: { title: text, url: text } },
+      model: text,
       milliseconds: { type: 'object', additionalProperties: number },
     },
     required: ['prediction'],

@@ -128,7 +128,7 @@ export function latencyChart(levels: readonly Level[]): string {
     // Spread so that points of the same height lie beside each other: each by the golden ratio from the one before.
     const dots = milliseconds.map((ms, k) => {
       const side = (((k * 0.618034) % 1) - 0.5) * 2 * room
-      return `<circle class="infer" fill-opacity=".55" cx="${fixed(x + side)}" cy="${fixed(height(ms / slowest))}" r="3"/>`
+      return `<circle class="infer" fill-opacity=".7" cx="${fixed(x + side)}" cy="${fixed(height(ms / slowest))}" r="3"/>`
     })
     const y = fixed(height(percentile(milliseconds, 0.5) / slowest))
     const ends = `x1="${fixed(x - room - 6)}" x2="${fixed(x + room + 6)}"`

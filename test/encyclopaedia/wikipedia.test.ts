@@ -257,7 +257,8 @@ describe('a Wikipedia that fails', () => {
     }
   })
 
-  test('costs one time limit, not one a look-up; WordNet answers meanwhile', async () => {
+  test('costs one time limit, not one a look-up; WordNet answers meanwhile', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     wiki.fault = 'silence'
     const one = wikipedia({ timeout: 50 })
     const lookup = await one.lookup('hammer')
@@ -286,6 +287,7 @@ describe('a Wikipedia that fails', () => {
   })
 
   test('is found back by the same call', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const one = wikipedia()
     const port = Number(new URL(wiki.endpoint).port)
     assert.equal((await one.lookup('hammer')).found, true)
@@ -295,7 +297,7 @@ describe('a Wikipedia that fails', () => {
     assert.equal(away.text, 'Wikipedia could not be reached (ECONNREFUSED).')
     await wiki.listen(port)
     assert.equal((await one.lookup('tench')).reachable, false, 'left alone for a while')
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 1_001 })
+    t.mock.timers.setTime(Date.now() + 1_001)
     assert.deepEqual(await one.lookup('tench'), {
       text: PAGES.Tench,
       found: true,
@@ -322,9 +324,9 @@ describe('a Wikipedia that fails', () => {
 
   test('is left alone twice as long after each failure', async (t) => {
     wiki.fault = { status: 404 }
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const one = wikipedia()
     await one.lookup('tench')
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     for (const wait of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
       const { length } = wiki.requests
       t.mock.timers.setTime(Date.now() + wait - 100)

@@ -14,7 +14,7 @@ import { root, tinyHub } from './tiny-hub.js'
 const NAME = '2-image-info-service'
 const example = join(root, 'images', 'example-image.png')
 
-test('start executes the notebook against a service of its own and leaves notebook, page and answers', {
+test('start executes it after notebook 1, against a service of its own, and leaves notebook, page and answers', {
   skip: existsSync(example) ? false : 'images/example-image.png is not there',
 }, async (t) => {
   const [hub, wiki] = await Promise.all([tinyHub(), MediaWikiStandIn.start()])
@@ -25,10 +25,14 @@ test('start executes the notebook against a service of its own and leaves notebo
   })
   const notebooks = readdirSync(join(root, 'notebooks'))
   const env = { ...hub.env, RAYITO_WIKIPEDIA: wiki.endpoint, RAYITO_SERVICE: 'http://127.0.0.1:1' }
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'start', '--notebook', '2'], {
-    cwd,
-    env,
-  })
+  const child = spawn(
+    process.execPath,
+    [join(root, 'dist', 'cli', 'main.js'), 'start', '--images', '4', '--versions', 'A'],
+    {
+      cwd,
+      env,
+    },
+  )
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (text) => {
@@ -37,9 +41,11 @@ test('start executes the notebook against a service of its own and leaves notebo
   const [code] = await once(child, 'close')
   assert.equal(code, 0, said)
   assert.deepEqual(readdirSync(join(root, 'notebooks')), notebooks)
-  const files = ['exercise-2.json', 'sample.png', `${NAME}.html`, `${NAME}.ipynb`]
+  const copies = ['1-parallel-classification', NAME].flatMap((name) => [`${name}.html`, `${name}.ipynb`])
+  const files = ['exercise-1.json', 'exercise-2.json', 'sample.png', ...copies]
   assert.deepEqual(readdirSync(join(cwd, 'out')).sort(), files.sort())
-  assert.match(said, /exercise-2\.json/)
+  assert.ok(said.indexOf('1-parallel-classification.html') < said.indexOf(`${NAME}.ipynb`))
+  assert.match(said, /exercise-1\.json[\s\S]*exercise-2\.json[\s\S]*Only version A/)
 
   const exercise = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-2.json'), 'utf8')) as Exercise2
   assert.deepEqual(Object.keys(exercise).sort(), ['made', 'model', 'requests', 'source', 'url'])

@@ -5,9 +5,13 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import sharp from 'sharp'
 import { page, pagePolicy } from '#src/ray-server/page.js'
+import { MediaWikiStandIn } from '../stand-ins/mediawiki.js'
+import { service, url } from './helpers.js'
 import { HAMMER, pageServer, type Reply } from './page-server.js'
+import { ibis } from './pictures.js'
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']
 const skip = CHROMIUM ? false : 'there is no Chromium'
 
 test('the page is small, whole, and asks nothing of other hosts', () => {
@@ -27,7 +31,7 @@ describe('the page in a browser', { skip }, () => {
   before(async () => {
     browser = await chromium.launch({
       executablePath: CHROMIUM!,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+      args: FLAGS,
     })
     const create = { width: 64, height: 48, channels: 3 as const, background: '#b0713c' }
     small = await sharp({ create }).png().toBuffer()
@@ -308,6 +312,44 @@ describe('the page in a browser', { skip }, () => {
     await tab.getByRole('button', { name: 'Send' }).click()
     await tab.waitForURL(/whatis/)
     assert.ok(posts[0]!.body.includes(small))
+  })
+})
+
+describe('the page of the service itself', { skip }, () => {
+  let wiki: MediaWikiStandIn
+  let browser: Browser
+  before(async () => {
+    wiki = await MediaWikiStandIn.start({ pages: { Ibis: 'The ibis is a wading bird.' } })
+    process.env.RAYITO_WIKIPEDIA = wiki.endpoint
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: FLAGS })
+  })
+  service()
+  after(async () => {
+    await browser?.close()
+    await wiki.close()
+  })
+
+  test('tells a bird, what Wikipedia says of it, and what is no picture', async () => {
+    const tab = await browser.newPage()
+    const problems: string[] = []
+    tab.on('pageerror', (error) => problems.push(error.message))
+    tab.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 415/.test(message.text())) problems.push(message.text())
+    })
+    await tab.goto(url('/'))
+    const buffer = Buffer.from(await ibis())
+    await tab.setInputFiles('#file', { name: 'bird.png', mimeType: 'image/png', buffer })
+    await tab.locator('.name', { hasText: /^ibis$/ }).waitFor()
+    assert.match(await tab.locator('.scores li').first().innerText(), /^ibis\s*sacred ibis\s+95.%$/)
+    assert.equal(await tab.locator('.text').innerText(), 'The ibis is a wading bird.')
+    assert.equal(
+      await tab.getByRole('link', { name: 'Ibis on Wikipedia' }).getAttribute('href'),
+      `${wiki.endpoint}/wiki/Ibis`,
+    )
+    assert.match(await tab.locator('.time').innerText(), /^bird\.png · answered in .*: decoding .*, inference /)
+    await tab.setInputFiles('#file', { name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('notes') })
+    await tab.locator('.trouble b', { hasText: 'That is not a picture I can read' }).waitFor()
+    assert.deepEqual(problems, [])
   })
 })
 

@@ -57,7 +57,7 @@ export async function define(term: string, label = term, classes: readonly strin
 
 /** The sense of a label; see `define`. */
 export async function choose(label: string, classes: readonly string[] = []): Promise<Sense | undefined> {
-  const known = Object.hasOwn(IMAGENET_SENSES, label) ? IMAGENET_SENSES[label]! : undefined
+  const known = meantByImagenet(label)
   const senses = await Promise.all((known ?? (await shared(label))).map(read))
   if (senses.length < 2) return senses[0]
   if (!known) return senses.sort(byVisibility)[0]
@@ -65,6 +65,13 @@ export async function choose(label: string, classes: readonly string[] = []): Pr
   const others = await Promise.all(classes.filter((other) => other !== label).map((other) => choose(other)))
   const relatives = ({ file }: Sense) => others.filter((other) => other?.file === file).length
   return senses.sort((a, b) => relatives(b) - relatives(a))[0]
+}
+
+/** Where ImageNet means something else by a label than the rules would take; `tiger_cat` is `tiger cat`. */
+function meantByImagenet(label: string): readonly number[] | undefined {
+  const names = [label, label.replaceAll('_', ' ').toLowerCase()]
+  const name = names.find((name) => Object.hasOwn(IMAGENET_SENSES, name))
+  return name === undefined ? undefined : IMAGENET_SENSES[name]
 }
 
 /** Senses are compared by what they are; equal ones keep WordNet's order, by frequency. */

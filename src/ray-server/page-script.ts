@@ -228,9 +228,15 @@ addEventListener('paste', (event) => {
 })
 let depth = 0
 const over = (inside) => frame.classList.toggle('over', inside)
-addEventListener('dragenter', (event) => { event.preventDefault(); depth++; over(true) })
+const holds = ({ dataTransfer }) => dataTransfer && [...dataTransfer.types].includes('Files')
+addEventListener('dragenter', (event) => {
+  if (!holds(event)) return
+  event.preventDefault()
+  depth++
+  over(true)
+})
 addEventListener('dragleave', () => { depth = Math.max(0, depth - 1); over(depth > 0) })
-addEventListener('dragover', (event) => event.preventDefault())
+addEventListener('dragover', (event) => { if (holds(event)) event.preventDefault() })
 addEventListener('drop', (event) => {
   event.preventDefault()
   depth = 0

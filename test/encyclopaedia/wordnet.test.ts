@@ -14,6 +14,7 @@ describe('a definition of WordNet', () => {
       nail: /^a thin pointed piece of metal/,
       hammer: /^a hand tool with a heavy rigid head/,
       bow: /^a weapon for shooting arrows/,
+      Wooden_spoon: /^a spoon made of wood$/,
       plate: /^a main course served on a plate$/,
       'maillot, tank suit': /^a woman's one-piece bathing suit$/,
       maillot: /^tights for dancers or gymnasts$/,

@@ -12,10 +12,13 @@ import { MediaWikiStandIn } from '../stand-ins/mediawiki.js'
 import { root, tinyHub } from './tiny-hub.js'
 
 const NAME = '2-image-info-service'
-const example = join(root, 'images', 'example-image.png')
+/** Drawn by images/draw.mjs. */
+const PICTURES = ['example-image', 'umbrella', 'sailboat', 'nameless'].map((name) =>
+  join(root, 'images', `${name}.png`),
+)
 
 test('start executes it after notebook 1, against a service of its own, and leaves notebook, page and answers', {
-  skip: existsSync(example) ? false : 'images/example-image.png is not there',
+  skip: PICTURES.every(existsSync) ? false : 'a picture of images/ is not there',
 }, async (t) => {
   const [hub, wiki] = await Promise.all([tinyHub(), MediaWikiStandIn.start()])
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-notebook-2-'))
@@ -55,12 +58,11 @@ test('start executes it after notebook 1, against a service of its own, and leav
   assert.deepEqual(
     exercise.requests.map(({ picture, status }) => [picture.replace(/\d+/, 'N'), status]),
     [
-      ['example-image.png', 200],
-      ['sample.png', 200],
+      ...['example-image.png', 'umbrella.png', 'sailboat.png', 'sample.png'].map((name) => [name, 200]),
       ...Array.from({ length: 24 }, () => ['row N.png', 200]),
       ['holiday.png', 415],
       ['half.png', 400],
-      ['noise.png', 200],
+      ['nameless.png', 200],
     ],
   )
   for (const { response, milliseconds, status } of exercise.requests) {

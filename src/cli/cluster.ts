@@ -88,7 +88,12 @@ function statusText({ nodes, drivers, queued, running }: ClusterStatus): string 
   ])
   const table = [['node', 'CPUs busy', 'running', 'actors', 'objects', 'memory', ''], ...rows]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
-  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
   const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
   const waiting = Math.max(0, queued - running)
   return [

@@ -17,7 +17,12 @@ export interface HeadOptions {
 const LAST_LINES = 3
 
 /** `rayito start --head`: the cluster's NATS server, in the foreground until it is told to stop. */
-export async function startHead({ host, port, data = join(rayitoCache(), 'head'), install }: HeadOptions): Promise<void> {
+export async function startHead({
+  host,
+  port,
+  data = join(rayitoCache(), 'head'),
+  install,
+}: HeadOptions): Promise<void> {
   const stop = stopSignal()
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const program = install ? await findOrInstall(say) : findNatsServer()

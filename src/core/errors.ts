@@ -26,11 +26,13 @@ export const ERRORS = {
   HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
   HUB_UNREACHABLE: {
     meaning: 'The Hub did not answer, and the files are not in the cache.',
-    remedy: 'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept.',
+    remedy:
+      'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept; or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_OFFLINE: {
     meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
-    remedy: 'Unset HF_HUB_OFFLINE once to download them.',
+    remedy:
+      'Unset HF_HUB_OFFLINE once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_DISK_FULL: {
     meaning: 'The disk that holds the cache is full.',
@@ -86,6 +88,16 @@ export const ERRORS = {
   PIPELINE_WORKER_DIED: {
     meaning: 'The thread that inferred ended.',
     remedy: 'Make another classifier with pipeline().',
+  },
+
+  // src/embedded
+  EMBEDDED_CACHE: {
+    meaning: 'The built-in pictures cannot be kept in the cache folder.',
+    remedy: 'Make it writable, or point RAYITO_CACHE to another folder.',
+  },
+  EMBEDDED_INCOMPLETE: {
+    meaning: 'A package that the built-in pictures are made from is missing or another version.',
+    remedy: 'Install the packages again: npm ci.',
   },
 
   // src/ray
@@ -145,6 +157,27 @@ export const ERRORS = {
   NATS_SERVER_MISSING: {
     meaning: 'The program nats-server is not on this machine.',
     remedy: 'Run `rayito start --head --install`, or install nats-server 2.11 or newer (https://nats.io/download).',
+  },
+
+  // src/serve
+  SERVE_DEPLOY_FAILED: { meaning: 'An application could not be started.', remedy: '' },
+  SERVE_APP_NOT_FOUND: {
+    meaning: 'There is no such module, or it has no such application.',
+    remedy: 'Name it as module:variable; the variable holds what deployment.bind(…) gave.',
+  },
+  SERVE_ADDRESS: {
+    meaning: 'The address or port cannot be listened on.',
+    remedy: 'Choose another with --port or --host; 0 takes a free port.',
+  },
+  SERVE_BACK_PRESSURE: {
+    meaning: 'Too many requests wait for a deployment.',
+    remedy: 'Try again later, or raise maxQueuedRequests or numReplicas.',
+  },
+  SERVE_CANCELLED: { meaning: 'A request was cancelled: its caller left, or its time ran out.', remedy: '' },
+  SERVE_STOPPED: { meaning: 'The application is not running any more.', remedy: 'Call serve.run(app) again.' },
+  SERVE_UNREACHABLE: {
+    meaning: 'No server answers at the address.',
+    remedy: 'Start one with rayito serve run, or give its --address.',
   },
 
   // src/lab and src/cli

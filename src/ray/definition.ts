@@ -26,8 +26,9 @@ export class RemoteDefinition {
   constructor(
     readonly target: (...args: never[]) => unknown,
     private readonly site: string | undefined,
+    name = target.name || 'anonymous',
   ) {
-    this.name = target.name || 'anonymous'
+    this.name = name
   }
 
   describe(): Promise<Code> {

@@ -69,7 +69,7 @@ export class Driver implements Runtime {
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.#collected.register(entry, { id: entry.id, shared: 0 }),
-      output: (label, stream, text) => this.#output.write(label, stream, text),
+      output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
       copied: (copied, shared) => {
         this.#bytes.copied += copied
         this.#bytes.shared += shared
@@ -373,6 +373,12 @@ export class Driver implements Runtime {
   kill(identity: ActorIdentity, restart: boolean): void {
     const actor = this.actors.get(identity.id)
     if (actor) this.engine.kill(actor, restart)
+  }
+
+  whenActorDies(identity: ActorIdentity, then: (death: Error) => void): void {
+    const actor = this.actors.get(identity.id)
+    if (actor) actor.whenDead(then)
+    else then(new ActorDiedError(identity.label, 'its session was shut down'))
   }
 
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */

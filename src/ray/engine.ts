@@ -49,7 +49,8 @@ export interface EngineHost {
   sent(entry: Entry): void
   /** Refs and handles by id, as results name them. */
   carried(worker: WorkerPlace, ids: readonly string[]): object[]
-  output(label: string, stream: 'stdout' | 'stderr', text: string): void
+  /** @param worker its name, where `label` is what it runs */
+  output(label: string, stream: 'stdout' | 'stderr', text: string, worker: string): void
   /** Bytes that crossed: copied, and handed over in shared memory. */
   copied(bytes: number, shared: number): void
 }

@@ -71,7 +71,12 @@ export class LocalEngine implements Engine {
         died: (from, death) => this.#died(from, death),
         sent: (entry) => host.sent(entry),
         output: (from, stream, text) =>
-          host.output(this.#workers.actors.has(from) ? from.name : from.lastLabel || from.name, stream, text),
+          host.output(
+            this.#workers.actors.has(from) ? from.name : from.lastLabel || from.name,
+            stream,
+            text,
+            from.name,
+          ),
       },
     )
   }

@@ -384,7 +384,7 @@ export class NatsEngine implements Engine {
       case 'request':
         return this.host.request(node.worker(message[1]), message[2], message[3], message[4])
       case 'output':
-        return this.host.output(message[1], message[2], message[3])
+        return this.host.output(message[1], message[2], message[3], message[4])
       case 'refused':
         return this.#fail(decodeError(message[1]) as Error)
     }

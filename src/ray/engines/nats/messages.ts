@@ -76,7 +76,7 @@ export type FromNode =
   | readonly ['wantBody', id: string]
   | readonly ['release', readonly (readonly [id: string, count: number])[]]
   | readonly ['request', worker: number, request: number, operation: string, payload: unknown]
-  | readonly ['output', label: string, stream: 'stdout' | 'stderr', text: string]
+  | readonly ['output', label: string, stream: 'stdout' | 'stderr', text: string, worker: string]
   | readonly ['refused', error: unknown]
 
 /** What lies in the queue: tasks, or the id of a body that is too large for the server. */

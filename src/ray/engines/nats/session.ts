@@ -85,9 +85,9 @@ export class Session {
       request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
       sent: () => {},
       carried: (_worker, ids) => ids.map((id) => this.#token(id)),
-      output: (label, stream, text) => {
+      output: (label, stream, text, worker) => {
         if (this.#gone) process[stream].write(text)
-        else this.tell(['output', label, stream, text])
+        else this.tell(['output', label, stream, text, worker])
       },
       copied: () => {},
     }

@@ -4,7 +4,7 @@
  *     npx rayito serve run ray-server:info
  */
 import { RayitoError } from './core/errors.js'
-import { Image } from './datasets/index.js'
+import { Image } from './datasets/image.js'
 import type { Lookup, Wikipedia } from './encyclopaedia/index.js'
 import { page, pagePolicy } from './ray-server/page.js'
 import { type Answer, type DetailedAnswer, WHAT_IS } from './ray-server/what-is.js'
@@ -18,7 +18,7 @@ const MAX_PIXELS = 50_000_000
 
 let wikipedia: Promise<Wikipedia> | undefined
 
-/** Only in the replica that asks it. */
+/** Only in the replica that asks it, and when it is asked first: the server is ready without. */
 function encyclopaedia(): Promise<Wikipedia> {
   wikipedia ??= import('./encyclopaedia/index.js').then(({ Wikipedia }) => new Wikipedia())
   return wikipedia
@@ -51,10 +51,6 @@ const inferring = serve.histogram('rayito_inference_seconds', 'Time the classifi
 
 export const WikipediaSearch: Deployment<[], WikipediaSearcher> = serve.deployment(
   class WikipediaSearch implements WikipediaSearcher {
-    async checkHealth(): Promise<void> {
-      await encyclopaedia()
-    }
-
     async call(term: string, label = term, classes: readonly string[] = []): Promise<Lookup> {
       const began = performance.now()
       const found = await (await encyclopaedia()).lookup(term, 500, { label, classes })

@@ -14,9 +14,9 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 const FLOORS = [
   'core',
   'hub',
+  'embedded',
   'datasets',
   'transformers',
-  'embedded',
   'encyclopaedia',
   'ray',
   'serve',

@@ -26,11 +26,13 @@ export const ERRORS = {
   HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
   HUB_UNREACHABLE: {
     meaning: 'The Hub did not answer, and the files are not in the cache.',
-    remedy: 'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept.',
+    remedy:
+      'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept; or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_OFFLINE: {
     meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
-    remedy: 'Unset HF_HUB_OFFLINE once to download them.',
+    remedy:
+      'Unset HF_HUB_OFFLINE once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_DISK_FULL: {
     meaning: 'The disk that holds the cache is full.',
@@ -86,6 +88,16 @@ export const ERRORS = {
   PIPELINE_WORKER_DIED: {
     meaning: 'The thread that inferred ended.',
     remedy: 'Make another classifier with pipeline().',
+  },
+
+  // src/embedded
+  EMBEDDED_CACHE: {
+    meaning: 'The built-in pictures cannot be kept in the cache folder.',
+    remedy: 'Make it writable, or point RAYITO_CACHE to another folder.',
+  },
+  EMBEDDED_INCOMPLETE: {
+    meaning: 'A package that the built-in pictures are made from is missing or another version.',
+    remedy: 'Install the packages again: npm ci.',
   },
 
   // src/ray

@@ -1,6 +1,8 @@
 /** The laboratory: the parts that the notebooks of both exercises are made of. */
 export { getBestClassAndScore } from './best-class.js'
+export { breakEven, breakEvenChart, breakEvenText } from './break-even.js'
 export { barChart, type ChartOptions } from './chart.js'
+export { chooseSource } from './choose-source.js'
 export { type Agreement, agreementOf, sameAnswers } from './compare.js'
 export { type Conclusion, type ConclusionOptions, conclude } from './conclusion.js'
 export { type Exercise2, exercise2, saveExercise2 } from './exercise-2-file.js'

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { expected } from '../core/errors.js'
+import { SOURCES, type Source } from '../core/source.js'
 
 export type VersionName = 'A' | 'B' | 'C1' | 'C2'
 
@@ -13,7 +14,7 @@ export interface Settings {
   /** RAYITO_DTYPE. @default 'fp32' */
   dtype: 'fp32' | 'q8'
   /** Where data set and model come from, RAYITO_SOURCE. @default 'auto' */
-  source: 'auto' | 'hub' | 'embedded'
+  source: Source
   /** How many pictures, RAYITO_IMAGES. @default 250 */
   images: number
   /** The rows they are: every `step`-th below `stop`; 250 pictures are range(0, 10000, 40). */
@@ -33,7 +34,6 @@ export interface Settings {
 
 export const VERSIONS: readonly VersionName[] = ['A', 'B', 'C1', 'C2']
 export const DTYPES = ['fp32', 'q8'] as const
-export const SOURCES = ['auto', 'hub', 'embedded'] as const
 /** The rows that the assignment takes its pictures from. */
 export const ROWS = 10_000
 

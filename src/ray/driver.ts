@@ -1,12 +1,12 @@
-import { availableParallelism, totalmem } from 'node:os'
+import { totalmem } from 'node:os'
 import { RayitoError } from '../core/errors.js'
 import type { Travel } from '../core/travel.js'
 import { Actor } from './actor.js'
-import { answer, type WorkerPlace } from './answers.js'
+import { answer } from './answers.js'
 import { reviveTravel } from './code/index.js'
 import type { RemoteDefinition } from './definition.js'
-import type { Engine } from './engine.js'
-import { ThreadsEngine } from './engines/threads/index.js'
+import type { Engine, WorkerPlace } from './engine.js'
+import { makeEngine } from './engines/make-engine.js'
 import {
   ActorDiedError,
   ActorNameError,
@@ -39,7 +39,6 @@ import { settled, waitFor } from './waiting.js'
 export class Driver implements Runtime {
   readonly engine: Engine
   readonly namespace: string
-  readonly resourceLimits: object | undefined
   readonly actors = new Map<string, Actor>()
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
@@ -59,16 +58,14 @@ export class Driver implements Runtime {
 
   constructor(options: InitOptions) {
     this.namespace = options.namespace ?? ''
-    this.resourceLimits = options.resourceLimits
     this.#limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
     this.#output = new WorkerOutput(options.logToDriver ?? true)
-    this.engine = new ThreadsEngine(options.numCpus ?? availableParallelism(), {
+    this.engine = makeEngine(options, {
       namespace: this.namespace,
-      resourceLimits: this.resourceLimits,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.#collected.register(entry, { id: entry.id, shared: 0 }),
-      output: (label, stream, text) => this.#output.write(label, stream, text),
+      output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
       copied: (copied, shared) => {
         this.#bytes.copied += copied
         this.#bytes.shared += shared

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { callSite } from '../ray/code/index.js'
-import { REMOTE } from '../ray/remote.js'
+import { REMOTE } from '../ray/code/modules.js'
 import { checkDeploymentOptions, type FilledDeployment, fillDeployment } from './options.js'
 import type { Application, ConfigOf, Deployment, DeploymentOptions } from './types.js'
 

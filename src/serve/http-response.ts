@@ -1,5 +1,3 @@
-import { STATUS_CODES } from 'node:http'
-
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
   readonly status: number
@@ -19,7 +17,7 @@ export class HttpError extends Error {
   /** @param detail what the client is told: a text, or FastAPI's list of what is wrong */
   constructor(
     readonly status: number,
-    readonly detail: unknown = STATUS_CODES[status] ?? '',
+    readonly detail: unknown = '',
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(typeof detail === 'string' ? detail : JSON.stringify(detail))
@@ -65,7 +63,7 @@ export function wireError({ status, detail, headers }: HttpError): WireResponse 
 
 export function wireFailure(error: unknown): WireResponse {
   const told = error instanceof Error ? (error.stack ?? String(error)) : String(error)
-  return { ...json(500, { detail: STATUS_CODES[500] }), failure: told }
+  return { ...json(500, { detail: 'Internal Server Error' }), failure: told }
 }
 
 function json(status: number, value: unknown): WireResponse {

@@ -7,7 +7,7 @@ import { checkApplication, deployment } from './deployment.js'
 import { ingress } from './ingress.js'
 import { counter, histogram } from './measured.js'
 import { checkRunOptions, defined, RUN_DEFAULTS } from './options.js'
-import { Service } from './service.js'
+import type { Service } from './service.js'
 import type { Application, DeploymentHandle, RunOptions, ServeStatus } from './types.js'
 
 export { HttpRequest, type UploadedFile } from './http-request.js'
@@ -26,7 +26,9 @@ async function run<T extends object>(app: Application<T>, options: RunOptions = 
   const bound = checkApplication(app)
   checkRunOptions(options)
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
-  service ??= new Service(filled)
+  // Not in a replica, which needs the rest of this module only.
+  const loaded = await import('./service.js')
+  service ??= new loaded.Service(filled)
   const mine = service
   try {
     return (await mine.run(bound, filled)) as unknown as DeploymentHandle<T>

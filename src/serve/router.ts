@@ -1,7 +1,8 @@
 import { RayitoError } from '../core/errors.js'
 import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
-import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
+import type { ActorHandle, ObjectRef } from '../ray/index.js'
+import { runtime } from '../ray/runtime.js'
 import { callContext } from './context.js'
 import type { Replica } from './replica.js'
 
@@ -191,7 +192,9 @@ export class Call<R> {
     this.router.ongoing++
     let answer: Promise<R>
     try {
-      answer = ray.get(this.send(member.actor, this.#id))
+      answer = runtime()
+        .get([this.send(member.actor, this.#id)], {})
+        .then(([value]) => value as R)
     } catch (error) {
       // What cannot cross says so before it is sent.
       answer = Promise.reject(error)

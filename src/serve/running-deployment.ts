@@ -9,6 +9,8 @@ import { Replica, ReplicaPlan } from './replica.js'
 import { forgetRouter, type Router, routerOf } from './router.js'
 import type { DeploymentStatus, ServeEvent } from './types.js'
 
+/** The module of the actor. */
+const REPLICA = new URL('./replica.js', import.meta.url).href
 /** Health checks that fail one after the other before a replica is replaced: Ray's number. */
 const FAILURES = 3
 /** Milliseconds before a replica that could not be started is tried again, at most. */
@@ -48,7 +50,7 @@ export class RunningDeployment {
     const { name, maxOngoingRequests, maxQueuedRequests } = bound.options
     forgetRouter(`${app}#${name}`)
     this.router = routerOf({ key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests }, [])
-    this.#actorClass = remoteAs(Replica, `ServeReplica:${app}:${name}`, { maxConcurrency: 100_000 })
+    this.#actorClass = remoteAs(Replica, REPLICA, `ServeReplica:${app}:${name}`, { maxConcurrency: 100_000 })
   }
 
   get name(): string {

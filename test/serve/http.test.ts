@@ -163,7 +163,7 @@ describe('HTTP', () => {
     await serve.run(site, free)
     const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
     for (const [expected, body, boundary] of [
-      [422, 'no form at all', '; boundary=b'],
+      [400, 'no form at all', '; boundary=b'],
       [422, '', '; boundary=b'],
       [422, '--b--\r\n', '; boundary=b'],
       [400, '--b--\r\n', ''],

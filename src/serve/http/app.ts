@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  type HTTPMethods,
+} from 'fastify'
 import { HttpError, missingField, type WireResponse } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import { passOn } from '../measured.js'
@@ -32,6 +38,11 @@ const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 const FORM = /^multipart\/form-data\b/i
 const URLENCODED = /^application\/x-www-form-urlencoded\b/i
 
+const NO_COMPILERS = {
+  buildValidator: () => () => () => true,
+  buildSerializer: () => () => JSON.stringify,
+} as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>
+
 /** The HTTP side of the applications that run now. A further application gets a new one. */
 export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
   const app = Fastify({
@@ -45,11 +56,10 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
     forceCloseConnections: false,
     return503OnClosing: false,
+    // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
+    schemaController: { compilersFactory: NO_COMPILERS },
     frameworkErrors: (error, request, reply) => refuse(host, error, request, reply),
   })
-  // What a replica is sent is its business: schemas are for the documentation only.
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => JSON.stringify)
   app.removeAllContentTypeParsers()
   await app.register(multipart)
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

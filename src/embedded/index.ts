@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { mkdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { RayitoError } from '../core/errors.js'
+import { rayitoCache } from '../core/paths.js'
+
+/** The picture set that is built on the machine. */
+export const EMBEDDED_DATASET = 'rayito/tiny-pictures'
+/** The model that comes with the package. */
+export const EMBEDDED_MODEL = 'rayito/rayito-pictures'
+
+/** The model's folder, absolute, laid out as a repository of the Hub. */
+export function embeddedModel(): string {
+  return fileURLToPath(new URL('../../models/rayito-pictures', import.meta.url))
+}
+
+const building = new Map<string, Promise<string>>()
+
+/**
+ * The picture set's folder, which holds `data/train-*.parquet` and `data/valid-*.parquet`; made at first use, in less than a
+ * minute, once for all threads and processes that ask, and kept in rayito's cache.
+ *
+ * Rejects with EMBEDDED_CACHE where it cannot be kept, and EMBEDDED_INCOMPLETE where a package it is made from is missing.
+ */
+export function embeddedDataset(): Promise<string> {
+  const root = join(rayitoCache(), 'datasets', 'tiny-pictures')
+  const known = building.get(root)
+  if (known) return known
+  const made = findOrBuild(root).finally(() => building.delete(root))
+  building.set(root, made)
+  return made
+}
+
+async function findOrBuild(root: string): Promise<string> {
+  const name = await version()
+  const folder = join(root, name)
+  const { build, fileOf } = await import('./build.js')
+  const isThere = async () =>
+    (await Promise.all(['train', 'valid'].map((split) => stat(join(folder, fileOf(split))).catch(() => null)))).every(
+      (found) => found?.isFile(),
+    )
+  if (await isThere()) return folder
+  const { withLock } = await import('../hub/lock.js')
+  try {
+    await mkdir(root, { recursive: true })
+    await withLock(join(root, `${name}.lock`), async () => {
+      if (!(await isThere())) await build(root, name)
+    })
+  } catch (cause) {
+    throw explained(root, cause as NodeJS.ErrnoException)
+  }
+  return folder
+}
+
+/** Changes when the pixels may: with the builder, the drawings and what renders them. */
+async function version(): Promise<string> {
+  const [{ installedVersion, PACKAGES }, { VERSION }, { SUBJECTS }, { default: sharp }] = await Promise.all([
+    import('./drawings.js'),
+    import('./rows.js'),
+    import('./subjects.js'),
+    import('sharp'),
+  ])
+  const drawings = await Promise.all(PACKAGES.map((name) => installedVersion(`@iconify-json/${name}`)))
+  const all = [...drawings, sharp.versions.sharp, sharp.versions.rsvg, SUBJECTS]
+  return `v${VERSION}-${createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 8)}`
+}
+
+const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT']
+
+function explained(root: string, cause: NodeJS.ErrnoException): Error {
+  const details = { cause, path: root }
+  if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
+    return new RayitoError('EMBEDDED_CACHE', `The disk that holds ${root} is full`, {
+      ...details,
+      remedy: 'Free 100 MB, or point RAYITO_CACHE to another disk; what was drawn is kept.',
+    })
+  if (UNWRITABLE.includes(cause.code ?? ''))
+    return new RayitoError('EMBEDDED_CACHE', `${root} cannot be written (${cause.message})`, details)
+  return cause
+}

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type DatasetDict, loadDataset } from '#src/datasets/index.js'
+import { Drawings, PACKAGES } from '#src/embedded/drawings.js'
+import { EMBEDDED_DATASET, EMBEDDED_MODEL, embeddedDataset, embeddedModel } from '#src/embedded/index.js'
+import { rowsOf } from '#src/embedded/rows.js'
+import { SUBJECTS } from '#src/embedded/subjects.js'
+import { moduleUrl, root, sha256, startProgram } from './support.js'
+
+const cache = mkdtempSync(join(tmpdir(), 'rayito-pictures-'))
+const sets = join(cache, 'datasets', 'tiny-pictures')
+after(() => rmSync(cache, { recursive: true, force: true, maxRetries: 5 }))
+
+/** Asks for the set, in a worker thread too, and prints its folder. */
+const ASK = `
+import { Worker } from 'node:worker_threads'
+import { embeddedDataset } from '${moduleUrl('embedded/index.js')}'
+const thread = new Worker("import('${moduleUrl('embedded/index.js')}').then((m) => m.embeddedDataset()).then((folder) => console.log(folder))", { eval: true })
+console.log(await embeddedDataset())
+`
+
+/** The names in the folder of sets: what is there, and what is being made (their names begin with a dot). */
+const entries = () => {
+  try {
+    return readdirSync(sets).filter((name) => !name.includes('.lock'))
+  } catch {
+    return []
+  }
+}
+const parts = () => {
+  const folder = entries().find((name) => name.endsWith('.parts'))
+  return folder ? readdirSync(join(sets, folder)).filter((name) => name.endsWith('.part')).length : 0
+}
+
+describe('the picture set', () => {
+  let splits: DatasetDict
+  let folder: string
+
+  // one build for all: interrupted, then taken up by two processes of two threads each that ask at once
+  before(async () => {
+    const first = startProgram(ASK, { RAYITO_CACHE: cache })
+    while (parts() < 40 && first.child.exitCode === null) await sleep(20)
+    first.child.kill('SIGKILL')
+    await first.ended
+    interrupted = { said: first.said.stdout, names: entries(), parts: parts() }
+    const both = [startProgram(ASK, { RAYITO_CACHE: cache }), startProgram(ASK, { RAYITO_CACHE: cache })]
+    together = await Promise.all(both.map(async ({ ended, said }) => ({ code: await ended, ...said })))
+    folder = together[0]!.stdout.split('\n')[0]!
+    splits = await loadDataset(folder)
+  })
+  let interrupted: { said: string; names: string[]; parts: number }
+  let together: { code: number | null; stdout: string; stderr: string }[]
+
+  test('a build that is interrupted leaves nothing that looks finished', () => {
+    assert.equal(interrupted.said, '')
+    assert.ok(interrupted.parts >= 40)
+    assert.deepEqual(
+      interrupted.names.filter((name) => !name.startsWith('.')),
+      [],
+    )
+  })
+
+  test('two processes, two threads in each, that ask at once get one set, drawn once', () => {
+    for (const { code, stdout, stderr } of together) {
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(new Set(stdout.trim().split('\n')), new Set([folder]))
+    }
+    const drew = together.flatMap(
+      ({ stderr }) => stderr.match(/Drawing the built-in pictures: 11000 pictures in/g) ?? [],
+    )
+    assert.ok(drew.length <= 1)
+    assert.deepEqual(entries(), [folder.slice(sets.length + 1)])
+  })
+
+  test("is tiny-imagenet's twin", async () => {
+    assert.deepEqual([splits.train!.numRows, splits.valid!.numRows], [10_000, 1_000])
+    assert.deepEqual(readdirSync(join(folder, 'data')).sort(), [
+      'train-00000-of-00001.parquet',
+      'valid-00000-of-00001.parquet',
+    ])
+    for (const split of [splits.train!, splits.valid!]) {
+      assert.deepEqual(Object.keys(split.features), ['image', 'label'])
+      assert.equal(split.features.image.type, 'Image')
+      assert.equal(split.features.label.type, 'ClassLabel')
+      assert.equal(split.features.label.numClasses, 200)
+      const { image } = await split.at(split.numRows - 1)
+      assert.deepEqual([image.width, image.height, image.channels], [64, 64, 3])
+    }
+  })
+
+  test("has 200 classes in ImageNet's order, called as the model calls them, rows sorted by class", async () => {
+    const { names } = splits.train!.features.label
+    assert.deepEqual(
+      names,
+      SUBJECTS.map(({ label }) => label),
+    )
+    const indices = SUBJECTS.map(({ classIndex }) => classIndex)
+    assert.deepEqual(
+      indices,
+      [...new Set(indices)].sort((a, b) => a - b),
+    )
+    for (const [split, count] of [
+      ['train', 50],
+      ['valid', 5],
+    ] as const) {
+      for (const row of [0, count - 1, count, 100 * count + 1, 200 * count - 1]) {
+        assert.equal(Number((await splits[split]!.at(row)).label), Math.floor(row / count), `${split} ${row}`)
+      }
+    }
+  })
+
+  test('its pixels are the same on every machine', async () => {
+    const got = await Promise.all(
+      PIXELS.map(async ([split, row]) => [split, row, sha256((await splits[split]!.at(row)).image.data)]),
+    )
+    assert.deepEqual(got, PIXELS)
+  })
+
+  test('a class drawn again is the same, byte for byte', async () => {
+    const [once, again] = [await rowsOf(7, new Drawings()), await rowsOf(7, new Drawings())]
+    assert.deepEqual(once, again)
+    assert.equal(new Set(once.train.map(sha256)).size, 50)
+    const { image } = await splits.valid!.at(7 * 5 + 2)
+    const { Image } = await import('#src/datasets/image.js')
+    assert.deepEqual((await Image.open(once.valid[2]!)).data, image.data)
+  })
+
+  test('every drawing exists and is used by one class only', async () => {
+    const icons = SUBJECTS.flatMap((subject) => subject.icons)
+    assert.equal(new Set(icons).size, icons.length)
+    const drawings = new Drawings()
+    for (const icon of icons) {
+      const { box } = await drawings.render(icon)
+      assert.ok(box.right - box.left > 20 || box.bottom - box.top > 20, icon)
+    }
+  })
+
+  test('says what is wrong where the cache cannot be written', async () => {
+    const file = join(cache, 'a-file')
+    writeFileSync(file, '')
+    const before = process.env.RAYITO_CACHE
+    process.env.RAYITO_CACHE = file
+    try {
+      await assert.rejects(embeddedDataset(), { code: 'EMBEDDED_CACHE', message: /a-file.*RAYITO_CACHE/ })
+    } finally {
+      if (before === undefined) delete process.env.RAYITO_CACHE
+      else process.env.RAYITO_CACHE = before
+    }
+  })
+})
+
+describe('the embedded default', () => {
+  test('has names, and its module loads nothing heavy', async () => {
+    assert.equal(EMBEDDED_DATASET, 'rayito/tiny-pictures')
+    assert.equal(EMBEDDED_MODEL, 'rayito/rayito-pictures')
+    assert.equal(embeddedModel(), join(root, 'models', 'rayito-pictures'))
+    const program = startProgram(
+      `import { createRequire } from 'node:module'
+       await import('${moduleUrl('embedded/index.js')}')
+       console.log(Object.keys(createRequire(import.meta.url).cache).length, process.memoryUsage().heapUsed < 15e6)`,
+      {},
+    )
+    assert.equal(await program.ended, 0, program.said.stderr)
+    assert.equal(program.said.stdout.trim(), '0 true')
+  })
+
+  test('is drawn from packages whose licences allow it, named in CREDITS.md', () => {
+    const allowed = ['CC-BY-4.0', 'MIT', 'Apache-2.0']
+    const credits = readFileSync(join(root, 'CREDITS.md'), 'utf8')
+    for (const name of PACKAGES) {
+      const folder = join(root, 'node_modules', '@iconify-json', name)
+      const { license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const info = JSON.parse(readFileSync(join(folder, 'info.json'), 'utf8'))
+      assert.ok(allowed.includes(license) && info.license.spdx === license, `${name}: ${license}`)
+      const row = credits.split('\n').find((line) => line.startsWith(`| \`@iconify-json/${name}\` |`))
+      assert.ok(
+        row?.replaceAll(/[- ]/g, '').includes(license.replaceAll('-', '')),
+        `CREDITS.md lacks ${name} (${license})`,
+      )
+    }
+  })
+
+  test('learnt from nothing whose licence forbids it', () => {
+    const credits = readFileSync(join(root, 'CREDITS.md'), 'utf8')
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'training', 'package.json'), 'utf8'))
+    const measured = ['@iconify-json/noto', '@iconify-json/openmoji', 'emoji-datasource-google']
+    for (const name of Object.keys(dependencies)) {
+      if (!measured.includes(name)) assert.ok(credits.includes(`\`${name}\``), `CREDITS.md lacks ${name}`)
+    }
+  })
+})
+
+/** Rows and the first half of their pixels' SHA-256. */
+const PIXELS: [split: string, row: number, hash: string][] = [
+  ['train', 0, 'b096f0cdfb65ccce'],
+  ['train', 2300, 'e66a8527df05d198'],
+  ['train', 3951, 'a623bfff89697688'],
+  ['train', 9999, 'a15ff30f50eedd0e'],
+  ['valid', 0, '71c3e88e47516e58'],
+  ['valid', 412, 'f23b45c2ceac808b'],
+  ['valid', 777, '0ef186405b1eca13'],
+  ['valid', 999, 'e553f4ebdecc7081'],
+]

@@ -41,6 +41,7 @@ async function start(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const memory = watchTree(child.pid!)
+  child.once('exit', memory.stop)
   let said = ''
   const url = await new Promise<string>((resolve, reject) => {
     const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE)

@@ -131,7 +131,7 @@ async function decoding({ quick }: Bench): Promise<Row[]> {
 /** ViT-Base behind the server, against sessions in two bare workers; meanwhile is the server awake? */
 async function inferring({ quick, model }: Bench): Promise<Row[]> {
   const { env, paths } = model as Prepared
-  const indices = range(0, (quick ? 20 : 60) * 40, 40)
+  const indices = range(0, (quick ? 40 : 100) * 40, 40)
   const bare = async () => {
     const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
     const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
@@ -141,8 +141,9 @@ async function inferring({ quick, model }: Bench): Promise<Row[]> {
     const server = await serveRun([...SERVICE, '--source', 'hub'], { ...env, ...NO_WIKIPEDIA })
     try {
       await load(`${server.url}/whatis`, PICTURE, { connections: 2, amount: 4 })
-      const awake = health(server.url)
       const { rate, p99 } = await load(`${server.url}/whatis`, PICTURE, { connections: 8, amount: indices.length })
+      const awake = health(server.url)
+      await load(`${server.url}/whatis`, PICTURE, { connections: 8, amount: quick ? 16 : 40 })
       return { rate, p99, health: await awake.stop(), memory: await server.stop() }
     } catch (error) {
       await server.stop()

@@ -1,3 +1,5 @@
+import { setPriority } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import type { ActorHandle } from '../ray/index.js'
@@ -6,6 +8,9 @@ import { HttpRequest, type WireRequest } from './http-request.js'
 import { HttpError, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
 import { collectMeasured, takeMeasured } from './measured.js'
 import { findRouter } from './router.js'
+
+/** As `nice` has it: enough that a thread that wakes up does not wait for one that computes. */
+const NICENESS = 5
 
 type AnyClass = new (...args: never[]) => object
 type Instance = Record<string, unknown>
@@ -40,6 +45,7 @@ export class Replica {
 
   constructor(plan: ReplicaPlan) {
     collectMeasured()
+    giveWay()
     this.#plan = plan
     this.#instance = new plan.target(...(plan.args as never[])) as Instance
   }
@@ -137,6 +143,16 @@ export class Replica {
           reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.#plan.name} was cancelled`))
       })
     })
+  }
+}
+
+/** Whoever answers HTTP goes before whoever computes. Only Linux has priorities of threads; elsewhere it would be the process's. */
+function giveWay(): void {
+  if (process.platform !== 'linux' || isMainThread) return
+  try {
+    setPriority(0, NICENESS)
+  } catch {
+    // Not allowed here: all are equal.
   }
 }
 

@@ -88,6 +88,7 @@ function startDriver(given: InitOptions): Driver {
     })
   options = given
   interruptible()
+  if (address !== 'local') polite()
   return new Driver({ ...given, address })
 }
 
@@ -211,6 +212,16 @@ async function stats(): Promise<Stats> {
 /** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
 function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
+}
+
+/** A program that ends without ray.shutdown() leaves the cluster all the same. */
+let leaving = false
+function polite(): void {
+  if (leaving) return
+  leaving = true
+  process.on('beforeExit', () => {
+    if (peekRuntime() instanceof Driver) void shutdown()
+  })
 }
 
 /** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */

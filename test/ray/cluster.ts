@@ -50,6 +50,19 @@ export function printed(child: ChildProcess, text: string | RegExp): Promise<str
   })
 }
 
+const children = new Set<ChildProcess>()
+/** A test that is ended leaves nothing behind. */
+function kept(child: ChildProcess): ChildProcess {
+  if (children.size === 0)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+  if (children.size === 0)
+    process.once('exit', () => {
+      for (const one of children) one.kill('SIGKILL')
+    })
+  children.add(child)
+  return child
+}
+
 const exited = (child: ChildProcess) =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve()
@@ -76,7 +89,7 @@ export class Server {
 
   async up(): Promise<void> {
     const options = ['-js', '-sd', this.#data, '-a', '127.0.0.1', '-p', `${this.port}`, ...this.options]
-    this.#child = spawn(natsServer()!, options, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = kept(spawn(natsServer()!, options, { stdio: ['ignore', 'pipe', 'pipe'] }))
     await printed(this.#child, 'Server is ready')
   }
 
@@ -103,10 +116,12 @@ export class WorkerProcess {
     { name, numCpus = 2, allow = TESTS, env = {} }: { name: string; numCpus?: number; allow?: string; env?: object },
   ): Promise<WorkerProcess> {
     const options = ['worker', '--address', address, '--name', name, '--num-cpus', `${numCpus}`, '--allow', allow]
-    const child = spawn(process.execPath, [COMMAND, ...options], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    })
+    const child = kept(
+      spawn(process.execPath, [COMMAND, ...options], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
+      }),
+    )
     await printed(child, 'joined')
     if (process.env.RAYITO_TEST_LOUD) for (const pipe of [child.stdout, child.stderr]) pipe!.pipe(process.stderr)
     return new WorkerProcess(name, child)

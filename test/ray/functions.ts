@@ -198,3 +198,15 @@ export const Broken = ray.remote(
     }
   },
 )
+/** Comes, and returns at once where it comes as the second. */
+export const heldFirst = ray.remote(function heldFirst(latch: Latch) {
+  if (arrive(latch) === 0) holdUntil(() => isOpen(latch))
+  return arrived(latch)
+})
+/** One line a run in the latch's file. */
+export const counted = ray.remote(function counted(latch: Latch, value: number) {
+  arrive(latch)
+  return value
+})
+export const size = ray.remote((bytes: Uint8Array) => bytes.length)
+export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))

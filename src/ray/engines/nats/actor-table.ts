@@ -55,7 +55,7 @@ export class ActorTable {
   placeAll(): void {
     for (const actor of this.#waiting.splice(0)) {
       if (actor.state === 'dead') continue
-      if (actor.settings.name !== undefined && !this.#named.has(actor)) void this.#reserve(actor)
+      if (actor.settings.name !== undefined && !this.#named.has(actor)) void this.engine.asking(this.#reserve(actor))
       else this.#place(actor)
     }
   }
@@ -174,7 +174,7 @@ export class ActorTable {
       const place = actor.place as Place | null
       if (place?.node !== node) continue
       const why = `its node ${node.lease.name} was lost`
-      if (place.foreign) void this.#follow(actor, why)
+      if (place.foreign) void this.engine.asking(this.#follow(actor, why))
       else this.#restart(actor, why)
     }
   }

@@ -56,11 +56,13 @@ export class NatsEngine implements Engine {
   readonly #bodies = new Map<string, Buffer>()
   readonly #finished: Record<string, number> = {}
   #publishing = 0
+  #asked = 0
   #flushing = false
   #freed: string[] = []
   #failure: Error | null = null
   #away: NodeJS.Timeout | null = null
   #lonely: NodeJS.Timeout | null = null
+  #joined = false
   #down = false
 
   constructor(
@@ -100,19 +102,13 @@ export class NatsEngine implements Engine {
       pid: process.pid,
     }))
     await this.#lease.give()
-    const first = new Promise<void>((resolve) => {
-      this.#firstNode = resolve
-    })
     await this.#leases.follow(bus)
-    // Nodes answer at once; without any, work waits for the first.
-    await Promise.race([first, new Promise((resolve) => setTimeout(resolve, 500))])
     if (this.#failure) throw this.#failure
+    this.#joined = true
     this.#flushSoon()
     this.#actors.placeAll()
     this.#hold()
   }
-
-  #firstNode: () => void = () => {}
 
   get bus(): Bus | null {
     return this.#bus
@@ -156,7 +152,6 @@ export class NatsEngine implements Engine {
         message: (message, bytes) => this.#message(this.nodesById.get(lease.id)!, message as FromNode, bytes),
       })
       this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel, this.#carrying))
-      this.#firstNode()
     }
     this.#actors.placeAll()
   }
@@ -452,7 +447,7 @@ export class NatsEngine implements Engine {
   }
 
   findActor(name: string, namespace: string): Promise<Actor | null> {
-    return this.#actors.find(name, namespace)
+    return this.asking(this.#actors.find(name, namespace))
   }
 
   /** A call is on its way to its actor. */
@@ -536,14 +531,26 @@ export class NatsEngine implements Engine {
   }
 
   get busy(): boolean {
-    if (this.#sent.size || this.#actors.busy) return true
+    if (this.#sent.size || this.#asked || this.#actors.busy) return true
     for (const queue of this.#queues.values()) if (queue.length) return true
     return false
   }
 
   /** The connection holds the process while something is awaited. */
   #hold(): void {
-    this.#bus?.hold(this.busy && !this.#failure)
+    this.#bus?.hold((this.busy || !this.#joined) && !this.#failure)
+  }
+
+  /** Holds the process until a question to the server is answered. */
+  async asking<T>(question: Promise<T>): Promise<T> {
+    this.#asked++
+    this.#hold()
+    try {
+      return await question
+    } finally {
+      this.#asked--
+      this.#hold()
+    }
   }
 
   async shutdown(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { KV } from '@nats-io/kv'
 import type { Bus } from './bus.js'
-import { BEAT, DRIVER_PATIENCE, HELLO, NODE_PATIENCE } from './subjects.js'
+import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE } from './subjects.js'
 
 /** What a node says of itself. */
 export interface NodeLease {
@@ -33,6 +33,9 @@ export interface DriverLease {
 }
 
 export type Lease = NodeLease | DriverLease
+
+/** Milliseconds in which those that live answer. */
+const ANSWERS = 400
 
 const key = ({ kind, id }: Lease) => `${kind}.${id}`
 
@@ -86,27 +89,30 @@ export class Leases {
   readonly all = new Map<string, Lease>()
   readonly #seen = new Map<string, number>()
   #timer: NodeJS.Timeout | null = null
-  #iterator: { stop(): void } | null = null
+  #subscription: { unsubscribe(): void } | null = null
   #away = false
   #looked = 0
   #ended = false
 
   constructor(private readonly events: LeaseEvents) {}
 
-  /** Asks all for a sign of life: what the bucket still has may be of the dead. */
+  /**
+   * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
+   * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
+   */
   async follow(bus: Bus): Promise<void> {
-    const iterator = await bus.leases.watch({ include: 'updates' })
-    this.#iterator = iterator
-    const follow = async () => {
-      for await (const entry of iterator) {
-        if (entry.operation === 'PUT') this.lives(entry.json<Lease>())
-        else this.#gone(entry.key)
-      }
-    }
-    void follow()
+    this.#subscription = bus.subscribe(`$KV.${LEASES}.>`, (subject, bytes) => {
+      if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
+      else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
+    })
     this.#looked = performance.now()
     this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()
+    const expected: string[] = []
+    for await (const id of await bus.leases.keys('node.*')) expected.push(id)
     bus.publish(HELLO, new Uint8Array())
+    const end = performance.now() + ANSWERS
+    while (performance.now() < end && expected.some((id) => !this.all.has(id)))
+      await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
   nodes(): NodeLease[] {
@@ -154,6 +160,6 @@ export class Leases {
   end(): void {
     this.#ended = true
     if (this.#timer) clearInterval(this.#timer)
-    this.#iterator?.stop()
+    this.#subscription?.unsubscribe()
   }
 }

@@ -11,9 +11,6 @@ export interface ClusterStatus {
   running: number
 }
 
-/** Milliseconds in which nodes answer. */
-const ANSWERS = 120
-
 /** Looks at a cluster, without being part of it. */
 export class Observer {
   readonly #leases = new Leases({ seen: () => {}, lost: () => {} })
@@ -23,7 +20,6 @@ export class Observer {
   static async open(address: string): Promise<Observer> {
     const observer = new Observer(await Bus.open(address, 'rayito status'))
     await observer.#leases.follow(observer.bus)
-    await new Promise((resolve) => setTimeout(resolve, ANSWERS))
     return observer
   }
 

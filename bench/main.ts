@@ -6,6 +6,7 @@ import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
 import { chart } from './chart.js'
 import { actors } from './groups/actors.js'
+import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
 import { exercise } from './groups/exercise.js'
 import type { Bench, Group, Prepared } from './groups/group.js'
@@ -17,7 +18,7 @@ import { runProgram } from './program.js'
 import type { Row } from './row.js'
 import { machineLine, table } from './table.js'
 
-const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise, serve]
+const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise, serve, cluster]
 
 interface Options {
   quick?: boolean

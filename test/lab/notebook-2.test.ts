@@ -53,7 +53,7 @@ test('start executes it after notebook 1, against a service of its own, and leav
   const exercise = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-2.json'), 'utf8')) as Exercise2
   assert.deepEqual(Object.keys(exercise).sort(), ['made', 'model', 'requests', 'source', 'url'])
   assert.equal(exercise.model, 'Xenova/vit-base-patch16-224')
-  assert.equal(exercise.source, 'auto')
+  assert.equal(exercise.source, 'hub')
   assert.match(exercise.url, /^http:\/\/127\.0\.0\.1:\d+\/whatis$/)
   assert.deepEqual(
     exercise.requests.map(({ picture, status }) => [picture.replace(/\d+/, 'N'), status]),

@@ -5,9 +5,12 @@ import { RayitoError } from '../core/errors.js'
 
 /** Loaded when they are asked for: a server need not wait for what reads notebooks. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
-  start: async () => (await import('./start.js')).startCommand(),
+  start: async () => (await import('./cluster.js')).withHead((await import('./start.js')).startCommand()),
   serve: async () => (await import('./serve.js')).serveCommand(),
   jupyter: async () => (await import('./jupyter.js')).jupyterCommand(),
+  worker: async () => (await import('./cluster.js')).workerCommand(),
+  status: async () => (await import('./cluster.js')).statusCommand(),
+  stop: async () => (await import('./cluster.js')).stopCommand(),
 }
 
 /**

@@ -12,6 +12,7 @@ import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
 import { cellLines } from './cell-lines.js'
+import { type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -53,7 +54,8 @@ export function startCommand(): Command {
     .action(start)
 }
 
-async function start(options: StartOptions): Promise<void> {
+async function start(options: StartOptions & Partial<HeadOptions> & { head?: boolean }): Promise<void> {
+  if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
   mkdirSync(out, { recursive: true })
   const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }

@@ -134,6 +134,30 @@ export const ERRORS = {
   RAY_ACTOR_NAME: { meaning: 'The name is taken, or no actor has it.', remedy: '' },
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
+  RAY_CLUSTER_UNREACHABLE: {
+    meaning: 'No NATS server with JetStream answers at the address.',
+    remedy: 'Check the address, or start one with `rayito start --head`.',
+  },
+  RAY_CLUSTER_REFUSED: {
+    meaning: 'The NATS server refused the credentials.',
+    remedy: 'Check user and password or token in the address (nats://user:password@host:4222), or NATS_CREDS.',
+  },
+  RAY_CLUSTER_VERSION: {
+    meaning: 'The cluster runs another version of rayito.',
+    remedy: 'Install the same version on all machines.',
+  },
+  RAY_CLUSTER_LOST: {
+    meaning: 'The NATS server was gone for too long, or the cluster took this driver for dead.',
+    remedy: 'Check the server and the network, then call ray.init() again.',
+  },
+  RAY_CLUSTER_CODE: {
+    meaning: 'A worker may not run a module, does not have it, or has another version of it.',
+    remedy: 'Bring the file to the worker and allow its folder: `rayito worker --allow FOLDER`.',
+  },
+  NATS_SERVER_MISSING: {
+    meaning: 'The program nats-server is not on this machine.',
+    remedy: 'Run `rayito start --head --install`, or install nats-server 2.11 or newer (https://nats.io/download).',
+  },
 
   // src/serve
   SERVE_DEPLOY_FAILED: { meaning: 'An application could not be started.', remedy: '' },

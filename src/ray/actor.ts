@@ -10,6 +10,8 @@ export interface ActorSettings {
   maxTaskRetries: number
   maxConcurrency: number
   detached: boolean
+  /** With a name that another driver's actor has: that one is meant. */
+  getIfExists?: boolean
 }
 
 /** An actor as the driver knows it: its constructor call, its state and the calls that wait for it in order. */

@@ -81,7 +81,7 @@ const handlers: Handlers = {
     driver.enqueue(task, argsOf(driver, worker, args))
     driver.track(task)
   },
-  getActor: (driver, worker, { name, namespace }) => given(worker, driver.getActor(name, namespace)),
+  getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
   kill(driver, _worker, { id, restart }) {
     const actor = driver.actors.get(id)
     if (actor) driver.kill(actor, restart)

@@ -39,6 +39,11 @@ export class RemoteDefinition {
     return this.#describing
   }
 
+  /** Mean run time of its calls, in milliseconds. */
+  get mean(): number {
+    return this.#mean
+  }
+
   measured(milliseconds: number): void {
     this.#measured++
     this.#mean += (milliseconds - this.#mean) / Math.min(this.#measured, 16)

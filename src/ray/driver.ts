@@ -39,6 +39,7 @@ import { settled, waitFor } from './waiting.js'
 export class Driver implements Runtime {
   readonly engine: Engine
   readonly namespace: string
+  readonly address: string
   readonly actors = new Map<string, Actor>()
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
@@ -53,11 +54,14 @@ export class Driver implements Runtime {
     this.#gone(id, shared),
   )
   readonly #output: WorkerOutput
+  /** Before ids, where other drivers' objects are too. */
+  readonly #prefix: string
   #lastId = 0
   #down = false
 
   constructor(options: InitOptions) {
     this.namespace = options.namespace ?? ''
+    this.address = options.address ?? 'local'
     this.#limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
     this.#output = new WorkerOutput(options.logToDriver ?? true)
     this.engine = makeEngine(options, {
@@ -71,10 +75,11 @@ export class Driver implements Runtime {
         this.#bytes.shared += shared
       },
     })
+    this.#prefix = this.engine.id ? `${this.engine.id}.` : ''
     whenHandlesGone((id) => this.#abandoned(id))
   }
 
-  nextId = (): string => `o${(++this.#lastId).toString(36)}`
+  nextId = (): string => `${this.#prefix}o${(++this.#lastId).toString(36)}`
 
   #alive(): void {
     if (this.#down) throw new NotInitializedError()
@@ -258,7 +263,11 @@ export class Driver implements Runtime {
     throw new ActorNameError(name, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.')
   }
 
-  makeActor(definition: RemoteDefinition, options: ActorOptions, id = `a${(++this.#lastId).toString(36)}`): Actor {
+  makeActor(
+    definition: RemoteDefinition,
+    options: ActorOptions,
+    id = `${this.#prefix}a${(++this.#lastId).toString(36)}`,
+  ): Actor {
     const number = (this.#labels.get(definition.name) ?? 0) + 1
     this.#labels.set(definition.name, number)
     const label = `${definition.name}#${number}`
@@ -270,6 +279,7 @@ export class Driver implements Runtime {
       maxTaskRetries: options.maxTaskRetries ?? ACTOR_DEFAULTS.maxTaskRetries,
       maxConcurrency: options.maxConcurrency ?? ACTOR_DEFAULTS.maxConcurrency,
       detached: options.lifetime === 'detached',
+      getIfExists: options.getIfExists ?? false,
     }
     const entry = new Entry(this.nextId(), this)
     const creation = new Task(
@@ -348,9 +358,15 @@ export class Driver implements Runtime {
     task.prepare(args, () => this.engine.pump(actor))
   }
 
-  getActor(name: string, namespace = this.namespace): Actor {
+  async getActor(name: string, namespace = this.namespace): Promise<Actor> {
+    this.#alive()
     const actor = this.#names.get(`${namespace}/${name}`)
     if (actor && actor.state !== 'dead') return actor
+    const found = await this.engine.findActor?.(name, namespace)
+    if (found) {
+      this.actors.set(found.id, found)
+      return found
+    }
     throw new ActorNameError(name, 'no living actor has that name', 'Check the name and the namespace.')
   }
 

@@ -13,6 +13,10 @@ export type EngineName = 'threads' | 'processes' | 'nats'
  */
 export interface Engine {
   readonly name: EngineName
+  /** Before the ids of objects and actors, where other drivers have theirs too. */
+  readonly id?: string
+  /** Rejects when the work cannot be done at all; absent where there is nothing to wait for. */
+  readonly ready?: Promise<void>
   /** Runs a task whose arguments are ready. */
   submit(task: Task): void
   /** Places an actor and runs its constructor. */
@@ -25,6 +29,8 @@ export interface Engine {
   cancel(task: Task, error: Error, force: boolean): void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
+  /** A named actor that another driver made. */
+  findActor?(name: string, namespace: string): Promise<Actor | null>
   total(): Resources
   available(): Resources
   nodes(): NodeInfo[]
@@ -51,7 +57,7 @@ export interface EngineHost {
 
 /** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */
 export interface WorkerPlace {
-  readonly held: ReadonlyMap<string, { readonly thing: object }>
+  readonly held: { get(id: string): { readonly thing: object } | undefined }
   post(message: ToWorker): void
   /** The refs inside a value are in the worker's hands now, once more. */
   hold(content: Content): void

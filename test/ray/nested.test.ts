@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import { RayTaskError, ray } from '#src/ray/index.js'
 import { add, Counter, countdown, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
-import { sessions } from './helpers.js'
+import { onEachEngine } from './helpers.js'
 
-describe('tasks and actors made by tasks', () => {
-  sessions({ numCpus: 1 })
-
+onEachEngine('tasks and actors made by tasks', { numCpus: 1 }, () => {
   test('a task that waits for others lends them its CPU', async () => {
     assert.equal(await ray.get(fibonacci.remote(7)), 13)
     assert.deepEqual(await ray.availableResources(), { CPU: 1 })

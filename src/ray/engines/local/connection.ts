@@ -33,6 +33,8 @@ export interface WorkerOptions {
   actorId: string | null
   namespace: string
   resourceLimits: HeapLimits | undefined
+  /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
+  allow: readonly string[] | null
 }
 
 /** A worker thread or process, and the way to it. */

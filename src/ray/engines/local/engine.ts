@@ -36,6 +36,10 @@ export interface LocalEngineOptions {
   resourceLimits?: HeapLimits | undefined
   /** What workers are called before their number. @default '' */
   prefix?: string
+  /** For work of other machines: the folders whose modules may run, besides this package. */
+  allow?: readonly string[]
+  /** Told of refs and handles that a worker let go, or had when it ended. */
+  released?: (worker: LocalWorker, ids: Iterable<string>) => void
 }
 
 /** Tasks, actors and objects on workers of this machine: its threads, or processes of their own. */
@@ -53,7 +57,7 @@ export class LocalEngine implements Engine {
   #down = false
 
   constructor(
-    { name, connect, cpus, resourceLimits, prefix = '' }: LocalEngineOptions,
+    { name, connect, cpus, resourceLimits, prefix = '', allow, released }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -61,7 +65,7 @@ export class LocalEngine implements Engine {
     this.#forgetCpus = this.#cpus.whenGiven(() => this.#scheduleSoon())
     this.#workers = new Workers(
       this.#cpus,
-      { connect, namespace: host.namespace, resourceLimits, prefix },
+      { connect, namespace: host.namespace, resourceLimits, prefix, allow: allow ?? null, released },
       {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#died(from, death),
@@ -157,10 +161,10 @@ export class LocalEngine implements Engine {
     let best: LocalWorker | null = null
     for (const worker of this.#workers.busy)
       if (
-        !worker.closing &&
+        worker.room > 0 &&
         worker.blocked === 0 &&
         worker.cpus === numCpus &&
-        worker.inflight.size < Math.min(depth, worker.patience) &&
+        worker.inflight.size < depth &&
         worker.inflight.size < (best?.inflight.size ?? Infinity)
       )
         best = worker
@@ -198,6 +202,10 @@ export class LocalEngine implements Engine {
       }
       case 'release':
         for (const [id, count] of message[1]) worker.letGo(id, count)
+        this.#workers.released(
+          worker,
+          message[1].map(([id]) => id),
+        )
         return
       case 'blocked':
         return this.#blocked(worker)
@@ -374,6 +382,11 @@ export class LocalEngine implements Engine {
 
   release(id: string): void {
     for (const worker of this.#workers) if (worker.known.delete(id)) worker.post(['free', [id]])
+  }
+
+  /** Whether any worker holds a ref or handle. */
+  holds(id: string): boolean {
+    return this.#workers.holds(id)
   }
 
   total(): Resources {

@@ -27,6 +27,8 @@ export class LocalWorker implements WorkerPlace {
   readonly codes = new Set<string>()
   /** Refs and handles that code in the worker holds, by id: alive as long as it does. */
   readonly held = new Map<string, { thing: object; count: number }>()
+  /** What it let go before its answer, which says that it holds it, came here. */
+  readonly #early = new Map<string, number>()
   /** CPUs its running task holds. */
   cpus = 0
   /** Tasks of it that wait in `ray.get` and lent their CPUs. */
@@ -36,6 +38,7 @@ export class LocalWorker implements WorkerPlace {
   finished = 0
   /** The label of what ran last: for its output. */
   lastLabel = ''
+  readonly #maxConcurrency: number
   readonly #connection: Connection
   /** Slots that no call has. */
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
@@ -52,6 +55,7 @@ export class LocalWorker implements WorkerPlace {
     private readonly events: LocalWorkerEvents,
   ) {
     this.name = options.name
+    this.#maxConcurrency = options.maxConcurrency
     this.#connection = connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
@@ -64,12 +68,13 @@ export class LocalWorker implements WorkerPlace {
 
   /** Free places for further calls. */
   get room(): number {
-    return this.closing ? 0 : this.#free.length
+    if (this.closing) return 0
+    return Math.min(this.#free.length, this.#line - this.inflight.size)
   }
 
-  /** How many calls may stand in line: those that cannot be taken back must not wait behind others. */
-  get patience(): number {
-    return this.#connection.announces ? 1 : Infinity
+  /** How many calls it may have: those that cannot be taken back must not wait behind others. */
+  get #line(): number {
+    return this.#connection.announces ? this.#maxConcurrency : SLOTS
   }
 
   /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes moved. */
@@ -97,6 +102,7 @@ export class LocalWorker implements WorkerPlace {
     task.attempt++
     task.state = 'running'
     task.place = { worker: this, call }
+    task.ranOn = this.name
     this.lastLabel = task.label
     if (this.inflight.size === 0) this.#connection.hold(true)
     this.inflight.set(call, task)
@@ -141,12 +147,19 @@ export class LocalWorker implements WorkerPlace {
     const held = this.held.get(id)
     if (held) held.count++
     else this.held.set(id, { thing, count: 1 })
+    const early = this.#early.get(id)
+    if (early === undefined) return
+    this.#early.delete(id)
+    this.letGo(id, early)
   }
 
   /** The worker lets a ref go that it had received `count` times. */
   letGo(id: string, count: number): void {
     const held = this.held.get(id)
-    if (!held) return
+    if (!held) {
+      this.#early.set(id, count + (this.#early.get(id) ?? 0))
+      return
+    }
     held.count -= count
     if (held.count <= 0) this.held.delete(id)
   }

@@ -11,6 +11,8 @@ export interface WorkersOptions {
   connect: Connect
   namespace: string
   resourceLimits: HeapLimits | undefined
+  allow: readonly string[] | null
+  released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
   /** What workers are called before their number. */
   prefix: string
 }
@@ -73,8 +75,8 @@ export class Workers {
   }
 
   #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
-    const { connect, namespace, resourceLimits } = this.options
-    const worker = new LocalWorker(connect, { name, maxConcurrency, actorId, namespace, resourceLimits }, this.events)
+    const { connect, prefix: _prefix, released: _released, ...shared } = this.options
+    const worker = new LocalWorker(connect, { name, maxConcurrency, actorId, ...shared }, this.events)
     this.#all.add(worker)
     return worker
   }
@@ -107,6 +109,17 @@ export class Workers {
     if (this.actors.has(worker)) this.forget(worker)
   }
 
+  /** A worker let refs and handles go. */
+  released(worker: LocalWorker, ids: readonly string[]): void {
+    if (ids.length) this.options.released?.(worker, ids)
+  }
+
+  /** Whether any worker holds a ref or handle. */
+  holds(id: string): boolean {
+    for (const worker of this.#all) if (worker.held.has(id)) return true
+    return false
+  }
+
   forget(worker: LocalWorker): void {
     if (!this.#all.delete(worker)) return
     const idle = this.#idle.indexOf(worker)
@@ -115,7 +128,9 @@ export class Workers {
     this.busy.delete(worker)
     const cpus = worker.blocked === 0 ? worker.cpus : 0
     worker.cpus = 0
+    const held = [...worker.held.keys()]
     worker.held.clear()
+    this.released(worker, held)
     this.cpus.give(cpus)
   }
 

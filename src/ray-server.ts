@@ -3,6 +3,7 @@
  *
  *     npx rayito serve run ray-server:info
  */
+import { basename, isAbsolute } from 'node:path'
 import { RayitoError } from './core/errors.js'
 import { Image } from './datasets/image.js'
 import type { Lookup, Wikipedia } from './encyclopaedia/index.js'
@@ -117,7 +118,7 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
             total: tenths(ended - began),
           }
           const { model } = await this.#classifier
-          return { ...answer, classes, page: found?.page ?? null, model, milliseconds }
+          return { ...answer, classes, page: found?.page ?? null, model: publicName(model), milliseconds }
         }
       },
       {
@@ -128,6 +129,9 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
     ),
     { numReplicas: 'auto', maxQueuedRequests: 128 },
   )
+
+/** A model's repository; of one in a folder the folder's name, since where it lies is nobody's business. */
+const publicName = (model: string) => (isAbsolute(model) || model.startsWith('.') ? basename(model) : model)
 
 const tenths = (milliseconds: number) => Math.round(milliseconds * 10) / 10
 

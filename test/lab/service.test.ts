@@ -51,7 +51,7 @@ describe('a service for the notebook', () => {
     )
     const client = new ServiceClient(service.url)
     const { status, response } = await client.whatIs({ name: 'ibis.png', bytes: await ibis() }, { details: true })
-    assert.deepEqual([status, response.prediction, response.model], [200, 'ibis', model])
+    assert.deepEqual([status, response.prediction, response.model], [200, 'ibis', 'tiny-vit'])
     await service.stop()
     await service.stop()
     assert.equal(await answers(service.url), false)

@@ -52,13 +52,15 @@ describe('the image-information service', () => {
 
   test('with details=1 the five best classes, the page and times come too', async () => {
     const { body } = await ask(await ibis(), '/whatis?details=1')
-    const { classes, milliseconds, page, ...answer } = body as never as {
+    const { classes, milliseconds, page, model, ...answer } = body as never as {
+      model: string
       classes: { label: string; score: number }[]
       milliseconds: Record<string, number>
       page: { title: string; url: string }
     }
     assert.deepEqual(answer, IBIS_ANSWER)
     assert.equal(classes.length, 5)
+    assert.equal(model, 'tiny-vit')
     assert.equal(classes[0]!.label, 'ibis, sacred ibis')
     assert.ok(classes.every(({ score }, i) => score <= (classes[i - 1]?.score ?? 1)))
     assert.deepEqual(Object.keys(milliseconds), ['decode', 'inference', 'wikipedia', 'total'])

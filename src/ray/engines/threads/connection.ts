@@ -35,18 +35,18 @@ class ThreadConnection implements Connection {
     private readonly events: ConnectionEvents,
   ) {
     this.#pool = workerpool.pool(SCRIPT, {
-      minWorkers: 1,
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
       workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name } as object,
     })
-    this.#thread = (this.#pool as unknown as PoolInternals).workers[0]!.worker
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     const start: WorkerStart = { ...options, gate: this.#gate.shared, slots: this.states.memory }
     // This call never returns: it is rejected when the thread ends, which `exit` tells in more detail.
     this.#pool.exec('serve', [start, port2], { transfer: [port2], on: () => {} }).catch(() => {})
+    // Begun by the call, not by \`minWorkers\`: with that, workerpool would start another in the place of one that ends.
+    this.#thread = (this.#pool as unknown as PoolInternals).workers[0]!.worker
     this.#exited = new Promise((resolve) => {
       this.#thread.on('error', (error) => {
         this.#error = error

@@ -108,11 +108,17 @@ export class ActorTable {
     const place = actor.place as Place | null
     if (!place || actor.state !== 'alive') return
     const { queue } = actor
+    const calls = this.#calls.get(actor)!
+    // Only fast calls are sent ahead: what waits here can be cancelled for sure, and no lost node is to blame for it.
+    const window = actor.settings.maxConcurrency * actor.creation.definition.depth
     let sent = 0
     for (const task of queue) {
       if (task.state === 'preparing') break // it holds those behind it: calls keep their order
+      if (task.state === 'queued') {
+        if (calls.size >= window) break
+        this.#call(actor, place, task)
+      }
       sent++
-      if (task.state === 'queued') this.#call(actor, place, task)
     }
     if (sent) queue.splice(0, sent)
   }
@@ -130,7 +136,7 @@ export class ActorTable {
   }
 
   settled(actor: Actor, task: Task): void {
-    this.#calls.get(actor)?.delete(task)
+    if (this.#calls.get(actor)?.delete(task)) this.pump(actor)
   }
 
   restarted(id: string, restarts: number): void {
@@ -253,8 +259,9 @@ export class ActorTable {
     if (entry?.operation !== 'PUT') return undefined
     const record = entry.json<NameRecord>()
     const holder = record.node ? `node.${record.node}` : `driver.${record.owner}`
-    const lease = await leases.get(holder)
-    if (lease?.operation === 'PUT') return record
+    // One of ours that has died keeps its name until the server hears of it.
+    const ended = record.owner === this.engine.id && !this.#byId.has(record.id)
+    if (!ended && (await leases.get(holder))?.operation === 'PUT') return record
     await state.delete(key, { previousSeq: entry.revision }).catch(() => {})
     return undefined
   }

@@ -2,8 +2,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { Node } from '../ray/engines/nats/node.js'
-import { type ClusterStatus, Observer } from '../ray/engines/nats/observe.js'
+import type { ClusterStatus, Observer } from '../ray/engines/nats/observe.js'
 import { stopSignal } from './stop-signal.js'
 
 interface WorkerOptions {
@@ -30,6 +29,7 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
   const asked = new AbortController()
   const stop = AbortSignal.any([told, asked.signal])
   const say = (line: string) => process.stdout.write(`${line}\n`)
+  const { Node } = await import('../ray/engines/nats/node.js')
   const node = await Node.join({
     address: addressOf(address),
     allow: allow.map((folder) => resolve(folder)),
@@ -60,7 +60,7 @@ export function statusCommand(): Command {
 }
 
 async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
-  const observer = await Observer.open(addressOf(address))
+  const observer = await observe(address)
   const stop = stopSignal()
   const { stdout } = process
   try {
@@ -74,6 +74,12 @@ async function status({ address, watch, json }: { address?: string; watch?: bool
   } finally {
     await observer.close()
   }
+}
+
+/** Loaded when it is asked for: each look is to be quick. */
+async function observe(address: string | undefined): Promise<Observer> {
+  const { Observer } = await import('../ray/engines/nats/observe.js')
+  return Observer.open(addressOf(address))
 }
 
 function statusText({ nodes, drivers, queued, running }: ClusterStatus): string {
@@ -111,7 +117,7 @@ export function stopCommand(): Command {
     .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
     .allowExcessArguments(false)
     .action(async ({ address }: { address?: string }) => {
-      const observer = await Observer.open(addressOf(address))
+      const observer = await observe(address)
       const { nodes } = await observer.status()
       await observer.stopNodes()
       await observer.close()

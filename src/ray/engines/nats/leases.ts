@@ -35,7 +35,7 @@ export interface DriverLease {
 export type Lease = NodeLease | DriverLease
 
 /** Milliseconds in which those that live answer. */
-const ANSWERS = 400
+const ANSWERS = 250
 
 const key = ({ kind, id }: Lease) => `${kind}.${id}`
 

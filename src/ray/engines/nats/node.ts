@@ -248,6 +248,7 @@ export class Node {
       this.#deliveries.delete(ended)
       this.#waiting.delete(ended)
       session.ended(ended)
+      this.#pull()
     })
     if (!session.accept(delivery)) return delivery.drop()
     this.#deliveries.add(delivery)

@@ -273,7 +273,6 @@ export class Session {
         }
       })
     }
-    this.node.changed()
   }
 
   /** Tells the driver what runs for longer here. */

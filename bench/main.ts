@@ -6,17 +6,19 @@ import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
 import { chart } from './chart.js'
 import { actors } from './groups/actors.js'
+import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
 import { exercise } from './groups/exercise.js'
 import type { Bench, Group, Prepared } from './groups/group.js'
 import { q8 } from './groups/q8.js'
+import { serve } from './groups/serve.js'
 import { tasks } from './groups/tasks.js'
 import { openHub } from './hub.js'
 import { runProgram } from './program.js'
 import type { Row } from './row.js'
 import { machineLine, table } from './table.js'
 
-const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise]
+const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise, serve, cluster]
 
 interface Options {
   quick?: boolean

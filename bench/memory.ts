@@ -32,6 +32,11 @@ export function ownPeakMB(): number {
   return ((sinceExec || process.resourceUsage().maxRSS) * 1024) / 1e6
 }
 
+/** The resident memory of a process now, in MB; 0 elsewhere than on Linux. */
+export function rssMB(pid: number): number {
+  return (kilobytes(`/proc/${pid}/status`, 'VmRSS') * 1024) / 1e6
+}
+
 /** A process and all that it or one of its threads started. */
 function treeOf(pid: number): number[] {
   try {

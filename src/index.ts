@@ -1,11 +1,12 @@
 /**
  * Rayito: Ray's programming model for TypeScript, and the laboratory that teaches it.
  *
- * Three things, each good alone: `ray` (tasks, actors, objects), `loadDataset` (Hugging Face data sets, read lazily) and
- * `pipeline` (image classification that answers what Python's does); and `time`, IPython's `%time`.
+ * Each good alone: `ray` (tasks, actors, objects), `serve` (classes behind HTTP), `loadDataset` (Hugging Face data sets,
+ * read lazily) and `pipeline` (image classification that answers what Python's does); and `time`, IPython's `%time`.
  */
 export { ERRORS, type ErrorCode, RayitoError } from './core/errors.js'
 export * from './datasets/index.js'
 export { time } from './lab/time.js'
 export * from './ray/index.js'
+export * from './serve/index.js'
 export * from './transformers/index.js'

@@ -26,12 +26,13 @@ describe('the README', () => {
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     const compiled = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
     assert.equal(compiled.stdout, '')
-    const [tasks, classify] = await Promise.all(
+    const [tasks, classify, greet] = await Promise.all(
       blocks.map((_, i) => run(join(folder, `block-${i}.mjs`), { env: hub.env, cwd: root })),
     )
     assert.deepEqual([tasks!.code, tasks!.stdout, tasks!.stderr], [0, '[ 1, 4, 9 ] 14\n', ''])
     assert.equal(classify!.code, 0, classify!.stderr)
     assert.match(classify!.stdout, /^\[\n(\s*\{\s*label: '.*',\s*score: 0\.\d+\s*\},?\n){5}\]\n$/)
+    assert.deepEqual([greet!.code, greet!.stdout, greet!.stderr], [0, "{ hello: 'Ada' }\n", ''])
   })
 
   test('what it links to and runs is there', () => {

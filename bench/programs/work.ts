@@ -10,5 +10,8 @@ export const Echo = ray.remote(
     say(value: number): number {
       return value
     }
+    length(bytes: Uint8Array): number {
+      return bytes.length
+    }
   },
 )

@@ -2,8 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { jupyterCommand } from './jupyter.js'
-import { startCommand } from './start.js'
+
+/** Loaded when they are asked for: a server need not wait for what reads notebooks. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  start: async () => (await import('./cluster.js')).withHead((await import('./start.js')).startCommand()),
+  serve: async () => (await import('./serve.js')).serveCommand(),
+  jupyter: async () => (await import('./jupyter.js')).jupyterCommand(),
+  worker: async () => (await import('./cluster.js')).workerCommand(),
+  status: async () => (await import('./cluster.js')).statusCommand(),
+  stop: async () => (await import('./cluster.js')).stopCommand(),
+}
 
 /**
  * The command `rayito`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
@@ -19,15 +27,19 @@ async function main(): Promise<number> {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`rayito: ${text.replace(/^error: /, '')}`) })
-    .addCommand(startCommand())
-    .addCommand(jupyterCommand())
-  for (const command of program.commands) command.copyInheritedSettings(program)
+  const asked = COMMANDS[process.argv[2] ?? '']
+  for (const load of asked ? [asked] : Object.values(COMMANDS)) program.addCommand(await load())
+  inherit(program)
   try {
     await program.parseAsync()
     return Number(process.exitCode ?? 0)
   } catch (error) {
     return exitCode(error)
   }
+}
+
+function inherit(program: Command): void {
+  for (const command of program.commands) inherit(command.copyInheritedSettings(program))
 }
 
 function exitCode(error: unknown): number {

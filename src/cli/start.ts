@@ -4,12 +4,15 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { SOURCES } from '../core/source.js'
+import { EXERCISE_2_FILE } from '../lab/exercise-2-file.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
-import { DTYPES, ROWS, SOURCES, VERSIONS } from '../lab/settings.js'
+import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
 import { cellLines } from './cell-lines.js'
+import { type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -26,9 +29,11 @@ interface StartOptions {
 
 const NOTEBOOKS: Record<string, string> = {
   1: '1-parallel-classification.ipynb',
-  2: '2-image-service.ipynb',
+  2: '2-image-info-service.ipynb',
   3: '3-cluster.ipynb',
 }
+/** What a notebook leaves beside its copies. */
+const RESULTS: Record<string, string> = { 1: EXERCISE_FILE, 2: EXERCISE_2_FILE }
 /** What a plain `npm start` executes. */
 const DEFAULT_NOTEBOOKS = ['1', '2']
 const FOLDER = fileURLToPath(new URL('../../notebooks/', import.meta.url))
@@ -49,14 +54,18 @@ export function startCommand(): Command {
     .action(start)
 }
 
-async function start(options: StartOptions): Promise<void> {
+async function start(options: StartOptions & Partial<HeadOptions> & { head?: boolean }): Promise<void> {
+  if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
   mkdirSync(out, { recursive: true })
   const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
-  rmSync(join(out, EXERCISE_FILE), { force: true })
-  for (const notebook of chosen(options.notebook)) await execute(notebook, out, env, signal)
-  const exercise = readExercise1(out)
+  const numbers = chosen(options.notebook)
+  const results = numbers.flatMap((number) => RESULTS[number] ?? [])
+  for (const result of results) rmSync(join(out, result), { force: true })
+  for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal)
+  for (const result of results) process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)
+  const exercise = numbers.includes('1') ? readExercise1(out) : null
   if (!exercise) return
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
@@ -80,9 +89,9 @@ async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, si
   }
 }
 
+/** The numbers of the notebooks that are to run and are there. */
 function chosen(number: string | undefined): string[] {
-  const files = (number ? [number] : DEFAULT_NOTEBOOKS).map((n) => join(FOLDER, NOTEBOOKS[n]!))
-  const present = files.filter((file) => existsSync(file))
+  const present = (number ? [number] : DEFAULT_NOTEBOOKS).filter((n) => existsSync(join(FOLDER, NOTEBOOKS[n]!)))
   if (present.length === 0) throw new RayitoError('USAGE', `There is no notebook ${number ?? ''} in ${FOLDER}`)
   return present
 }

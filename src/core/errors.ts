@@ -26,11 +26,13 @@ export const ERRORS = {
   HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
   HUB_UNREACHABLE: {
     meaning: 'The Hub did not answer, and the files are not in the cache.',
-    remedy: 'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept.',
+    remedy:
+      'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept; or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_OFFLINE: {
     meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
-    remedy: 'Unset HF_HUB_OFFLINE once to download them.',
+    remedy:
+      'Unset HF_HUB_OFFLINE once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_DISK_FULL: {
     meaning: 'The disk that holds the cache is full.',
@@ -132,6 +134,51 @@ export const ERRORS = {
   RAY_ACTOR_NAME: { meaning: 'The name is taken, or no actor has it.', remedy: '' },
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
+  RAY_CLUSTER_UNREACHABLE: {
+    meaning: 'No NATS server with JetStream answers at the address.',
+    remedy: 'Check the address, or start one with `rayito start --head`.',
+  },
+  RAY_CLUSTER_REFUSED: {
+    meaning: 'The NATS server refused the credentials.',
+    remedy: 'Check user and password or token in the address (nats://user:password@host:4222), or NATS_CREDS.',
+  },
+  RAY_CLUSTER_VERSION: {
+    meaning: 'The cluster runs another version of rayito.',
+    remedy: 'Install the same version on all machines.',
+  },
+  RAY_CLUSTER_LOST: {
+    meaning: 'The NATS server was gone for too long, or the cluster took this driver for dead.',
+    remedy: 'Check the server and the network, then call ray.init() again.',
+  },
+  RAY_CLUSTER_CODE: {
+    meaning: 'A worker may not run a module, does not have it, or has another version of it.',
+    remedy: 'Bring the file to the worker and allow its folder: `rayito worker --allow FOLDER`.',
+  },
+  NATS_SERVER_MISSING: {
+    meaning: 'The program nats-server is not on this machine.',
+    remedy: 'Run `rayito start --head --install`, or install nats-server 2.11 or newer (https://nats.io/download).',
+  },
+
+  // src/serve
+  SERVE_DEPLOY_FAILED: { meaning: 'An application could not be started.', remedy: '' },
+  SERVE_APP_NOT_FOUND: {
+    meaning: 'There is no such module, or it has no such application.',
+    remedy: 'Name it as module:variable; the variable holds what deployment.bind(…) gave.',
+  },
+  SERVE_ADDRESS: {
+    meaning: 'The address or port cannot be listened on.',
+    remedy: 'Choose another with --port or --host; 0 takes a free port.',
+  },
+  SERVE_BACK_PRESSURE: {
+    meaning: 'Too many requests wait for a deployment.',
+    remedy: 'Try again later, or raise maxQueuedRequests or numReplicas.',
+  },
+  SERVE_CANCELLED: { meaning: 'A request was cancelled: its caller left, or its time ran out.', remedy: '' },
+  SERVE_STOPPED: { meaning: 'The application is not running any more.', remedy: 'Call serve.run(app) again.' },
+  SERVE_UNREACHABLE: {
+    meaning: 'No server answers at the address.',
+    remedy: 'Start one with rayito serve run, or give its --address.',
+  },
 
   // src/lab and src/cli
   NOTEBOOK_INVALID: { meaning: 'A file is not a notebook that can be executed.', remedy: '' },

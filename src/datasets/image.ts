@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { type InspectOptions, inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { notebookDisplay } from '../core/notebook.js'
+import { encodePng } from '../core/png.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
-import { encodePng } from './png.js'
 import { type ResizeFilter, resize } from './resize.js'
 
 /** Samples of a pixel: 1 grey (Pillow's mode `L`), 3 `RGB`, 4 `RGBA`. */

@@ -2,6 +2,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
+import { type Source as Origin, readSource, tellEmbedded } from '../core/source.js'
+import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
@@ -28,6 +30,12 @@ export interface LoadOptions extends HubOptions {
    */
   revision?: string
   /**
+   * Where Maysee/tiny-imagenet, the assignment's data set, comes from: the Hub, this package's rayito/tiny-pictures in its
+   * place, or (`auto`) the Hub where its cache has the files or it answers within 3 s, else this package.
+   * @default RAYITO_SOURCE, else 'auto'
+   */
+  source?: Origin
+  /**
    * Bytes of decoded pages to keep, for all splits together.
    * @default 67108864 (64 MiB)
    */
@@ -40,6 +48,9 @@ export interface LoadOptions extends HubOptions {
 }
 
 const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: MAX_PIXELS }
+
+/** The data set that the built-in one can stand in for. */
+const ASSIGNMENT = 'Maysee/tiny-imagenet'
 
 /** Where the Hub keeps its own conversion of data sets that are not in Parquet. */
 const CONVERTED = 'refs/convert/parquet'
@@ -68,6 +79,7 @@ export async function loadDataset<Row extends object = ImageRow>(
     split,
     dataFiles,
     revision,
+    source,
     cacheBytes = DEFAULTS.cacheBytes,
     maxPixels = DEFAULTS.maxPixels,
     ...hub
@@ -77,7 +89,9 @@ export async function loadDataset<Row extends object = ImageRow>(
   if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
   const wanted = { split, dataFiles }
   const path = await localPath(nameOrPath)
-  const found = path === null ? await onHub(String(nameOrPath), revision, hub, wanted) : await onDisk(path, wanted)
+  const origin = readSource(source)
+  const found =
+    path === null ? await named(String(nameOrPath), origin, revision, hub, wanted) : await onDisk(path, wanted)
   const splits = await open(found, { cacheBytes, maxPixels })
   if (split !== undefined) return new Dataset<Row>(splits.get(split)!)
   return new DatasetDict<Row>(Object.fromEntries([...splits].map(([name, source]) => [name, new Dataset<Row>(source)])))
@@ -117,6 +131,50 @@ async function filesBelow(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, '/'))
+}
+
+/** A data set by its name: built in, or of the Hub. */
+async function named(
+  id: string,
+  source: Origin,
+  revision: string | undefined,
+  hub: HubOptions,
+  wanted: Wanted,
+): Promise<Found> {
+  if (id === EMBEDDED_DATASET) return onDisk(await embeddedDataset(), wanted)
+  if (source === 'embedded' && id !== ASSIGNMENT)
+    throw new RayitoError(
+      'DATASET_NOT_FOUND',
+      `Expected the built-in data set ${EMBEDDED_DATASET} or a path, got ${id}`,
+      {
+        remedy: "Use source 'hub'.",
+      },
+    )
+  if (source === 'embedded' || !(await isToBeHad(id, source, revision, hub, wanted))) {
+    if (source === 'auto') tellEmbedded('pictures')
+    return onDisk(await embeddedDataset(), wanted)
+  }
+  return onHub(id, revision, hub, wanted)
+}
+
+/** Whether there is no need for the built-in data set. */
+async function isToBeHad(
+  id: string,
+  source: Origin,
+  revision: string | undefined,
+  hub: HubOptions,
+  wanted: Wanted,
+): Promise<boolean> {
+  if (source !== 'auto' || id !== ASSIGNMENT || revision !== undefined || wanted.dataFiles !== undefined) return true
+  const { inReach } = await import('../hub/index.js')
+  const needed = (paths: string[]) => {
+    try {
+      return [...choose(paths, wanted, id).values()].flat()
+    } catch {
+      return [] // a split that is not there is told of when it is loaded
+    }
+  }
+  return inReach({ type: 'dataset', id }, needed, hub)
 }
 
 async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {

@@ -1,4 +1,4 @@
-import { encodePng } from '../datasets/png.js'
+import { encodePng } from '../core/png.js'
 import type { Drawings } from './drawings.js'
 import { SUBJECTS } from './subjects.js'
 import { EDGE, vary } from './vary.js'

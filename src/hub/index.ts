@@ -5,4 +5,5 @@
 export { download } from './download.js'
 export { hubFile } from './hub-file.js'
 export { listFiles } from './list-files.js'
+export { inReach } from './reach.js'
 export type { HubOptions, Repo, RepoFile, Snapshot } from './types.js'

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
 import { Passing, refusal, rethrowAborted, unreachable } from './failures.js'
 
@@ -106,11 +107,8 @@ function passing(error: unknown, url: URL, connecting: boolean): Passing {
 
 /** Milliseconds to wait, by `Retry-After` (RFC 9110, 10.2.3) or the Hub's `RateLimit: "api";r=0;t=55`. */
 function waitOf(headers: Headers): number | undefined {
-  const after = headers.get('retry-after')
-  const seconds = after === null ? Number(/\bt=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]) : Number(after)
-  if (Number.isFinite(seconds)) return seconds * 1000
-  const date = Date.parse(after ?? '')
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+  const seconds = /\bt=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+  return retryAfter(headers.get('retry-after') ?? seconds)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { chart, fixed } from './chart-style.js'
 import { seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { ran, type Version } from './version.js'
@@ -19,14 +20,6 @@ const PARTS = [
   { name: 'moving', className: 'move' },
   { name: 'inference', className: 'infer' },
 ] as const
-
-/** Own ground and ink, so that it reads on any page; where the reader prefers dark, dark ones. */
-const STYLE = `
-.rayito-chart .ground{fill:#fff}.rayito-chart text{fill:#1f2328;font:15px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}
-.rayito-chart .name{font-weight:600}.rayito-chart .soft{fill:#59636e;font-size:13px}.rayito-chart .in{fill:#fff;font-size:13px}
-.rayito-chart .axis{stroke:#c8cfd6}.rayito-chart .load{fill:#8a6d1f}.rayito-chart .move{fill:#b3402f}.rayito-chart .infer{fill:#2a6db0}
-@media (prefers-color-scheme:dark){.rayito-chart .ground{fill:#14171b}.rayito-chart text{fill:#dde3ea}.rayito-chart .soft{fill:#98a3b0}
-.rayito-chart .in{fill:#fff}.rayito-chart .axis{stroke:#3a434e}.rayito-chart .load{fill:#9a7a22}.rayito-chart .move{fill:#c9503d}.rayito-chart .infer{fill:#3478bd}}`
 
 /** A bar for each version, split into loading, moving and inference, as SVG. */
 export function barChart(versions: readonly (Version | undefined)[], { moving = {} }: ChartOptions = {}): string {
@@ -58,21 +51,15 @@ export function barChart(versions: readonly (Version | undefined)[], { moving = 
     return `<rect class="${className}" x="${x}" y="12" width="14" height="14"/><text class="soft" x="${x + 20}" y="24">${name}</text>`
   })
   const spoken = bars.map(({ version }) => `${version.name} ${seconds(version.seconds)} seconds`).join(', ')
-  return `<svg xmlns="http://www.w3.org/2000/svg" class="rayito-chart" role="img" aria-label="Time of each version: ${spoken}" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" style="max-width:100%;height:auto">
-<style>${STYLE}</style>
-<rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>
-${legend.join('')}
-<line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP + 16}" y2="${height - 8}"/>
-${rows.join('\n')}
-</svg>`
+  return chart(WIDTH, height, `Time of each version: ${spoken}`, [
+    legend.join(''),
+    `<line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP + 16}" y2="${height - 8}"/>`,
+    ...rows,
+  ])
 }
 
 /** Loading, moving and the rest; moving is part of the classification and never more than it. */
 function partsOf({ loadSeconds, inferenceSeconds }: Version, moving: number): [number, number, number] {
   const moved = Math.min(Math.max(moving, 0), inferenceSeconds)
   return [loadSeconds, moved, inferenceSeconds - moved]
-}
-
-function fixed(value: number): string {
-  return String(Math.round(value * 10) / 10)
 }

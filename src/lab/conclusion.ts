@@ -1,7 +1,7 @@
 import { expected } from '../core/errors.js'
 import { bytes, list, percent, seconds } from './format.js'
 import type { VersionName } from './settings.js'
-import { ran, type Version } from './version.js'
+import { each, ran, type Version } from './version.js'
 
 export interface ConclusionOptions {
   /** Cores of the machine. */
@@ -40,6 +40,7 @@ export function conclude(versions: readonly (Version | undefined)[], options: Co
         verdict(order),
         ...order.slice(1).map((other) => gap(best, other)),
         sharing(order, options),
+        outweighed(order),
         loading(order),
         transfer(order, options),
         flip(best, order),
@@ -51,7 +52,6 @@ export function conclude(versions: readonly (Version | undefined)[], options: Co
 }
 
 const named = ({ name, title }: Version) => `${name} (${title})`
-const each = (version: Version) => version.inferenceSeconds / version.result.length
 
 function verdict([best, ...others]: Version[]): string {
   const near = others.filter((other) => isTie(best!, other))
@@ -98,6 +98,17 @@ function sharing(order: Version[], { workers }: ConclusionOptions): string {
   return gain > 1
     ? `Once loaded, ${rates}: ${workersText(workers)}, each with pictures of its own, classified ${percent(gain - 1)} more pictures a second than one session that splits every picture among the cores.`
     : `Once loaded, ${rates}: one session that splits every picture among the cores classified ${percent(1 / gain - 1)} more pictures a second than ${workersText(workers)}, each with pictures of its own.`
+}
+
+/** Whether A is ahead only because the others had workers to start. */
+function outweighed([best, ...others]: Version[]): string {
+  if (best!.name !== 'A') return ''
+  const sooner = others.filter((other) => !isTie(best!, other) && other.inferenceSeconds < best!.inferenceSeconds)
+  if (sooner.length === 0) return ''
+  const nearest = sooner[0]!
+  const saved = best!.inferenceSeconds - nearest.inferenceSeconds
+  const more = nearest.loadSeconds - best!.loadSeconds
+  return `Starting the workers outweighed sharing the work: ${nearest.name} saved ${seconds(saved)} s in classifying and took ${seconds(more)} s longer until its workers could begin; with so little work for each picture it takes more pictures to win that back.`
 }
 
 function loading(order: Version[]): string {

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { expected } from '../core/errors.js'
+import { SOURCES, type Source } from '../core/source.js'
 
 export type VersionName = 'A' | 'B' | 'C1' | 'C2'
 
-/** What the notebook of exercise 1 runs on. Each setting can be chosen by an environment variable, as `npm start` does. */
+/** What the notebooks run on. Each setting can be chosen by an environment variable, as `npm start` does. */
 export interface Settings {
   /** The data set. */
   dataset: string
@@ -13,7 +14,7 @@ export interface Settings {
   /** RAYITO_DTYPE. @default 'fp32' */
   dtype: 'fp32' | 'q8'
   /** Where data set and model come from, RAYITO_SOURCE. @default 'auto' */
-  source: 'auto' | 'hub' | 'embedded'
+  source: Source
   /** How many pictures, RAYITO_IMAGES. @default 250 */
   images: number
   /** The rows they are: every `step`-th below `stop`; 250 pictures are range(0, 10000, 40). */
@@ -25,13 +26,14 @@ export interface Settings {
   actors: number
   /** A cluster's address, RAY_ADDRESS. @default undefined: this machine */
   address: string | undefined
+  /** Where the service of exercise 2 runs, if it does, RAYITO_SERVICE. @default http://127.0.0.1:8000 */
+  service: string
   /** Folder of what the notebook leaves behind, as seen from the notebook, RAYITO_OUT. @default ../out */
   out: string
 }
 
 export const VERSIONS: readonly VersionName[] = ['A', 'B', 'C1', 'C2']
 export const DTYPES = ['fp32', 'q8'] as const
-export const SOURCES = ['auto', 'hub', 'embedded'] as const
 /** The rows that the assignment takes its pictures from. */
 export const ROWS = 10_000
 
@@ -50,6 +52,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     versions: versionList(env.RAYITO_VERSIONS),
     actors: whole('RAYITO_ACTORS', env.RAYITO_ACTORS, availableParallelism(), 1_024),
     address: env.RAY_ADDRESS || undefined,
+    service: address('RAYITO_SERVICE', env.RAYITO_SERVICE || 'http://127.0.0.1:8000'),
     out: env.RAYITO_OUT || join('..', 'out'),
   }
 }
@@ -68,6 +71,11 @@ function versionList(text: string | undefined): VersionName[] {
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
   return choices.find((choice) => choice === value) ?? expected(name, `one of ${choices.join(', ')}`, value)
+}
+
+function address(name: string, text: string): string {
+  const isHttp = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+  return isHttp ? text.replace(/\/+$/, '') : expected(name, 'an address that begins with http', text)
 }
 
 function whole(name: string, text: string | undefined, fallback: number, most: number): number {

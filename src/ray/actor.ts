@@ -10,6 +10,8 @@ export interface ActorSettings {
   maxTaskRetries: number
   maxConcurrency: number
   detached: boolean
+  /** With a name that another driver's actor has: that one is meant. */
+  getIfExists?: boolean
 }
 
 /** An actor as the driver knows it: its constructor call, its state and the calls that wait for it in order. */
@@ -22,6 +24,7 @@ export class Actor {
   death: Error | null = null
   /** Whoever runs it now; the engine's business. */
   place: unknown = null
+  readonly #mourners: ((death: Error) => void)[] = []
 
   constructor(
     readonly id: string,
@@ -42,6 +45,13 @@ export class Actor {
     this.place = null
     this.creation.fail(error)
     for (const task of this.queue.splice(0)) task.fail(error)
+    for (const then of this.#mourners.splice(0)) then(error)
+  }
+
+  /** Calls `then` when it has died and is not to come back. */
+  whenDead(then: (death: Error) => void): void {
+    if (this.death) then(this.death)
+    else this.#mourners.push(then)
   }
 
   /** Whether it may start once more; counts it. */

@@ -1,15 +1,13 @@
 import { type Code, carries } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
-import type { ThreadWorker } from './engines/threads/thread-worker.js'
+import type { WorkerPlace } from './engine.js'
 import { encodeError } from './errors.js'
 import { type ActorIdentity, makeHandle } from './handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 import type { WireContent } from './protocol.js'
 import { Prepared } from './task.js'
 import type { ActorOptions, MethodOptions, TaskOptions } from './types.js'
-
-export type WorkerPlace = ThreadWorker
 
 /** An argument as a worker sends it: a value, or the id of an object. */
 export type RequestArgument = WireContent | string
@@ -32,7 +30,7 @@ export interface Requests {
 }
 
 /** Functions that workers made remote, by worker and id. */
-const definitions = new WeakMap<ThreadWorker, Map<string, RemoteDefinition>>()
+const definitions = new WeakMap<WorkerPlace, Map<string, RemoteDefinition>>()
 
 /** Does what a worker asks and answers it. */
 export async function answer(
@@ -83,7 +81,7 @@ const handlers: Handlers = {
     driver.enqueue(task, argsOf(driver, worker, args))
     driver.track(task)
   },
-  getActor: (driver, worker, { name, namespace }) => given(worker, driver.getActor(name, namespace)),
+  getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
   kill(driver, _worker, { id, restart }) {
     const actor = driver.actors.get(id)
     if (actor) driver.kill(actor, restart)

@@ -26,8 +26,9 @@ export class RemoteDefinition {
   constructor(
     readonly target: (...args: never[]) => unknown,
     private readonly site: string | undefined,
+    name = target.name || 'anonymous',
   ) {
-    this.name = target.name || 'anonymous'
+    this.name = name
   }
 
   describe(): Promise<Code> {
@@ -36,6 +37,11 @@ export class RemoteDefinition {
       return code
     })
     return this.#describing
+  }
+
+  /** Mean run time of its calls, in milliseconds. */
+  get mean(): number {
+    return this.#mean
   }
 
   measured(milliseconds: number): void {

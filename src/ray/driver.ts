@@ -1,12 +1,12 @@
-import { availableParallelism, totalmem } from 'node:os'
+import { totalmem } from 'node:os'
 import { RayitoError } from '../core/errors.js'
 import type { Travel } from '../core/travel.js'
 import { Actor } from './actor.js'
-import { answer, type WorkerPlace } from './answers.js'
+import { answer } from './answers.js'
 import { reviveTravel } from './code/index.js'
 import type { RemoteDefinition } from './definition.js'
-import type { Engine } from './engine.js'
-import { ThreadsEngine } from './engines/threads/index.js'
+import type { Engine, WorkerPlace } from './engine.js'
+import { makeEngine } from './engines/make-engine.js'
 import {
   ActorDiedError,
   ActorNameError,
@@ -39,7 +39,7 @@ import { settled, waitFor } from './waiting.js'
 export class Driver implements Runtime {
   readonly engine: Engine
   readonly namespace: string
-  readonly resourceLimits: object | undefined
+  readonly address: string
   readonly actors = new Map<string, Actor>()
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
@@ -54,30 +54,32 @@ export class Driver implements Runtime {
     this.#gone(id, shared),
   )
   readonly #output: WorkerOutput
+  /** Before ids, where other drivers' objects are too. */
+  readonly #prefix: string
   #lastId = 0
   #down = false
 
   constructor(options: InitOptions) {
     this.namespace = options.namespace ?? ''
-    this.resourceLimits = options.resourceLimits
+    this.address = options.address ?? 'local'
     this.#limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
     this.#output = new WorkerOutput(options.logToDriver ?? true)
-    this.engine = new ThreadsEngine(options.numCpus ?? availableParallelism(), {
+    this.engine = makeEngine(options, {
       namespace: this.namespace,
-      resourceLimits: this.resourceLimits,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.#collected.register(entry, { id: entry.id, shared: 0 }),
-      output: (label, stream, text) => this.#output.write(label, stream, text),
+      output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
       copied: (copied, shared) => {
         this.#bytes.copied += copied
         this.#bytes.shared += shared
       },
     })
+    this.#prefix = this.engine.id ? `${this.engine.id}.` : ''
     whenHandlesGone((id) => this.#abandoned(id))
   }
 
-  nextId = (): string => `o${(++this.#lastId).toString(36)}`
+  nextId = (): string => `${this.#prefix}o${(++this.#lastId).toString(36)}`
 
   #alive(): void {
     if (this.#down) throw new NotInitializedError()
@@ -261,7 +263,11 @@ export class Driver implements Runtime {
     throw new ActorNameError(name, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.')
   }
 
-  makeActor(definition: RemoteDefinition, options: ActorOptions, id = `a${(++this.#lastId).toString(36)}`): Actor {
+  makeActor(
+    definition: RemoteDefinition,
+    options: ActorOptions,
+    id = `${this.#prefix}a${(++this.#lastId).toString(36)}`,
+  ): Actor {
     const number = (this.#labels.get(definition.name) ?? 0) + 1
     this.#labels.set(definition.name, number)
     const label = `${definition.name}#${number}`
@@ -273,6 +279,7 @@ export class Driver implements Runtime {
       maxTaskRetries: options.maxTaskRetries ?? ACTOR_DEFAULTS.maxTaskRetries,
       maxConcurrency: options.maxConcurrency ?? ACTOR_DEFAULTS.maxConcurrency,
       detached: options.lifetime === 'detached',
+      getIfExists: options.getIfExists ?? false,
     }
     const entry = new Entry(this.nextId(), this)
     const creation = new Task(
@@ -351,15 +358,27 @@ export class Driver implements Runtime {
     task.prepare(args, () => this.engine.pump(actor))
   }
 
-  getActor(name: string, namespace = this.namespace): Actor {
+  async getActor(name: string, namespace = this.namespace): Promise<Actor> {
+    this.#alive()
     const actor = this.#names.get(`${namespace}/${name}`)
     if (actor && actor.state !== 'dead') return actor
+    const found = await this.engine.findActor?.(name, namespace)
+    if (found) {
+      this.actors.set(found.id, found)
+      return found
+    }
     throw new ActorNameError(name, 'no living actor has that name', 'Check the name and the namespace.')
   }
 
   kill(identity: ActorIdentity, restart: boolean): void {
     const actor = this.actors.get(identity.id)
     if (actor) this.engine.kill(actor, restart)
+  }
+
+  whenActorDies(identity: ActorIdentity, then: (death: Error) => void): void {
+    const actor = this.actors.get(identity.id)
+    if (actor) actor.whenDead(then)
+    else then(new ActorDiedError(identity.label, 'its session was shut down'))
   }
 
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */

@@ -1,6 +1,10 @@
 import type { Actor } from './actor.js'
+import type { Content, Entry } from './object-ref.js'
+import type { ToWorker } from './protocol.js'
 import type { Task } from './task.js'
 import type { NodeInfo, Resources } from './types.js'
+
+export type EngineName = 'threads' | 'processes' | 'nats'
 
 /**
  * The seam between the model and where it runs. The model (driver.ts) makes tasks, actors and objects, prepares their
@@ -8,7 +12,11 @@ import type { NodeInfo, Resources } from './types.js'
  * (`task.succeed`, `task.fail`). Retries after a death are the engine's, since only it knows what was running.
  */
 export interface Engine {
-  readonly name: 'threads' | 'processes' | 'nats'
+  readonly name: EngineName
+  /** Before the ids of objects and actors, where other drivers have theirs too. */
+  readonly id?: string
+  /** Rejects when the work cannot be done at all; absent where there is nothing to wait for. */
+  readonly ready?: Promise<void>
   /** Runs a task whose arguments are ready. */
   submit(task: Task): void
   /** Places an actor and runs its constructor. */
@@ -21,6 +29,8 @@ export interface Engine {
   cancel(task: Task, error: Error, force: boolean): void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
+  /** A named actor that another driver made. */
+  findActor?(name: string, namespace: string): Promise<Actor | null>
   total(): Resources
   available(): Resources
   nodes(): NodeInfo[]
@@ -28,4 +38,28 @@ export interface Engine {
   perWorker(): Record<string, number>
   /** Ends all workers; resolves when they have ended. */
   shutdown(): Promise<void>
+}
+
+/** What an engine needs of the model. */
+export interface EngineHost {
+  readonly namespace: string
+  /** A request of code in a worker, to be answered with `worker.post(['answer', …])`. */
+  request(worker: WorkerPlace, request: number, operation: string, payload: unknown): void
+  /** An object went to a worker: `release` is to be called when nobody can ask for it any more. */
+  sent(entry: Entry): void
+  /** Refs and handles by id, as results name them. */
+  carried(worker: WorkerPlace, ids: readonly string[]): object[]
+  /** @param worker its name, where `label` is what it runs */
+  output(label: string, stream: 'stdout' | 'stderr', text: string, worker: string): void
+  /** Bytes that crossed: copied, and handed over in shared memory. */
+  copied(bytes: number, shared: number): void
+}
+
+/** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */
+export interface WorkerPlace {
+  readonly held: { get(id: string): { readonly thing: object } | undefined }
+  post(message: ToWorker): void
+  /** The refs inside a value are in the worker's hands now, once more. */
+  hold(content: Content): void
+  holdOne(id: string, thing: object): void
 }

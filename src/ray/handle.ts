@@ -93,6 +93,12 @@ export function actorOf(candidate: unknown): ActorIdentity | null {
   return (typeof candidate === 'object' && candidate !== null && (candidate as Partial<Target>)[identity]) || null
 }
 
+/** Calls `then` when an actor has died for good. Only its driver hears of it. */
+export function whenActorDies(handle: object, then: (death: Error) => void): void {
+  const actor = actorOf(handle)
+  if (actor) runtime().whenActorDies?.(actor, then)
+}
+
 /** The id by which a worker holds a ref or a handle. */
 export function carriedId(thing: object): string {
   return isRef(thing) ? (thing as ObjectRef).id : actorOf(thing)!.id

@@ -29,9 +29,10 @@ installStart(startDriver)
  * Begins a session; implied by the first use of anything else. A second call changes nothing.
  * @throws RayitoError RAY_MISUSE if the session that runs was begun with other options
  */
-function init(given: InitOptions = {}): { numCpus: number; address: string } {
+function init(given: InitOptions = {}): Session {
   checkInitOptions(given)
-  if (peekRuntime() && !(runtime() instanceof Driver)) return { numCpus: availableParallelism(), address: 'local' }
+  if (peekRuntime() && !(runtime() instanceof Driver))
+    return session({ numCpus: availableParallelism(), address: 'local' }, undefined)
   if (!peekRuntime()) {
     setRuntime(startDriver(given))
   } else {
@@ -43,18 +44,52 @@ function init(given: InitOptions = {}): { numCpus: number; address: string } {
         remedy: 'Call ray.shutdown() first.',
       })
   }
-  return { numCpus: (runtime() as Driver).total().CPU, address: 'local' }
+  const driver = runtime() as Driver
+  const { ready } = driver.engine
+  if (!ready) return session({ numCpus: driver.total().CPU, address: driver.address }, ready)
+  const info = {
+    get numCpus() {
+      return driver.total().CPU
+    },
+    address: driver.address,
+  }
+  return session(info, ready)
 }
 
+/** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
+export interface SessionInfo {
+  /** CPUs of all machines together. */
+  readonly numCpus: number
+  /** 'local', or the cluster's. */
+  readonly address: string
+}
+export type Session = SessionInfo & PromiseLike<SessionInfo>
+
+function session(info: SessionInfo, ready: Promise<void> | undefined): Session {
+  const told = Promise.resolve(ready).then((): SessionInfo => ({ numCpus: info.numCpus, address: info.address }))
+  // Whoever does not wait for it meets its error at the first use.
+  told.catch(() => {})
+  return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
+}
+
+const ADDRESS = /^(nats|tls):\/\/./
+
 function startDriver(given: InitOptions): Driver {
-  const { address = process.env.RAY_ADDRESS } = given
-  if (address && address !== 'local')
-    throw new RayitoError('INVALID_ARGUMENT', `Expected \`address\` to be 'local' or nothing, got \`${address}\``, {
-      remedy: 'Unset RAY_ADDRESS: this version runs on the threads of one machine.',
+  const { address = process.env.RAY_ADDRESS || 'local' } = given
+  if (address !== 'local' && !ADDRESS.test(address))
+    throw new RayitoError(
+      'INVALID_ARGUMENT',
+      `Expected \`address\` to be 'local' or nats://HOST:PORT, got \`${address}\``,
+    )
+  // Where the environment chooses the cluster, programs made for one machine go on as they are.
+  if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
+    throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {
+      remedy: 'Start them with `rayito worker --num-cpus N`, or leave the address out.',
     })
   options = given
   interruptible()
-  return new Driver(given)
+  if (address !== 'local') polite()
+  return new Driver({ ...given, address })
 }
 
 /** Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing. */
@@ -177,6 +212,16 @@ async function stats(): Promise<Stats> {
 /** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
 function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
+}
+
+/** A program that ends without ray.shutdown() leaves the cluster all the same. */
+let leaving = false
+function polite(): void {
+  if (leaving) return
+  leaving = true
+  process.on('beforeExit', () => {
+    if (peekRuntime() instanceof Driver) void shutdown()
+  })
 }
 
 /** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */

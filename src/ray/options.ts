@@ -23,6 +23,7 @@ const RULES = {
   getIfExists: ['true or false', (v) => typeof v === 'boolean'],
   lifetime: ["'detached' or null", (v) => v === 'detached' || v === null],
   address: ['a text', (v) => typeof v === 'string'],
+  workers: ["'threads' or 'processes'", (v) => v === 'threads' || v === 'processes'],
   objectStoreMemory: ['bytes above 0', (v) => typeof v === 'number' && v > 0],
   resourceLimits: ['limits as node:worker_threads has them', (v) => typeof v === 'object' && v !== null],
   logToDriver: ['true or false', (v) => typeof v === 'boolean'],
@@ -48,6 +49,7 @@ function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) =
 export const checkInitOptions = checker<InitOptions>(
   'numCpus',
   'address',
+  'workers',
   'objectStoreMemory',
   'resourceLimits',
   'logToDriver',

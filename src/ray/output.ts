@@ -1,25 +1,69 @@
-/** What workers print, line by line, tagged with who printed it: `(InferenceEngine#2) loading`. */
+type Stream = 'stdout' | 'stderr'
+
+/** How long a line stays known, in milliseconds: as long as Ray's. */
+const WINDOW = 5_000
+
+/** A line that was shown, and how often other workers have printed it since. */
+interface Shown {
+  worker: string
+  label: string
+  repeated: number
+  timer: NodeJS.Timeout
+}
+
+/**
+ * What workers print, line by line, tagged with who printed it: `(InferenceEngine#2) loading`. A line that other workers
+ * print too within five seconds is shown once, and then how often it was repeated, as Ray does (RAY_DEDUP_LOGS).
+ */
 export class WorkerOutput {
-  readonly #partial = new Map<string, string>()
+  readonly #partial = new Map<string, { label: string; stream: Stream; worker: string; rest: string }>()
+  readonly #shown = new Map<string, Shown>()
 
-  constructor(private readonly shown: boolean) {}
+  constructor(private readonly visible: boolean) {}
 
-  write(label: string, stream: 'stdout' | 'stderr', text: string): void {
-    if (!this.shown) return
-    const key = `${stream} ${label}`
-    const lines = ((this.#partial.get(key) ?? '') + text).split('\n')
+  /**
+   * @param label who it is, for the reader
+   * @param worker the worker's own name: one worker may print the same line as often as it likes
+   */
+  write(label: string, stream: Stream, text: string, worker = label): void {
+    if (!this.visible) return
+    const key = `${stream} ${worker} ${label}`
+    const lines = ((this.#partial.get(key)?.rest ?? '') + text).split('\n')
     const rest = lines.pop()!
-    if (rest) this.#partial.set(key, rest)
+    if (rest) this.#partial.set(key, { label, stream, worker, rest })
     else this.#partial.delete(key)
-    if (lines.length) process[stream].write(lines.map((line) => `(${label}) ${line}\n`).join(''))
+    const fresh = lines.filter((line) => this.#isFresh(label, stream, worker, line))
+    if (fresh.length) process[stream].write(fresh.map((line) => `(${label}) ${line}\n`).join(''))
   }
 
-  /** Lines that never ended. */
-  end(): void {
-    for (const [key, rest] of this.#partial) {
-      const [stream, ...label] = key.split(' ')
-      process[stream as 'stdout' | 'stderr'].write(`(${label.join(' ')}) ${rest}\n`)
+  #isFresh(label: string, stream: Stream, worker: string, line: string): boolean {
+    if (line.trim() === '') return true
+    const key = `${stream} ${line}`
+    const shown = this.#shown.get(key)
+    if (!shown) {
+      const timer = setTimeout(() => this.#forget(key, stream, line), WINDOW).unref()
+      this.#shown.set(key, { worker, label, repeated: 0, timer })
+      return true
     }
+    if (shown.worker === worker) return true
+    shown.repeated++
+    return false
+  }
+
+  #forget(key: string, stream: Stream, line: string): void {
+    const { label, repeated, timer } = this.#shown.get(key)!
+    clearTimeout(timer)
+    this.#shown.delete(key)
+    if (repeated > 0) process[stream].write(`(${label}) ${line} [repeated ${repeated}x by other workers]\n`)
+  }
+
+  /** Lines that never ended, and repetitions that were not told of yet. */
+  end(): void {
+    for (const { label, stream, rest } of this.#partial.values()) process[stream].write(`(${label}) ${rest}\n`)
     this.#partial.clear()
+    for (const key of [...this.#shown.keys()]) {
+      const space = key.indexOf(' ')
+      this.#forget(key, key.slice(0, space) as Stream, key.slice(space + 1))
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { serialize, type Travel } from '../core/travel.js'
-import { type Code, carriedBy, describe, revive as reviveCode } from './code/index.js'
+import { type Code, carriedBy, describe, portableCode, portableModule, revive as reviveCode } from './code/index.js'
 import { reviveInstance } from './code/travel.js'
 import { decode } from './pack/decode.js'
 import { type EncodeOptions, Encoder } from './pack/encode.js'
@@ -11,7 +11,11 @@ export { freeze } from './pack/freeze.js'
 /** Longest array, and most properties, that are looked through without the machinery. */
 const FLAT = 64
 const NOTHING: readonly object[] = []
-const OPTIONS: EncodeOptions = { code: (fn) => describe(fn), carriedBy: (code) => carriedBy(code as Code) }
+const OPTIONS: EncodeOptions = {
+  code: (fn) => describe(fn).then(portableCode),
+  module: portableModule,
+  carriedBy: (code) => carriedBy(code as Code),
+}
 
 /**
  * Makes a value ready to cross to a worker: a copy of it as of now, for structured cloning.

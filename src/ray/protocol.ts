@@ -75,6 +75,8 @@ export type ToDriver =
   | readonly ['release', readonly (readonly [id: string, received: number])[]]
   | readonly ['blocked' | 'unblocked']
   | readonly ['output', stream: 'stdout' | 'stderr', text: string]
+  /** a process is about to end of an error that nobody caught */
+  | readonly ['dying', error: unknown]
   /** a request of code that runs in the worker: `ray.get`, `.remote()` … */
   | readonly ['request', request: number, operation: string, payload: unknown]
 
@@ -82,9 +84,13 @@ export type ToDriver =
 export interface WorkerStart {
   /** `worker#1`, `InferenceEngine#2` */
   name: string
-  gate: SharedArrayBuffer
-  slots: SharedArrayBuffer
+  /** Of a thread. */
+  gate: SharedArrayBuffer | null
+  /** Shared with the driver; without it every call's start is announced. */
+  slots: SharedArrayBuffer | null
   maxConcurrency: number
   actorId: string | null
   namespace: string
+  /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
+  allow: readonly string[] | null
 }

@@ -38,6 +38,21 @@ export function remote(target: AnyFunction | AnyClass, options: TaskOptions & Ac
   return isClass(target) ? actorClass(definition, options) : remoteFunction(definition, options)
 }
 
+/**
+ * An actor class that is called something else in logs and errors.
+ * @param site URL of the module that exports the class
+ * @internal
+ */
+export function remoteAs<A extends readonly unknown[], T extends object>(
+  type: new (...args: A) => T,
+  site: string,
+  name: string,
+  options: ActorOptions,
+): ActorClass<A, T> {
+  const definition = new RemoteDefinition(type as unknown as AnyFunction, site, name)
+  return actorClass(definition, options) as ActorClass<A, T>
+}
+
 function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unknown {
   checkTaskOptions(options)
   return dressed(definition, options, {

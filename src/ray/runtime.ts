@@ -23,6 +23,8 @@ export interface Runtime {
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>
   kill(actor: ActorIdentity, restart: boolean): void
+  /** Only in the driver. */
+  whenActorDies?(actor: ActorIdentity, then: (death: Error) => void): void
   cancel(ref: ObjectRef, force: boolean): void
   free(refs: readonly ObjectRef[]): void
   total(): Resources | Promise<Resources>

@@ -42,6 +42,8 @@ export class Task implements Producer {
   attempt = 0
   /** Whoever runs it now; the engine's business. */
   place: unknown = null
+  /** The worker that ran it last. */
+  ranOn = ''
   readonly args: Argument[] = []
   readonly returns: Entry[]
   #outstanding = 1

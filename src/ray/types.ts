@@ -8,10 +8,17 @@ export interface InitOptions {
    */
   numCpus?: number
   /**
-   * Where the work runs: nothing for worker threads of this process.
+   * Where the work runs: 'local' for workers of this machine, `nats://host:4222` for the machines of a cluster
+   * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials).
    * @default RAY_ADDRESS
    */
   address?: string
+  /**
+   * What runs the work on this machine: threads share memory with this process and cost least; processes may crash without
+   * taking it along, and copy bytes.
+   * @default 'threads'
+   */
+  workers?: 'threads' | 'processes'
   /**
    * Bytes that objects may take in this process before `put` rejects.
    * @default 30 % of the machine's memory, as Ray's

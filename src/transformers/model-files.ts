@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import { RayitoError } from '../core/errors.js'
+import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
 import { download } from '../hub/index.js'
 import type { Dtype, FilledOptions } from './options.js'
 
@@ -23,37 +24,36 @@ export interface ModelFiles {
 const FILES: Readonly<Record<Dtype, string>> = { fp32: 'onnx/model.onnx', q8: 'onnx/model_quantized.onnx' }
 const CONFIGURATION = ['config.json', 'preprocessor_config.json']
 
+/** What a model's repository must have. */
+export const neededFiles = (dtype: Dtype): string[] => [FILES[dtype], ...CONFIGURATION]
+
 /**
- * Finds a model's files: in a folder (an absolute path, or one that begins with a dot), else on the Hub, downloading what
+ * Finds a model's files: the built-in ones, in a folder (an absolute path, or one that begins with a dot), else on the Hub, downloading what
  * the cache lacks. Rejects with src/hub's errors, and with MODEL_INVALID where the model has no weights of that dtype.
  */
 export async function findModel(model: string, options: FilledOptions): Promise<ModelFiles> {
   const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
-  if (source === 'embedded') {
-    throw new RayitoError('MODEL_INVALID', `No model is embedded, so ${model} cannot be taken from there`, {
-      remedy: "Use source 'hub'.",
-    })
-  }
   const wanted = FILES[dtype]
-  if (isFolder(model))
-    return {
-      model,
-      dtype,
-      revision: '',
-      asked: '',
-      folder: resolve(model),
-      onnx: await inFolder(resolve(model), model, dtype),
-    }
+  const folder = model === EMBEDDED_MODEL ? embeddedModel() : isFolder(model) ? resolve(model) : null
+  if (folder) {
+    const onnx = await inFolder(folder, model, dtype)
+    return { model, dtype, revision: '', asked: '', folder, onnx }
+  }
+  if (source === 'embedded')
+    throw new RayitoError('MODEL_INVALID', `Expected the built-in model ${EMBEDDED_MODEL} or a folder, got ${model}`, {
+      remedy: "Use source 'hub', or name no model.",
+    })
   const onnxFiles: string[] = []
   const pick = (path: string) => {
     if (path.endsWith('.onnx')) onnxFiles.push(path)
     return CONFIGURATION.includes(path) || path === wanted || path.startsWith(`${wanted}_data`)
   }
-  const { commit, folder, files } = await download({ type: 'model', id: model, revision }, pick, hub)
-  for (const needed of [wanted, ...CONFIGURATION]) {
-    if (!files.includes(needed)) missing(`${model}`, needed, onnxFiles)
+  const snapshot = await download({ type: 'model', id: model, revision }, pick, hub)
+  for (const needed of neededFiles(dtype)) {
+    if (!snapshot.files.includes(needed)) missing(`${model}`, needed, onnxFiles)
   }
-  return { model, dtype, revision: commit, asked: revision, folder, onnx: join(folder, ...wanted.split('/')) }
+  const onnx = join(snapshot.folder, ...wanted.split('/'))
+  return { model, dtype, revision: snapshot.commit, asked: revision, folder: snapshot.folder, onnx }
 }
 
 const isFolder = (model: string) => isAbsolute(model) || /^\.{1,2}([\\/]|$)/.test(model)
@@ -65,8 +65,7 @@ async function inFolder(folder: string, model: string, dtype: Dtype): Promise<st
       () => false,
     )
   const there = await Promise.all(Object.values(FILES).map(async (file) => ((await exists(file)) ? [file] : [])))
-  for (const needed of [FILES[dtype], ...CONFIGURATION])
-    if (!(await exists(needed))) missing(model, needed, there.flat())
+  for (const needed of neededFiles(dtype)) if (!(await exists(needed))) missing(model, needed, there.flat())
   return join(folder, ...FILES[dtype].split('/'))
 }
 

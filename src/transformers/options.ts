@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { expected } from '../core/errors.js'
+import { readSource, type Source } from '../core/source.js'
 import type { HubOptions } from '../hub/index.js'
 
 /** How the weights are stored: 32-bit floats, or 8-bit integers (a quarter of the size, about three times as fast). */
@@ -21,10 +22,11 @@ export interface PipelineOptions extends HubOptions {
    */
   topK?: number | null
   /**
-   * Where the model comes from.
+   * Where the default model comes from: the Hub, this package, or (`auto`) the Hub where its cache has the files or it
+   * answers within 3 s, else this package. A model that is named comes from where its name says.
    * @default RAYITO_SOURCE, else 'auto'
    */
-  source?: 'auto' | 'hub' | 'embedded'
+  source?: Source
   /**
    * Branch, tag or commit of the model's repository.
    * @default 'main'
@@ -43,12 +45,11 @@ export interface FilledOptions extends HubOptions {
   dtype: Dtype
   numThreads: number
   topK: number | null
-  source: 'auto' | 'hub' | 'embedded'
+  source: Source
   revision: string
 }
 
 const DTYPES: readonly string[] = ['fp32', 'q8'] satisfies Dtype[]
-const SOURCES: readonly string[] = ['auto', 'hub', 'embedded']
 
 /** Fills in the defaults; rejects what no pipeline takes (INVALID_ARGUMENT). */
 export function fillOptions(options: PipelineOptions = {}): FilledOptions {
@@ -57,15 +58,14 @@ export function fillOptions(options: PipelineOptions = {}): FilledOptions {
     dtype = 'fp32',
     numThreads = isMainThread ? availableParallelism() : 1,
     topK = 5,
-    source = (process.env.RAYITO_SOURCE || 'auto') as 'auto',
+    source,
     revision = 'main',
     ...hub
   } = options
   if (!DTYPES.includes(dtype)) expected('dtype', "'fp32' or 'q8'", dtype)
   if (!Number.isInteger(numThreads) || numThreads < 1) expected('numThreads', 'a whole number from 1 up', numThreads)
-  if (!SOURCES.includes(source)) expected('source', "'auto', 'hub' or 'embedded'", source)
   if (typeof revision !== 'string' || !revision) expected('revision', 'a branch, tag or commit', revision)
-  return { ...hub, dtype, numThreads, topK: checkTopK(topK), source, revision }
+  return { ...hub, dtype, numThreads, topK: checkTopK(topK), source: readSource(source), revision }
 }
 
 /** The same for one call's `topK`. */

@@ -1,7 +1,10 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
+import { tellEmbedded } from '../core/source.js'
+import { EMBEDDED_MODEL } from '../embedded/index.js'
+import { inReach } from '../hub/index.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
-import { findModel, type ModelFiles } from './model-files.js'
+import { findModel, type ModelFiles, neededFiles } from './model-files.js'
 import { type FilledOptions, fillOptions, type PipelineOptions } from './options.js'
 import { lease } from './shared-inference.js'
 
@@ -9,7 +12,7 @@ import { lease } from './shared-inference.js'
 export type Task = 'image-classification'
 
 /** The ONNX twin of the model that Python's transformers defaults to. */
-const DEFAULT_MODEL = 'Xenova/vit-base-patch16-224'
+export const DEFAULT_MODEL = 'Xenova/vit-base-patch16-224'
 const PYTHONS_DEFAULT = 'google/vit-base-patch16-224'
 
 /**
@@ -19,7 +22,7 @@ const PYTHONS_DEFAULT = 'google/vit-base-patch16-224'
  * once for this processor and shared by all threads and processes.
  * @param task 'image-classification'
  * @param model a repository of the Hub with an onnx folder, or a folder (an absolute path, or one that begins with a dot);
- * default Xenova/vit-base-patch16-224
+ * default Xenova/vit-base-patch16-224, or the built-in rayito/rayito-pictures (see the option `source`)
  * @returns rejects with PIPELINE_UNKNOWN_TASK, MODEL_INVALID, INVALID_ARGUMENT or an error of src/hub
  */
 export async function pipeline(
@@ -40,9 +43,22 @@ export async function pipeline(
     )
   }
   const filled = fillOptions(options)
-  const files = await findModel(model ?? DEFAULT_MODEL, filled)
-  if (model === undefined) tellDefault(files.revision)
+  const chosen = model ?? (await defaultModel(filled))
+  const files = await findModel(chosen, filled)
+  if (model === undefined && chosen === DEFAULT_MODEL) tellDefault(files.revision)
   return open(files, filled, options?.numThreads ?? null)
+}
+
+/**
+ * The model for whoever names none: of the Hub, or built in where the source says so.
+ */
+export async function defaultModel(options: FilledOptions): Promise<string> {
+  const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
+  if (source === 'embedded') return EMBEDDED_MODEL
+  const repo = { type: 'model', id: DEFAULT_MODEL, revision } as const
+  if (source === 'hub' || (await inReach(repo, () => neededFiles(dtype), hub))) return DEFAULT_MODEL
+  tellEmbedded('model')
+  return EMBEDDED_MODEL
 }
 
 /** Makes a classifier again from what travelled in its place. */

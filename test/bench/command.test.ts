@@ -30,7 +30,7 @@ async function bench(
 test('an unknown group and Ray itself are wrong usage, told in one line', async () => {
   const group = await bench(['speed'])
   assert.equal(group.code, 2)
-  assert.match(group.stderr, /speed.*tasks, data, actors, q8, exercise/)
+  assert.match(group.stderr, /speed.*tasks, data, actors, q8, exercise, serve/)
   const ray = await bench(['--with-ray'])
   assert.equal(ray.code, 2)
   assert.match(ray.stderr, /^bench: --with-ray is not here yet.*\n$/)

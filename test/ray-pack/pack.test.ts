@@ -200,9 +200,9 @@ describe('bytes', () => {
 
   test('that are shared already are not copied', () => {
     const memory = new SharedArrayBuffer(8192)
-    const { data, copied, shared: bytes } = packed([memory, new Int16Array(memory, 2, 5)])
-    assert.equal((data as unknown[])[0], memory)
-    const view = (data as Int16Array[])[1]!
+    const { data, special, copied, shared: bytes } = packed([memory, new Int16Array(memory, 2, 5)])
+    const [same, view] = unpack(data, special, () => {}) as [SharedArrayBuffer, Int16Array]
+    assert.equal(same, memory)
     assert.deepEqual([view.buffer === memory, view.byteOffset, view.length, view.constructor], [true, 2, 5, Int16Array])
     assert.deepEqual([copied, bytes], [0, 8192])
   })

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import { ActorDiedError, ActorNameError, ActorUnavailableError, ray } from '#src/ray/index.js'
-import { add, Broken, Counter, type CounterClass, fail, Meeting, meet, useCounter } from './functions.js'
-import { latch, letGo, sessions, started } from './helpers.js'
+import { add, Broken, Counter, type CounterClass, fail, lateValue, Meeting, meet, useCounter } from './functions.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { arrive } from './latch.js'
 
-const collected = (tries = 4) => new Int32Array(new SharedArrayBuffer(tries))
-
-describe('actors', () => {
-  sessions()
-
+onEachEngine('actors', { numCpus: 2 }, () => {
   test('an actor keeps its state between calls', async () => {
     const counter = Counter.remote(10)
     await ray.get(counter.add.remote(1))
@@ -27,9 +24,7 @@ describe('actors', () => {
   test('order holds when an argument comes late', async () => {
     const counter = Counter.remote(0)
     const shared = latch()
-    const late = ray
-      .remote(async (value: number, gate: boolean) => (gate ? value : 0))
-      .remote(100, meet.remote(shared, 2))
+    const late = lateValue.remote(100, meet.remote(shared, 2))
     const first = counter.add.remote(late)
     const second = counter.add.remote(1)
     await ray.get(meet.remote(shared, 2))
@@ -41,7 +36,7 @@ describe('actors', () => {
     assert.deepEqual(await ray.get([1, 2, 3].map(() => meeting.come.remote(3))), [3, 3, 3])
   })
 
-  test('each actor has a thread of its own, more of them than CPUs', async () => {
+  test('each actor has a worker of its own, more of them than CPUs', async () => {
     const counters = Array.from({ length: 4 }, () => Counter.remote(0))
     const threads = await ray.get(counters.map((counter) => counter.thread.remote()))
     assert.equal(new Set(threads).size, 4)
@@ -138,7 +133,7 @@ describe('actors', () => {
 
   test('with maxTaskRetries the interrupted call runs again, in order', async () => {
     const counter = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote(0)
-    const tries = collected()
+    const tries = latch()
     const refs = [counter.add.remote(1), counter.dieOnce.remote(tries, 3), counter.add.remote(1), counter.add.remote(1)]
     const [, died, ...rest] = await ray.get(refs)
     assert.equal(died, 4)
@@ -178,8 +173,7 @@ describe('actors', () => {
     await started(shared, 2)
     const counter = Counter.remote(1)
     const call = counter.add.remote(1)
-    Atomics.add(shared, 0, 1)
-    Atomics.notify(shared, 0)
+    arrive(shared)
     await ray.get(tasks)
     assert.equal(await ray.get(call), 2)
     assert.equal(await ray.get(add.remote(1, 1)), 2)

@@ -4,35 +4,31 @@ import { fileURLToPath } from 'node:url'
 import { Image } from '#src/datasets/index.js'
 import { ray } from '#src/ray/index.js'
 import { pipeline } from '#src/transformers/index.js'
+import { arrive, type Latch } from './latch.js'
 
 const model = join(fileURLToPath(new URL('../../..', import.meta.url)), 'test', 'fixtures', 'models', 'tiny-vit')
 const picture = () => new Image(new Uint8Array(32 * 32 * 3), 32, 32)
 
-function begun(shared: Int32Array): void {
-  Atomics.add(shared, 0, 1)
-  Atomics.notify(shared, 0)
-}
-
-async function infers(shared: Int32Array): Promise<never> {
+async function infers(shared: Latch): Promise<never> {
   const classifier = await pipeline('image-classification', model)
-  begun(shared)
+  arrive(shared)
   for (;;) await classifier(picture())
 }
 
-async function creates(shared: Int32Array): Promise<never> {
+async function creates(shared: Latch): Promise<never> {
   for (;;) {
     const classifier = await pipeline('image-classification', model)
-    begun(shared)
+    arrive(shared)
     await classifier.close()
   }
 }
 
 export const Busy = ray.remote(
   class Busy {
-    infer(shared: Int32Array): Promise<never> {
+    infer(shared: Latch): Promise<never> {
       return infers(shared)
     }
-    create(shared: Int32Array): Promise<never> {
+    create(shared: Latch): Promise<never> {
       return creates(shared)
     }
   },

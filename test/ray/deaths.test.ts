@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
-import { add, dieOnce, eatMemory, hold, nothing, say, throwLate } from './functions.js'
-import { latch, letGo, sessions, started } from './helpers.js'
+import { add, dieOnce, dieSometimes, eatMemory, fastOrHeld, hold, nothing, say, throwLate } from './functions.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { arrived } from './latch.js'
 
-const tries = () => new Int32Array(new SharedArrayBuffer(4))
-
-describe('deaths of workers', () => {
-  sessions()
-
+onEachEngine('deaths of workers', { numCpus: 2 }, ({ begin }) => {
   test('a task whose worker dies runs again, three times by default', async () => {
-    assert.equal(await ray.get(dieOnce.remote(tries(), 3)), 4)
-    const counted = tries()
+    assert.equal(await ray.get(dieOnce.remote(latch(), 3)), 4)
+    const counted = latch()
     await assert.rejects(ray.get(dieOnce.remote(counted, 99)), (error) => {
       assert.ok(error instanceof WorkerCrashedError)
       assert.equal(error.exitCode, 7)
@@ -19,13 +16,13 @@ describe('deaths of workers', () => {
       assert.deepEqual(error.lastOutput, ['last words'])
       return true
     })
-    assert.equal(counted[0], 4)
+    assert.equal(arrived(counted), 4)
   })
 
   test('maxRetries 0 runs it once', async () => {
-    const counted = tries()
+    const counted = latch()
     await assert.rejects(ray.get(dieOnce.options({ maxRetries: 0 }).remote(counted, 1)), WorkerCrashedError)
-    assert.equal(counted[0], 1)
+    assert.equal(arrived(counted), 1)
   })
 
   test('an error thrown too late ends the worker and is told', async () => {
@@ -38,8 +35,7 @@ describe('deaths of workers', () => {
   })
 
   test('a worker that reaches its heap limit says which', async () => {
-    await ray.shutdown()
-    ray.init({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
+    await begin({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
     await assert.rejects(ray.get(eatMemory.options({ maxRetries: 0 }).remote()), (error) => {
       assert.ok(error instanceof OutOfMemoryError)
       assert.equal(error.heapLimit, 24)
@@ -50,12 +46,11 @@ describe('deaths of workers', () => {
   })
 
   test('what waits behind a dying worker is not lost', async () => {
-    await ray.shutdown()
-    ray.init({ numCpus: 1 })
+    await begin({ numCpus: 1 })
     // Fast calls stand in line at the worker.
     await ray.get(Array.from({ length: 200 }, () => nothing.remote()))
     const before = Array.from({ length: 100 }, (_, i) => add.remote(i, 1))
-    const died = dieOnce.options({ maxRetries: 0 }).remote(tries(), 1)
+    const died = dieOnce.options({ maxRetries: 0 }).remote(latch(), 1)
     const after = Array.from({ length: 100 }, (_, i) => add.remote(i, 2))
     await assert.rejects(ray.get(died), WorkerCrashedError)
     assert.deepEqual(
@@ -65,12 +60,8 @@ describe('deaths of workers', () => {
   })
 
   test('fast calls of one function among which some die: each gets its own end', async () => {
-    const sometimes = ray.remote((i: number) => {
-      if (i % 50 === 49) process.exit(1)
-      return i
-    })
-    await ray.get(Array.from({ length: 20 }, () => sometimes.remote(0)))
-    const refs = Array.from({ length: 200 }, (_, i) => sometimes.options({ maxRetries: 1 }).remote(i))
+    await ray.get(Array.from({ length: 20 }, () => dieSometimes.remote(0)))
+    const refs = Array.from({ length: 200 }, (_, i) => dieSometimes.options({ maxRetries: 1 }).remote(i))
     const ends = await Promise.allSettled(refs.map((ref) => ray.get(ref)))
     for (const [i, end] of ends.entries())
       if (i % 50 === 49) assert.ok(end.status === 'rejected' && end.reason instanceof WorkerCrashedError, `${i}`)
@@ -78,17 +69,10 @@ describe('deaths of workers', () => {
   })
 
   test('a call behind a long one moves to a worker that is free', async () => {
-    const fast = ray.remote((shared: Int32Array | null) => {
-      if (!shared) return 0
-      Atomics.add(shared, 0, 1)
-      Atomics.notify(shared, 0)
-      Atomics.wait(shared, 1, 0, 60_000)
-      return 1
-    })
-    await ray.get(Array.from({ length: 300 }, () => fast.remote(null)))
+    await ray.get(Array.from({ length: 300 }, () => fastOrHeld.remote(null)))
     const shared = latch()
-    const long = fast.remote(shared)
-    const others = Array.from({ length: 50 }, () => fast.remote(null))
+    const long = fastOrHeld.remote(shared)
+    const others = Array.from({ length: 50 }, () => fastOrHeld.remote(null))
     await started(shared)
     assert.equal((await ray.get(others)).length, 50)
     letGo(shared)

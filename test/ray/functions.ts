@@ -2,6 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import { type ActorHandle, ObjectRef, type RemoteFunction, ray } from '#src/ray/index.js'
+import { arrive, arrived, holdUntil, isOpen, type Latch, letGo } from './latch.js'
+
+/** Which thread of which process this is. */
+export const here = () => `${process.pid}:${threadId}`
 
 export const add = ray.remote(function add(a: number, b: number) {
   return a + b
@@ -10,53 +14,49 @@ export const nothing = ray.remote(function nothing() {})
 export const echo = ray.remote(async function echo(value: unknown) {
   return value
 })
-export const thread = ray.remote(() => threadId)
+export const thread = ray.remote(() => here())
 export const typeOf = ray.remote((value: unknown) => (value instanceof ObjectRef ? 'ObjectRef' : typeof value))
 export const fail = ray.remote(function fail(message: string): number {
   throw new RangeError(message, { cause: new Error('the cause') })
 })
 export const pair = ray.remote((a: number) => [a, `${a}`] as [number, string])
 
-/** Counts itself in shared memory and waits there for all of `count`: only returns if that many run at once. */
-export const meet = ray.remote(function meet(shared: Int32Array, count: number) {
-  Atomics.add(shared, 0, 1)
-  Atomics.notify(shared, 0)
-  for (let seen = Atomics.load(shared, 0); seen < count; seen = Atomics.load(shared, 0))
-    if (Atomics.wait(shared, 0, seen, 20_000) === 'timed-out') return false
-  return true
+/** Counts itself and waits there for all of `count`: only returns if that many run at once. */
+export const meet = ray.remote(function meet(latch: Latch, count: number) {
+  arrive(latch)
+  return holdUntil(() => arrived(latch) >= count)
 })
 /** Says that it started, then waits (holding its thread) until it is let go. */
-export const hold = ray.remote(function hold(shared: Int32Array) {
-  Atomics.add(shared, 0, 1)
-  Atomics.notify(shared, 0)
-  Atomics.wait(shared, 1, 0, 60_000)
-  return Atomics.load(shared, 0)
+export const hold = ray.remote(function hold(latch: Latch) {
+  arrive(latch)
+  holdUntil(() => isOpen(latch))
+  return arrived(latch)
 })
 /** Says that it started, then spins for ever. */
-export const spin = ray.remote(function spin(shared: Int32Array) {
-  Atomics.add(shared, 0, 1)
-  Atomics.notify(shared, 0)
+export const spin = ray.remote(function spin(latch: Latch) {
+  arrive(latch)
   for (;;);
 })
 /** Says that it started, and whether it was told to stop. */
-export const listen = ray.remote(async function listen(shared: Int32Array) {
-  Atomics.add(shared, 0, 1)
-  Atomics.notify(shared, 0)
+export const listen = ray.remote(async function listen(latch: Latch) {
+  arrive(latch)
   const { signal } = ray.getRuntimeContext()
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
-  Atomics.store(shared, 1, 1)
-  Atomics.notify(shared, 1)
+  letGo(latch)
 })
-export const dieOnce = ray.remote(function dieOnce(tries: Int32Array, lives: number) {
-  if (Atomics.add(tries, 0, 1) < lives) {
+export const dieOnce = ray.remote(function dieOnce(tries: Latch, lives: number) {
+  if (arrive(tries) < lives) {
     process.stderr.write('last words\n')
     process.exit(7)
   }
-  return Atomics.load(tries, 0)
+  return arrived(tries)
 })
-export const throwOnce = ray.remote(function throwOnce(tries: Int32Array, failures: number) {
-  if (Atomics.add(tries, 0, 1) < failures) throw new TypeError('not yet')
-  return Atomics.load(tries, 0)
+export const throwOnce = ray.remote(function throwOnce(tries: Latch, failures: number) {
+  if (arrive(tries) < failures) throw new TypeError('not yet')
+  return arrived(tries)
+})
+export const crash = ray.remote(function crash(): void {
+  process.abort()
 })
 export const throwLate = ray.remote(function throwLate() {
   setImmediate(() => {
@@ -82,6 +82,33 @@ export const firstByte = ray.remote(
 export const setByte = ray.remote((bytes: Uint8Array) => {
   bytes[0] = 99
 })
+export const dieSometimes = ray.remote((i: number) => {
+  if (i % 50 === 49) process.exit(1)
+  return i
+})
+/** Nothing, or holds its thread. */
+export const fastOrHeld = ray.remote((latch: Latch | null) => {
+  if (!latch) return 0
+  arrive(latch)
+  holdUntil(() => isOpen(latch))
+  return 1
+})
+/** Waits until two have come, if it is to wait. */
+export const lateValue = ray.remote((value: number, _gate: boolean) => value)
+export const giveFunction = ray.remote((): unknown => () => 1)
+export class Temperature {
+  constructor(readonly celsius: number) {}
+  fahrenheit(): number {
+    return this.celsius * 1.8 + 32
+  }
+  [ray.serialize](): number {
+    return this.celsius
+  }
+  static [ray.deserialize](celsius: number): Temperature {
+    return new Temperature(celsius)
+  }
+}
+export const toFahrenheit = ray.remote((t: Temperature) => t.fahrenheit())
 export const attempt = ray.remote(() => ray.getRuntimeContext().attempt)
 
 export const fibonacci: RemoteFunction<[number], number> = ray.remote(async (n: number): Promise<number> => {
@@ -131,18 +158,17 @@ export class CounterClass {
   exit(code: number): void {
     process.exit(code)
   }
-  hold(shared: Int32Array): number {
-    Atomics.add(shared, 0, 1)
-    Atomics.notify(shared, 0)
-    Atomics.wait(shared, 1, 0, 60_000)
+  hold(latch: Latch): number {
+    arrive(latch)
+    holdUntil(() => isOpen(latch))
     return this.count
   }
-  dieOnce(tries: Int32Array, lives: number): number {
-    if (Atomics.add(tries, 0, 1) < lives) process.exit(3)
-    return Atomics.load(tries, 0)
+  dieOnce(tries: Latch, lives: number): number {
+    if (arrive(tries) < lives) process.exit(3)
+    return arrived(tries)
   }
-  thread(): number {
-    return threadId
+  thread(): string {
+    return here()
   }
 }
 export const Counter = ray.remote(CounterClass)
@@ -172,3 +198,15 @@ export const Broken = ray.remote(
     }
   },
 )
+/** Comes, and returns at once where it comes as the second. */
+export const heldFirst = ray.remote(function heldFirst(latch: Latch) {
+  if (arrive(latch) === 0) holdUntil(() => isOpen(latch))
+  return arrived(latch)
+})
+/** One line a run in the latch's file. */
+export const counted = ray.remote(function counted(latch: Latch, value: number) {
+  arrive(latch)
+  return value
+})
+export const size = ray.remote((bytes: Uint8Array) => bytes.length)
+export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))

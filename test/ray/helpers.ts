@@ -1,32 +1,49 @@
-import { after, beforeEach } from 'node:test'
-import { ray } from '#src/ray/index.js'
+import { after, beforeEach, describe } from 'node:test'
+import { type InitOptions, ray } from '#src/ray/index.js'
+import { address, clusterMissing, endCluster } from './cluster.js'
 
-/** Each test has a session of its own. */
-export function sessions(options: Parameters<typeof ray.init>[0] = { numCpus: 2 }): void {
-  beforeEach(async () => {
-    await ray.shutdown()
-    ray.init(options)
-  })
-  after(() => ray.shutdown())
+export { latch, letGo, started } from './latch.js'
+
+export type EngineName = 'threads' | 'processes' | 'nats'
+/** RAYITO_TEST_ENGINES=nats runs those only. */
+const ENGINES = (process.env.RAYITO_TEST_ENGINES?.split(',') ?? ['threads', 'processes', 'nats']) as EngineName[]
+
+/** What a test needs to know of where it runs. */
+export interface Where {
+  engine: EngineName
+  /** Ends the session and begins another. */
+  begin(options: InitOptions): Promise<void>
 }
 
-/** Two words in shared memory: how many started, and whether they may end. */
-export function latch(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(8))
-}
-
-/** Resolves when `count` calls have said that they started. */
-export async function started(shared: Int32Array, count = 1): Promise<void> {
-  for (let seen = Atomics.load(shared, 0); seen < count; seen = Atomics.load(shared, 0)) {
-    const wait = Atomics.waitAsync(shared, 0, seen, 20_000)
-    // A promise of waitAsync holds no process.
-    const alive = setInterval(() => {}, 1000)
-    if (wait.async && (await wait.value) === 'timed-out') throw new Error('nothing started in 20 s')
-    clearInterval(alive)
+/** The same tests on every engine; each has a session of its own. */
+export function onEachEngine(
+  title: string,
+  options: InitOptions,
+  tests: (where: Where) => void,
+  engines = ENGINES,
+): void {
+  for (const engine of engines) {
+    if (!ENGINES.includes(engine)) continue
+    const skip = engine === 'nats' && clusterMissing()
+    describe(`${title} on ${engine}`, skip ? { skip } : {}, () => {
+      const begin = (given: InitOptions) => beginSession(engine, given)
+      beforeEach(() => begin(options))
+      after(async () => {
+        await ray.shutdown()
+        if (engine === 'nats') await endCluster()
+      })
+      tests({ engine, begin })
+    })
   }
 }
 
-export function letGo(shared: Int32Array): void {
-  Atomics.store(shared, 1, 1)
-  Atomics.notify(shared, 1)
+async function beginSession(engine: EngineName, options: InitOptions): Promise<void> {
+  await ray.shutdown()
+  await ray.init(await initOptions(engine, options))
+}
+
+/** Options under which a session runs on that engine. */
+export async function initOptions(engine: EngineName, { numCpus = 2, ...options }: InitOptions): Promise<InitOptions> {
+  if (engine === 'nats') return { ...options, address: await address(numCpus) }
+  return { ...options, numCpus, workers: engine }
 }

@@ -4,7 +4,7 @@ import { scripts } from './programs.js'
 
 const run = scripts(`
   import { Busy, create, infer } from ${JSON.stringify(import.meta.resolve('./busy.js'))}
-  import { latch, started } from ${JSON.stringify(import.meta.resolve('./helpers.js'))}
+  import { latch, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}
   // Somewhere in the next few milliseconds: another moment of the native call each time.
   const anyMoment = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 8))
 `)

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { ObjectLostError, ObjectStoreFullError, ray } from '#src/ray/index.js'
-import { add, echo, firstByte, neverEnds, putInside, setByte, write } from './functions.js'
-import { sessions } from './helpers.js'
+import { add, echo, firstByte, neverEnds, putInside, setByte, Temperature, toFahrenheit, write } from './functions.js'
+import { onEachEngine } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
 /** Lets finalizers run: they have a turn of the event loop of their own. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-describe('objects', () => {
-  sessions()
-
+onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
   test('get gives a copy: an object is immutable', async () => {
     const original = { list: [1, 2] }
     const ref = ray.put(original)
@@ -33,6 +31,7 @@ describe('objects', () => {
     const ref = ray.put(new Uint8Array(1_000_000).fill(7))
     const before = (await ray.stats()).bytes.copied
     assert.deepEqual(await ray.get(firstByte.remote(ref)), [7, true])
+    if (engine !== 'threads') return
     assert.ok((await ray.stats()).bytes.copied - before < 1000)
     await ray.get(setByte.remote(ref))
     assert.equal((await ray.get(ref))[0], 99)
@@ -83,14 +82,13 @@ describe('objects', () => {
     const waiting = assert.rejects(ray.get(pending), { code: 'RAY_NOT_INITIALIZED' })
     await ray.shutdown()
     await waiting
-    ray.init({ numCpus: 1 })
+    await begin({ numCpus: 1 })
     await assert.rejects(ray.get(ref), ObjectLostError)
     assert.equal(await ray.get(add.remote(1, 1)), 2)
   })
 
   test('the store refuses what would not fit, with the sizes', async () => {
-    await ray.shutdown()
-    ray.init({ numCpus: 1, objectStoreMemory: 5_000_000 })
+    await begin({ numCpus: 1, objectStoreMemory: 5_000_000 })
     const kept = ray.put(new Uint8Array(1_000_000))
     assert.throws(
       () => ray.put(new Uint8Array(6_000_000)),
@@ -105,21 +103,8 @@ describe('objects', () => {
   })
 
   test('a class says how it travels', async () => {
-    class Temperature {
-      constructor(readonly celsius: number) {}
-      fahrenheit(): number {
-        return this.celsius * 1.8 + 32
-      }
-      [ray.serialize](): number {
-        return this.celsius
-      }
-      static [ray.deserialize](celsius: number): Temperature {
-        return new Temperature(celsius)
-      }
-    }
-    const warm = ray.remote((t: Temperature) => t.fahrenheit())
-    assert.equal(await ray.get(warm.remote(new Temperature(100))), 212)
-    assert.equal(await ray.get(warm.remote(ray.put(new Temperature(0)))), 32)
+    assert.equal(await ray.get(toFahrenheit.remote(new Temperature(100))), 212)
+    assert.equal(await ray.get(toFahrenheit.remote(ray.put(new Temperature(0)))), 32)
   })
 
   test('putting a ref is refused', () => {

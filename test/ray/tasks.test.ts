@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import { threadId } from 'node:worker_threads'
+import { test } from 'node:test'
 import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
-import { add, attempt, echo, fail, meet, pair, thread, throwOnce, typeOf } from './functions.js'
-import { latch, sessions } from './helpers.js'
+import { add, attempt, echo, fail, giveFunction, here, meet, pair, thread, throwOnce, typeOf } from './functions.js'
+import { latch, onEachEngine } from './helpers.js'
 
-describe('tasks', () => {
-  sessions()
-
+onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
   test('a remote function returns a ref at once and its value to get', async () => {
     const ref = add.remote(2, 3)
     assert.match(String(ref), /^ObjectRef\(/)
@@ -15,7 +12,7 @@ describe('tasks', () => {
   })
 
   test('it runs on another thread', async () => {
-    assert.notEqual(await ray.get(thread.remote()), threadId)
+    assert.notEqual(await ray.get(thread.remote()), here())
   })
 
   test('as many run at once as there are CPUs', async () => {
@@ -23,11 +20,12 @@ describe('tasks', () => {
     assert.deepEqual(await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)]), [true, true])
   })
 
-  test('a function of the first file travels by its source, with the values around it', async () => {
+  test('a function of the first file travels by its source, with the values around it; to other machines it does not', async () => {
     const factor = 3
     const triple = (x: number) => x * factor
     const remote = ray.remote(async (x: number) => triple(x) + 1)
-    assert.equal(await ray.get(remote.remote(2)), 7)
+    if (engine === 'nats') await assert.rejects(ray.get(remote.remote(2)), /module of its own/)
+    else assert.equal(await ray.get(remote.remote(2)), 7)
   })
 
   test('a ref as an argument is replaced by its value, inside another value it stays a ref', async () => {
@@ -65,13 +63,12 @@ describe('tasks', () => {
   })
 
   test('exceptions are not retried unless asked for, by class if wanted', async () => {
-    const once = () => new Int32Array(new SharedArrayBuffer(4))
-    await assert.rejects(ray.get(throwOnce.remote(once(), 1)), /not yet/)
-    assert.equal(await ray.get(throwOnce.options({ retryExceptions: true }).remote(once(), 3)), 4)
-    assert.equal(await ray.get(throwOnce.options({ retryExceptions: [TypeError] }).remote(once(), 1)), 2)
-    await assert.rejects(ray.get(throwOnce.options({ retryExceptions: [RangeError] }).remote(once(), 1)), /not yet/)
+    await assert.rejects(ray.get(throwOnce.remote(latch(), 1)), /not yet/)
+    assert.equal(await ray.get(throwOnce.options({ retryExceptions: true }).remote(latch(), 3)), 4)
+    assert.equal(await ray.get(throwOnce.options({ retryExceptions: [TypeError] }).remote(latch(), 1)), 2)
+    await assert.rejects(ray.get(throwOnce.options({ retryExceptions: [RangeError] }).remote(latch(), 1)), /not yet/)
     await assert.rejects(
-      ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(once(), 2)),
+      ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(latch(), 2)),
       /not yet/,
     )
   })
@@ -107,8 +104,7 @@ describe('tasks', () => {
   })
 
   test('a result that cannot cross is the error of the task', async () => {
-    const bad = ray.remote(() => () => 1)
-    await assert.rejects(ray.get(bad.remote()), /result.*function/s)
+    await assert.rejects(ray.get(giveFunction.remote()), /result.*function/s)
   })
 
   test('wrong options are refused with their name', () => {

@@ -43,8 +43,8 @@ describe('a pipeline says', () => {
     await rejects(classifier(7 as never), 'INVALID_ARGUMENT', /`model`/)
   })
 
-  test('that no model is embedded', () =>
-    rejects(classifier(undefined, { source: 'embedded' }), 'MODEL_INVALID', /No model is embedded/))
+  test('that a model which was named is not built in', () =>
+    rejects(classifier('owner/other', { source: 'embedded' }), 'MODEL_INVALID', /built-in model .* got owner\/other/))
 
   test('which file a folder lacks, and which dtypes there are', async (t) => {
     const model = copyOfTinyVit(t)

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 
 /** Rayito's own compiled files. */
-const OWN = new URL('../../', import.meta.url).href
+const OURS = ['ray', 'serve'].map((folder) => new URL(`../../${folder}/`, import.meta.url).href)
 
 const shipped = new Set<string>()
 
@@ -24,7 +24,7 @@ export function callSite(): string | undefined {
       if (file.startsWith('node:')) continue
       const url = file.startsWith('file:') ? file : pathOf(file)
       if (url && shipped.has(url)) return undefined
-      if (!url?.startsWith(`${OWN}ray/`)) return url
+      if (!OURS.some((ours) => url?.startsWith(ours))) return url
     }
     return undefined
   } finally {

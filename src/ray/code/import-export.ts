@@ -1,4 +1,5 @@
-import { NotSerializableError } from '../errors/classes.js'
+import { NotSerializableError, RayError } from '../errors/classes.js'
+import { localModule } from './portable.js'
 
 type Namespace = Record<string, unknown>
 
@@ -13,10 +14,11 @@ export function importExport(module: string, name: string): unknown {
 
 async function load(module: string): Promise<Namespace> {
   try {
-    const namespace = (await import(module)) as Namespace
+    const namespace = (await import(localModule(module))) as Namespace
     imported.set(module, namespace)
     return namespace
   } catch (cause) {
+    if (cause instanceof RayError) throw cause
     const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
     throw new NotSerializableError(module, `cannot be imported here: ${told}`)
   }

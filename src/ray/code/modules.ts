@@ -9,12 +9,13 @@ import { resolveFrom } from './resolve.js'
 import type { Script } from './scope.js'
 import type { ModuleCode } from './types.js'
 
-/** What `ray.remote` makes carries the function or class itself under this. */
+/** What `ray.remote` or `serve.deployment` makes carries the function or class itself under this. */
 export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
 
-/** The function or class inside what `ray.remote` made; anything else as it is. */
+/** The function or class inside what they made; anything else as it is. */
 export function unwrap(value: unknown): unknown {
-  return typeof value === 'function' && REMOTE in value ? (value as { [REMOTE]: unknown })[REMOTE] : value
+  const isThing = typeof value === 'function' || (typeof value === 'object' && value !== null)
+  return isThing && REMOTE in value ? (value as { [REMOTE]: unknown })[REMOTE] : value
 }
 
 /** Milliseconds after which a module is taken to be waiting for us: it awaits, at its top, what it asked us for. */

@@ -44,7 +44,7 @@ export function decodeFirst(
   return ready
 }
 
-const SIMPLE = new Set<Special[0]>(['error', 'buffer', 'url', 'symbol'])
+const SIMPLE = new Set<Special[0]>(['error', 'buffer', 'memory', 'url', 'symbol'])
 
 async function later(
   first: Promise<unknown>,
@@ -78,6 +78,8 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
       const { buffer, byteOffset, byteLength } = special[1]
       return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
     }
+    case 'memory':
+      return special[1].buffer
     case 'url':
       return new URL(special[1])
     case 'symbol':

@@ -14,6 +14,8 @@ type AnyFunction = (...args: never[]) => unknown
 export interface EncodeOptions {
   /** What stands for a function or class that may travel: in the data of a `[serialize]`, or anywhere if `functions`. */
   code?: (fn: AnyFunction, path: string) => unknown
+  /** What a module is called on the other side. @default its URL */
+  module?: (url: string) => string
   /** Whether functions and classes may be anywhere in the value. @default false */
   functions?: boolean
   /** What stands for an object that is known on the other side (as code does), or undefined. */
@@ -264,7 +266,7 @@ export class Encoder {
 
   #other(object: object, prototype: object): unknown {
     if (types.isArrayBufferView(object)) return this.#view(object)
-    if (types.isAnyArrayBuffer(object)) return this.#memory.buffer(object)
+    if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
     if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
     if (object instanceof URL) return this.#remember(object, this.#special(['url', object.href]))
     if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
@@ -320,6 +322,13 @@ export class Encoder {
     return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', copy as Uint8Array]) : copy)
   }
 
+  /** A view stands for shared memory: what crosses to another process can be seen there only through one. */
+  #buffer(buffer: ArrayBufferLike): unknown {
+    const copy = this.#memory.buffer(buffer)
+    if (!types.isSharedArrayBuffer(copy)) return copy
+    return this.#remember(buffer, this.#special(['memory', new Uint8Array(copy)]))
+  }
+
   #error(error: Error): Seen {
     const { encoded, fields, hidden } = describeError(error)
     this.#copied += encoded.message.length + encoded.stack.length
@@ -334,6 +343,10 @@ export class Encoder {
     this.#lenient = lenient
     this.#special(['fields', seen.index, [copy], hidden])
     return seen
+  }
+
+  #module(url: string): string {
+    return this.#options.module?.(url) ?? url
   }
 
   /** A value that says itself what stands for it. */
@@ -359,7 +372,9 @@ export class Encoder {
     this.#put(travel ? travel.data : stands, box, 0)
     this.#inside--
     if (travel?.module.startsWith('rayito:')) this.#carried.push(value)
-    const special: Special = travel ? ['travel', travel.module, travel.name, box] : ['instance', undefined, box]
+    const special: Special = travel
+      ? ['travel', this.#module(travel.module), travel.name, box]
+      : ['instance', undefined, box]
     const made = travel ? this.#special(special) : this.#code(special, this.#options.code?.(type, this.#where()))
     seen.index = made.index
     return seen

@@ -24,6 +24,8 @@ export type Special =
   | ['fields', error: number, Box, hidden: string[]]
   /** Bytes that were a Buffer. */
   | ['buffer', Uint8Array]
+  /** Shared memory itself, under a view. */
+  | ['memory', Uint8Array]
   | ['url', string]
   /** One that all threads have, by its key; or one of this data only. */
   | ['symbol', key: string | undefined, description: string | undefined]

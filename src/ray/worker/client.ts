@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import type { Travel } from '../../core/travel.js'
 import type { RequestArgument, RequestCode, Requests } from '../answers.js'
-import { type Code, carriedBy, reviveTravel } from '../code/index.js'
+import { type Code, carriedBy, portableCode, reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError } from '../errors.js'
 import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } from '../handle.js'
@@ -24,7 +25,7 @@ import { settled, waitFor } from '../waiting.js'
 
 /** A method needs no code: its actor has it. */
 function requestCode({ id, name }: RemoteDefinition, code: Code): RequestCode {
-  return [id, name, code, carriedBy(code).map(carriedId)]
+  return [id, name, portableCode(code), carriedBy(code).map(carriedId)]
 }
 
 const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, []]
@@ -36,6 +37,8 @@ export function wire({ data, special, copied, shared, carried }: Content): WireC
 /** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
 export class WorkerClient implements Runtime {
   #lastRequest = 0
+  /** Before the ids of what is made here: an actor that starts again keeps its name, but must not give ids a second time. */
+  readonly #own: string
   #lastId = 0
   readonly #requests = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>()
   /** Entries of objects that this worker knows by id, and how often each was received: what it owes the driver when they go. */
@@ -48,6 +51,7 @@ export class WorkerClient implements Runtime {
     private readonly start: WorkerStart,
     private readonly send: (message: ToDriver) => void,
   ) {
+    this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
     whenHandlesGone((id) => {
       this.#release(id, this.#actors.get(id) ?? 0)
       this.#actors.delete(id)
@@ -129,7 +133,7 @@ export class WorkerClient implements Runtime {
 
   /** A new object's ref: the driver holds it for this worker from the request on. */
   #newRefs(count: number): { ids: string[]; refs: ObjectRef[] } {
-    const ids = Array.from({ length: count }, () => `${this.start.name}/${++this.#lastId}`)
+    const ids = Array.from({ length: count }, () => `${this.#own}/${++this.#lastId}`)
     return { ids, refs: ids.map((id) => this.#received(id, new Set())) }
   }
 
@@ -264,7 +268,7 @@ export class WorkerClient implements Runtime {
 
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity {
     checkActorOptions(options)
-    const id = `${this.start.name}/a${++this.#lastId}`
+    const id = `${this.#own}/a${++this.#lastId}`
     this.#actors.set(id, 1)
     this.#inOrder(
       'createActor',

@@ -1,13 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { MessagePort } from 'node:worker_threads'
 import { RayitoError } from '../../core/errors.js'
 import { installGate } from '../../core/gate.js'
-import { type Code, revive } from '../code/index.js'
+import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { freeze, pack } from '../pack.js'
 import {
   KIND,
   SLOT,
+  SLOTS,
   slotOf,
   slotState,
   type ToDriver,
@@ -20,7 +20,6 @@ import {
 } from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
 import { WorkerClient, wire } from './client.js'
-import { redirectOutput } from './output.js'
 
 type Callable = (...args: unknown[]) => unknown
 type Maybe<T> = T | Promise<T>
@@ -42,9 +41,19 @@ class Running implements RuntimeContext {
   }
 }
 
+/** The way to the driver. */
+export interface Port {
+  postMessage(message: ToDriver): void
+  onMessage(then: (message: ToWorker) => void): void
+}
+
 /** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
-export function serve(start: WorkerStart, port: MessagePort): Promise<never> {
-  installGate(start.gate)
+export function serve(start: WorkerStart, port: Port): Promise<never> {
+  if (start.gate) installGate(start.gate)
+  if (start.allow) {
+    allowModules(start.allow)
+    setTravelling(true)
+  }
   new Loop(start, port)
   return new Promise(() => {})
 }
@@ -69,15 +78,14 @@ class Loop {
 
   constructor(
     private readonly start: WorkerStart,
-    private readonly port: MessagePort,
+    private readonly port: Port,
   ) {
-    this.#slots = new Int32Array(start.slots)
+    this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4))
     this.#creating = start.actorId !== null
     this.#client = new WorkerClient(start, (message) => this.#post(message))
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
-    redirectOutput((stream, text) => port.postMessage(['output', stream, text] satisfies ToDriver))
-    port.on('message', (message: ToWorker) => this.#receive(message))
+    port.onMessage((message) => this.#receive(message))
   }
 
   #where(): Running | null {
@@ -95,6 +103,7 @@ class Loop {
         const [, calls, objects, codes] = message
         for (const [id, code] of codes) this.#learn(id, code)
         for (const [id, data, special] of objects) this.#keep(id, data, special)
+        if (!this.start.slots) for (const [call] of calls) this.#mark(call, SLOT.QUEUED)
         this.#queue.push(...calls)
         this.#pump()
         return
@@ -103,12 +112,27 @@ class Loop {
         for (const id of message[1]) this.#objects.delete(id)
         return
       case 'cancel':
-        this.#running.get(message[1])?.abort()
+        this.#cancel(message[1])
         return
       case 'answer':
         this.#client.answered(message[1], message[2], message[3])
         return
     }
+  }
+
+  #mark(call: number, state: number): void {
+    Atomics.store(this.#slots, slotOf(call), slotState(call, state))
+  }
+
+  #cancel(call: number): void {
+    const running = this.#running.get(call)
+    if (running) return running.abort()
+    // A driver that shares no memory cannot take it back itself.
+    const waiting = this.#queue.slice(this.#head).find(([queued]) => queued === call)
+    if (!waiting) return
+    this.#mark(call, SLOT.TAKEN)
+    this.#results.push([call, false, encodeError(new TaskCancelledError(waiting[5])), 0])
+    this.#flush()
   }
 
   #learn(id: string, code: Code): void {
@@ -251,7 +275,7 @@ class Loop {
     const { call } = running
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
-    Atomics.store(this.#slots, slotOf(call), slotState(call, SLOT.FINISHED))
+    this.#mark(call, SLOT.FINISHED)
     this.#results.push([call, ok, values, milliseconds])
     // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
     // a later call that ends the thread must not take them along.

@@ -1,0 +1,132 @@
+/** A head and two workers of one CPU each on this machine, in turn with the bare client on the same server. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { ray } from '#src/ray/index.js'
+import { clocked, given, report, step } from '../report.js'
+import { Echo, nothing } from './work.js'
+
+export interface ClusterWork {
+  blocks: number
+  tasks: number
+  roundTrips: number
+  /** Bytes of the object that both nodes get. */
+  bytes: number
+}
+
+/** Seconds: each call, each round trip, the object on both nodes, one look with the command. */
+export interface ClusterResult {
+  noOp: { ours: number[]; theirs: number[] }
+  roundTrip: { ours: number[]; theirs: number[] }
+  object: number[]
+  status: number[]
+}
+
+const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const PORT = 14_222
+const ADDRESS = `nats://127.0.0.1:${PORT}`
+
+/** Starts the command and resolves when it has printed `text`. */
+async function rayito(text: string, ...args: string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  for (let seen = ''; !seen.includes(text); ) seen += (await once(child.stdout!, 'data'))[0]
+  return child
+}
+
+report(async (): Promise<ClusterResult> => {
+  const { blocks, tasks, roundTrips, bytes } = given<ClusterWork>()
+  const data = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
+  const children = [await rayito('RAY_ADDRESS', 'start', '--head', '--port', `${PORT}`, '--data', data)]
+  try {
+    const worker = (name: string) =>
+      rayito('joined', 'worker', '--address', ADDRESS, '--num-cpus', '1', '--name', name, '--allow', HERE)
+    children.push(...(await Promise.all([worker('alpha'), worker('beta')])))
+    await ray.init({ address: ADDRESS })
+    const actor = Echo.remote()
+    const bare = await bareClient()
+    const result: ClusterResult = {
+      noOp: { ours: [], theirs: [] },
+      roundTrip: { ours: [], theirs: [] },
+      object: [],
+      status: [],
+    }
+    const kinds = {
+      noOp: {
+        ours: () => ray.get(Array.from({ length: tasks }, () => nothing.remote())),
+        theirs: () => bare.publishAndConsume(tasks),
+        calls: tasks,
+      },
+      roundTrip: {
+        ours: async () => {
+          for (let i = 0; i < roundTrips; i++) await ray.get(actor.say.remote(i))
+        },
+        theirs: () => bare.requests(roundTrips),
+        calls: roundTrips,
+      },
+    }
+    for (let block = -1; block < blocks; block++) {
+      for (const kind of ['noOp', 'roundTrip'] as const)
+        for (const who of block % 2 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
+          const { seconds } = await clocked<unknown>(kinds[kind][who])
+          // the first block warms up
+          if (block >= 0) result[kind][who].push(seconds / kinds[kind].calls)
+        }
+      if (block >= 0) step()
+    }
+    const actors = [Echo.remote(), Echo.remote()]
+    await ray.get(actors.map((one) => one.say.remote(1)))
+    for (let i = 0; i < 3; i++) {
+      const large = ray.put(new Uint8Array(bytes).fill(i))
+      const both = () => ray.get(actors.map((one) => one.length.remote(large)))
+      result.object.push((await clocked<unknown>(both)).seconds)
+      ray.free(large)
+      const look = async () => once(await rayito('CPUs;', 'status', '--address', ADDRESS), 'exit')
+      result.status.push((await clocked(look)).seconds)
+    }
+    await bare.close()
+    await ray.shutdown()
+    return result
+  } finally {
+    const [head, ...workers] = children
+    for (const worker of workers) worker.kill('SIGKILL')
+    // it passes the signal on to its server
+    head!.kill('SIGTERM')
+    await once(head!, 'exit')
+    rmSync(data, { recursive: true, force: true })
+  }
+})
+
+async function bareClient() {
+  const [client, other] = await Promise.all([connect({ servers: ADDRESS }), connect({ servers: ADDRESS })])
+  const jsm = await jetstreamManager(client)
+  await jsm.streams.add({ name: 'BARE', subjects: ['bare.task'], retention: RetentionPolicy.Workqueue })
+  await jsm.consumers.add('BARE', { durable_name: 'bare', ack_policy: AckPolicy.Explicit })
+  const js = jetstream(client)
+  const consumer = await jetstream(other).consumers.get('BARE', 'bare')
+  other.subscribe('bare.echo', { callback: (_error, message) => void message.respond(message.data) })
+  return {
+    async publishAndConsume(count: number): Promise<void> {
+      const published = Promise.all(Array.from({ length: count }, () => js.publish('bare.task', 'x')))
+      let left = count
+      const messages = await consumer.consume({ max_messages: 1000 })
+      for await (const message of messages) {
+        message.ack()
+        if (--left === 0) break
+      }
+      await published
+    },
+    async requests(count: number): Promise<void> {
+      for (let i = 0; i < count; i++) await client.request('bare.echo', `${i}`)
+    },
+    async close(): Promise<void> {
+      await jsm.streams.delete('BARE')
+      await Promise.all([client.close(), other.close()])
+    },
+  }
+}

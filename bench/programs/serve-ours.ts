@@ -1,0 +1,7 @@
+/** The server with an application that decodes only. */
+import { serve } from '#src/serve/index.js'
+import { decoder } from './serve-apps.js'
+
+await serve.run(decoder, { port: 0 })
+process.stdout.write(`${serve.status().url}\n`)
+process.once('SIGTERM', () => void serve.shutdown().then(() => process.exit(0)))

@@ -1,0 +1,154 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { RayitoError } from '../core/errors.js'
+import type { ClusterStatus, Observer } from '../ray/engines/nats/observe.js'
+import { stopSignal } from './stop-signal.js'
+
+interface WorkerOptions {
+  address?: string
+  numCpus?: number
+  name?: string
+  allow: string[]
+}
+
+/** `rayito worker`: this machine works for a cluster until it is told to stop. */
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('join a cluster and work for it; Ctrl-C or SIGTERM ends what runs, then leaves')
+    .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
+    .option('--num-cpus <n>', `how many tasks run at once (default: the cores, ${availableParallelism()} here)`, cpus)
+    .option('--name <name>', 'what the node is called (default: host and process)')
+    .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', collect, [])
+    .allowExcessArguments(false)
+    .action(work)
+}
+
+async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<void> {
+  const told = stopSignal()
+  const asked = new AbortController()
+  const stop = AbortSignal.any([told, asked.signal])
+  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const { Node } = await import('../ray/engines/nats/node.js')
+  const node = await Node.join({
+    address: addressOf(address),
+    allow: allow.map((folder) => resolve(folder)),
+    say,
+    stop: () => asked.abort(),
+    ...(numCpus === undefined ? {} : { numCpus }),
+    ...(name === undefined ? {} : { name }),
+  })
+  say(`node ${node.name} joined with ${node.cpus.total} CPUs`)
+  const end = await Promise.race([
+    node.closed.then((error) => error ?? new Error('the server closed the connection')),
+    new Promise<null>((resolve) => stop.addEventListener('abort', () => resolve(null))),
+  ])
+  if (end) throw new RayitoError('RAY_CLUSTER_LOST', `The NATS server is gone: ${end.message}`, { cause: end })
+  say(`node ${node.name} ends what runs and leaves`)
+  await node.drain()
+}
+
+/** `rayito status`: what a cluster is and does. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show the nodes of a cluster and what they do')
+    .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
+    .option('--watch', 'go on showing it, every second, until Ctrl-C')
+    .option('--json', 'as JSON')
+    .allowExcessArguments(false)
+    .action(status)
+}
+
+async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
+  const observer = await observe(address)
+  const stop = stopSignal()
+  const { stdout } = process
+  try {
+    do {
+      const now = await observer.status()
+      const text = json ? JSON.stringify(now) : statusText(now)
+      // In a terminal it stays in place.
+      stdout.write(`${watch && stdout.isTTY && !json ? '\x1b[H\x1b[2J' : ''}${text}\n`)
+      if (watch) await new Promise((resolve) => setTimeout(resolve, 1_000))
+    } while (watch && !stop.aborted)
+  } finally {
+    await observer.close()
+  }
+}
+
+/** Loaded when it is asked for: each look is to be quick. */
+async function observe(address: string | undefined): Promise<Observer> {
+  const { Observer } = await import('../ray/engines/nats/observe.js')
+  return Observer.open(addressOf(address))
+}
+
+function statusText({ nodes, drivers, queued, running }: ClusterStatus): string {
+  const rows = nodes.map((node) => [
+    node.name,
+    `${round(node.cpus - node.available)} of ${node.cpus}`,
+    `${node.tasks}`,
+    `${node.actors}`,
+    `${node.objects}`,
+    `${node.memoryMB} MB`,
+    node.draining ? 'leaves' : '',
+  ])
+  const table = [['node', 'CPUs busy', 'running', 'actors', 'objects', 'memory', ''], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
+  const waiting = Math.max(0, queued - running)
+  return [
+    ...(nodes.length ? lines : ['no node has joined: rayito worker --address …']),
+    `${nodes.length} nodes, ${cpus} CPUs; ${drivers} drivers; ${running} tasks and calls run, ${waiting} wait`,
+  ].join('\n')
+}
+
+const round = (value: number) => Math.round(value * 100) / 100
+
+/** `rayito stop`: all nodes end what runs and leave. */
+export function stopCommand(): Command {
+  return new Command('stop')
+    .description('ask the nodes of a cluster to end what runs and leave; the head goes on until it is stopped itself')
+    .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
+    .allowExcessArguments(false)
+    .action(async ({ address }: { address?: string }) => {
+      const observer = await observe(address)
+      const { nodes } = await observer.status()
+      await observer.stopNodes()
+      await observer.close()
+      process.stdout.write(`${nodes.length} nodes were asked to leave\n`)
+    })
+}
+
+/** What `rayito start` takes to start a head instead of the notebooks. */
+export function withHead(start: Command): Command {
+  return start
+    .option('--head', 'start a cluster instead: its NATS server, here')
+    .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
+    .option('--port <port>', 'with --head: the port', '4222')
+    .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
+    .option('--install', 'with --head: install the pinned nats-server if there is none')
+}
+
+export function addressOf(given: string | undefined): string {
+  const address = given ?? process.env.RAY_ADDRESS
+  if (address) return address
+  throw new RayitoError('USAGE', 'Expected `--address nats://HOST:PORT`, or RAY_ADDRESS', {
+    remedy: '`rayito start --head` starts a cluster and says its address.',
+  })
+}
+
+function cpus(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0.')
+  return value
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}

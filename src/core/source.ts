@@ -1,0 +1,27 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { expected } from './errors.js'
+import { notebookDisplay } from './notebook.js'
+
+/**
+ * Where data sets and models come from: `hub`, the Hub or its cache and nothing else; `embedded`, what this package
+ * brings; `auto`, the Hub where it can be had, otherwise what is built in.
+ */
+export type Source = 'auto' | 'hub' | 'embedded'
+
+export const SOURCES: readonly Source[] = ['auto', 'hub', 'embedded']
+
+/** The source that was asked for. Throws INVALID_ARGUMENT for what is none. @default RAYITO_SOURCE, else 'auto' */
+export function readSource(source: unknown = process.env.RAYITO_SOURCE || 'auto'): Source {
+  return SOURCES.find((known) => known === source) ?? expected('source', "'auto', 'hub' or 'embedded'", source)
+}
+
+/** Says once in this process, in a notebook too, what is used in place of the Hub's. Threads started later know that it was said. */
+export function tellEmbedded(what: string): void {
+  const key = `rayito: told of the built-in ${what}`
+  if (getEnvironmentData(key)) return
+  setEnvironmentData(key, true)
+  const line = `The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`
+  const display = notebookDisplay()?.display
+  if (display) display.html(`<div style="border-left:4px solid #d98e04;padding:.4em .8em">${line}</div>`)
+  else process.stderr.write(`${line}\n`)
+}

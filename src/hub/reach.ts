@@ -1,0 +1,66 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { RayitoError } from '../core/errors.js'
+import { isCached, walkSnapshot } from './cache.js'
+import { type Context, contextOf } from './context.js'
+import { Passing } from './failures.js'
+import { cachedListing } from './listing.js'
+import { ask } from './request.js'
+import type { HubOptions, Repo } from './types.js'
+
+/** Milliseconds in which a Hub that can be reached answers. */
+const PATIENCE = 3_000
+
+/**
+ * Whether a repository can be had: its files are in the cache, or the Hub answers within 3 s (a refusal is an answer, a
+ * login page is none). What the Hub did when it was first asked holds for the life of the process and of its threads, so
+ * that all parts of a program take the same side.
+ * @param needed which of the repository's paths are needed
+ */
+export async function inReach(
+  repo: Repo,
+  needed: (paths: string[]) => Iterable<string>,
+  options: HubOptions = {},
+): Promise<boolean> {
+  const context = contextOf(repo, options)
+  if (await isHere(context, needed)) return true
+  if (context.offline) return false
+  const key = `rayito: ${context.endpoint} answers`
+  const known = getEnvironmentData(key)
+  if (typeof known === 'boolean') return known
+  const first = asked.get(key)
+  if (first) return first
+  const answer = answers(context).then((is) => {
+    setEnvironmentData(key, is)
+    return is
+  })
+  asked.set(key, answer)
+  return answer
+}
+
+const asked = new Map<string, Promise<boolean>>()
+
+async function isHere(context: Context, needed: (paths: string[]) => Iterable<string>): Promise<boolean> {
+  const { commit, listing } = await cachedListing(context)
+  if (!commit) return false
+  const files = listing?.files ?? (await walkSnapshot(context, commit))
+  const wanted = new Set(needed(files.map(({ path }) => path)))
+  const listed = files.filter(({ path }) => wanted.has(path))
+  // Of a snapshot that came without a listing, what it lacks may be on the Hub.
+  if (!listing && (listed.length === 0 || listed.length < wanted.size)) return false
+  return (await Promise.all(listed.map((file) => isCached(context, commit, file)))).every(Boolean)
+}
+
+async function answers(context: Context): Promise<boolean> {
+  const { endpoint, repo, signal } = context
+  const limit = AbortSignal.timeout(PATIENCE)
+  const hurried = { ...context, signal: signal ? AbortSignal.any([signal, limit]) : limit }
+  try {
+    const response = await ask(hurried, '', `${endpoint}/api/${repo.type}s/${repo.id}`)
+    await response.body?.cancel()
+    return response.headers.get('content-type')?.includes('json') ?? false
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof RayitoError) return error.code !== 'HUB_PROTOCOL'
+    return error instanceof Passing && hurried.contact.made
+  }
+}

@@ -1,0 +1,114 @@
+import { list } from './format.js'
+import { each, ran, type Version } from './version.js'
+
+/** From how many pictures on a parallel version is ahead of A, by the measured figures. */
+export interface BreakEven {
+  version: Version
+  /** Pictures; 1 where it is ahead from the first, null where A stays ahead with any number. */
+  from: number | null
+}
+
+/**
+ * A version's time is its loading and, for each picture, its share of the classification. What starts later and takes less
+ * for each is ahead from some number of pictures on: (loading − A's loading) ÷ (A's time of a picture − its own).
+ */
+export function breakEven(versions: readonly (Version | undefined)[]): BreakEven[] {
+  const all = ran(versions)
+  const a = all.find(({ name }) => name === 'A')
+  if (!a) return []
+  return all
+    .filter(({ name }) => name !== 'A')
+    .map((version) => {
+      const gain = each(a) - each(version)
+      const later = version.loadSeconds - a.loadSeconds
+      if (gain <= 0) return { version, from: null }
+      return { version, from: Math.max(1, Math.ceil(later / gain)) }
+    })
+}
+
+/** The same in a sentence. */
+export function breakEvenText(versions: readonly (Version | undefined)[]): string {
+  const found = breakEven(versions)
+  if (found.length === 0) return 'Without version A and another there is nothing to compare.'
+  const paying = found.filter((one): one is { version: Version; from: number } => one.from !== null)
+  const never = found.filter(({ from }) => from === null).map(({ version }) => version.name)
+  const texts = paying
+    .sort((x, y) => x.from - y.from)
+    .map(({ version, from }) =>
+      from === 1
+        ? `${version.name} from the first picture on`
+        : `${version.name} from about ${from.toLocaleString('en')} pictures on`,
+    )
+  const pays = texts.length > 0 ? `By these figures ${list(texts)} would be ahead of A` : ''
+  const not =
+    never.length > 0 ? `${list(never)} with no number of pictures, since a picture takes no less time there` : ''
+  return `${[pays, pays && not ? `; ${not}` : not && `By these figures ${not}`].join('')}.`
+}
+
+const WIDTH = 640
+const HEIGHT = 300
+const LEFT = 66
+const RIGHT = 28
+const TOP = 44
+const BOTTOM = 44
+/** Pictures at the right end of the chart. */
+const MOST = 10_000
+
+const COLOURS = { A: '#59636e', B: '#2a6db0', C1: '#b3402f', C2: '#8a6d1f' } as const
+const DASHES = { A: '', B: '', C1: '7 4', C2: '2 3' } as const
+
+const STYLE = `
+.rayito-lines .ground{fill:#fff}.rayito-lines text{fill:#1f2328;font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}
+.rayito-lines .grid{stroke:#e4e8ec}.rayito-lines .run{stroke:#c8cfd6;stroke-dasharray:3 3}
+@media (prefers-color-scheme:dark){.rayito-lines .ground{fill:#14171b}.rayito-lines text{fill:#dde3ea}.rayito-lines .grid{stroke:#272d35}.rayito-lines .run{stroke:#59636e}}`
+
+/** Seconds of each version over the number of pictures, both on logarithmic axes, with the points where lines cross A's. */
+export function breakEvenChart(versions: readonly (Version | undefined)[]): string {
+  const all = ran(versions)
+  const at = (version: Version, n: number) => version.loadSeconds + n * each(version)
+  const values = all.flatMap((version) => [at(version, 1), at(version, MOST)])
+  const low = Math.floor(Math.log10(Math.max(Math.min(...values), 1e-4)))
+  const high = Math.ceil(Math.log10(Math.max(...values, 1e-3)))
+  const x = (n: number) => LEFT + (Math.log10(n) / Math.log10(MOST)) * (WIDTH - LEFT - RIGHT)
+  const y = (s: number) => TOP + (1 - (Math.log10(s) - low) / (high - low)) * (HEIGHT - TOP - BOTTOM)
+  const steps = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i))
+  const grid = [
+    ...steps(0, Math.log10(MOST)).map(
+      (n) =>
+        `<line class="grid" x1="${fixed(x(n))}" x2="${fixed(x(n))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text x="${fixed(x(n))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${n.toLocaleString('en')}</text>`,
+    ),
+    ...steps(low, high).map(
+      (s) =>
+        `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(y(s))}" y2="${fixed(y(s))}"/><text x="${LEFT - 8}" y="${fixed(y(s) + 4)}" text-anchor="end">${Number(s.toPrecision(1)).toLocaleString('en')} s</text>`,
+    ),
+  ]
+  const lines = all.map((version) => {
+    const points = Array.from({ length: 41 }, (_, i) => MOST ** (i / 40)).map(
+      (n) => `${fixed(x(n))},${fixed(y(at(version, n)))}`,
+    )
+    return `<polyline fill="none" stroke="${COLOURS[version.name]}" stroke-width="2" stroke-dasharray="${DASHES[version.name]}" points="${points.join(' ')}"><title>${version.name} ${version.title}</title></polyline>`
+  })
+  const crossings = breakEven(versions)
+    .filter(({ from }) => from !== null && from > 1 && from <= MOST)
+    .map(
+      ({ version, from }) =>
+        `<circle cx="${fixed(x(from!))}" cy="${fixed(y(at(version, from!)))}" r="4.5" fill="${COLOURS[version.name]}"><title>${version.name} passes A at about ${from} pictures</title></circle>`,
+    )
+  const legend = all.map(({ name, title }, i) => {
+    const from = LEFT + i * 132
+    return `<line x1="${from}" x2="${from + 22}" y1="20" y2="20" stroke="${COLOURS[name]}" stroke-width="3" stroke-dasharray="${DASHES[name]}"/><text x="${from + 28}" y="24">${name} ${title.replace('actors, ', '')}</text>`
+  })
+  const count = all[0]?.result.length ?? 1
+  return `<svg xmlns="http://www.w3.org/2000/svg" class="rayito-lines" role="img" aria-label="${breakEvenText(versions)}" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" style="max-width:100%;height:auto">
+<style>${STYLE}</style>
+<rect class="ground" width="${WIDTH}" height="${HEIGHT}" rx="6"/>
+${grid.join('\n')}
+<line class="run" x1="${fixed(x(count))}" x2="${fixed(x(count))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>this run: ${count} pictures</title></line>
+${lines.join('\n')}
+${crossings.join('\n')}
+${legend.join('')}
+<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">pictures</text>
+</svg>`
+}
+
+const fixed = (value: number) => String(Math.round(value * 10) / 10)

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parse } from 'acorn'
+import { NotSerializableError, RayError } from '../errors/classes.js'
+import type { Code } from './types.js'
+
+/**
+ * Modules on their way to other machines: not where they are here, but what they are called there, and a hash of what they
+ * say. Of this package the path inside it; of others the URL here, whose end is looked for in the folders that are allowed
+ * there.
+ *
+ *     rayito-module:HASH:ray/remote.js      user-module:HASH:file:///home/ana/work/tasks.js
+ */
+const PACKAGE = new URL('../../', import.meta.url).href
+const PORTABLE = /^(rayito|user)-module:([0-9a-f]*):(.*)$/s
+
+let travelling = false
+let allowed: readonly string[] | null = null
+
+/** Whether what is packed from now on goes to other machines. */
+export function setTravelling(on: boolean): void {
+  travelling = on
+}
+
+/** In a worker for other machines: the folders whose modules may run here, besides this package. */
+export function allowModules(folders: readonly string[]): void {
+  allowed = folders
+}
+
+/** The name under which a module travels; as it is where everything stays on this machine. */
+export function portableModule(url: string): string {
+  if (!travelling || url.startsWith('rayito:') || PORTABLE.test(url)) return url
+  if (!url.startsWith('file:'))
+    throw new NotSerializableError(url, 'is no file that another machine could have', 'Use a module of your own.')
+  if (url.startsWith(PACKAGE)) return `rayito-module:${hashOf(url)}:${url.slice(PACKAGE.length)}`
+  return `user-module:${hashOf(url)}:${url}`
+}
+
+/** @throws NotSerializableError for code that has no module */
+export function portableCode(code: Code): Code {
+  if (!travelling) return code
+  if (code.kind === 'module') return { ...code, module: portableModule(code.module) }
+  throw new NotSerializableError(
+    code.name || 'A function',
+    'is defined in a notebook cell or in the first file of a program, and code itself does not travel to other machines',
+    'Put it into a module of its own, export it, and allow its folder on the workers (rayito worker --allow FOLDER).',
+  )
+}
+
+/** The module here that a portable name means. @throws RayError RAY_CLUSTER_CODE */
+export function localModule(name: string): string {
+  const [, kind, hash, path] = PORTABLE.exec(name) ?? []
+  if (!kind) {
+    if (allowed) throw new RayError('RAY_CLUSTER_CODE', `This worker does not run ${name}`)
+    return name
+  }
+  const url = kind === 'rayito' ? new URL(path!, PACKAGE).href : userModule(path!)
+  if (kind === 'rayito' && !url.startsWith(PACKAGE))
+    throw new RayError('RAY_CLUSTER_CODE', `${name} is no module of rayito`)
+  if (hash && hashOf(url) !== hash)
+    throw new RayError('RAY_CLUSTER_CODE', `${fileURLToPath(url)} is not what the driver has: their contents differ`, {
+      remedy: 'Bring the same files to all machines, and start the worker again.',
+      file: fileURLToPath(url),
+    })
+  return url
+}
+
+/** The file in a folder that is allowed here whose path ends as the driver's does. */
+function userModule(url: string): string {
+  if (!allowed) return url
+  const steps = new URL(url).pathname.split('/').map(decodeURIComponent).filter(Boolean)
+  for (const folder of allowed)
+    for (let from = 0; from < steps.length; from++) {
+      const file = join(folder, ...steps.slice(from))
+      if (existsSync(file) && inside(folder, file)) return pathToFileURL(file).href
+    }
+  for (const folder of allowed) {
+    const file = tryPath(url)
+    if (file && existsSync(file) && inside(folder, file)) return pathToFileURL(file).href
+  }
+  throw new RayError(
+    'RAY_CLUSTER_CODE',
+    `This worker has no ${steps.at(-1)} in a folder that it may run (${allowed.join(', ') || 'none'}); the driver has ${url}`,
+    { file: url },
+  )
+}
+
+function tryPath(url: string): string | null {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    return null
+  }
+}
+
+function inside(folder: string, file: string): boolean {
+  const path = relative(realpathSync(folder), realpathSync(file))
+  return path !== '' && !path.startsWith('..') && !path.startsWith(sep)
+}
+
+const hashes = new Map<string, string>()
+
+/** Of a file and of those that it imports by relative paths, and so on; of this package's own the file alone. */
+function hashOf(url: string): string {
+  let hash = hashes.get(url)
+  if (hash === undefined) {
+    const file = fileURLToPath(url)
+    const files = url.startsWith(PACKAGE) ? new Map([[file, read(file)]]) : withImports(file)
+    const digest = createHash('sha256')
+    for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1)))
+      digest
+        .update(relative(dirname(file), path).replaceAll(sep, '/'))
+        .update('\0')
+        .update(text)
+        .update('\0')
+    hash = digest.digest('hex').slice(0, 16)
+    hashes.set(url, hash)
+  }
+  return hash
+}
+
+function withImports(file: string, found = new Map<string, string>()): Map<string, string> {
+  if (found.has(file)) return found
+  const text = read(file)
+  found.set(file, text)
+  for (const specifier of relativeImports(text)) {
+    const path = join(dirname(file), specifier)
+    if (existsSync(path)) withImports(path, found)
+  }
+  return found
+}
+
+function relativeImports(text: string): string[] {
+  try {
+    return parse(text, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }).body.flatMap(
+      (statement) => {
+        const source = 'source' in statement ? statement.source?.value : undefined
+        return typeof source === 'string' && source.startsWith('.') ? [source] : []
+      },
+    )
+  } catch {
+    // Not a text that can be understood: it counts alone.
+    return []
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new RayError('RAY_CLUSTER_CODE', `${file} cannot be read`, { cause, file })
+  }
+}

@@ -1,0 +1,53 @@
+import type { ToDriver, ToWorker } from '../../protocol.js'
+import type { CallStates } from './slots.js'
+
+/** How a worker ended. */
+export interface Death {
+  exitCode: number | null
+  /** The signal that ended it, where it was a process. */
+  signal?: string | null
+  /** The error that ended it, if it threw one too late. */
+  error: unknown
+  /** Its heap limit in megabytes, if it reached it. */
+  heapLimit: number | null
+  /** The last lines of its stderr. */
+  lastOutput: string[]
+}
+
+export interface ConnectionEvents {
+  message(message: ToDriver): void
+  /** All that it sent before its end has been told. */
+  ended(death: Omit<Death, 'lastOutput'>): void
+}
+
+/** Limits of a worker's heap, as node:worker_threads has them (megabytes). */
+export interface HeapLimits {
+  maxOldGenerationSizeMb?: number
+  maxYoungGenerationSizeMb?: number
+  stackSizeMb?: number
+}
+
+export interface WorkerOptions {
+  name: string
+  maxConcurrency: number
+  actorId: string | null
+  namespace: string
+  resourceLimits: HeapLimits | undefined
+  /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
+  allow: readonly string[] | null
+}
+
+/** A worker thread or process, and the way to it. */
+export interface Connection {
+  readonly states: CallStates
+  /** Whether it says of every call when it starts. */
+  readonly announces: boolean
+  post(message: ToWorker): void
+  /** Whether it keeps this process alive. */
+  hold(held: boolean): void
+  /** Ends it; resolves when it has ended. */
+  stop(): Promise<void>
+}
+
+/** Starts a worker. @throws if none can be started */
+export type Connect = (options: WorkerOptions, events: ConnectionEvents) => Connection

@@ -1,0 +1,80 @@
+import type { Actor } from '../../actor.js'
+import { ActorDiedError, ActorUnavailableError, OutOfMemoryError, WorkerCrashedError } from '../../errors.js'
+import { SLOT } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import type { Death } from './connection.js'
+import type { LocalWorker } from './worker.js'
+
+/** Where what is to run again goes. */
+export interface Again {
+  submit(task: Task): void
+  createActor(actor: Actor): void
+}
+
+/** Calls that a worker had when it ended, by number. */
+export type Lost = readonly [call: number, task: Task][]
+
+function crashOf(label: string, worker: LocalWorker, death: Death): WorkerCrashedError {
+  return death.heapLimit !== null
+    ? new OutOfMemoryError(label, worker.name, { ...death, heapLimit: death.heapLimit })
+    : new WorkerCrashedError(label, worker.name, death)
+}
+
+/** One that dies before it ran anything would be started again without end. */
+function isStillborn(worker: LocalWorker, lost: Lost): boolean {
+  return worker.finished === 0 && lost.every(([call]) => worker.progress(call) === SLOT.QUEUED)
+}
+
+/** A worker for tasks died: each of its calls runs again or fails. */
+export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
+  const stillborn = isStillborn(worker, lost)
+  for (const [call, task] of lost) {
+    if (task.state === 'done') continue
+    const progress = stillborn ? SLOT.STARTED : worker.progress(call)
+    // Only what ran is to blame; the others were merely there.
+    if (progress !== SLOT.STARTED && (progress === SLOT.QUEUED || task.settings.maxRetries !== 0)) task.attempt--
+    if (progress === SLOT.QUEUED || task.retry()) {
+      task.state = 'queued'
+      task.place = null
+      again.submit(task)
+    } else task.fail(crashOf(task.label, worker, death))
+  }
+}
+
+/** An actor's worker died: the actor starts again, or is dead. */
+export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
+  const crash = crashOf(actor.label, worker, death)
+  if (!isStillborn(worker, lost)) return restartActor(actor, worker, lost, crash, again)
+  const reason = `its worker ended before it could begin: ${crash.message}`
+  const died = new ActorDiedError(actor.label, reason, { cause: crash, ...fieldsOf(crash) })
+  for (const [, task] of lost) task.fail(died)
+  actor.die(died)
+}
+
+/** Starts an actor again where it may; the calls that ran are told, or run again. */
+export function restartActor(actor: Actor, worker: LocalWorker, lost: Lost, crash: Error, again: Again): void {
+  if (actor.state === 'dead') return
+  const calls = lost.filter(([, task]) => task !== actor.creation && task.state !== 'done')
+  if (!actor.restart()) {
+    const died = new ActorDiedError(actor.label, crash.message, { cause: crash, ...fieldsOf(crash) })
+    for (const [, task] of calls) task.fail(died)
+    return actor.die(died)
+  }
+  const later: Task[] = []
+  for (const [call, task] of calls) {
+    if (worker.progress(call) === SLOT.QUEUED) {
+      task.attempt--
+      task.state = 'queued'
+      later.push(task)
+    } else if (task.retry()) later.push(task)
+    else task.fail(new ActorUnavailableError(actor.label, crash.message, { cause: crash }))
+  }
+  actor.queue.unshift(...later)
+  again.createActor(actor)
+}
+
+/** What a crash tells, for the error that follows from it. */
+function fieldsOf(crash: Error): Record<string, unknown> {
+  const { exitCode, signal, heapLimit, lastOutput } = crash as unknown as Record<string, unknown>
+  return { exitCode, signal, heapLimit, lastOutput }
+}

@@ -1,0 +1,415 @@
+import type { Actor } from '../../actor.js'
+import type { Engine, EngineHost, EngineName } from '../../engine.js'
+import {
+  ActorDiedError,
+  ActorUnavailableError,
+  decodeError,
+  InfeasibleError,
+  TaskTimeoutError,
+  WorkerCrashedError,
+} from '../../errors.js'
+import type { Content } from '../../object-ref.js'
+import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import type { NodeInfo, Resources } from '../../types.js'
+import type { Connect, Death, HeapLimits } from './connection.js'
+import { Cpus } from './cpus.js'
+import { actorLost, restartActor, tasksLost } from './deaths.js'
+import { Limits } from './limits.js'
+import { Line } from './line.js'
+import type { LocalWorker } from './worker.js'
+import { Workers } from './workers.js'
+
+interface Running {
+  worker: LocalWorker
+  call: number
+}
+
+/** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
+const CANCEL_GRACE = 100
+
+export interface LocalEngineOptions {
+  name: EngineName
+  connect: Connect
+  /** A number, or CPUs shared with other sessions. */
+  cpus: number | Cpus
+  resourceLimits?: HeapLimits | undefined
+  /** What workers are called before their number. @default '' */
+  prefix?: string
+  /** For work of other machines: the folders whose modules may run, besides this package. */
+  allow?: readonly string[]
+  /** Told of refs and handles that a worker let go, or had when it ended. */
+  released?: (worker: LocalWorker, ids: Iterable<string>) => void
+}
+
+/** Tasks, actors and objects on workers of this machine: its threads, or processes of their own. */
+export class LocalEngine implements Engine {
+  readonly name: EngineName
+  readonly #cpus: Cpus
+  readonly #workers: Workers
+  /** What waits for CPUs, in order: tasks, and actors to be placed. */
+  readonly #queue = new Line<Task | Actor>()
+  readonly #limits = new Limits((task) =>
+    this.cancel(task, new TaskTimeoutError(task.label, task.settings.timeout!), false),
+  )
+  readonly #forgetCpus: () => void
+  #scheduling = false
+  #down = false
+
+  constructor(
+    { name, connect, cpus, resourceLimits, prefix = '', allow, released }: LocalEngineOptions,
+    private readonly host: EngineHost,
+  ) {
+    this.name = name
+    this.#cpus = typeof cpus === 'number' ? new Cpus(cpus) : cpus
+    this.#forgetCpus = this.#cpus.whenGiven(() => this.#scheduleSoon())
+    this.#workers = new Workers(
+      this.#cpus,
+      { connect, namespace: host.namespace, resourceLimits, prefix, allow: allow ?? null, released },
+      {
+        message: (from, message) => this.#message(from, message),
+        died: (from, death) => this.#died(from, death),
+        sent: (entry) => host.sent(entry),
+        output: (from, stream, text) =>
+          host.output(
+            this.#workers.actors.has(from) ? from.name : from.lastLabel || from.name,
+            stream,
+            text,
+            from.name,
+          ),
+      },
+    )
+  }
+
+  submit(task: Task): void {
+    const { numCpus } = task.settings
+    if (numCpus > this.#cpus.total) return task.fail(new InfeasibleError(task.label, { CPU: numCpus }, this.total()))
+    this.#queue.push(task)
+    this.#scheduleSoon()
+  }
+
+  createActor(actor: Actor): void {
+    const need = this.#placement(actor)
+    if (need > this.#cpus.total) return actor.die(new InfeasibleError(actor.label, { CPU: need }, this.total()))
+    this.#queue.push(actor)
+    this.#scheduleSoon()
+  }
+
+  /** An actor needs a CPU to be placed, and holds only what was asked for. */
+  #placement(actor: Actor): number {
+    return actor.settings.numCpus || Math.min(1, this.#cpus.total)
+  }
+
+  // -- scheduling
+
+  #scheduleSoon(): void {
+    if (this.#scheduling || this.#down) return
+    this.#scheduling = true
+    queueMicrotask(() => {
+      this.#scheduling = false
+      this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    if (this.#down) return
+    for (let next = this.#queue.first; next; next = this.#queue.first) {
+      try {
+        if (!this.#place(next)) return
+      } catch (error) {
+        this.#unplaced(next, error)
+      }
+      this.#queue.shift()
+    }
+    this.#rebalance()
+  }
+
+  /** No worker could be started: whoever waits for it must know. */
+  #unplaced(next: Task | Actor, error: unknown): void {
+    const death = { exitCode: null, error, lastOutput: [] }
+    if ('creation' in next)
+      next.die(new ActorDiedError(next.label, 'its worker could not be started', { cause: error }))
+    else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
+  }
+
+  #place(next: Task | Actor): boolean {
+    if ('creation' in next) {
+      if (next.state === 'dead') return true
+      if (this.#cpus.available < this.#placement(next)) return false
+      this.#placeActor(next)
+      return true
+    }
+    if (next.state !== 'queued') return true
+    const { numCpus } = next.settings
+    if (this.#cpus.available >= numCpus) {
+      const worker = this.#workers.free(next)
+      if (worker) {
+        this.#workers.hold(worker, numCpus)
+        this.#workers.busy.add(worker)
+        this.#send(worker, next, KIND.TASK)
+        return true
+      }
+    }
+    const busy = this.#shortestLine(next)
+    if (busy) this.#send(busy, next, KIND.TASK)
+    return busy !== null
+  }
+
+  /** A fast function's calls may stand in line at a worker that runs the same kind of call. */
+  #shortestLine({ definition: { depth }, settings: { numCpus } }: Task): LocalWorker | null {
+    if (depth <= 1) return null
+    let best: LocalWorker | null = null
+    for (const worker of this.#workers.busy)
+      if (
+        worker.room > 0 &&
+        worker.blocked === 0 &&
+        worker.cpus === numCpus &&
+        worker.inflight.size < depth &&
+        worker.inflight.size < (best?.inflight.size ?? Infinity)
+      )
+        best = worker
+    return best
+  }
+
+  /** Nothing waits: a worker that stands idle takes over what waits behind a long call elsewhere. */
+  #rebalance(): void {
+    // Only where another would really take it: otherwise it would go round for ever.
+    if (this.#cpus.available <= 0 || (this.#workers.idle === 0 && this.#workers.crowded)) return
+    for (const worker of this.#workers.busy) {
+      if (worker.inflight.size < 2) continue
+      if (this.#cpus.available < worker.cpus) continue
+      const half = [...worker.inflight].slice(Math.ceil(worker.inflight.size / 2))
+      if (this.#takeBack(worker, half)) return this.#scheduleSoon()
+    }
+  }
+
+  #send(worker: LocalWorker, task: Task, kind: number): void {
+    const { copied, shared } = worker.send(task, kind)
+    if (copied || shared) this.host.copied(copied, shared)
+  }
+
+  // -- what workers say
+
+  #message(worker: LocalWorker, message: ToDriver): void {
+    switch (message[0]) {
+      case 'results':
+        for (const result of message[1]) this.#result(worker, result)
+        return
+      case 'started': {
+        const task = worker.inflight.get(message[1])
+        if (task) this.#limits.begin(task)
+        return
+      }
+      case 'release':
+        for (const [id, count] of message[1]) worker.letGo(id, count)
+        this.#workers.released(
+          worker,
+          message[1].map(([id]) => id),
+        )
+        return
+      case 'blocked':
+        return this.#blocked(worker)
+      case 'unblocked':
+        return this.#unblocked(worker)
+      case 'request':
+        return this.host.request(worker, message[1], message[2], message[3])
+    }
+  }
+
+  #result(worker: LocalWorker, [call, ok, values, milliseconds]: WireResult): void {
+    const task = worker.settled(call)
+    if (!task) return
+    const actor = this.#workers.actors.get(worker)
+    this.#limits.end(task)
+    if (task.state !== 'done') {
+      const { finished } = this.#workers
+      worker.finished++
+      finished[worker.name] = (finished[worker.name] ?? 0) + 1
+      task.definition.measured(milliseconds)
+      if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
+      else this.#threw(worker, task, decodeError(values), actor)
+    } else if (ok) {
+      // Cancelled meanwhile: its refs go again.
+      for (const value of values as readonly WireContent[]) this.host.carried(worker, value[4])
+    }
+    if (actor) this.pump(actor)
+    else this.#release(worker)
+  }
+
+  #content(worker: LocalWorker, [data, special, copied, shared, ids]: WireContent): Content {
+    if (copied || shared) this.host.copied(copied, shared)
+    return { data, special, copied, shared, carried: ids.length ? this.host.carried(worker, ids) : [] }
+  }
+
+  #threw(worker: LocalWorker, task: Task, cause: unknown, actor: Actor | undefined): void {
+    if (actor && task === actor.creation) {
+      const died = new ActorDiedError(actor.label, 'its constructor threw', { cause: task.thrown(cause, worker.name) })
+      for (const call of worker.inflight.values()) call.fail(died)
+      actor.die(died)
+      this.#end(worker)
+      return
+    }
+    if (task.retriesException(cause)) {
+      if (actor) actor.queue.unshift(task)
+      else this.submit(task)
+    } else task.fail(task.thrown(cause, worker.name))
+  }
+
+  /** A worker whose call ended: its CPUs are free when it has no other. */
+  #release(worker: LocalWorker): void {
+    const { busy, idle, surplus } = this.#workers
+    if (worker.inflight.size === 0 && busy.has(worker)) {
+      this.#workers.rest(worker)
+      if (surplus && idle > 0 && this.#queue.length === 0 && !worker.closing) this.#end(worker)
+    } else if (this.#queue.length === 0) return
+    this.#scheduleSoon()
+  }
+
+  /** A task that waits for others lends them its CPUs, as in Ray. */
+  #blocked(worker: LocalWorker): void {
+    if (this.#workers.actors.has(worker) || worker.blocked++ > 0) return
+    this.#cpus.give(worker.cpus)
+    this.#scheduleSoon()
+    // What stands in line behind it would wait for it: it goes back.
+    this.#takeBack(worker, worker.inflight)
+  }
+
+  #unblocked(worker: LocalWorker): void {
+    if (this.#workers.actors.has(worker) || --worker.blocked > 0) return
+    this.#cpus.take(worker.cpus)
+  }
+
+  // -- ends
+
+  #died(worker: LocalWorker, death: Death): void {
+    const actor = this.#workers.actors.get(worker)
+    const lost = [...worker.inflight]
+    worker.inflight.clear()
+    for (const [, task] of lost) this.#limits.end(task)
+    this.#workers.forget(worker)
+    if (actor) actorLost(actor, worker, lost, death, this)
+    else tasksLost(worker, lost, death, this)
+    this.#scheduleSoon()
+  }
+
+  #placeActor(actor: Actor): void {
+    const worker = this.#workers.place(actor)
+    actor.place = worker
+    actor.state = 'alive'
+    this.#send(worker, actor.creation, KIND.CREATE)
+    this.pump(actor)
+  }
+
+  pump(actor: Actor): void {
+    const worker = actor.place as LocalWorker | null
+    if (!worker || actor.state !== 'alive') return
+    const { queue } = actor
+    let sent = 0
+    while (sent < queue.length && worker.room > 0) {
+      const task = queue[sent]!
+      if (task.state === 'preparing') break // it holds those behind it: calls keep their order
+      sent++
+      if (task.state === 'queued') this.#send(worker, task, KIND.METHOD)
+    }
+    if (sent) queue.splice(0, sent)
+  }
+
+  kill(actor: Actor, restart: boolean): void {
+    if (actor.state === 'dead') return
+    const worker = actor.place as LocalWorker | null
+    const why = 'it was killed with ray.kill'
+    const lost = worker ? [...worker.inflight] : []
+    for (const [, task] of lost) this.#limits.end(task)
+    if (worker) this.#end(worker)
+    if (restart) return restartActor(actor, worker!, lost, new ActorUnavailableError(actor.label, why), this)
+    const died = new ActorDiedError(actor.label, why)
+    for (const [, task] of lost) task.fail(died)
+    actor.die(died)
+  }
+
+  cancel(task: Task, error: Error, force: boolean): void {
+    if (task.state === 'done') return
+    const running = task.place as Running | null
+    this.#limits.end(task)
+    task.fail(error)
+    if (!running) return
+    const { worker, call } = running
+    const actor = this.#workers.actors.get(worker)
+    if (worker.take(call)) {
+      if (actor) this.pump(actor)
+      else this.#release(worker)
+      return
+    }
+    worker.post(['cancel', call])
+    if (actor) return
+    const end = () => {
+      if (worker.closing || !worker.inflight.has(call)) return
+      // What stood in line behind it goes on elsewhere.
+      this.#takeBack(worker, worker.inflight)
+      this.#end(worker)
+    }
+    if (force) end()
+    else setTimeout(end, CANCEL_GRACE).unref()
+  }
+
+  /** Puts calls that have not started back into the queue. */
+  #takeBack(worker: LocalWorker, calls: Iterable<[number, Task]>): boolean {
+    let taken = false
+    for (const [call, task] of [...calls]) {
+      if (task.state === 'done' || !worker.take(call)) continue
+      task.attempt--
+      task.state = 'queued'
+      task.place = null
+      this.#queue.push(task)
+      taken = true
+    }
+    return taken
+  }
+
+  #end(worker: LocalWorker): void {
+    this.#workers.end(worker, (lost) => {
+      // Results that its end swallowed: what may run again does.
+      for (const [, task] of lost) {
+        if (task.state === 'done') continue
+        if (task.retry()) this.submit(task)
+        else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))
+      }
+      this.#scheduleSoon()
+    })
+  }
+
+  // -- the rest
+
+  release(id: string): void {
+    for (const worker of this.#workers) if (worker.known.delete(id)) worker.post(['free', [id]])
+  }
+
+  /** Whether any worker holds a ref or handle. */
+  holds(id: string): boolean {
+    return this.#workers.holds(id)
+  }
+
+  total(): Resources {
+    return { CPU: this.#cpus.total }
+  }
+
+  available(): Resources {
+    return { CPU: Math.max(0, this.#cpus.available) }
+  }
+
+  nodes(): NodeInfo[] {
+    return [{ id: 'local', name: 'local', alive: true, resources: this.total() }]
+  }
+
+  perWorker(): Record<string, number> {
+    return { ...this.#workers.finished }
+  }
+
+  async shutdown(): Promise<void> {
+    this.#down = true
+    this.#forgetCpus()
+    this.#limits.clear()
+    for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
+    await this.#workers.allEnded()
+  }
+}

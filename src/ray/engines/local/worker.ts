@@ -1,0 +1,241 @@
+import { type Code, carriedBy } from '../../code/index.js'
+import type { WorkerPlace } from '../../engine.js'
+import { carriedId } from '../../handle.js'
+import { type Content, type Entry, entryOf, type ObjectRef } from '../../object-ref.js'
+import { KIND, SLOTS, slotOf, type ToDriver, type ToWorker, type WireCall, type WireObject } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import type { Connect, Connection, Death, WorkerOptions } from './connection.js'
+
+export interface LocalWorkerEvents {
+  message(worker: LocalWorker, message: ToDriver): void
+  /** All of its work is still in `inflight`. */
+  died(worker: LocalWorker, death: Death): void
+  /** An object went to a worker for the first time: its end is to be told. */
+  sent(entry: Entry): void
+  output(worker: LocalWorker, stream: 'stdout' | 'stderr', text: string): void
+}
+
+const LAST_LINES = 20
+
+/** One worker of this machine: what it has been sent, what it runs and what it holds. */
+export class LocalWorker implements WorkerPlace {
+  readonly name: string
+  readonly inflight = new Map<number, Task>()
+  /** Objects this worker has a copy of. */
+  readonly known = new Set<string>()
+  /** Functions and classes it has. */
+  readonly codes = new Set<string>()
+  /** Refs and handles that code in the worker holds, by id: alive as long as it does. */
+  readonly held = new Map<string, { thing: object; count: number }>()
+  /** What it let go before its answer, which says that it holds it, came here. */
+  readonly #early = new Map<string, number>()
+  /** CPUs its running task holds. */
+  cpus = 0
+  /** Tasks of it that wait in `ray.get` and lent their CPUs. */
+  blocked = 0
+  /** No more work is sent: it is being ended, or has ended. */
+  closing = false
+  finished = 0
+  /** The label of what ran last: for its output. */
+  lastLabel = ''
+  readonly #maxConcurrency: number
+  readonly #connection: Connection
+  /** Slots that no call has. */
+  readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
+  #generation = 0
+  #calls: WireCall[] = []
+  #objects: WireObject[] = []
+  #codes: [string, Code][] = []
+  #flushing = false
+  readonly #stderr: string[] = []
+
+  constructor(
+    connect: Connect,
+    options: WorkerOptions,
+    private readonly events: LocalWorkerEvents,
+  ) {
+    this.name = options.name
+    this.#maxConcurrency = options.maxConcurrency
+    this.#connection = connect(options, {
+      message: (message) => this.#received(message),
+      ended: (death) => {
+        const expected = this.closing
+        this.closing = true
+        if (!expected) events.died(this, { ...death, lastOutput: this.#stderr })
+      },
+    })
+  }
+
+  /** Free places for further calls. */
+  get room(): number {
+    if (this.closing) return 0
+    return Math.min(this.#free.length, this.#line - this.inflight.size)
+  }
+
+  /** How many calls it may have: those that cannot be taken back must not wait behind others. */
+  get #line(): number {
+    return this.#connection.announces ? this.#maxConcurrency : SLOTS
+  }
+
+  /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes moved. */
+  send(task: Task, kind: number): { copied: number; shared: number } {
+    const call = ++this.#generation * SLOTS + this.#free.pop()!
+    const { definition, settings } = task
+    let copied = 0
+    let shared = 0
+    if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
+      this.codes.add(definition.id)
+      this.#codes.push([definition.id, definition.code!])
+      this.#holdAll(carriedBy(definition.code!))
+    }
+    const args = task.args.map(({ content, ref }) => {
+      if (!ref) {
+        copied += content.copied
+        shared += content.shared
+        this.hold(content)
+        return [content.data, content.special] as const
+      }
+      const known = this.#object(ref)
+      copied += known.copied
+      return known.wire
+    })
+    task.attempt++
+    task.state = 'running'
+    task.place = { worker: this, call }
+    task.ranOn = this.name
+    this.lastLabel = task.label
+    if (this.inflight.size === 0) this.#connection.hold(true)
+    this.inflight.set(call, task)
+    this.#connection.states.queued(call)
+    this.#calls.push([
+      call,
+      kind,
+      kind === KIND.METHOD ? settings.method! : definition.id,
+      args,
+      settings.numReturns,
+      task.label,
+      task.attempt,
+      this.#connection.announces || settings.timeout !== undefined,
+    ])
+    this.#flushSoon()
+    return { copied, shared }
+  }
+
+  #object(ref: ObjectRef): { wire: readonly [unknown, boolean] | readonly [string]; copied: number } {
+    const entry = entryOf(ref)
+    const content = entry.content!
+    // A number or a short text is cheaper to send again than to look up.
+    if (typeof content.data !== 'object' || content.data === null)
+      return { wire: [content.data, false], copied: content.copied }
+    if (this.known.has(entry.id)) return { wire: [entry.id], copied: 0 }
+    this.known.add(entry.id)
+    this.events.sent(entry)
+    this.hold(content)
+    this.#objects.push([entry.id, content.data, content.special])
+    return { wire: [entry.id], copied: content.copied }
+  }
+
+  hold(content: Content): void {
+    this.#holdAll(content.carried)
+  }
+
+  #holdAll(carried: readonly object[]): void {
+    if (carried.length) for (const thing of new Set(carried)) this.holdOne(carriedId(thing), thing)
+  }
+
+  holdOne(id: string, thing: object): void {
+    const held = this.held.get(id)
+    if (held) held.count++
+    else this.held.set(id, { thing, count: 1 })
+    const early = this.#early.get(id)
+    if (early === undefined) return
+    this.#early.delete(id)
+    this.letGo(id, early)
+  }
+
+  /** The worker lets a ref go that it had received `count` times. */
+  letGo(id: string, count: number): void {
+    const held = this.held.get(id)
+    if (!held) {
+      this.#early.set(id, count + (this.#early.get(id) ?? 0))
+      return
+    }
+    held.count -= count
+    if (held.count <= 0) this.held.delete(id)
+  }
+
+  post(message: ToWorker): void {
+    this.#connection.post(message)
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      if (this.#calls.length === 0) return
+      const message: ToWorker = ['calls', this.#calls, this.#objects, this.#codes]
+      const calls = this.#calls
+      this.#calls = []
+      this.#objects = []
+      this.#codes = []
+      try {
+        this.post(message)
+      } catch (error) {
+        // What cannot cross is found when it is packed; should something slip through, nobody is to wait for ever.
+        for (const [call] of calls) {
+          const task = this.inflight.get(call)
+          if (!task) continue
+          this.#leave(call)
+          task.fail(error)
+        }
+      }
+    })
+  }
+
+  /** A call's result is here. */
+  settled(call: number): Task | undefined {
+    const task = this.inflight.get(call)
+    if (task) this.#leave(call)
+    return task
+  }
+
+  /** Takes a call back that has not started; false if it has. */
+  take(call: number): boolean {
+    if (!this.#connection.states.take(call)) return false
+    this.#leave(call)
+    return true
+  }
+
+  #leave(call: number): void {
+    this.inflight.delete(call)
+    this.#free.push(slotOf(call))
+    // One that is being ended holds the process until then.
+    if (this.inflight.size === 0 && !this.closing) this.#connection.hold(false)
+  }
+
+  /** How far a call is: a SLOT. */
+  progress(call: number): number {
+    return this.#connection.states.progress(call)
+  }
+
+  /** Ends the worker: no further message counts. Calls in flight are the caller's to settle. Resolves when it has ended. */
+  stop(): Promise<void> {
+    this.closing = true
+    return this.#connection.stop()
+  }
+
+  #received(message: ToDriver): void {
+    if (message[0] === 'output') {
+      const [, stream, text] = message
+      if (stream === 'stderr') {
+        this.#stderr.push(...text.split('\n').filter((line) => line.trim()))
+        this.#stderr.splice(0, this.#stderr.length - LAST_LINES)
+      }
+      this.events.output(this, stream, text)
+      return
+    }
+    if (message[0] === 'started') this.#connection.states.started(message[1])
+    if (!this.closing || message[0] === 'results') this.events.message(this, message)
+  }
+}

@@ -1,0 +1,141 @@
+import type { Actor } from '../../actor.js'
+import type { Task } from '../../task.js'
+import type { Connect, HeapLimits } from './connection.js'
+import type { Cpus } from './cpus.js'
+import { LocalWorker, type LocalWorkerEvents } from './worker.js'
+
+/** Workers for tasks that take no CPU, beyond the CPUs. */
+const EXTRA_WORKERS = 16
+
+export interface WorkersOptions {
+  connect: Connect
+  namespace: string
+  resourceLimits: HeapLimits | undefined
+  allow: readonly string[] | null
+  released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
+  /** What workers are called before their number. */
+  prefix: string
+}
+
+/** The workers of a session on this machine: idle, busy with tasks, or an actor's; and the CPUs that they hold. */
+export class Workers {
+  readonly busy = new Set<LocalWorker>()
+  readonly actors = new Map<LocalWorker, Actor>()
+  /** Finished calls by worker, of those that live or lived. */
+  readonly finished: Record<string, number> = {}
+  readonly #all = new Set<LocalWorker>()
+  readonly #idle: LocalWorker[] = []
+  readonly #ending = new Set<Promise<void>>()
+  #made = 0
+
+  constructor(
+    private readonly cpus: Cpus,
+    private readonly options: WorkersOptions,
+    private readonly events: LocalWorkerEvents,
+  ) {}
+
+  [Symbol.iterator](): Iterator<LocalWorker> {
+    return this.#all.values()
+  }
+
+  get idle(): number {
+    return this.#idle.length
+  }
+
+  /** No further worker for tasks is started. Those that wait for others do not count, or a deep recursion would stand still. */
+  get crowded(): boolean {
+    let waiting = 0
+    for (const worker of this.busy) if (worker.blocked) waiting++
+    return this.#all.size - this.actors.size - waiting >= Math.ceil(this.cpus.total) + EXTRA_WORKERS
+  }
+
+  /** More than there are CPUs for. */
+  get surplus(): boolean {
+    return this.#all.size - this.actors.size > Math.ceil(this.cpus.total)
+  }
+
+  /** An idle worker, best one that has the task's function; else a new one. */
+  free(task: Task): LocalWorker | null {
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      const worker = this.#idle[i]!
+      if (worker.codes.has(task.definition.id) || i === 0) {
+        this.#idle.splice(i, 1)
+        return worker
+      }
+    }
+    return this.crowded ? null : this.#start(`${this.options.prefix}worker#${++this.#made}`, 1, null)
+  }
+
+  /** A worker for an actor. */
+  place(actor: Actor): LocalWorker {
+    const worker = this.#start(actor.label, actor.settings.maxConcurrency, actor.id)
+    this.hold(worker, actor.settings.numCpus)
+    this.actors.set(worker, actor)
+    return worker
+  }
+
+  #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
+    const { connect, prefix: _prefix, released: _released, ...shared } = this.options
+    const worker = new LocalWorker(connect, { name, maxConcurrency, actorId, ...shared }, this.events)
+    this.#all.add(worker)
+    return worker
+  }
+
+  hold(worker: LocalWorker, cpus: number): void {
+    worker.cpus = cpus
+    this.cpus.take(cpus)
+  }
+
+  /** A worker whose task ended. */
+  rest(worker: LocalWorker): void {
+    this.busy.delete(worker)
+    const { cpus } = worker
+    worker.cpus = 0
+    if (!worker.closing) this.#idle.push(worker)
+    this.cpus.give(cpus)
+  }
+
+  /** Stops a worker; its CPUs are free once it has ended. Then `then` is told what it still had. */
+  end(worker: LocalWorker, then: (lost: [number, Task][]) => void): void {
+    const idle = this.#idle.indexOf(worker)
+    if (idle >= 0) this.#idle.splice(idle, 1)
+    const ended = worker.stop().then(() => {
+      const lost = [...worker.inflight]
+      this.forget(worker)
+      this.#ending.delete(ended)
+      then(lost)
+    })
+    this.#ending.add(ended)
+    if (this.actors.has(worker)) this.forget(worker)
+  }
+
+  /** A worker let refs and handles go. */
+  released(worker: LocalWorker, ids: readonly string[]): void {
+    if (ids.length) this.options.released?.(worker, ids)
+  }
+
+  /** Whether any worker holds a ref or handle. */
+  holds(id: string): boolean {
+    for (const worker of this.#all) if (worker.held.has(id)) return true
+    return false
+  }
+
+  forget(worker: LocalWorker): void {
+    if (!this.#all.delete(worker)) return
+    const idle = this.#idle.indexOf(worker)
+    if (idle >= 0) this.#idle.splice(idle, 1)
+    this.actors.delete(worker)
+    this.busy.delete(worker)
+    const cpus = worker.blocked === 0 ? worker.cpus : 0
+    worker.cpus = 0
+    const held = [...worker.held.keys()]
+    worker.held.clear()
+    this.released(worker, held)
+    this.cpus.give(cpus)
+  }
+
+  /** Resolves when all that were stopped have ended. */
+  async allEnded(): Promise<void> {
+    while (this.#ending.size) await Promise.all(this.#ending)
+  }
+}

@@ -1,0 +1,246 @@
+import { readFileSync } from 'node:fs'
+import {
+  AckPolicy,
+  type Consumer,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+} from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import {
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nanos,
+  type Subscription,
+} from '@nats-io/transport-node'
+import { RayError } from '../../errors.js'
+import { ACK_WAIT, ALL_TASKS, consumerOf, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
+
+/** Milliseconds that connecting may take. */
+const CONNECT_TIMEOUT = 5_000
+/** Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing). */
+const PUBLISH_TIMEOUT = 2_000
+
+export interface BusEvents {
+  /** The server is there again after it was gone. */
+  reconnected(): void
+  disconnected(): void
+  closed(error: Error | undefined): void
+}
+
+/** The connection to the NATS server, with what of it a cluster uses. */
+export class Bus {
+  readonly #connection: NatsConnection
+  readonly #js: JetStreamClient
+  readonly jsm: JetStreamManager
+  /** Who lives: entries go by themselves. */
+  readonly leases: KV
+  /** What outlives drivers: names of actors, sizes of tasks. */
+  readonly state: KV
+  #held = true
+  #closing = false
+
+  static async open(address: string, name: string): Promise<Bus> {
+    const connection = await dial(address, name)
+    try {
+      const jsm = await jetstreamManager(connection, { timeout: CONNECT_TIMEOUT })
+      await jsm.streams.add({
+        name: STREAM,
+        subjects: [ALL_TASKS],
+        retention: RetentionPolicy.Workqueue,
+        duplicate_window: nanos(120_000),
+      })
+      const kvm = new Kvm(connection)
+      const leases = await kvm.create(LEASES, { ttl: 30_000, history: 1 })
+      const state = await kvm.create(STATE, { history: 1 })
+      return new Bus(connection, jsm, leases, state)
+    } catch (cause) {
+      await connection.close()
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', `The NATS server at ${shown(address)} has no JetStream`, {
+        cause,
+        remedy: 'Start it with JetStream: `rayito start --head`, or `nats-server --jetstream`.',
+      })
+    }
+  }
+
+  private constructor(connection: NatsConnection, jsm: JetStreamManager, leases: KV, state: KV) {
+    this.#connection = connection
+    this.#js = jetstream(connection)
+    this.jsm = jsm
+    this.leases = leases
+    this.state = state
+  }
+
+  watch({ reconnected, disconnected, closed }: BusEvents): void {
+    const follow = async () => {
+      for await (const { type } of this.#connection.status()) {
+        if (type === 'disconnect') disconnected()
+        if (type === 'reconnect') {
+          this.hold(this.#held)
+          reconnected()
+        }
+      }
+    }
+    void follow()
+    void this.#connection.closed().then((error) => {
+      if (!this.#closing) closed(error instanceof Error ? error : undefined)
+    })
+  }
+
+  get maxFrame(): number {
+    return (this.#connection.info?.max_payload ?? 1024 * 1024) - 1024
+  }
+
+  get maxPayload(): number {
+    return this.maxFrame
+  }
+
+  publish(subject: string, bytes: Uint8Array): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(subject, bytes)
+  }
+
+  subscribe(subject: string, then: (subject: string, bytes: Buffer, reply: string | undefined) => void): Subscription {
+    return this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error) return
+        const { buffer, byteOffset, byteLength } = message.data
+        then(message.subject, Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength), message.reply)
+      },
+    })
+  }
+
+  /** Frames that peers send to `me`. */
+  frames(me: string, then: (from: string, frame: Buffer) => void): Subscription {
+    return this.subscribe(toPeer(me, '*'), (subject, frame) => then(subject.slice(subject.lastIndexOf('.') + 1), frame))
+  }
+
+  /**
+   * Publishes a task and resolves to its number in the queue once it is stored there. Tries until it is, or until `wanted`
+   * says no: null then.
+   */
+  async enqueue(
+    driver: string,
+    milliCpus: number,
+    bytes: Uint8Array,
+    id: string,
+    wanted: () => boolean,
+  ): Promise<number | null> {
+    while (wanted() && !this.#connection.isClosed()) {
+      try {
+        const options = { msgID: id, timeout: PUBLISH_TIMEOUT }
+        return (await this.#js.publish(tasksOf(driver, milliCpus), bytes, options)).seq
+      } catch {
+        // The server is being started again: the number drops what arrived twice.
+        await pause(100)
+      }
+    }
+    return null
+  }
+
+  /** The consumer of tasks of one size, made if it is not there. */
+  async consumer(milliCpus: number): Promise<Consumer> {
+    const { durable, filter } = consumerOf(milliCpus)
+    await this.jsm.consumers.add(STREAM, {
+      durable_name: durable,
+      filter_subject: filter,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(ACK_WAIT),
+      deliver_policy: DeliverPolicy.All,
+      max_ack_pending: -1,
+    })
+    return this.#js.consumers.get(STREAM, durable)
+  }
+
+  /** Takes back a task that nobody has fetched yet, if it can be. */
+  async dequeue(seq: number): Promise<void> {
+    await this.jsm.streams.deleteMessage(STREAM, seq, false).catch(() => {})
+  }
+
+  /** Drops all that waits of a driver. */
+  async purge(driver: string): Promise<void> {
+    await this.jsm.streams.purge(STREAM, { filter: tasksOf(driver, '>') }).catch(() => {})
+  }
+
+  /** Whether the connection keeps this process alive. */
+  hold(held: boolean): void {
+    this.#held = held
+    const hold = held ? 'ref' : 'unref'
+    // The client has no such option: its socket and its timer are reached for. Should they move, the process merely stays.
+    const { protocol } = this.#connection as unknown as Internals
+    protocol?.transport?.socket?.[hold]()
+    protocol?.heartbeats?.timer?.[hold]?.()
+  }
+
+  /** Resolves when what was published so far is with the server. */
+  async flush(): Promise<void> {
+    await this.#connection.flush().catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#connection.close()
+  }
+}
+
+interface Internals {
+  protocol?: {
+    transport?: { socket?: { ref(): void; unref(): void } }
+    heartbeats?: { timer?: NodeJS.Timeout }
+  }
+}
+
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref())
+
+/** The address without its secrets. */
+export function shown(address: string): string {
+  try {
+    const url = new URL(address)
+    return `${url.protocol}//${url.host}`
+  } catch {
+    return address
+  }
+}
+
+async function dial(address: string, name: string): Promise<NatsConnection> {
+  const options = connectionOptions(address)
+  try {
+    return await connect({
+      ...options,
+      name,
+      timeout: CONNECT_TIMEOUT,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      reconnectJitter: 100,
+      pingInterval: 10_000,
+    })
+  } catch (cause) {
+    const { name: kind, message } = cause as Error
+    if (/authorization|authentication|permission/i.test(`${kind} ${message}`))
+      throw new RayError('RAY_CLUSTER_REFUSED', `The NATS server at ${shown(address)} refused the credentials`, {
+        cause,
+      })
+    throw new RayError('RAY_CLUSTER_UNREACHABLE', `No NATS server answers at ${shown(address)}: ${message}`, { cause })
+  }
+}
+
+/** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
+function connectionOptions(address: string): ConnectionOptions {
+  const servers = address.split(',').map((one) => new URL(one.trim()))
+  const [{ username, password, protocol }] = servers as [URL]
+  const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
+  const tls = protocol === 'tls:' || caFile || certFile
+  return {
+    servers: servers.map(({ host }) => host),
+    ...(username && password ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
+    ...(username && !password ? { token: decodeURIComponent(username) } : {}),
+    ...(NATS_CREDS ? { authenticator: credsAuthenticator(readFileSync(NATS_CREDS)) } : {}),
+    ...(tls
+      ? { tls: { ...(caFile ? { caFile } : {}), ...(certFile ? { certFile } : {}), ...(keyFile ? { keyFile } : {}) } }
+      : {}),
+  }
+}

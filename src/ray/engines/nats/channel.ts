@@ -1,0 +1,155 @@
+import { decodeWire, encodeWire } from '../../wire.js'
+
+/** seq u32, acknowledged u32, more u8 */
+const HEADER = 9
+/** Bytes on their way that are not acknowledged: beyond, frames wait. */
+const WINDOW = 8 * 1024 * 1024
+/** What is received is acknowledged at the latest after so many frames or bytes or milliseconds. */
+const ACK_FRAMES = 64
+const ACK_BYTES = 1024 * 1024
+const ACK_DELAY = 20
+/** Milliseconds after which frames that nobody acknowledged are sent again. */
+const RESEND = 2_000
+
+export interface ChannelEvents {
+  publish(frame: Buffer): void
+  message(message: unknown, bytes: number): void
+}
+
+/**
+ * Messages to one peer and from it, each once and in order, however often the server is lost in between; large ones in
+ * several frames, no more on their way than the peer takes in.
+ */
+export class Channel {
+  #sent = 0
+  #acked = 0
+  #received = 0
+  #owed = 0
+  #owedBytes = 0
+  #ackTimer: NodeJS.Timeout | null = null
+  #resendTimer: NodeJS.Timeout | null = null
+  #lastAck = 0
+  /** Frames from #acked on: the first `#flying` were published. */
+  #frames: { bytes: Buffer; told: (() => void) | null }[] = []
+  #flying = 0
+  #flyingBytes = 0
+  #parts: Uint8Array[] = []
+  #closed = false
+
+  constructor(
+    private readonly maxFrame: number,
+    private readonly events: ChannelEvents,
+  ) {}
+
+  /** @param acked called when the peer has it. @throws NotSerializableError */
+  send(message: unknown, acked: (() => void) | null = null): void {
+    if (this.#closed) return
+    const bytes = encodeWire(message)
+    const size = this.maxFrame - HEADER
+    for (let at = 0; at < bytes.length; at += size) {
+      const part = bytes.subarray(at, at + size)
+      const last = at + size >= bytes.length
+      const frame = Buffer.allocUnsafe(HEADER + part.length)
+      frame.writeUInt32LE(++this.#sent, 0)
+      frame.writeUInt8(last ? 0 : 1, 8)
+      frame.set(part, HEADER)
+      this.#frames.push({ bytes: frame, told: last ? acked : null })
+    }
+    this.#flush()
+  }
+
+  /** Nothing that was sent waits for an answer of the peer's. */
+  get idle(): boolean {
+    return this.#frames.length === 0
+  }
+
+  #flush(): void {
+    while (this.#flying < this.#frames.length && (this.#flyingBytes < WINDOW || this.#flying === 0)) {
+      const { bytes } = this.#frames[this.#flying++]!
+      this.#flyingBytes += bytes.length
+      this.#publish(bytes)
+    }
+    if (this.#flying && !this.#resendTimer) {
+      this.#lastAck = performance.now()
+      this.#resendTimer = setInterval(() => this.#overdue(), RESEND).unref()
+    }
+  }
+
+  #publish(bytes: Buffer): void {
+    bytes.writeUInt32LE(this.#received, 4)
+    this.#settleOwed()
+    this.events.publish(bytes)
+  }
+
+  #overdue(): void {
+    if (this.#flying && performance.now() - this.#lastAck > RESEND) this.resend()
+  }
+
+  /** Publishes once more what is not acknowledged: the connection was lost. */
+  resend(): void {
+    this.#lastAck = performance.now()
+    for (const { bytes } of this.#frames.slice(0, this.#flying)) this.#publish(bytes)
+  }
+
+  receive(frame: Buffer): void {
+    if (this.#closed) return
+    this.#acknowledged(frame.readUInt32LE(4))
+    const seq = frame.readUInt32LE(0)
+    if (seq === 0) return
+    // One that came before is acknowledged again; one after a gap comes again.
+    if (seq !== this.#received + 1) return this.#owe(0)
+    this.#received = seq
+    this.#parts.push(frame.subarray(HEADER))
+    if (frame.readUInt8(8) === 0) {
+      const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
+      this.#parts = []
+      this.events.message(decodeWire(bytes), bytes.length)
+    }
+    this.#owe(frame.length)
+  }
+
+  #acknowledged(seq: number): void {
+    const count = seq - this.#acked
+    if (count <= 0) return
+    this.#acked = seq
+    this.#lastAck = performance.now()
+    const done = this.#frames.splice(0, count)
+    this.#flying -= done.length
+    for (const { bytes } of done) this.#flyingBytes -= bytes.length
+    if (this.#flying === 0 && this.#resendTimer) {
+      clearInterval(this.#resendTimer)
+      this.#resendTimer = null
+    }
+    for (const { told } of done) told?.()
+    this.#flush()
+  }
+
+  #owe(bytes: number): void {
+    if (this.#closed) return
+    this.#owed++
+    this.#owedBytes += bytes
+    if (this.#owed >= ACK_FRAMES || this.#owedBytes >= ACK_BYTES) return this.acknowledge()
+    this.#ackTimer ??= setTimeout(() => this.acknowledge(), ACK_DELAY).unref()
+  }
+
+  #settleOwed(): void {
+    this.#owed = 0
+    this.#owedBytes = 0
+    if (this.#ackTimer) clearTimeout(this.#ackTimer)
+    this.#ackTimer = null
+  }
+
+  /** Tells the peer now what was received. */
+  acknowledge(): void {
+    const frame = Buffer.alloc(HEADER)
+    this.#publish(frame)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#settleOwed()
+    if (this.#resendTimer) clearInterval(this.#resendTimer)
+    this.#frames = []
+    this.#flying = 0
+  }
+}

@@ -1,0 +1,165 @@
+import type { KV } from '@nats-io/kv'
+import type { Bus } from './bus.js'
+import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE } from './subjects.js'
+
+/** What a node says of itself. */
+export interface NodeLease {
+  kind: 'node'
+  id: string
+  name: string
+  version: string
+  cpus: number
+  available: number
+  /** Tasks and actors that run. */
+  tasks: number
+  actors: number
+  objects: number
+  memoryMB: number
+  host: string
+  pid: number
+  /** It takes no more work. */
+  draining: boolean
+}
+
+/** What a driver says of itself. */
+export interface DriverLease {
+  kind: 'driver'
+  id: string
+  version: string
+  namespace: string
+  resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
+  host: string
+  pid: number
+}
+
+export type Lease = NodeLease | DriverLease
+
+/** Milliseconds in which those that live answer. */
+const ANSWERS = 250
+
+const key = ({ kind, id }: Lease) => `${kind}.${id}`
+
+/** A sign of life, given again and again, at once when it changes (but not too often). */
+export class OwnLease {
+  readonly #timer: NodeJS.Timeout
+  #soon: NodeJS.Timeout | null = null
+  #last = 0
+
+  constructor(
+    private readonly leases: KV,
+    private readonly current: () => Lease,
+  ) {
+    this.#timer = setInterval(() => void this.give(), BEAT).unref()
+  }
+
+  async give(): Promise<void> {
+    this.#last = performance.now()
+    const lease = this.current()
+    // One that cannot be given is given again soon: the server is away.
+    await this.leases.put(key(lease), JSON.stringify(lease)).catch(() => {})
+  }
+
+  changed(): void {
+    if (this.#soon) return
+    const wait = Math.max(0, 50 - (performance.now() - this.#last))
+    this.#soon = setTimeout(() => {
+      this.#soon = null
+      void this.give()
+    }, wait).unref()
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer)
+    if (this.#soon) clearTimeout(this.#soon)
+    await this.leases.delete(key(this.current())).catch(() => {})
+  }
+}
+
+export interface LeaseEvents {
+  seen(lease: Lease): void
+  /** Silent for too long, or gone by itself. */
+  lost(lease: Lease): void
+}
+
+/**
+ * Who lives. Silence is measured by this machine's clock, while the server is there: neither a clock that is wrong
+ * elsewhere nor a server that is started again makes anybody dead.
+ */
+export class Leases {
+  readonly all = new Map<string, Lease>()
+  readonly #seen = new Map<string, number>()
+  #timer: NodeJS.Timeout | null = null
+  #subscription: { unsubscribe(): void } | null = null
+  #away = false
+  #looked = 0
+  #ended = false
+
+  constructor(private readonly events: LeaseEvents) {}
+
+  /**
+   * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
+   * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
+   */
+  async follow(bus: Bus): Promise<void> {
+    this.#subscription = bus.subscribe(`$KV.${LEASES}.>`, (subject, bytes) => {
+      if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
+      else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
+    })
+    this.#looked = performance.now()
+    this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()
+    const expected: string[] = []
+    for await (const id of await bus.leases.keys('node.*')) expected.push(id)
+    bus.publish(HELLO, new Uint8Array())
+    const end = performance.now() + ANSWERS
+    while (performance.now() < end && expected.some((id) => !this.all.has(id)))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  nodes(): NodeLease[] {
+    return [...this.all.values()].filter((lease): lease is NodeLease => lease.kind === 'node')
+  }
+
+  disconnected(): void {
+    this.#away = true
+  }
+
+  reconnected(): void {
+    this.#away = false
+    this.#forgive()
+  }
+
+  #forgive(): void {
+    const now = performance.now()
+    for (const id of this.#seen.keys()) this.#seen.set(id, now)
+  }
+
+  lives(lease: Lease): void {
+    const id = key(lease)
+    this.all.set(id, lease)
+    this.#seen.set(id, performance.now())
+    this.events.seen(lease)
+  }
+
+  #gone(id: string): void {
+    const lease = this.all.get(id)
+    this.all.delete(id)
+    this.#seen.delete(id)
+    if (lease && !this.#ended) this.events.lost(lease)
+  }
+
+  #look(): void {
+    const now = performance.now()
+    // Whoever was busy itself has heard nothing.
+    if (now - this.#looked > 2 * BEAT) this.#forgive()
+    this.#looked = now
+    if (this.#away) return
+    for (const [id, seen] of this.#seen)
+      if (now - seen > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+  }
+
+  end(): void {
+    this.#ended = true
+    if (this.#timer) clearInterval(this.#timer)
+    this.#subscription?.unsubscribe()
+  }
+}

@@ -1,0 +1,83 @@
+import type { Code } from '../../code/index.js'
+import type { ToWorker } from '../../protocol.js'
+
+/** A value: data for structured cloning, whether it has to be unpacked, and ids of the refs and handles inside. */
+export type NetContent = readonly [data: unknown, special: boolean, carried: readonly string[]]
+
+export type NetArgument =
+  | readonly ['value', NetContent]
+  /** An object, with its content while that is small; otherwise the node asks for it, once. */
+  | readonly ['object', id: string, NetContent | null]
+
+/** A function or class: always an export of a module. */
+export type NetCode = readonly [name: string, code: Code]
+
+/** A call of a function, constructor or method. */
+export interface NetTask {
+  id: string
+  label: string
+  code: NetCode | null
+  method: string | null
+  args: readonly NetArgument[]
+  numReturns: number
+  numCpus: number
+  /** Tries that were made already. */
+  attempt: number
+  maxRetries: number
+  retryExceptions: boolean | readonly { name: string }[]
+  timeout: number | undefined
+}
+
+export interface NetActor {
+  id: string
+  className: string
+  label: string
+  creation: NetTask
+  numCpus: number
+  maxRestarts: number
+  maxTaskRetries: number
+  maxConcurrency: number
+  detached: boolean
+}
+
+export type ToNode =
+  | readonly ['actor', NetActor]
+  | readonly ['call', actor: string, NetTask]
+  | readonly ['kill', actor: string, restart: boolean]
+  | readonly ['cancel', task: string, force: boolean]
+  | readonly ['free', ids: readonly string[]]
+  /** What a node asked for; null when nobody has it any more. */
+  | readonly ['object', id: string, NetContent | null]
+  | readonly ['body', id: string, Uint8Array | null]
+  /** For code in a worker; the ids of what it holds from now on. */
+  | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
+  /** The driver leaves. */
+  | readonly ['end']
+
+export type NetResult = readonly [
+  task: string,
+  ok: boolean,
+  values: readonly NetContent[] | unknown,
+  milliseconds: number,
+  worker: string,
+  /** Of the refs and handles in its arguments, those that the node still holds. */
+  borrowed: readonly string[],
+]
+
+export type FromNode =
+  | readonly ['results', readonly NetResult[]]
+  /** Tasks that run for longer. */
+  | readonly ['running', tasks: readonly string[]]
+  /** A task was delivered more often than it may be tried. */
+  | readonly ['exhausted', task: string]
+  | readonly ['restarted', actor: string, restarts: number]
+  | readonly ['died', actor: string, error: unknown]
+  | readonly ['want', object: string]
+  | readonly ['wantBody', id: string]
+  | readonly ['release', readonly (readonly [id: string, count: number])[]]
+  | readonly ['request', worker: number, request: number, operation: string, payload: unknown]
+  | readonly ['output', label: string, stream: 'stdout' | 'stderr', text: string, worker: string]
+  | readonly ['refused', error: unknown]
+
+/** What lies in the queue: tasks, or the id of a body that is too large for the server. */
+export type Queued = { driver: string; tasks: readonly NetTask[] } | { driver: string; body: string }

@@ -1,0 +1,81 @@
+import type { WorkerPlace } from '../../engine.js'
+import { carriedId } from '../../handle.js'
+import type { Content } from '../../object-ref.js'
+import type { ToWorker } from '../../protocol.js'
+import type { Channel } from './channel.js'
+import type { NodeLease } from './leases.js'
+import type { ToNode } from './messages.js'
+
+/** A node as a driver sees it. */
+export class NodePeer {
+  /** Refs and handles that its workers hold, and how often that was agreed. */
+  readonly held = new Map<string, { readonly thing: object; count: number }>()
+  readonly #workers = new Map<number, RemoteWorker>()
+  /** Actors sent to it since it last said how many CPUs are free. */
+  placed = 0
+  /** Actors of this driver that are there. */
+  actors = 0
+
+  constructor(
+    readonly id: string,
+    public lease: NodeLease,
+    readonly channel: Channel,
+    /** Refs and handles in the arguments of calls that are under way. */
+    readonly carrying: ReadonlyMap<string, { readonly thing: object }>,
+  ) {}
+
+  send(message: ToNode): void {
+    this.channel.send(message)
+  }
+
+  hold(id: string, thing: object): void {
+    const held = this.held.get(id)
+    if (held) held.count++
+    else this.held.set(id, { thing, count: 1 })
+  }
+
+  /** The node lets go what had been agreed `count` times. */
+  letGo(id: string, count: number): void {
+    const held = this.held.get(id)
+    if (!held) return
+    held.count -= count
+    if (held.count <= 0) this.held.delete(id)
+  }
+
+  worker(number: number): RemoteWorker {
+    let worker = this.#workers.get(number)
+    if (!worker) {
+      worker = new RemoteWorker(this, number)
+      this.#workers.set(number, worker)
+    }
+    return worker
+  }
+}
+
+/** A worker of a node: what it is to hold goes along with the answer to its request. */
+export class RemoteWorker implements WorkerPlace {
+  #fresh: string[] = []
+
+  constructor(
+    readonly node: NodePeer,
+    readonly number: number,
+  ) {}
+
+  get held(): WorkerPlace['held'] {
+    return { get: (id) => this.node.held.get(id) ?? this.node.carrying.get(id) }
+  }
+
+  post(message: ToWorker): void {
+    this.node.send(['answer', this.number, message, this.#fresh])
+    this.#fresh = []
+  }
+
+  hold(content: Content): void {
+    for (const thing of new Set(content.carried)) this.holdOne(carriedId(thing), thing)
+  }
+
+  holdOne(id: string, thing: object): void {
+    this.node.hold(id, thing)
+    this.#fresh.push(id)
+  }
+}

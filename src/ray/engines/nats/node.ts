@@ -1,0 +1,292 @@
+import { randomUUID } from 'node:crypto'
+import { availableParallelism, hostname } from 'node:os'
+import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import { packageVersion } from '../../version.js'
+import { decodeWire } from '../../wire.js'
+import { Cpus } from '../local/cpus.js'
+import { Bus } from './bus.js'
+import { Delivery } from './delivery.js'
+import { type DriverLease, Leases, OwnLease } from './leases.js'
+import type { NetTask, Queued } from './messages.js'
+import { type NodeActor, Session } from './session.js'
+import { ACK_WAIT, HELLO, STOP } from './subjects.js'
+
+/** Milliseconds that one request for tasks stands. */
+const EXPIRES = 2_500
+/** Tasks that need no CPU, at once. */
+const CPULESS = 16
+
+export interface NodeOptions {
+  address: string
+  /** @default the cores of the machine */
+  numCpus?: number
+  /** @default the host's name and the process's number */
+  name?: string
+  /** Folders whose modules may run here, besides this package. */
+  allow?: readonly string[]
+  /** What happens here, in words. */
+  say?(line: string): void
+  /** It is asked to leave. */
+  stop?(): void
+}
+
+/** Tasks of one size, pulled as CPUs are free. */
+interface Pull {
+  consumer: Consumer
+  /** Asked for and not here yet. */
+  asked: number
+}
+
+/** This machine as a part of a cluster: pulls tasks, keeps actors, for any number of drivers. */
+export class Node {
+  readonly id = randomUUID().slice(0, 13)
+  readonly name: string
+  readonly cpus: Cpus
+  readonly allow: readonly string[]
+  readonly actors = new Map<string, NodeActor>()
+  readonly #sessions = new Map<string, Session>()
+  readonly #opening = new Map<string, Promise<Session | null>>()
+  readonly #lasting = new Set<Session>()
+  readonly #deliveries = new Set<Delivery>()
+  readonly #waiting = new Set<Delivery>()
+  readonly #pulls = new Map<number, Pull>()
+  readonly #leases: Leases
+  #lease!: OwnLease
+  #draining = false
+  #closed: (error?: Error) => void = () => {}
+  /** Resolves when the server has closed the connection for good. */
+  readonly closed = new Promise<Error | undefined>((resolve) => {
+    this.#closed = resolve
+  })
+  readonly #beat: NodeJS.Timeout
+
+  static async join(options: NodeOptions): Promise<Node> {
+    const name = options.name ?? `${hostname()}-${process.pid}`
+    const node = new Node(await Bus.open(options.address, `rayito node ${name}`), name, options)
+    await node.#start()
+    return node
+  }
+
+  private constructor(
+    readonly bus: Bus,
+    name: string,
+    private readonly options: NodeOptions,
+  ) {
+    this.name = name
+    this.cpus = new Cpus(options.numCpus ?? availableParallelism())
+    this.allow = options.allow ?? []
+    this.cpus.whenGiven(() => this.changed())
+    this.#leases = new Leases({
+      seen: () => {},
+      lost: (lease) => lease.kind === 'driver' && this.driverLeft(lease.id, true),
+    })
+    this.#beat = setInterval(() => this.#beats(), ACK_WAIT / 4)
+  }
+
+  async #start(): Promise<void> {
+    const { bus } = this
+    bus.watch({
+      disconnected: () => this.#leases.disconnected(),
+      reconnected: () => {
+        this.#leases.reconnected()
+        void this.#lease.give()
+        this.#beats()
+        for (const { channel } of this.#sessions.values()) channel.resend()
+      },
+      closed: (error) => this.#closed(error),
+    })
+    bus.frames(this.id, (from, frame) => {
+      const session = this.#sessions.get(from)
+      if (session) session.channel.receive(frame)
+      else void this.#session(from).then((opened) => opened?.channel.receive(frame))
+    })
+    this.#lease = new OwnLease(bus.leases, () => ({
+      kind: 'node',
+      id: this.id,
+      name: this.name,
+      version: packageVersion(),
+      cpus: this.cpus.total,
+      available: Math.max(0, this.cpus.available),
+      tasks: this.running,
+      actors: this.actors.size,
+      objects: [...this.#sessions.values()].reduce((sum, { objects }) => sum + objects, 0),
+      memoryMB: Math.round(process.memoryUsage().rss / 1e6),
+      host: hostname(),
+      pid: process.pid,
+      draining: this.#draining,
+    }))
+    bus.subscribe(HELLO, () => void this.#lease.give())
+    bus.subscribe(STOP, () => this.options.stop?.())
+    await this.#leases.follow(bus)
+    await this.#lease.give()
+    const sizes = await bus.state.watch({ key: 'size.*' })
+    const follow = async () => {
+      for await (const { key, operation } of sizes) if (operation === 'PUT') void this.#open(Number(key.slice(5)))
+    }
+    void follow()
+  }
+
+  /** Tasks and calls that run here. */
+  get running(): number {
+    return [...this.#sessions.values()].reduce((sum, session) => sum + session.running, 0)
+  }
+
+  // -- drivers
+
+  /** A driver's session here; null if the driver does not live. */
+  #session(driver: string): Promise<Session | null> {
+    let opening = this.#opening.get(driver)
+    if (!opening) {
+      opening = this.#openSession(driver)
+      this.#opening.set(driver, opening)
+    }
+    return opening
+  }
+
+  async #openSession(driver: string): Promise<Session | null> {
+    for (let tries = 0; tries < 5; tries++) {
+      try {
+        const entry = await this.bus.leases.get(`driver.${driver}`)
+        if (entry?.operation !== 'PUT') break
+        const lease = entry.json<DriverLease>()
+        this.#leases.lives(lease)
+        const session = new Session(this, lease)
+        this.#sessions.set(driver, session)
+        this.options.say?.(`driver ${lease.host}:${lease.pid} came`)
+        return session
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+    }
+    this.#opening.delete(driver)
+    return null
+  }
+
+  driverLeft(driver: string, lost = false): void {
+    const session = this.#sessions.get(driver)
+    if (lost) void this.bus.purge(driver)
+    if (!session) return
+    this.#sessions.delete(driver)
+    this.#opening.delete(driver)
+    const { host, pid } = session.lease
+    this.options.say?.(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
+    if (session.lasting) this.#lasting.add(session)
+    void session.close().then(() => this.changed())
+  }
+
+  // -- tasks
+
+  async #open(milliCpus: number): Promise<void> {
+    if (this.#pulls.has(milliCpus) || milliCpus > this.cpus.total * 1000) return
+    try {
+      const consumer = await this.bus.consumer(milliCpus)
+      if (this.#pulls.has(milliCpus)) return
+      this.#pulls.set(milliCpus, { consumer, asked: 0 })
+      this.#pull()
+    } catch {
+      setTimeout(() => void this.#open(milliCpus), 500).unref()
+    }
+  }
+
+  /** CPUs, tasks or actors are not what they were. */
+  changed(): void {
+    this.#lease?.changed()
+    this.#pull()
+  }
+
+  /** Asks for as many tasks as there are CPUs free. */
+  #pull(): void {
+    if (this.#draining) return
+    let free = this.cpus.available * 1000
+    for (const delivery of this.#waiting) free -= delivery.milliCpus
+    for (const [size, pull] of this.#pulls) {
+      const room = size === 0 ? CPULESS - this.#deliveries.size : Math.floor(free / size)
+      const missing = room - pull.asked
+      if (missing > 0) void this.#fetch(size, pull, missing)
+    }
+  }
+
+  async #fetch(size: number, pull: Pull, count: number): Promise<void> {
+    pull.asked += count
+    let left = count
+    try {
+      const messages = await pull.consumer.fetch({ max_messages: count, expires: EXPIRES })
+      for await (const message of messages) {
+        left--
+        pull.asked--
+        this.#deliver(message, size)
+      }
+    } catch {
+      // The server is away: asked for again when it is back.
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+    pull.asked -= left
+    this.#pull()
+  }
+
+  #deliver(message: JsMsg, size: number): void {
+    const queued = decodeWire(message.data) as Queued
+    const [driver] = [queued.driver]
+    const session = this.#sessions.get(driver)
+    if (session && 'tasks' in queued) return this.#run(session, message, size, queued.tasks)
+    void this.#deliverLater(message, size, queued)
+  }
+
+  async #deliverLater(message: JsMsg, size: number, queued: Queued): Promise<void> {
+    const session = await this.#session(queued.driver)
+    if (!session || session.refused) return message.term()
+    if ('tasks' in queued) return this.#run(session, message, size, queued.tasks)
+    const body = await session.body(queued.body)
+    if (!body) return message.term()
+    const whole = decodeWire(body) as { tasks: readonly NetTask[] }
+    this.#run(session, message, size, whole.tasks)
+  }
+
+  #run(session: Session, message: JsMsg, size: number, tasks: readonly NetTask[]): void {
+    const ids = tasks.map(({ id }) => id)
+    const delivery = new Delivery(message, size, ids, (ended) => {
+      this.#deliveries.delete(ended)
+      this.#waiting.delete(ended)
+      session.ended(ended)
+      this.#pull()
+    })
+    if (!session.accept(delivery)) return delivery.drop()
+    this.#deliveries.add(delivery)
+    this.#waiting.add(delivery)
+    for (const task of tasks) session.run(task, delivery)
+    // The engine takes CPUs for it in the next turn.
+    setImmediate(() => {
+      this.#waiting.delete(delivery)
+      this.#pull()
+    })
+  }
+
+  #beats(): void {
+    for (const delivery of this.#deliveries) delivery.beat()
+    for (const session of this.#sessions.values()) session.beat()
+  }
+
+  // -- the end
+
+  /** Takes no more work, ends what runs (but waits no longer than `patience` milliseconds for it), and leaves. */
+  async drain(patience = 30_000): Promise<void> {
+    this.#draining = true
+    await this.#lease.give()
+    const end = Date.now() + patience
+    const asked = () => [...this.#pulls.values()].some((pull) => pull.asked > 0)
+    while ((this.running > 0 || this.#deliveries.size > 0 || asked()) && Date.now() < end)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    await this.leave()
+  }
+
+  /** Leaves at once. */
+  async leave(): Promise<void> {
+    this.#draining = true
+    clearInterval(this.#beat)
+    this.#leases.end()
+    await this.#lease.end()
+    await Promise.all([...this.#sessions.values(), ...this.#lasting].map((session) => session.close(true)))
+    await this.bus.flush()
+    await this.bus.close()
+  }
+}

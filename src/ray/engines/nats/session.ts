@@ -1,0 +1,462 @@
+import { Actor } from '../../actor.js'
+import { RemoteDefinition } from '../../definition.js'
+import type { EngineHost, WorkerPlace } from '../../engine.js'
+import {
+  ActorDiedError,
+  encodeError,
+  NotSerializableError,
+  ObjectLostError,
+  RayError,
+  RayTaskError,
+  TaskCancelledError,
+} from '../../errors.js'
+import { type Content, Entry, ObjectRef } from '../../object-ref.js'
+import { Prepared, Task } from '../../task.js'
+import { packageVersion } from '../../version.js'
+import { LocalEngine } from '../local/engine.js'
+import type { LocalWorker } from '../local/worker.js'
+import { connectThread } from '../threads/connection.js'
+import { Channel } from './channel.js'
+import type { Delivery } from './delivery.js'
+import type { DriverLease } from './leases.js'
+import type { FromNode, NetActor, NetArgument, NetCode, NetContent, NetResult, NetTask, ToNode } from './messages.js'
+import type { Node } from './node.js'
+import { carriedOf, netContent } from './outgoing.js'
+import { toPeer } from './subjects.js'
+
+/** An actor on this node: whoever made it is told of its starts and its end. */
+export class NodeActor extends Actor {
+  engine: LocalEngine | null = null
+  session: Session | null = null
+
+  override die(error: Error): void {
+    const dead = this.state === 'dead'
+    super.die(error)
+    if (!dead) this.session?.actorDied(this, error)
+  }
+
+  override restart(): boolean {
+    const again = super.restart()
+    if (again) this.session?.tell(['restarted', this.id, 1])
+    return again
+  }
+}
+
+interface Call {
+  task: Task
+  engine: LocalEngine
+  delivery: Delivery | null
+  told: boolean
+}
+
+/** The work of one driver on this node, on workers of its own. */
+export class Session {
+  readonly channel: Channel
+  readonly #engine: LocalEngine
+  /** For actors that outlive the driver. */
+  #detached: LocalEngine | null = null
+  readonly #calls = new Map<string, Call>()
+  readonly #objects = new Map<string, Entry>()
+  readonly #bodies = new Map<string, (body: Uint8Array | null) => void>()
+  readonly #definitions = new Map<string, RemoteDefinition>()
+  readonly #actors = new Set<NodeActor>()
+  readonly #workers: LocalWorker[] = []
+  readonly #numbers = new Map<WorkerPlace, number>()
+  /** Refs and handles of the driver's that workers here hold: how often that was agreed with it. */
+  readonly #holds = new Map<string, number>()
+  readonly #cancelled = new Set<string>()
+  readonly #deliveries = new Set<Delivery>()
+  #results: NetResult[] = []
+  #resultsOf: { call: Call; id: string }[] = []
+  #gone = false
+  readonly #host: EngineHost
+  readonly #tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
+
+  constructor(
+    private readonly node: Node,
+    readonly lease: DriverLease,
+  ) {
+    this.channel = new Channel(node.bus.maxFrame, {
+      publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
+      message: (message) => this.#message(message as ToNode),
+    })
+    this.#host = {
+      namespace: lease.namespace,
+      request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
+      sent: () => {},
+      carried: (_worker, ids) => ids.map((id) => this.#token(id)),
+      output: (label, stream, text, worker) => {
+        if (this.#gone) process[stream].write(text)
+        else this.tell(['output', label, stream, text, worker])
+      },
+      copied: () => {},
+    }
+    this.#engine = this.#makeEngine()
+    if (lease.version !== packageVersion())
+      this.tell([
+        'refused',
+        encodeError(
+          new RayError(
+            'RAY_CLUSTER_VERSION',
+            `Node ${node.name} runs rayito ${packageVersion()}, this driver ${lease.version}`,
+          ),
+        ),
+      ])
+  }
+
+  #makeEngine(): LocalEngine {
+    const { node, lease } = this
+    return new LocalEngine(
+      {
+        name: 'threads',
+        connect: connectThread,
+        cpus: node.cpus,
+        resourceLimits: lease.resourceLimits ?? undefined,
+        prefix: `${node.name}/`,
+        allow: node.allow,
+        released: (worker, ids) => this.#released(worker, ids),
+      },
+      this.#host,
+    )
+  }
+
+  get refused(): boolean {
+    return this.lease.version !== packageVersion()
+  }
+
+  get objects(): number {
+    return this.#objects.size
+  }
+
+  get running(): number {
+    return this.#calls.size
+  }
+
+  tell(message: FromNode): void {
+    if (!this.#gone) this.channel.send(message)
+  }
+
+  // -- what the driver says
+
+  #message(message: ToNode): void {
+    switch (message[0]) {
+      case 'actor':
+        return this.#createActor(message[1])
+      case 'call':
+        return this.#callActor(message[1], message[2])
+      case 'kill':
+        return this.#kill(message[1], message[2])
+      case 'cancel':
+        return this.#cancel(message[1], message[2])
+      case 'free':
+        for (const id of message[1]) this.#free(id)
+        return
+      case 'object':
+        return this.#objectCame(message[1], message[2])
+      case 'body':
+        this.#bodies.get(message[1])?.(message[2])
+        this.#bodies.delete(message[1])
+        return
+      case 'answer': {
+        const [, number, answer, held] = message
+        const worker = this.#workers[number]
+        if (!worker) return
+        for (const id of held) {
+          this.#agreed(id)
+          worker.holdOne(id, this.#token(id))
+        }
+        worker.post(answer)
+        return
+      }
+      case 'end':
+        this.channel.acknowledge()
+        return this.node.driverLeft(this.lease.id)
+    }
+  }
+
+  // -- tasks
+
+  /** The body of a task that was too large for the queue. */
+  body(id: string): Promise<Uint8Array | null> {
+    return new Promise((resolve) => {
+      this.#bodies.set(id, resolve)
+      this.tell(['wantBody', id])
+    })
+  }
+
+  /** A message of the queue came for this driver; false if it has left. */
+  accept(delivery: Delivery): boolean {
+    if (this.#gone) return false
+    this.#deliveries.add(delivery)
+    return true
+  }
+
+  ended(delivery: Delivery): void {
+    this.#deliveries.delete(delivery)
+  }
+
+  /** Runs a task from the queue. */
+  run(net: NetTask, delivery: Delivery): void {
+    const tries = net.attempt + delivery.count - 1
+    if (net.maxRetries >= 0 && tries > net.maxRetries) {
+      this.channel.send(['exhausted', net.id], () => delivery.done(net.id))
+      return
+    }
+    if (this.#cancelled.has(net.id)) return delivery.done(net.id)
+    const task = this.#task({ ...net, attempt: tries }, null)
+    this.#watch(net.id, { task, engine: this.#engine, delivery, told: false })
+    task.prepare(this.#arguments(net.args), () => {
+      if (task.state === 'queued') this.#engine.submit(task)
+    })
+  }
+
+  #task(net: NetTask, actor: NodeActor | null): Task {
+    const definition = net.code ? this.#definition(net.code) : actor!.creation.definition
+    const entries = Array.from({ length: net.numReturns }, (_, i) => new Entry(`${net.id}/${i}`, this))
+    const { label, method, numCpus, maxRetries, retryExceptions, timeout, numReturns } = net
+    const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
+    const task = new Task(definition, settings, entries, this.#tally, () => {})
+    task.attempt = net.attempt
+    return task
+  }
+
+  #definition([name, code]: NetCode): RemoteDefinition {
+    const key = JSON.stringify(code)
+    let definition = this.#definitions.get(key)
+    if (!definition) {
+      definition = RemoteDefinition.received(name, code)
+      this.#definitions.set(key, definition)
+    }
+    return definition
+  }
+
+  /** Reports a call's end, once. */
+  #watch(id: string, call: Call): void {
+    this.#calls.set(id, call)
+    const { task } = call
+    task.returns.at(-1)!.whenSettled(() => {
+      this.#calls.delete(id)
+      const [first] = task.returns
+      const ok = first!.state === 'ready'
+      const values = ok ? task.returns.map((entry) => netContent(entry.content!)) : encodeError(first!.error)
+      const ran = ok || first!.error instanceof RayTaskError
+      const borrowed = [...carriedOf(task).keys()].filter((one) => !this.#holds.has(one) && this.#isHeld(one))
+      for (const one of borrowed) this.#agreed(one)
+      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', borrowed])
+      this.#resultsOf.push({ call, id })
+      if (this.#results.length === 1) queueMicrotask(() => this.#flush())
+    })
+  }
+
+  #flush(): void {
+    const results = this.#results
+    const calls = this.#resultsOf
+    this.#results = []
+    this.#resultsOf = []
+    if (this.#gone) return
+    const confirmed = () => {
+      for (const { call, id } of calls) call.delivery?.done(id)
+    }
+    try {
+      this.channel.send(['results', results], confirmed)
+    } catch {
+      // One of them cannot leave this process: each for itself, that one as an error.
+      results.forEach((result, i) => {
+        const done = () => calls[i]!.call.delivery?.done(calls[i]!.id)
+        try {
+          this.channel.send(['results', [result]], done)
+        } catch (error) {
+          this.channel.send(
+            ['results', [[result[0], false, encodeError(error), ...result.slice(3)] as unknown as NetResult]],
+            done,
+          )
+        }
+      })
+    }
+  }
+
+  /** Tells the driver what runs for longer here. */
+  beat(): void {
+    const fresh: string[] = []
+    for (const [id, call] of this.#calls)
+      if (call.delivery && !call.told) {
+        call.told = true
+        fresh.push(id)
+      }
+    if (fresh.length) this.tell(['running', fresh])
+  }
+
+  #cancel(id: string, force: boolean): void {
+    const call = this.#calls.get(id)
+    if (call) return call.engine.cancel(call.task, new TaskCancelledError(call.task.label), force)
+    this.#cancelled.add(id)
+    if (this.#cancelled.size > 10_000)
+      for (const old of this.#cancelled) {
+        this.#cancelled.delete(old)
+        break
+      }
+  }
+
+  // -- objects and what is in them
+
+  #arguments(args: readonly NetArgument[]): unknown[] {
+    return args.map((arg) =>
+      arg[0] === 'value' ? new Prepared(this.#content(arg[1])) : new ObjectRef(this.#object(arg[1], arg[2])),
+    )
+  }
+
+  #content([data, special, ids]: NetContent): Content {
+    return { data, special, copied: 0, shared: 0, carried: ids.map((id) => this.#token(id)) }
+  }
+
+  /** An object, asked for once if it did not come along. */
+  #object(id: string, content: NetContent | null): Entry {
+    let entry = this.#objects.get(id)
+    if (!entry) {
+      entry = new Entry(id, this)
+      this.#objects.set(id, entry)
+      if (content) entry.succeed(this.#content(content))
+      else this.tell(['want', id])
+    }
+    return entry
+  }
+
+  #objectCame(id: string, content: NetContent | null): void {
+    const entry = this.#objects.get(id)
+    if (content) entry?.succeed(this.#content(content))
+    else {
+      entry?.fail(new ObjectLostError(id, 'its driver has it no more'))
+      this.#objects.delete(id)
+    }
+  }
+
+  #free(id: string): void {
+    this.#objects.delete(id)
+    this.#engine.release(id)
+    this.#detached?.release(id)
+  }
+
+  /** What stands for a ref or handle of the driver's here: it only has an id. */
+  #token(id: string): object {
+    return new ObjectRef(new Entry(id, this))
+  }
+
+  #agreed(id: string): void {
+    this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1)
+  }
+
+  #isHeld(id: string): boolean {
+    return this.#engine.holds(id) || (this.#detached?.holds(id) ?? false)
+  }
+
+  /** A worker lets things go, or has ended: the driver is told of those that no other holds. */
+  #released(_worker: LocalWorker, ids: Iterable<string>): void {
+    const gone: [string, number][] = []
+    for (const id of ids) {
+      const count = this.#holds.get(id)
+      if (count === undefined || this.#isHeld(id)) continue
+      this.#holds.delete(id)
+      gone.push([id, count])
+    }
+    if (gone.length) this.tell(['release', gone])
+  }
+
+  #request(place: WorkerPlace, request: number, operation: string, payload: unknown): void {
+    const worker = place as LocalWorker
+    if (this.#gone) {
+      const error = new RayError('RAY_CLUSTER_LOST', 'The driver that this actor belongs to has left')
+      return worker.post(['answer', request, false, encodeError(error), false])
+    }
+    let number = this.#numbers.get(worker)
+    if (number === undefined) {
+      // 0 stands for nobody.
+      if (this.#workers.length === 0) this.#workers.length = 1
+      number = this.#workers.push(worker) - 1
+      this.#numbers.set(worker, number)
+    }
+    try {
+      this.tell(['request', number, request, operation, payload])
+    } catch (error) {
+      worker.post(['answer', request, false, encodeError(error), false])
+    }
+  }
+
+  // -- actors
+
+  #createActor(net: NetActor): void {
+    const { id, className, label, creation, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached } = net
+    const { namespace } = this.lease
+    const settings = { name: undefined, namespace, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached }
+    const task = this.#task(creation, null)
+    const actor = new NodeActor(id, className, label, settings, task)
+    if (detached) this.#detached ??= this.#makeEngine()
+    const engine = detached ? this.#detached! : this.#engine
+    actor.engine = engine
+    actor.session = this
+    this.#actors.add(actor)
+    this.node.actors.set(id, actor)
+    this.#watch(creation.id, { task, engine, delivery: null, told: true })
+    task.returns[0]!.whenSettled(() => {
+      const { state, error } = task.returns[0]!
+      if (state !== 'failed' || actor.state === 'dead') return
+      actor.die(
+        error instanceof ActorDiedError ? error : new ActorDiedError(label, 'it could not be made', { cause: error }),
+      )
+    })
+    task.prepare(this.#arguments(creation.args), () => {
+      if (actor.state !== 'dead') engine.createActor(actor)
+    })
+    this.node.changed()
+  }
+
+  actorDied(actor: NodeActor, error: Error): void {
+    this.#actors.delete(actor)
+    this.node.actors.delete(actor.id)
+    this.tell(['died', actor.id, encodeError(error)])
+    this.node.changed()
+  }
+
+  #callActor(id: string, net: NetTask): void {
+    const actor = this.node.actors.get(id)
+    if (!actor) {
+      const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
+      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]]])
+      return
+    }
+    const task = this.#task(net, actor)
+    this.#watch(net.id, { task, engine: actor.engine!, delivery: null, told: true })
+    if (actor.session !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
+      return task.fail(
+        new NotSerializableError(
+          'An argument',
+          "has refs or handles inside, and the actor is another driver's",
+          'Pass their values.',
+        ),
+      )
+    actor.queue.push(task)
+    task.prepare(this.#arguments(net.args), () => actor.engine!.pump(actor))
+  }
+
+  #kill(id: string, restart: boolean): void {
+    const actor = this.node.actors.get(id)
+    if (actor) actor.engine!.kill(actor, restart)
+  }
+
+  // -- the end
+
+  /** The driver has left or is lost: its work ends, but for actors that outlive it. */
+  async close(all = false): Promise<void> {
+    this.#gone = true
+    this.channel.close()
+    const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
+    for (const delivery of [...this.#deliveries]) delivery.drop()
+    for (const actor of [...this.#actors]) if (all || !actor.settings.detached) actor.die(over)
+    this.#calls.clear()
+    this.#objects.clear()
+    await Promise.all([this.#engine.shutdown(), all ? this.#detached?.shutdown() : null])
+  }
+
+  get lasting(): boolean {
+    return [...this.#actors].some(({ settings }) => settings.detached)
+  }
+}

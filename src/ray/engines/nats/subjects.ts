@@ -1,0 +1,36 @@
+/** What travels where on the server. */
+export const STREAM = 'RAYITO_TASKS'
+/** Frames between two peers. */
+export const toPeer = (to: string, from: string) => `rayito.to.${to}.${from}`
+/** Tasks of a driver that need so many thousandths of a CPU. */
+export const tasksOf = (driver: string, milliCpus: number | '>') => `rayito.task.${driver}.${milliCpus}`
+export const ALL_TASKS = 'rayito.task.>'
+/** Whoever pulls tasks of that size, from any driver. */
+export const consumerOf = (milliCpus: number) => ({
+  durable: `cpu-${milliCpus}`,
+  filter: `rayito.task.*.${milliCpus}`,
+})
+
+/** Whoever hears it gives a sign of life at once. */
+export const HELLO = 'rayito.hello'
+/** Whoever hears it ends what runs and leaves. */
+export const STOP = 'rayito.stop'
+
+/** Buckets: who lives; what outlives drivers. */
+export const LEASES = 'rayito-leases'
+export const STATE = 'rayito-state'
+/** Key of a size of tasks, so that nodes pull them. */
+export const sizeKey = (milliCpus: number) => `size.${milliCpus}`
+/** Key of a named actor: names may be anything, keys may not. */
+export const nameKey = (namespace: string, name: string) =>
+  `name.${Buffer.from(namespace).toString('base64url') || '_'}.${Buffer.from(name).toString('base64url')}`
+
+/** Milliseconds between two signs of life. */
+export const BEAT = 1_000
+/** Milliseconds of silence after which a node is lost; a driver may be busy for longer. */
+export const NODE_PATIENCE = 6_000
+export const DRIVER_PATIENCE = 15_000
+/** Milliseconds after which a task that nobody reports as running is delivered again. */
+export const ACK_WAIT = 8_000
+/** Milliseconds without the server after which a driver gives up. */
+export const SERVER_PATIENCE = 60_000

@@ -1,0 +1,106 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { decodeError } from '../../errors.js'
+import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
+import { decodeWire, encodeWire } from '../../wire.js'
+import type { Connect, Connection, ConnectionEvents, HeapLimits, WorkerOptions } from '../local/connection.js'
+import { AnnouncedStates } from '../local/slots.js'
+
+const SCRIPT = fileURLToPath(new URL('../../worker/process.js', import.meta.url))
+
+/** Milliseconds that the last words of a process may take after its end. */
+const LAST_WORDS = 500
+
+export const connectProcess: Connect = (options, events) => new ProcessConnection(options, events)
+
+/** One worker process: Node's own fork. It may crash, and nothing else with it. */
+class ProcessConnection implements Connection {
+  readonly states = new AnnouncedStates()
+  readonly announces = true
+  readonly #child: ChildProcess
+  readonly #ended: Promise<void>
+  #complaint = ''
+  #error: unknown = null
+
+  constructor({ resourceLimits, ...options }: WorkerOptions, events: ConnectionEvents) {
+    const child = fork(SCRIPT, [], {
+      execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    this.#child = child
+    child.on('message', (bytes) => {
+      const message = decodeWire(bytes as Uint8Array) as ToDriver
+      if (message[0] === 'dying') this.#error = decodeError(message[1])
+      else events.message(message)
+    })
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const pipe = child[stream]!.setEncoding('utf8')
+      pipe.on('data', (text: string) => {
+        if (stream === 'stderr') this.#complaint = (this.#complaint + text).slice(-8000)
+        events.message(['output', stream, text])
+      })
+    }
+    this.#ended = new Promise((resolve) => {
+      let told = false
+      const ended = (exitCode: number | null, signal: string | null, error = this.#error) => {
+        if (told) return
+        told = true
+        events.ended({ exitCode, signal, error, heapLimit: this.#heapLimit(resourceLimits) })
+        resolve()
+      }
+      child.on('error', (error) => ended(null, null, error))
+      child.on('close', (code, signal) => ended(code, signal))
+      // A process of its own may hold its pipes open.
+      child.on('exit', (code, signal) => setTimeout(() => ended(code, signal), LAST_WORDS))
+    })
+    const start: WorkerStart = { ...options, gate: null, slots: null }
+    child.send(encodeWire(start), ignore)
+    this.hold(false)
+  }
+
+  post(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(encodeWire(message), ignore)
+  }
+
+  hold(held: boolean): void {
+    const hold = held ? 'ref' : 'unref'
+    this.#child[hold]()
+    this.#child.channel?.[hold]()
+    for (const pipe of [this.#child.stdout, this.#child.stderr]) (pipe as unknown as NodeJS.RefCounted)[hold]()
+  }
+
+  async stop(): Promise<void> {
+    this.hold(true)
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  #heapLimit(limits: HeapLimits | undefined): number | null {
+    return /heap limit|heap out of memory/.test(this.#complaint) ? (limits?.maxOldGenerationSizeMb ?? 0) : null
+  }
+}
+
+/** A process that is gone is told by its end. */
+function ignore(): void {}
+
+/** A worker inherits this process's flags, but not those that name a program. */
+function execArgv(): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < process.execArgv.length; i++) {
+    const flag = process.execArgv[i]!
+    if (/^(-e|-p|-pe|--eval|--print)$/.test(flag)) i++
+    else if (!/^--(input-type|eval|print|test|inspect|inspect-brk)\b/.test(flag)) kept.push(flag)
+  }
+  return kept
+}
+
+function heapFlags({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb }: HeapLimits = {}): string[] {
+  const flags: string[] = []
+  if (maxOldGenerationSizeMb) flags.push(`--max-old-space-size=${maxOldGenerationSizeMb}`)
+  // V8 counts one half-space; the young generation has three.
+  if (maxYoungGenerationSizeMb)
+    flags.push(`--max-semi-space-size=${Math.max(1, Math.floor(maxYoungGenerationSizeMb / 3))}`)
+  if (stackSizeMb) flags.push(`--stack-size=${Math.floor(stackSizeMb * 1000)}`)
+  return flags
+}

@@ -1,0 +1,73 @@
+/** A file of a multipart form. */
+export interface UploadedFile {
+  /** As the client named it: to be shown, not to be trusted. */
+  filename: string
+  /** As the client said. */
+  contentType: string
+  /** Its content, in shared memory. */
+  bytes: Uint8Array
+}
+
+/** What crosses from the HTTP thread, beside the files' bytes. */
+export interface WireRequest {
+  id: string
+  method: string
+  path: string
+  params: Record<string, string>
+  query: Record<string, string>
+  headers: Record<string, string>
+  fields: Record<string, string>
+  files: { field: string; filename: string; contentType: string; start: number; end: number }[]
+  /** How `bytes` is to be read where it is not files. */
+  kind: 'none' | 'files' | 'json' | 'text' | 'bytes'
+}
+
+/** A request, as a replica's method gets it. */
+export class HttpRequest {
+  /** X-Request-ID: the client's, or one made here. */
+  readonly id: string
+  readonly method: string
+  /** Below the application's prefix. */
+  readonly path: string
+  readonly params: Readonly<Record<string, string>>
+  /** Of a parameter that occurs twice the last. */
+  readonly query: Readonly<Record<string, string>>
+  /** Names in small letters. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Texts of a form. */
+  readonly fields: Readonly<Record<string, string>>
+  /** Files of a multipart form, by field. */
+  readonly files: Readonly<Record<string, UploadedFile>>
+  /** The body where it is no form: of JSON its value, of text a string, else bytes; undefined without one. */
+  readonly body: unknown
+  readonly #context: { readonly signal: AbortSignal }
+
+  /** @internal */
+  constructor(wire: WireRequest, bytes: Uint8Array | null, context: { readonly signal: AbortSignal }) {
+    this.#context = context
+    this.id = wire.id
+    this.method = wire.method
+    this.path = wire.path
+    this.params = wire.params
+    this.query = wire.query
+    this.headers = wire.headers
+    this.fields = wire.fields
+    const files: Record<string, UploadedFile> = Object.create(null)
+    for (const { field, filename, contentType, start, end } of wire.files)
+      files[field] ??= { filename, contentType, bytes: bytes ? bytes.subarray(start, end) : new Uint8Array() }
+    this.files = files
+    this.body = bytes ? bodyOf(wire.kind, bytes) : undefined
+  }
+
+  /** Aborted when the client leaves or its time runs out. */
+  get signal(): AbortSignal {
+    return this.#context.signal
+  }
+}
+
+function bodyOf(kind: WireRequest['kind'], bytes: Uint8Array): unknown {
+  if (kind === 'bytes') return bytes
+  if (kind !== 'json' && kind !== 'text') return undefined
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  return kind === 'json' ? JSON.parse(text) : text
+}

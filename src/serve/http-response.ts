@@ -1,0 +1,71 @@
+/** An answer that is more than a value: another status, headers, or a body that is no JSON. */
+export class HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** @param body a text or bytes as they are; anything else as JSON */
+  constructor(
+    readonly body: unknown,
+    { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+  ) {
+    this.status = status
+    this.headers = headers
+  }
+}
+
+/** An answer to be thrown: FastAPI's HTTPException. The client gets `{"detail": …}`. */
+export class HttpError extends Error {
+  /** @param detail what the client is told: a text, or FastAPI's list of what is wrong */
+  constructor(
+    readonly status: number,
+    readonly detail: unknown = '',
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(typeof detail === 'string' ? detail : JSON.stringify(detail))
+  }
+  override get name(): string {
+    return 'HttpError'
+  }
+}
+
+/** FastAPI's body of a 422 for a field that is not there. */
+export function missingField(...loc: string[]): object[] {
+  return [{ type: 'missing', loc, msg: 'Field required', input: null }]
+}
+
+/** An answer on its way from a replica to the HTTP thread: flat, so that it crosses cheaply. */
+export interface WireResponse {
+  status: number
+  body: string | Uint8Array
+  /** Empty: application/json. */
+  contentType: string
+  /** JSON of further headers, or empty. */
+  headers: string
+  /** Stack of an unknown failure, for the log; never for the client. */
+  failure: string
+  /** What was measured meanwhile: see metrics.ts. */
+  measured: string
+}
+
+export function wireResponse(value: unknown): WireResponse {
+  if (!(value instanceof HttpResponse)) return json(200, value)
+  const { status, body } = value
+  const headers = Object.entries(value.headers).filter(([name]) => name.toLowerCase() !== 'content-type')
+  const rest = headers.length ? JSON.stringify(Object.fromEntries(headers)) : ''
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...json(status, body), headers: rest }
+  const named = Object.entries(value.headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]
+  const contentType = named ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
+  return { status, body, contentType, headers: rest, failure: '', measured: '' }
+}
+
+export function wireError({ status, detail, headers }: HttpError): WireResponse {
+  return { ...json(status, { detail }), headers: Object.keys(headers).length ? JSON.stringify(headers) : '' }
+}
+
+export function wireFailure(error: unknown): WireResponse {
+  const told = error instanceof Error ? (error.stack ?? String(error)) : String(error)
+  return { ...json(500, { detail: 'Internal Server Error' }), failure: told }
+}
+
+function json(status: number, value: unknown): WireResponse {
+  return { status, body: JSON.stringify(value) ?? 'null', contentType: '', headers: '', failure: '', measured: '' }
+}

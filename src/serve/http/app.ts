@@ -1,0 +1,296 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import multipart from '@fastify/multipart'
+import swagger from '@fastify/swagger'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  type HTTPMethods,
+} from 'fastify'
+import { HttpError, missingField, type WireResponse } from '../http-response.js'
+import type { ServedRoute } from '../ingress.js'
+import { passOn } from '../measured.js'
+import { MAX_BYTES } from '../options.js'
+import type { Call } from '../router.js'
+import type { RunningApplication } from '../running-application.js'
+import type { Page, Route, ServeStatus } from '../types.js'
+import { DOCS_PAGE } from './docs-page.js'
+import type { Log } from './log.js'
+import type { Metrics } from './metrics.js'
+import { servedPage } from './page.js'
+import { routeSchema } from './schema.js'
+import { type Form, readForm, shared, tooLarge } from './upload.js'
+
+/** What the HTTP side needs to know of the rest. */
+export interface HttpHost {
+  readonly requestTimeout: number
+  readonly log: Log
+  readonly metrics: Metrics
+  applications(): Iterable<RunningApplication>
+  status(): ServeStatus
+}
+
+const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+/** What a client may call its request: goes into headers and logs. */
+const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
+const FORM = /^multipart\/form-data\b/i
+const URLENCODED = /^application\/x-www-form-urlencoded\b/i
+
+const NO_COMPILERS = {
+  buildValidator: () => () => () => true,
+  buildSerializer: () => () => JSON.stringify,
+} as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>
+
+/** The HTTP side of the applications that run now. A further application gets a new one. */
+export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: MAX_BYTES,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    forceCloseConnections: false,
+    return503OnClosing: false,
+    // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
+    schemaController: { compilersFactory: NO_COMPILERS },
+    frameworkErrors: (error, request, reply) => refuse(host, error, request, reply),
+  })
+  app.removeAllContentTypeParsers()
+  await app.register(multipart)
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: [...host.applications()].map(({ name }) => name).join(', ') || 'rayito', version: '1.0.0' },
+    },
+  })
+
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+    done()
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const took = reply.elapsedTime
+    const route = request.routeOptions.url ?? 'none'
+    host.metrics.answered(request.method, route, reply.statusCode, took)
+    const path = request.url.split('?', 1)[0]!.slice(0, 500)
+    host.log.request(
+      { requestId: request.id, method: request.method, path, status: reply.statusCode, milliseconds: round(took) },
+      `${request.method} ${path} ${reply.statusCode} ${took.toFixed(1)}ms`,
+    )
+    done()
+  })
+  app.setErrorHandler((error: Error, request, reply) => refuse(host, error, request, reply))
+  app.setNotFoundHandler((_request, reply) => detail(reply, 404, 'Not Found'))
+
+  const table = new Table(app)
+  for (const application of host.applications())
+    for (const route of application.routes) addRoute(table, host, application, route)
+  addOwnRoutes(table, host)
+  table.refuseOtherMethods()
+  await app.ready()
+  return app
+}
+
+/** Which methods each path has, so that the others get 405. */
+class Table {
+  readonly #methods = new Map<string, Set<string>>()
+  constructor(readonly app: FastifyInstance) {}
+
+  has(method: string, url: string): boolean {
+    return this.#methods.get(url)?.has(method) ?? false
+  }
+
+  add(method: string, url: string, route: Omit<Parameters<FastifyInstance['route']>[0], 'method' | 'url'>): void {
+    if (this.has(method, url)) return
+    this.app.route({ ...route, method: method as HTTPMethods, url })
+    const methods = this.#methods.get(url) ?? new Set()
+    this.#methods.set(url, methods.add(method))
+  }
+
+  refuseOtherMethods(): void {
+    for (const [url, methods] of this.#methods) {
+      const allow = [...methods, ...(methods.has('GET') ? ['HEAD'] : [])].join(', ')
+      this.app.route({
+        method: METHODS.filter((method) => !methods.has(method)),
+        url,
+        schema: { hide: true } as object,
+        onRequest: async (_request, reply) => detail(reply, 405, 'Method Not Allowed', { allow }),
+        handler: () => {},
+      })
+    }
+  }
+}
+
+function addRoute(table: Table, host: HttpHost, application: RunningApplication, served: ServedRoute): void {
+  const prefix = application.routePrefix.replace(/\/+$/, '')
+  const url = `${prefix}${served.path}`.replace(/(.)\/+$/, '$1')
+  if ('html' in served.route) return addPage(table, url, served.route)
+  const { route } = served as { route: Route<unknown> }
+  const maxBytes = route.maxBytes ?? MAX_BYTES
+  const { router } = application.ingress
+  table.add(served.method, url, {
+    bodyLimit: maxBytes,
+    schema: routeSchema(application, served, url),
+    // Before a body is read: what would be refused anyway is refused at once.
+    onRequest: (request, _reply, done) => {
+      if (!application.ready) return done(unavailable('The application is not ready'))
+      if (router.full) return done(unavailable('Too many requests wait'))
+      if (!route.file) return done()
+      if (!FORM.test(request.headers['content-type'] ?? ''))
+        return done(new HttpError(422, missingField('body', route.file)))
+      // The form around the file takes a little, too.
+      if (Number(request.headers['content-length']) > maxBytes + 64 * 1024) return done(tooLarge(maxBytes))
+      done()
+    },
+    handler: (request, reply) => answer(host, application, route, maxBytes, prefix, request, reply),
+  })
+}
+
+async function answer(
+  host: HttpHost,
+  application: RunningApplication,
+  route: Route<unknown>,
+  maxBytes: number,
+  prefix: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const form = await bodyOf(request, maxBytes)
+  if (route.file && !form.files.some(({ field }) => field === route.file))
+    throw new HttpError(422, missingField('body', route.file))
+  const { method, id, params, query, headers } = request
+  const { fields, files, kind } = form
+  const path = request.url.slice(prefix.length).split('?', 1)[0]!
+  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind })
+  const began = performance.now()
+  const { bytes } = form
+  const call = application.ingress.router.send((actor, callId) => actor.http.remote(callId, route.call, wire, bytes))
+  const response = await patiently(call, host.requestTimeout - reply.elapsedTime, reply)
+  host.metrics.processed(application.ingress.name, call.waited, performance.now() - began - call.waited)
+  passOn(response.measured)
+  if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
+  reply.code(response.status).header('content-type', response.contentType || 'application/json; charset=utf-8')
+  if (response.headers) reply.headers(JSON.parse(response.headers) as Record<string, string>)
+  return reply.send(response.body)
+}
+
+/** The answer, unless time runs out or the client leaves first: then the call is cancelled. */
+async function patiently(call: Call<WireResponse>, timeout: number, reply: FastifyReply): Promise<WireResponse> {
+  let late = false
+  const timer = setTimeout(
+    () => {
+      late = true
+      call.cancel()
+    },
+    Math.max(0, timeout),
+  )
+  const left = () => {
+    if (!reply.raw.writableFinished) call.cancel()
+  }
+  reply.raw.once('close', left)
+  try {
+    return await call.answer
+  } catch (error) {
+    if (late) throw new HttpError(408, 'Request Timeout')
+    throw error
+  } finally {
+    clearTimeout(timer)
+    reply.raw.off('close', left)
+  }
+}
+
+async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form & { kind: string }> {
+  const type = request.headers['content-type'] ?? ''
+  if (FORM.test(type)) return { ...(await readForm(request, maxBytes)), kind: 'files' }
+  const body = request.body as Buffer | undefined
+  if (!body || body.length === 0) return { fields: {}, files: [], bytes: null, kind: 'none' }
+  if (URLENCODED.test(type)) {
+    const fields = Object.fromEntries(new URLSearchParams(body.toString('latin1')))
+    return { fields, files: [], bytes: null, kind: 'none' }
+  }
+  const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'
+  return { fields: {}, files: [], bytes: shared([body], body.length), kind }
+}
+
+/** Of a parameter that occurs several times the last one. */
+function last(query: unknown): Record<string, string> {
+  const entries = Object.entries(query as Record<string, string | string[]>)
+  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1)! : value]))
+}
+
+function addPage(table: Table, url: string, given: Page): void {
+  let page: ReturnType<typeof servedPage> | null = null
+  table.add('GET', url, {
+    schema: { hide: true } as object,
+    handler: (_request, reply) => {
+      page ??= servedPage(given)
+      return reply.headers(page.headers).send(page.html)
+    },
+  })
+}
+
+/** Routes of the server itself; an application's of the same name come first. */
+function addOwnRoutes(table: Table, host: HttpHost): void {
+  const hidden = { hide: true } as object
+  addPage(table, '/docs', { html: DOCS_PAGE })
+  table.add('GET', '/openapi.json', { schema: hidden, handler: () => table.app.swagger() })
+  table.add('GET', '/-/healthz', {
+    schema: hidden,
+    handler: (_request, reply) => {
+      const applications = [...host.applications()]
+      const ready = applications.length > 0 && applications.every((one) => one.ready)
+      return ready ? reply.type('text/plain').send('success') : detail(reply, 503, 'Not every replica is ready')
+    },
+  })
+  table.add('GET', '/-/routes', {
+    schema: hidden,
+    handler: () => Object.fromEntries([...host.applications()].map(({ routePrefix, name }) => [routePrefix, name])),
+  })
+  table.add('GET', '/-/status', { schema: hidden, handler: () => host.status() })
+  table.add('GET', '/metrics', {
+    schema: hidden,
+    handler: async (_request, reply) => reply.type(host.metrics.contentType).send(await host.metrics.text()),
+  })
+}
+
+function unavailable(why: string): HttpError {
+  return new HttpError(503, why, { 'retry-after': '1' })
+}
+
+/** An error as its client may see it. */
+function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof HttpError) return detail(reply, error.status, error.detail, error.headers)
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (code === 'SERVE_BACK_PRESSURE') return refuse(host, unavailable('Too many requests wait'), request, reply)
+  if (code === 'SERVE_STOPPED') return refuse(host, unavailable('The application is being stopped'), request, reply)
+  // Nobody hears it: 499 is what nginx notes.
+  if (code === 'SERVE_CANCELLED' || request.raw.destroyed) return detail(reply, 499, 'Client Closed Request')
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return refuse(host, tooLarge(request.routeOptions.bodyLimit ?? MAX_BYTES), request, reply)
+  if (statusCode !== undefined && statusCode < 500) return detail(reply, statusCode, error.message)
+  host.log.failure({ requestId: request.id, failure: error.stack }, `${request.method} ${request.url} failed`)
+  return detail(reply, 500, STATUS_CODES[500])
+}
+
+/** FastAPI's form of an error. */
+function detail(
+  reply: FastifyReply,
+  status: number,
+  text: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): FastifyReply {
+  return reply
+    .code(status)
+    .headers(headers)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify({ detail: text }))
+}
+
+const round = (milliseconds: number) => Math.round(milliseconds * 1000) / 1000

@@ -1,0 +1,79 @@
+/** The page at /docs: shows /openapi.json and lets one try each route. It asks nothing but this server. */
+export const DOCS_PAGE = /* html */ `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>API</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+  body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+  details { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; margin: .75rem 0; padding: .5rem .9rem }
+  summary { cursor: pointer } summary b { display: inline-block; min-width: 3.6em } code, pre, output { font-family: ui-monospace, monospace; font-size: .875rem }
+  label { display: block; margin: .5rem 0 } input { font: inherit; max-width: 100% } button { font: inherit; padding: .25rem .9rem }
+  output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; margin-top: .6rem } table { border-spacing: 0 } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
+</style>
+<h1 id="title">API</h1>
+<p>From <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
+<main id="routes" aria-live="polite"></main>
+<script type="module">
+const make = (name, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(name), properties)
+  element.append(...children)
+  return element
+}
+const api = await (await fetch('openapi.json')).json()
+document.title = api.info.title
+title.textContent = api.info.title
+for (const [path, methods] of Object.entries(api.paths ?? {}))
+  for (const [method, operation] of Object.entries(methods)) routes.append(route(path, method, operation))
+if (!routes.children.length) routes.append(make('p', { textContent: 'There are no routes.' }))
+
+function route(path, method, { summary = '', parameters = [], requestBody, responses = {} }) {
+  const form = make('form')
+  for (const { name, in: place, description = '' } of parameters) {
+    const input = make('input', { name, required: place === 'path' })
+    input.dataset.place = place
+    form.append(make('label', {}, make('code', { textContent: name }), ' ', input, ' ' + description))
+  }
+  const [type, { schema } = {}] = Object.entries(requestBody?.content ?? {})[0] ?? []
+  for (const [name, { format }] of Object.entries(schema?.properties ?? {})) {
+    const input = make('input', { name, type: format === 'binary' ? 'file' : 'text' })
+    input.dataset.place = 'body'
+    form.append(make('label', {}, make('code', { textContent: name }), ' ', input))
+  }
+  const answer = make('output')
+  form.append(make('button', { textContent: 'Send' }), answer)
+  form.onsubmit = async (event) => {
+    event.preventDefault()
+    answer.textContent = '…'
+    const body = new FormData()
+    const query = new URLSearchParams()
+    let url = path
+    for (const input of form.querySelectorAll('input')) {
+      const { place } = input.dataset
+      const value = input.type === 'file' ? input.files[0] : input.value
+      if (!value) continue
+      if (place === 'path') url = url.replace('{' + input.name + '}', encodeURIComponent(value))
+      else if (place === 'query') query.set(input.name, value)
+      else body.append(input.name, value)
+    }
+    const began = performance.now()
+    try {
+      const response = await fetch(url + (query.size ? '?' + query : ''), { method: method.toUpperCase(), body: type ? body : undefined })
+      const text = await response.text()
+      let shown = text
+      try { shown = JSON.stringify(JSON.parse(text), null, 2) } catch {}
+      answer.textContent = response.status + ' ' + response.statusText + ', ' + Math.round(performance.now() - began) + ' ms\\n' + shown
+    } catch (error) {
+      answer.textContent = String(error)
+    }
+  }
+  const rows = Object.entries(responses).map(([code, { description = '' }]) =>
+    make('tr', {}, make('td', { textContent: code }), make('td', { textContent: description })))
+  return make('details', {},
+    make('summary', {}, make('b', { textContent: method.toUpperCase() }), make('code', { textContent: path }), ' ' + summary),
+    make('table', {}, ...rows), form)
+}
+</script>
+</html>
+`

@@ -1,0 +1,98 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { installSink, type Measurement } from '../measured.js'
+import type { RunningApplication } from '../running-application.js'
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** What /metrics tells, in Prometheus' format. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #requests = this.#counter('rayito_http_requests_total', 'HTTP requests by code', ['method', 'route', 'code'])
+  readonly #seconds = this.#histogram('rayito_http_request_seconds', 'Time from a request to its answer', ['route'])
+  readonly #queued = this.#histogram('rayito_queue_seconds', 'Time a request waited for a replica', ['deployment'])
+  readonly #processed = this.#histogram('rayito_processing_seconds', 'Time a replica took', ['deployment'])
+  readonly #own = new Map<string, Counter | Histogram>()
+
+  constructor(applications: () => Iterable<RunningApplication>) {
+    const each = (then: (name: string, one: RunningApplication['ingress']) => void) => {
+      for (const { deployments } of applications()) for (const one of deployments) then(one.name, one)
+    }
+    this.#gauge('rayito_replicas', 'Replicas by state', ['deployment', 'state'], (gauge) =>
+      each((deployment, one) => {
+        for (const [state, count] of Object.entries(one.status().replicas)) gauge.set({ deployment, state }, count)
+      }),
+    )
+    this.#gauge('rayito_replica_restarts_total', 'Replicas that were replaced', ['deployment'], (gauge) =>
+      each((deployment, one) => gauge.set({ deployment }, one.restarts)),
+    )
+    this.#gauge('rayito_queue_length', 'Requests that wait for a replica', ['deployment'], (gauge) =>
+      each((deployment, one) => gauge.set({ deployment }, one.router.queued)),
+    )
+    this.#gauge('rayito_ongoing_requests', 'Requests that replicas run', ['deployment'], (gauge) =>
+      each((deployment, one) => gauge.set({ deployment }, one.router.ongoing)),
+    )
+    this.#gauge('process_resident_memory_bytes', 'Resident memory', [], (gauge) => gauge.set(process.memoryUsage.rss()))
+    this.#gauge('process_cpu_seconds_total', 'Processor time', [], (gauge) => {
+      const { user, system } = process.cpuUsage()
+      gauge.set((user + system) / 1e6)
+    })
+    installSink((measurements) => {
+      for (const measurement of measurements) this.#measured(measurement)
+    })
+  }
+
+  answered(method: string, route: string, code: number, milliseconds: number): void {
+    this.#requests.inc({ method, route, code })
+    this.#seconds.observe({ route }, milliseconds / 1000)
+  }
+
+  processed(deployment: string, waited: number, took: number): void {
+    this.#queued.observe({ deployment }, waited / 1000)
+    this.#processed.observe({ deployment }, took / 1000)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  end(): void {
+    installSink(null)
+  }
+
+  /** What an application measures by `serve.counter` and `serve.histogram`. */
+  #measured([name, kind, help, value]: Measurement): void {
+    let metric = this.#own.get(name)
+    if (!metric) {
+      if (this.#registry.getSingleMetric(name)) return
+      metric = kind === 'counter' ? this.#counter(name, help, []) : this.#histogram(name, help, [])
+      this.#own.set(name, metric)
+    }
+    if (metric instanceof Counter) metric.inc(value)
+    else metric.observe(value)
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #histogram(name: string, help: string, labelNames: string[]): Histogram {
+    return new Histogram({ name, help, labelNames, buckets: SECONDS, registers: [this.#registry] })
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], read: (gauge: Gauge) => void): void {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        read(this)
+      },
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifySchema } from 'fastify'
+import type { ServedRoute } from '../ingress.js'
+import type { RunningApplication } from '../running-application.js'
+import type { Route } from '../types.js'
+
+const ERROR = { type: 'object', properties: { detail: {} }, required: ['detail'] }
+
+/** What the OpenAPI document says of a route. */
+export function routeSchema({ name }: RunningApplication, served: ServedRoute, url: string): FastifySchema {
+  const { file, summary, responses = {}, query = {}, answer, call } = served.route as Route<unknown>
+  const params = [...url.matchAll(/:(\w+)/g)].map(([, param]) => [param, { type: 'string' }])
+  const described = Object.entries(query).map(([param, description]) => [param, { type: 'string', description }])
+  const refusals = Object.entries({ ...(file ? { 422: 'No multipart form, or no such field' } : {}), ...responses })
+  const schema = {
+    operationId: `${call}_${served.method.toLowerCase()}${url.replace(/\W+/g, '_')}`,
+    tags: [name],
+    summary: summary ?? call,
+    ...(params.length ? { params: object(params) } : {}),
+    ...(described.length ? { querystring: object(described) } : {}),
+    ...(file
+      ? {
+          consumes: ['multipart/form-data'],
+          body: { ...object([[file, { type: 'string', format: 'binary' }]]), required: [file] },
+        }
+      : {}),
+    response: {
+      200: { description: 'Successful Response', ...(answer ?? {}) },
+      ...Object.fromEntries(
+        refusals.map(([code, description]) => [code, { description: description || STATUS_CODES[code], ...ERROR }]),
+      ),
+    },
+  }
+  return schema as FastifySchema
+}
+
+function object(properties: unknown[][]): object {
+  return { type: 'object', properties: Object.fromEntries(properties as [string, object][]) }
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { RunOptions } from '../types.js'
+import { type HttpHost, makeApp } from './app.js'
+import { makeLog } from './log.js'
+import { Metrics } from './metrics.js'
+import { HttpServer } from './server.js'
+
+/** Answers HTTP for the applications: over a socket, and without one. */
+export class HttpSide {
+  readonly #host: HttpHost
+  #app: FastifyInstance | null = null
+  #server: HttpServer | null = null
+
+  constructor({ log, ...host }: Omit<HttpHost, 'log' | 'metrics'> & { log: RunOptions['log'] }) {
+    this.#host = { ...host, log: makeLog(log), metrics: new Metrics(() => host.applications()) }
+  }
+
+  /** @returns where */
+  async listen(host: string, port: number): Promise<string> {
+    this.#server = new HttpServer(this.#host.requestTimeout)
+    return this.#server.listen(host, port)
+  }
+
+  /** The applications have changed. Requests that run go on where they are. */
+  async refresh(): Promise<void> {
+    const app = await makeApp(this.#host)
+    this.#app = app
+    if (this.#server) this.#server.handler = (request, response) => app.routing(request, response)
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { pathname, search } = new URL(request.url)
+    const headers = Object.fromEntries(request.headers)
+    const payload = request.body ? Buffer.from(await request.arrayBuffer()) : undefined
+    const answer = await this.#app!.inject({
+      method: request.method as NonNullable<InjectOptions['method']>,
+      url: `${pathname}${search}`,
+      headers,
+      ...(payload ? { payload } : {}),
+    })
+    const given = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as [string, string])
+    const empty = answer.rawPayload.length === 0 || answer.statusCode === 204
+    return new Response(empty ? null : new Uint8Array(answer.rawPayload), { status: answer.statusCode, headers: given })
+  }
+
+  async drain(milliseconds: number): Promise<void> {
+    await this.#server?.drain(milliseconds)
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close()
+    this.#host.log.flush()
+    this.#host.metrics.end()
+  }
+}

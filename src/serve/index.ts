@@ -1,0 +1,90 @@
+/**
+ * Ray Serve's model: deployments of classes, each with replicas that are actors, behind HTTP and handles.
+ * @see https://docs.ray.io/en/latest/serve/index.html
+ */
+import { expected, RayitoError } from '../core/errors.js'
+import { checkApplication, deployment } from './deployment.js'
+import { ingress } from './ingress.js'
+import { counter, histogram } from './measured.js'
+import { checkRunOptions, defined, RUN_DEFAULTS } from './options.js'
+import type { Service } from './service.js'
+import type { Application, DeploymentHandle, RunOptions, ServeStatus } from './types.js'
+
+export { HttpRequest, type UploadedFile } from './http-request.js'
+export { HttpError, HttpResponse, missingField } from './http-response.js'
+export type * from './types.js'
+
+let service: Service | null = null
+
+/**
+ * Starts an application and answers HTTP for it. Resolves when all its replicas are ready.
+ * @returns a handle to its ingress
+ * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw), SERVE_ADDRESS (the port is in use),
+ * INVALID_ARGUMENT.
+ */
+async function run<T extends object>(app: Application<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
+  const bound = checkApplication(app)
+  checkRunOptions(options)
+  const filled = { ...RUN_DEFAULTS, ...defined(options) }
+  // Not in a replica, which needs the rest of this module only.
+  const loaded = await import('./service.js')
+  service ??= new loaded.Service(filled)
+  const mine = service
+  try {
+    return (await mine.run(bound, filled)) as unknown as DeploymentHandle<T>
+  } catch (error) {
+    if (mine.isEmpty) await shutdownOf(mine)
+    throw error
+  }
+}
+
+/** What runs, and how it is. */
+function status(): ServeStatus {
+  return service?.status() ?? { url: null, draining: false, applications: {} }
+}
+
+/**
+ * Ends all applications: running requests are answered, new ones get 503, replicas end. Resolves when that is done, at the
+ * latest after the longest gracefulShutdownTimeout. Without applications: nothing.
+ */
+async function shutdown(): Promise<void> {
+  if (service) await shutdownOf(service)
+}
+
+async function shutdownOf(one: Service): Promise<void> {
+  await one.shutdown()
+  if (service === one) service = null
+}
+
+/** Ends one application. */
+async function remove(name: string): Promise<void> {
+  if (!service?.has(name)) expected('name', 'the name of an application that runs', name)
+  await service!.remove(name)
+  if (service?.isEmpty) await shutdownOf(service)
+}
+
+/** A handle to an application's ingress. */
+function getAppHandle<T extends object = object>(name: string = RUN_DEFAULTS.name): DeploymentHandle<T> {
+  const handle = service?.handle(name)
+  if (!handle) throw new RayitoError('SERVE_STOPPED', `No application '${name}' is running`)
+  return handle as unknown as DeploymentHandle<T>
+}
+
+/** Answers a request as the server would, without a socket: only path and query of its address count. */
+async function fetch(request: Request): Promise<Response> {
+  if (!service) throw new RayitoError('SERVE_STOPPED', 'No application is running')
+  return service.fetch(request)
+}
+
+export const serve = {
+  deployment,
+  ingress,
+  run,
+  status,
+  shutdown,
+  delete: remove,
+  getAppHandle,
+  fetch,
+  counter,
+  histogram,
+} as const

@@ -1,0 +1,49 @@
+import { expected, RayitoError } from '../core/errors.js'
+import type { Page, Route, RouteName, Routes } from './types.js'
+
+/** A route, filled. */
+export interface ServedRoute {
+  method: string
+  path: string
+  /** The class's method, or a page. */
+  route: Route<unknown> | Page
+}
+
+const routes = new WeakMap<object, readonly ServedRoute[]>()
+const NAME = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/
+
+/**
+ * Says which methods of a class answer which requests: Ray's `@serve.ingress(app)` with FastAPI's routes.
+ * @returns the class itself
+ */
+export function ingress<A extends readonly unknown[], T extends object>(
+  type: new (...args: A) => T,
+  table: Routes<T>,
+): new (
+  ...args: A
+) => T {
+  if (typeof type !== 'function') expected('Class', 'a class', type)
+  if (typeof table !== 'object' || table === null)
+    expected('routes', "routes such as { 'POST /whatis': 'whatis' }", table)
+  const served = Object.entries(table).map(([name, given]) => {
+    const parts = NAME.exec(name)
+    if (!parts) expected('routes', "named as 'POST /whatis'", name)
+    const route = (typeof given === 'string' ? { call: given } : given) as Route<T> | Page
+    if ('call' in route && typeof (type.prototype as Record<string, unknown>)[route.call] !== 'function')
+      throw new RayitoError('INVALID_ARGUMENT', `${type.name} has no method ${String(route.call)} for ${name}`)
+    return { method: parts![1]!, path: parts![2]!, route }
+  })
+  routes.set(type, served as ServedRoute[])
+  return type
+}
+
+/** The routes of a class; without `ingress` its `call` answers a POST and a GET to `/`. */
+export function routesOf(type: new (...args: never[]) => object): readonly ServedRoute[] {
+  const known = routes.get(type)
+  if (known) return known
+  if (typeof (type.prototype as { call?: unknown }).call !== 'function') return []
+  return (['GET /', 'POST /'] satisfies RouteName[]).map((name) => {
+    const [method, path] = name.split(' ') as [string, string]
+    return { method, path, route: { call: 'call' } as unknown as Route<unknown> }
+  })
+}

@@ -1,0 +1,102 @@
+import { availableParallelism } from 'node:os'
+import { expected, RayitoError } from '../core/errors.js'
+import type { DeploymentOptions, RunOptions } from './types.js'
+
+/** Ray Serve's defaults, in one place. */
+export const DEPLOYMENT_DEFAULTS = {
+  numReplicas: 1,
+  maxOngoingRequests: 5,
+  maxQueuedRequests: -1,
+  healthCheckPeriod: 10_000,
+  healthCheckTimeout: 30_000,
+  gracefulShutdownTimeout: 20_000,
+} as const
+
+export const RUN_DEFAULTS = {
+  name: 'default',
+  routePrefix: '/',
+  host: '127.0.0.1',
+  port: 8000,
+  requestTimeout: 60_000,
+  log: false,
+} as const
+
+/** Bytes a body may have. */
+export const MAX_BYTES = 10 * 1024 * 1024
+
+/** What a deployment relies on. */
+export interface FilledDeployment {
+  name: string
+  numReplicas: number
+  maxOngoingRequests: number
+  /** Infinity where no bound was set. */
+  maxQueuedRequests: number
+  healthCheckPeriod: number
+  healthCheckTimeout: number
+  gracefulShutdownTimeout: number
+  userConfig: unknown
+}
+
+type Rule = [what: string, fits: (value: unknown) => boolean]
+const whole = (from: number): Rule => [
+  `a whole number from ${from === -1 ? '−1' : from} and up`,
+  (v) => Number.isInteger(v) && (v as number) >= from,
+]
+const time: Rule = ['milliseconds above 0', (v) => typeof v === 'number' && v > 0]
+
+const DEPLOYMENT_RULES: Record<keyof DeploymentOptions, Rule> = {
+  name: ['a text without # and line ends', (v) => typeof v === 'string' && /^[^#\r\n]+$/.test(v)],
+  numReplicas: ["a whole number from 1 and up, or 'auto'", (v) => v === 'auto' || whole(1)[1](v)],
+  maxOngoingRequests: whole(1),
+  maxQueuedRequests: whole(-1),
+  healthCheckPeriod: time,
+  healthCheckTimeout: time,
+  gracefulShutdownTimeout: ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0],
+  userConfig: ['anything', () => true],
+}
+
+const RUN_RULES: Record<keyof RunOptions, Rule> = {
+  name: ['a text', (v) => typeof v === 'string' && v !== ''],
+  routePrefix: ['a path that begins with /', (v) => typeof v === 'string' && /^\/[^?#:*]*$/.test(v)],
+  host: ['an address', (v) => typeof v === 'string' && v !== ''],
+  port: ['a port from 0 to 65535, or null', (v) => v === null || (whole(0)[1](v) && (v as number) <= 65_535)],
+  requestTimeout: time,
+  log: [
+    'true, false or something with write()',
+    (v) => typeof v === 'boolean' || typeof (v as { write?: unknown })?.write === 'function',
+  ],
+  onEvent: ['a function', (v) => typeof v === 'function'],
+}
+
+function check(options: object, rules: Record<string, Rule>): void {
+  if (typeof options !== 'object' || options === null) expected('options', 'an object', options)
+  for (const [name, value] of Object.entries(options)) {
+    const rule = rules[name]
+    if (!rule)
+      throw new RayitoError('INVALID_ARGUMENT', `There is no option \`${name}\` here`, {
+        option: name,
+        remedy: `Known are ${Object.keys(rules).join(', ')}.`,
+      })
+    if (value !== undefined && !rule[1](value)) expected(name, rule[0], value)
+  }
+}
+
+export const checkDeploymentOptions = (options: DeploymentOptions): void => check(options, DEPLOYMENT_RULES)
+export const checkRunOptions = (options: RunOptions): void => check(options, RUN_RULES)
+
+export function fillDeployment(options: DeploymentOptions, className: string): FilledDeployment {
+  const { numReplicas = 1, maxQueuedRequests = -1 } = options
+  return {
+    ...DEPLOYMENT_DEFAULTS,
+    name: className,
+    userConfig: undefined,
+    ...defined(options),
+    numReplicas: numReplicas === 'auto' ? availableParallelism() : numReplicas,
+    maxQueuedRequests: maxQueuedRequests === -1 ? Infinity : maxQueuedRequests,
+  }
+}
+
+/** Without the options that are undefined. */
+export function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}

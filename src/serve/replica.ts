@@ -1,0 +1,166 @@
+import { setPriority } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
+import { RayitoError } from '../core/errors.js'
+import { serialize, type Travel, via } from '../core/travel.js'
+import type { ActorHandle } from '../ray/index.js'
+import { CallContext, callContext } from './context.js'
+import { HttpRequest, type WireRequest } from './http-request.js'
+import { HttpError, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
+import { collectMeasured, takeMeasured } from './measured.js'
+import { findRouter } from './router.js'
+
+/** As `nice` has it: enough that a thread that wakes up does not wait for one that computes. */
+const NICENESS = 5
+
+type AnyClass = new (...args: never[]) => object
+type Instance = Record<string, unknown>
+
+/** What a replica is made of. Travels with its class, which nothing but such data may carry. */
+export class ReplicaPlan {
+  constructor(
+    readonly target: AnyClass,
+    readonly args: readonly unknown[],
+    readonly name: string,
+    readonly maxOngoingRequests: number,
+    readonly userConfig: unknown,
+  ) {}
+
+  [serialize](): Travel {
+    return via(import.meta.url, 'revivePlan', { ...this })
+  }
+}
+
+export function revivePlan({ target, args, name, maxOngoingRequests, userConfig }: ReplicaPlan): ReplicaPlan {
+  return new ReplicaPlan(target, args, name, maxOngoingRequests, userConfig)
+}
+
+/** The actor around an instance of a deployment's class. */
+export class Replica {
+  readonly #instance: Instance
+  readonly #plan: ReplicaPlan
+  readonly #calls = new Map<string, CallContext>()
+  /** Whoever sends knows its own calls only: the limit is kept here. */
+  #running = 0
+  readonly #waiting = new Set<() => void>()
+
+  constructor(plan: ReplicaPlan) {
+    collectMeasured()
+    giveWay()
+    this.#plan = plan
+    this.#instance = new plan.target(...(plan.args as never[])) as Instance
+  }
+
+  /** Resolves when it can answer. */
+  async ready(): Promise<void> {
+    if (this.#plan.userConfig !== undefined) await this.reconfigure(this.#plan.userConfig)
+    await this.checkHealth()
+  }
+
+  async reconfigure(userConfig: unknown): Promise<void> {
+    if (typeof this.#instance.reconfigure !== 'function')
+      throw new RayitoError('RAY_MISUSE', `${this.#plan.name} was given a userConfig and has no method reconfigure`)
+    await this.#instance.reconfigure(userConfig)
+  }
+
+  async checkHealth(): Promise<void> {
+    if (typeof this.#instance.checkHealth === 'function') await this.#instance.checkHealth()
+  }
+
+  /** A call by a handle. */
+  async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown; measured: string }> {
+    const value = await this.#run(id, () => this.#method(method).apply(this.#instance, args as never[]))
+    return { value, measured: takeMeasured() }
+  }
+
+  /** A request that came by HTTP: `bytes` are its body, or its files behind each other. Never rejects. */
+  async http(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
+    const response = await this.#answer(id, method, wire, bytes)
+    response.measured = takeMeasured()
+    return response
+  }
+
+  async #answer(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
+    try {
+      return wireResponse(
+        await this.#run(id, (context) => {
+          const request = requestOf(JSON.parse(wire) as WireRequest, bytes, context)
+          return this.#method(method).call(this.#instance, request as never)
+        }),
+      )
+    } catch (error) {
+      const refused = [error, (error as Error)?.cause].find((one) => one instanceof HttpError)
+      if (refused) return wireError(refused as HttpError)
+      if (error instanceof RayitoError && error.code === 'SERVE_BACK_PRESSURE')
+        return wireError(new HttpError(503, 'Too many requests wait', { 'retry-after': '1' }))
+      return wireFailure(error)
+    }
+  }
+
+  /** Its caller has gone. */
+  cancel(id: string): void {
+    this.#calls.get(id)?.abort()
+  }
+
+  /** The replicas of a deployment that this one has a handle to have changed. */
+  members(key: string, actors: readonly ActorHandle<Replica>[]): void {
+    findRouter(key)?.update(actors)
+  }
+
+  #method(name: string): (...args: never[]) => unknown {
+    const method = this.#instance[name]
+    if (typeof method === 'function') return method as (...args: never[]) => unknown
+    throw new RayitoError('RAY_MISUSE', `Deployment ${this.#plan.name} has no method ${name}`)
+  }
+
+  async #run<T>(id: string, work: (context: CallContext) => T): Promise<Awaited<T>> {
+    const context = new CallContext()
+    this.#calls.set(id, context)
+    try {
+      if (this.#running < this.#plan.maxOngoingRequests) this.#running++
+      else await this.#turn(context)
+      try {
+        return await callContext.run(context, () => work(context))
+      } finally {
+        const [next] = this.#waiting
+        // Its place goes to the next one.
+        if (next) next()
+        else this.#running--
+      }
+    } finally {
+      this.#calls.delete(id)
+    }
+  }
+
+  #turn(context: CallContext): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const go = () => {
+        this.#waiting.delete(go)
+        resolve()
+      }
+      this.#waiting.add(go)
+      context.whenAborted(() => {
+        if (this.#waiting.delete(go))
+          reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.#plan.name} was cancelled`))
+      })
+    })
+  }
+}
+
+/** Whoever answers HTTP goes before whoever computes. Only Linux has priorities of threads; elsewhere it would be the process's. */
+function giveWay(): void {
+  if (process.platform !== 'linux' || isMainThread) return
+  try {
+    setPriority(0, NICENESS)
+  } catch {
+    // Not allowed here: all are equal.
+  }
+}
+
+function requestOf(wire: WireRequest, bytes: Uint8Array | null, context: CallContext): HttpRequest {
+  try {
+    return new HttpRequest(wire, bytes, context)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new HttpError(422, [{ type: 'json_invalid', loc: ['body'], msg: 'JSON decode error', input: {} }])
+  }
+}

@@ -1,0 +1,272 @@
+import { RayitoError } from '../core/errors.js'
+import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
+import { actorOf } from '../ray/handle.js'
+import type { ActorHandle, ObjectRef } from '../ray/index.js'
+import { runtime } from '../ray/runtime.js'
+import { callContext } from './context.js'
+import type { Replica } from './replica.js'
+
+/** A replica, as one that sends to it sees it. */
+export interface Member {
+  readonly actor: ActorHandle<Replica>
+  /** Calls that were sent from here and have not ended. */
+  ongoing: number
+  whenIdle: (() => void) | null
+}
+
+/** What a router has to know of its deployment; crosses to replicas that hold handles. */
+export interface RouterPlan {
+  /** `application#deployment` */
+  key: string
+  maxOngoingRequests: number
+  maxQueuedRequests: number
+}
+
+type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
+
+/** How often a call is tried when replicas die under it. */
+const TRIES = 2
+/** Calls are told apart by replicas with this and a number. */
+const here = Math.random().toString(36).slice(2, 10)
+let calls = 0
+
+/**
+ * Sends calls to the replicas of a deployment: of two taken at random to the one with fewer ongoing calls (power of two
+ * choices), at most `maxOngoingRequests` each; the rest waits in line here, at most `maxQueuedRequests`.
+ */
+export class Router {
+  #members: Member[] = []
+  readonly #waiting = new Set<Call<unknown>>()
+  /** Those whose replica died come first. */
+  readonly #again: Call<unknown>[] = []
+  #closed: Error | null = null
+  #idle: (() => void)[] = []
+  ongoing = 0
+
+  constructor(readonly plan: RouterPlan) {}
+
+  get queued(): number {
+    return this.#waiting.size + this.#again.length
+  }
+
+  /** Whether a further call would be refused now. */
+  get full(): boolean {
+    return this.queued >= this.plan.maxQueuedRequests && !this.#hasRoom()
+  }
+
+  get actors(): ActorHandle<Replica>[] {
+    return this.#members.map(({ actor }) => actor)
+  }
+
+  /** The replicas that take calls now; ongoing calls of others go on. */
+  update(actors: readonly ActorHandle<Replica>[]): void {
+    this.#members = actors.map(
+      (actor) =>
+        this.#members.find((member) => sameActor(member.actor, actor)) ?? { actor, ongoing: 0, whenIdle: null },
+    )
+    this.#next()
+  }
+
+  /** @throws RayitoError SERVE_BACK_PRESSURE when too many wait */
+  send<R>(send: Send<R>): Call<R> {
+    if (this.#closed) throw this.#closed
+    const call = new Call<R>(this, send)
+    const member = this.queued === 0 ? this.#pick() : null
+    if (member) call.run(member)
+    else if (this.queued >= this.plan.maxQueuedRequests) throw backPressure(this.plan, this.queued)
+    else this.#waiting.add(call)
+    const context = callContext.getStore()
+    if (context?.aborted) call.cancel()
+    else context?.whenAborted(() => call.cancel())
+    return call
+  }
+
+  #hasRoom(): boolean {
+    return this.#members.some(({ ongoing }) => ongoing < this.plan.maxOngoingRequests)
+  }
+
+  #pick(): Member | null {
+    const members = this.#members
+    const { maxOngoingRequests } = this.plan
+    if (members.length === 0) return null
+    const first = Math.floor(Math.random() * members.length)
+    let best = members[first]!
+    if (members.length > 1) {
+      const other = members[(first + 1 + Math.floor(Math.random() * (members.length - 1))) % members.length]!
+      if (other.ongoing < best.ongoing) best = other
+    }
+    if (best.ongoing < maxOngoingRequests) return best
+    return members.find(({ ongoing }) => ongoing < maxOngoingRequests) ?? null
+  }
+
+  #next(): void {
+    while (this.queued > 0) {
+      const member = this.#pick()
+      if (!member) return
+      const call = this.#again.shift() ?? this.#waiting.values().next().value!
+      this.#waiting.delete(call)
+      call.run(member)
+    }
+  }
+
+  /** @internal A call has left its replica. */
+  released(member: Member): void {
+    member.ongoing--
+    this.ongoing--
+    if (member.ongoing === 0) member.whenIdle?.()
+    this.#next()
+    this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.ongoing === 0 && this.queued === 0) for (const then of this.#idle.splice(0)) then()
+  }
+
+  /** @internal Its replica died: true if it waits for another. */
+  again(call: Call<unknown>, member: Member): boolean {
+    this.#members = this.#members.filter((other) => other !== member)
+    if (this.#closed || call.tries >= TRIES) return false
+    this.#again.push(call)
+    return true
+  }
+
+  /** @internal It waits no longer. */
+  forget(call: Call<unknown>): void {
+    this.#waiting.delete(call)
+    const at = this.#again.indexOf(call)
+    if (at >= 0) this.#again.splice(at, 1)
+    this.#tellIdle()
+  }
+
+  /** Resolves true when nothing runs or waits here, false after `milliseconds`. */
+  idle(milliseconds: number): Promise<boolean> {
+    if (this.ongoing === 0 && this.queued === 0) return Promise.resolve(true)
+    return within(milliseconds, (done) => this.#idle.push(done))
+  }
+
+  /** The same for one replica, which is about to be taken out. */
+  leaves(actor: ActorHandle<Replica>, milliseconds: number): Promise<boolean> {
+    const member = this.#members.find((one) => sameActor(one.actor, actor))
+    if (!member || member.ongoing === 0) return Promise.resolve(true)
+    return within(milliseconds, (done) => {
+      member.whenIdle = done
+    })
+  }
+
+  /** No further calls; those that wait are rejected. */
+  close(error: Error): void {
+    this.#closed = error
+    for (const call of [...this.#again, ...this.#waiting]) call.reject(error)
+  }
+}
+
+/** One call, from being asked for to its answer. */
+export class Call<R> {
+  readonly answer: Promise<R>
+  tries = 0
+  /** Milliseconds it waited for a replica. */
+  waited = 0
+  readonly #id = `${here}${++calls}`
+  readonly #asked = performance.now()
+  #member: Member | null = null
+  #settled = false
+  #resolve!: (value: unknown) => void
+  #reject!: (error: unknown) => void
+
+  constructor(
+    private readonly router: Router,
+    private readonly send: Send<R>,
+  ) {
+    this.answer = new Promise<R>((resolve, reject) => {
+      this.#resolve = resolve as (value: unknown) => void
+      this.#reject = reject
+    })
+  }
+
+  /** @internal */
+  run(member: Member): void {
+    if (this.tries === 0) this.waited = performance.now() - this.#asked
+    this.tries++
+    this.#member = member
+    member.ongoing++
+    this.router.ongoing++
+    let answer: Promise<R>
+    try {
+      answer = runtime()
+        .get([this.send(member.actor, this.#id)], {})
+        .then(([value]) => value as R)
+    } catch (error) {
+      // What cannot cross says so before it is sent.
+      answer = Promise.reject(error)
+    }
+    answer.then(
+      (value) => this.#ended(member, () => this.#resolve(value)),
+      (error) => this.#failed(member, error),
+    )
+  }
+
+  #failed(member: Member, error: unknown): void {
+    const died = error instanceof ActorDiedError || error instanceof ActorUnavailableError
+    // Once its caller has gone nobody wants it tried again.
+    const again = died && !this.#settled && this.router.again(this, member)
+    this.#ended(member, again ? () => {} : () => this.#reject(error))
+  }
+
+  #ended(member: Member, then: () => void): void {
+    this.#member = null
+    then()
+    this.router.released(member)
+  }
+
+  /** @internal */
+  reject(error: Error): void {
+    this.#settled = true
+    this.router.forget(this)
+    this.#reject(error)
+  }
+
+  /** Nobody wants the answer any more. Its place is free once the replica has really left it. */
+  cancel(): void {
+    if (this.#settled) return
+    this.reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`))
+    this.#member?.actor.cancel.remote(this.#id)
+  }
+}
+
+function backPressure({ key }: RouterPlan, queued: number): RayitoError {
+  return new RayitoError('SERVE_BACK_PRESSURE', `${queued} requests wait for ${key} already`)
+}
+
+const routers = new Map<string, Router>()
+
+/** The router of a deployment in this thread. */
+export function routerOf(plan: RouterPlan, actors: readonly ActorHandle<Replica>[]): Router {
+  const known = routers.get(plan.key)
+  if (known) return known
+  const router = new Router(plan)
+  router.update(actors)
+  routers.set(plan.key, router)
+  return router
+}
+
+export function findRouter(key: string): Router | undefined {
+  return routers.get(key)
+}
+
+export function forgetRouter(key: string): void {
+  routers.delete(key)
+}
+
+function sameActor(a: ActorHandle<Replica>, b: ActorHandle<Replica>): boolean {
+  return actorOf(a)?.id === actorOf(b)?.id
+}
+
+function within(milliseconds: number, begin: (done: () => void) => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds, false)
+    begin(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
+}

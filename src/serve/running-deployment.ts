@@ -1,0 +1,211 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { RayitoError } from '../core/errors.js'
+import { describe } from '../ray/code/index.js'
+import { whenActorDies } from '../ray/handle.js'
+import { type ActorHandle, ray } from '../ray/index.js'
+import { remoteAs } from '../ray/remote.js'
+import type { Bound } from './deployment.js'
+import { Replica, ReplicaPlan } from './replica.js'
+import { forgetRouter, type Router, routerOf } from './router.js'
+import type { DeploymentStatus, ServeEvent } from './types.js'
+
+/** The module of the actor. */
+const REPLICA = new URL('./replica.js', import.meta.url).href
+/** Health checks that fail one after the other before a replica is replaced: Ray's number. */
+const FAILURES = 3
+/** Milliseconds before a replica that could not be started is tried again, at most. */
+const MOST_PAUSE = 10_000
+
+interface Running {
+  readonly actor: ActorHandle<Replica>
+  state: 'STARTING' | 'RUNNING' | 'STOPPING'
+  /** Health checks that failed one after the other. */
+  failures: number
+  checking: boolean
+}
+
+export interface Listener {
+  event(level: ServeEvent['level'], source: ServeEvent['source'], message: string): void
+  /** Its replicas have changed: whoever has a handle must know. */
+  changed(deployment: RunningDeployment): void
+}
+
+/** A deployment that runs: keeps so many replicas alive and well as it was told. */
+export class RunningDeployment {
+  readonly router: Router
+  restarts = 0
+  readonly #replicas = new Set<Running>()
+  #timer: NodeJS.Timeout | null = null
+  #stopping = false
+  #message = ''
+  #actorClass: ReturnType<typeof remoteAs<[plan: ReplicaPlan], Replica>>
+
+  constructor(
+    readonly app: string,
+    readonly bound: Bound,
+    /** Its constructor's arguments, with handles for what is bound among them. */
+    private readonly args: readonly unknown[],
+    private readonly listener: Listener,
+  ) {
+    const { name, maxOngoingRequests, maxQueuedRequests } = bound.options
+    forgetRouter(`${app}#${name}`)
+    this.router = routerOf({ key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests }, [])
+    this.#actorClass = remoteAs(Replica, REPLICA, `ServeReplica:${app}:${name}`, { maxConcurrency: 100_000 })
+  }
+
+  get name(): string {
+    return this.bound.options.name
+  }
+
+  get title(): string {
+    return `Deployment(name='${this.name}', app='${this.app}')`
+  }
+
+  get actors(): ActorHandle<Replica>[] {
+    return [...this.#replicas].filter(({ state }) => state === 'RUNNING').map(({ actor }) => actor)
+  }
+
+  /** Begins to start the replicas; resolves when all are ready, rejects when one cannot be. */
+  async start(): Promise<void> {
+    const { numReplicas, healthCheckPeriod } = this.bound.options
+    const plural = numReplicas === 1 ? 'replica' : 'replicas'
+    this.listener.event('INFO', 'controller', `Adding ${numReplicas} ${plural} to ${this.title}.`)
+    await describe(this.bound.target as never, this.bound.site)
+    await Promise.all(Array.from({ length: numReplicas }, () => this.#add()))
+    if (this.#stopping) return
+    this.#timer = setInterval(() => this.#checkAll(), healthCheckPeriod)
+    this.#timer.unref()
+  }
+
+  async #add(): Promise<void> {
+    if (this.#stopping) return
+    const { name, maxOngoingRequests, userConfig } = this.bound.options
+    const plan = new ReplicaPlan(this.bound.target, this.args, name, maxOngoingRequests, userConfig)
+    const actor = this.#actorClass.remote(plan)
+    const replica: Running = { actor, state: 'STARTING', failures: 0, checking: false }
+    this.#replicas.add(replica)
+    try {
+      await ray.get(actor.ready.remote())
+    } catch (error) {
+      this.#replicas.delete(replica)
+      ray.kill(actor)
+      throw error
+    }
+    if (this.#stopping) return
+    replica.state = 'RUNNING'
+    this.#changed()
+    whenActorDies(actor, (death) => this.#lost(replica, death.message))
+  }
+
+  #changed(): void {
+    this.router.update(this.actors)
+    this.listener.changed(this)
+  }
+
+  #lost(replica: Running, why: string): void {
+    if (!this.#replicas.delete(replica) || replica.state !== 'RUNNING' || this.#stopping) return
+    this.#changed()
+    if (!ray.isInitialized()) return
+    this.#replace(`A replica of ${this.title} died: ${why}`)
+  }
+
+  /** Starts a replica for one that is lost; tries until it succeeds. */
+  #replace(why: string): void {
+    this.restarts++
+    this.#message = why
+    this.listener.event('WARNING', 'controller', why)
+    this.listener.event('INFO', 'controller', `Adding 1 replica to ${this.title}.`)
+    void this.#addUntil()
+  }
+
+  async #addUntil(): Promise<void> {
+    for (let wait = 500; !this.#stopping && ray.isInitialized(); wait = Math.min(2 * wait, MOST_PAUSE)) {
+      try {
+        await this.#add()
+        this.#message = ''
+        return
+      } catch (error) {
+        this.#message = `A replica of ${this.title} could not be started: ${rootMessage(error)}`
+        if (this.#stopping) return
+        this.listener.event('ERROR', 'controller', this.#message)
+        await pause(wait, undefined, { ref: false })
+      }
+    }
+  }
+
+  #checkAll(): void {
+    for (const replica of this.#replicas)
+      if (replica.state === 'RUNNING' && !replica.checking) void this.#check(replica)
+  }
+
+  async #check(replica: Running): Promise<void> {
+    const { healthCheckTimeout, gracefulShutdownTimeout } = this.bound.options
+    let hangs = false
+    let drained: Promise<boolean>
+    replica.checking = true
+    try {
+      await ray.get(replica.actor.checkHealth.remote(), { timeout: healthCheckTimeout })
+      replica.failures = 0
+      return
+    } catch (error) {
+      hangs = (error as RayitoError).code === 'RAY_GET_TIMEOUT'
+      if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopping) return
+      const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
+      replica.state = 'STOPPING'
+      drained = this.router.leaves(replica.actor, gracefulShutdownTimeout)
+      this.#changed()
+      this.#replace(why)
+    } finally {
+      replica.checking = false
+    }
+    // One that answers may end what it runs; what a silent one holds is tried elsewhere.
+    if (!hangs) await drained
+    this.#replicas.delete(replica)
+    ray.kill(replica.actor)
+  }
+
+  /** Tells its replicas which ones a deployment has that they hold handles to. */
+  tell(key: string, actors: ActorHandle<Replica>[]): void {
+    for (const { actor } of this.#replicas) actor.members.remote(key, actors)
+  }
+
+  async reconfigure(userConfig: unknown): Promise<void> {
+    await Promise.all(this.actors.map((actor) => ray.get(actor.reconfigure.remote(userConfig))))
+  }
+
+  /** Ends its replicas once nothing runs there, or the time is up. */
+  async stop(timeout = this.bound.options.gracefulShutdownTimeout): Promise<void> {
+    this.#stopping = true
+    if (this.#timer) clearInterval(this.#timer)
+    const stopped = new RayitoError('SERVE_STOPPED', `${this.title} was stopped`)
+    for (const replica of this.#replicas) replica.state = 'STOPPING'
+    await this.router.idle(timeout)
+    this.router.close(stopped)
+    forgetRouter(this.router.plan.key)
+    for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)
+    this.#replicas.clear()
+  }
+
+  status(): DeploymentStatus {
+    const replicas = { RUNNING: 0, STARTING: 0, STOPPING: 0 }
+    for (const { state } of this.#replicas) replicas[state]++
+    const { numReplicas } = this.bound.options
+    const whole = replicas.RUNNING >= numReplicas
+    return {
+      status: whole ? 'HEALTHY' : this.#message ? 'UNHEALTHY' : 'UPDATING',
+      message: whole ? '' : this.#message,
+      replicas,
+      ongoing: this.router.ongoing,
+      queued: this.router.queued,
+      restarts: this.restarts,
+    }
+  }
+}
+
+/** What an error comes from, in one line. */
+export function rootMessage(error: unknown): string {
+  let root = error
+  while (root instanceof Error && root.cause !== undefined && root.cause !== null) root = root.cause
+  const told = root instanceof Error ? root.message || root.name : String(root)
+  return told.split('\n')[0]!
+}

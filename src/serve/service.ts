@@ -1,0 +1,107 @@
+import { RayitoError } from '../core/errors.js'
+import type { Bound } from './deployment.js'
+import type { HttpSide } from './http/side.js'
+import type { RUN_DEFAULTS } from './options.js'
+import { RunningApplication } from './running-application.js'
+import type { DeploymentHandle, RunOptions, ServeEvent, ServeStatus } from './types.js'
+
+type Filled = Omit<RunOptions, keyof typeof RUN_DEFAULTS> & Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
+
+/** All applications of this process, and what answers HTTP for them. The first run decides how. */
+export class Service {
+  readonly #applications = new Map<string, RunningApplication>()
+  readonly #options: Filled
+  #http: Promise<HttpSide> | null = null
+  #url: string | null = null
+  #draining = false
+
+  constructor(options: Filled) {
+    this.#options = options
+  }
+
+  get isEmpty(): boolean {
+    return this.#applications.size === 0
+  }
+
+  has(name: string): boolean {
+    return this.#applications.has(name)
+  }
+
+  handle(name: string): DeploymentHandle | undefined {
+    return this.#applications.get(name)?.handle
+  }
+
+  async run(bound: Bound, { name, routePrefix, onEvent }: Filled): Promise<DeploymentHandle> {
+    if (this.#draining) throw new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
+    for (const other of this.#applications.values())
+      if (other.name !== name && other.routePrefix === routePrefix)
+        throw new RayitoError('INVALID_ARGUMENT', `Application '${other.name}' has the route prefix ${routePrefix}`, {
+          remedy: 'Give another routePrefix.',
+        })
+    await this.remove(name)
+    const event = (level: ServeEvent['level'], source: ServeEvent['source'], message: string) =>
+      onEvent?.({ level, source, message })
+    const application = new RunningApplication(name, routePrefix, bound, { event })
+    this.#applications.set(name, application)
+    // The slow part, in other threads; meanwhile this one loads what answers HTTP.
+    const started = application.start()
+    started.catch(() => {})
+    try {
+      this.#http ??= this.#open(event)
+      const http = await this.#http
+      await http.refresh()
+      await started
+    } catch (error) {
+      if (this.#applications.get(name) === application) this.#applications.delete(name)
+      await application.stop(0)
+      throw error
+    }
+    event('INFO', 'serve', `Application '${name}' is ready at ${this.#url ?? 'serve.fetch'}${routePrefix}.`)
+    return application.handle
+  }
+
+  async #open(event: (level: 'INFO', source: 'proxy', message: string) => void): Promise<HttpSide> {
+    const { HttpSide } = await import('./http/side.js')
+    const { host, port, requestTimeout, log } = this.#options
+    const http = new HttpSide({
+      requestTimeout,
+      log,
+      applications: () => this.#applications.values(),
+      status: () => this.status(),
+    })
+    if (port === null) return http
+    this.#url = await http.listen(host, port)
+    event('INFO', 'proxy', `Proxy starting on ${host} (HTTP port: ${new URL(this.#url).port || 80}).`)
+    return http
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const http = await this.#http
+    if (!http) throw new RayitoError('SERVE_STOPPED', 'No application is running')
+    return http.fetch(request)
+  }
+
+  async remove(name: string): Promise<void> {
+    const application = this.#applications.get(name)
+    if (!application) return
+    await application.stop()
+    this.#applications.delete(name)
+    await (await this.#http)?.refresh()
+  }
+
+  async shutdown(): Promise<void> {
+    this.#draining = true
+    const applications = [...this.#applications.values()]
+    const patience = Math.max(0, ...applications.map(({ patience }) => patience))
+    const http = await this.#http?.catch(() => null)
+    await http?.drain(patience)
+    await Promise.all(applications.map((application) => application.stop()))
+    this.#applications.clear()
+    await http?.close()
+  }
+
+  status(): ServeStatus {
+    const applications = Object.fromEntries([...this.#applications].map(([name, one]) => [name, one.status()]))
+    return { url: this.#url, draining: this.#draining, applications }
+  }
+}

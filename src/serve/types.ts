@@ -1,0 +1,173 @@
+import type { HttpRequest } from './http-request.js'
+
+/** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds. */
+export interface DeploymentOptions<C = unknown> {
+  /** What it is called in the status, logs and metrics. @default the class's name */
+  name?: string
+  /** How many replicas, each an actor with a thread of its own; 'auto' is one a processor. @default 1 */
+  numReplicas?: number | 'auto'
+  /** Requests that one replica runs at once. @default 5 */
+  maxOngoingRequests?: number
+  /** Requests that may wait where they are sent from; further ones are refused (HTTP: 503). −1: without end. @default -1 */
+  maxQueuedRequests?: number
+  /** How often a replica's `checkHealth()` is called. @default 10_000 */
+  healthCheckPeriod?: number
+  /** How long it may take. @default 30_000 */
+  healthCheckTimeout?: number
+  /** How long running requests may take to end when a replica is stopped. @default 20_000 */
+  gracefulShutdownTimeout?: number
+  /** Given to each replica's `reconfigure(userConfig)` after its constructor. @default none */
+  userConfig?: C
+}
+
+/** Methods that a replica's class may have beside its own. */
+export interface ReplicaHooks {
+  /** What a handle's `remote(…)` calls: Python's `__call__`. */
+  call?(...args: never[]): unknown
+  /** Takes `userConfig`. A replica is ready only after it. */
+  reconfigure?(userConfig: never): unknown
+  /**
+   * Throws or rejects when the replica is unusable. The first call is the wait for what the constructor began to load: a
+   * replica is ready when it resolved, however long it takes.
+   */
+  checkHealth?(): unknown
+}
+
+type Methods<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T]
+
+/** What a handle's call gives: a promise of the answer that can be cancelled. */
+export interface DeploymentResponse<R> extends Promise<R> {
+  /** Takes a waiting call out of the queue; a running one is told by its signal. The promise rejects with SERVE_CANCELLED. */
+  cancel(): void
+}
+
+export interface DeploymentMethod<A extends readonly unknown[], R> {
+  /** Calls the method on the replica that has least to do of two. Tried once more on another if the replica dies. */
+  remote(...args: A): DeploymentResponse<R>
+}
+
+/** Only for the compiler: which class a handle or an application is of. */
+declare const deployment: unique symbol
+
+/** A way to a deployment's replicas: its methods, each with `.remote()`, and `.remote()` for `call`. */
+export type DeploymentHandle<T extends object = object> = {
+  readonly [K in Methods<T>]: T[K] extends (...args: infer A) => infer R ? DeploymentMethod<A, Awaited<R>> : never
+} & {
+  /** Calls `call(…)`. */
+  readonly remote: T extends { call(...args: infer A): infer R }
+    ? (...args: A) => DeploymentResponse<Awaited<R>>
+    : never
+} & { readonly [deployment]: T }
+
+/** A deployment with its constructor's arguments: what `serve.run` takes, or another deployment's `bind`. */
+export interface Application<T extends object = object> {
+  readonly [deployment]: T
+}
+
+/** What `bind` takes for a constructor's arguments: an application where the constructor takes a handle to it. */
+export type BindArgs<A extends readonly unknown[]> = { [K in keyof A]: BindArg<A[K]> }
+type BindArg<X> = X extends DeploymentHandle<infer T> ? Application<T> : X
+
+/** A class to be served: `.bind(…)` gives it its arguments. */
+export interface Deployment<A extends readonly unknown[], T extends object> {
+  readonly name: string
+  /** The same deployment with other options. */
+  options(options: DeploymentOptions<ConfigOf<T>>): Deployment<A, T>
+  /** Applications among the arguments are deployed too, and arrive in the constructor as handles. */
+  bind(...args: BindArgs<A>): Application<T>
+}
+
+/** What a class's `reconfigure` takes. */
+export type ConfigOf<T> = T extends { reconfigure(userConfig: infer C): unknown } ? C : undefined
+
+/** `'POST /whatis'`; a path may have parameters, `/items/:id`. */
+export type RouteName = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
+
+/** Names of the methods that can answer a request. */
+export type Answering<T> = {
+  [K in keyof T]: T[K] extends (request: HttpRequest) => unknown ? K : never
+}[keyof T] &
+  string
+
+/** A route with what its documentation says and what is checked before a replica sees it. */
+export interface Route<T> {
+  /** The method that answers; what it returns is sent as JSON, unless it is an HttpResponse. */
+  call: Answering<T>
+  /** The field of a multipart form that must hold a file; without it 422. */
+  file?: string
+  /** Bytes a body may have; more is a 413. @default 10 MiB */
+  maxBytes?: number
+  summary?: string
+  /** Other answers than 200, for the documentation. */
+  responses?: Readonly<Record<number, string>>
+  /** Parameters after the `?`, for the documentation. */
+  query?: Readonly<Record<string, string>>
+  /** What a 200 looks like, for the documentation: a JSON schema. */
+  answer?: object
+}
+
+/** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */
+export interface Page {
+  html: string | (() => string)
+  /** @default its own scripts and styles, this server, and nothing else */
+  contentSecurityPolicy?: () => string
+}
+
+export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T> | Page }
+
+/** What `serve.run` may be told. */
+export interface RunOptions {
+  /** The application's name. Another run with it replaces the first. @default 'default' */
+  name?: string
+  /** Where its routes begin. @default '/' */
+  routePrefix?: string
+  /** The address that is listened on; only the first run decides. @default '127.0.0.1' */
+  host?: string
+  /** 0 for a free one; null for no socket at all (`serve.fetch` answers). Only the first run decides. @default 8000 */
+  port?: number | null
+  /** Milliseconds from a request's arrival to its answer before it gets 408. @default 60_000 */
+  requestTimeout?: number
+  /**
+   * A JSON line for each request: to stdout, or to what has `write`. Without it only failures of the server are told, on
+   * stderr. @default false
+   */
+  log?: boolean | { write(line: string): void }
+  /** Is told what happens, in Ray's words. @default nobody */
+  onEvent?: (event: ServeEvent) => void
+}
+
+/** A line of what happens: `controller`, `Adding 2 replicas to Deployment(name='A', app='default').` */
+export interface ServeEvent {
+  level: 'INFO' | 'WARNING' | 'ERROR'
+  source: 'proxy' | 'serve' | 'controller'
+  message: string
+}
+
+export type ApplicationState = 'DEPLOYING' | 'RUNNING' | 'UNHEALTHY' | 'DEPLOY_FAILED' | 'DELETING'
+export type DeploymentState = 'UPDATING' | 'HEALTHY' | 'UNHEALTHY'
+
+export interface DeploymentStatus {
+  status: DeploymentState
+  /** Why, if it is not healthy. */
+  message: string
+  replicas: { RUNNING: number; STARTING: number; STOPPING: number }
+  /** Requests that run, and that wait for a replica, as far as this thread sends them. */
+  ongoing: number
+  queued: number
+  /** Replicas that were replaced. */
+  restarts: number
+}
+
+export interface ApplicationStatus {
+  status: ApplicationState
+  message: string
+  routePrefix: string
+  deployments: Record<string, DeploymentStatus>
+}
+
+export interface ServeStatus {
+  /** Where HTTP is answered; null without a socket. */
+  url: string | null
+  draining: boolean
+  applications: Record<string, ApplicationStatus>
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { until } from '../serve/helpers.js'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const command = join(root, 'dist', 'cli', 'main.js')
+const apps = join(root, '.build', 'test', 'serve', 'cli-apps')
+const folder = mkdtempSync(join(tmpdir(), 'rayito-serve-cli-'))
+const children = new Set<ChildProcess>()
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+class Program {
+  stdout = ''
+  stderr = ''
+  readonly child: ChildProcess
+  readonly ended: Promise<number | null>
+
+  constructor(args: string[], cwd = root) {
+    const { RAYITO_SOURCE: _, RAYITO_MODEL: __, RAYITO_DTYPE: ___, ...env } = process.env
+    this.child = spawn(process.execPath, [command, 'serve', ...args], { cwd, env })
+    children.add(this.child)
+    this.child.stdout!.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text
+    })
+    this.child.stderr!.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text
+    })
+    this.ended = once(this.child, 'close').then(([code]) => {
+      children.delete(this.child)
+      return code as number | null
+    })
+  }
+
+  /** Where it answers, once it says so. */
+  async ready(times = 1): Promise<string> {
+    const pattern = /Application '\w+' is ready at (\S+)\/\.\n/g
+    await Promise.race([
+      until(() => [...this.stderr.matchAll(pattern)].length >= times),
+      this.ended.then((code) => assert.fail(`ended with ${code}: ${this.stderr}`)),
+    ])
+    return [...this.stderr.matchAll(pattern)].at(-1)![1]!
+  }
+}
+
+async function fails(args: string[], cwd?: string): Promise<{ code: number | null; line: string }> {
+  const program = new Program(args, cwd)
+  const code = await program.ended
+  const lines = program.stderr.split('\n').filter((line) => line && !/^INFO /.test(line))
+  assert.equal(lines.length, 1, program.stderr)
+  assert.match(lines[0]!, /^rayito: /)
+  return { code, line: lines[0]! }
+}
+
+describe('rayito serve', () => {
+  test('says as Ray does what it deploys, when it is ready and where', async () => {
+    const program = new Program(['run', `${apps}:greeter`, '--port', '0', '--num-replicas', '2', '--name', 'hello'])
+    const where = await program.ready()
+    const said = program.stderr
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.replace(/^(\w+) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) \d+ -- /, '$1 $2 -- '))
+    assert.deepEqual(
+      said.filter((line) => !line.includes('Proxy')),
+      [
+        `INFO serve -- Running import path: '${apps}:greeter'.`,
+        "INFO controller -- Deploying new version of Deployment(name='Greeter', app='hello') (initial target replicas: 2).",
+        "INFO controller -- Adding 2 replicas to Deployment(name='Greeter', app='hello').",
+        `INFO serve -- Application 'hello' is ready at ${where}/.`,
+      ],
+    )
+    assert.ok(said.some((line) => /^INFO proxy -- Proxy starting on 127\.0\.0\.1 \(HTTP port: \d+\)\.$/.test(line)))
+    const status = new Program(['status', '--address', where])
+    assert.equal(await status.ended, 0)
+    assert.match(status.stdout, /^applications:\n {2}hello:\n {4}status: RUNNING$/m)
+    assert.match(status.stdout, /^ {10}RUNNING: 2$/m)
+    program.child.kill('SIGINT')
+    assert.equal(await program.ended, 0)
+    assert.match(program.stdout, /"path":"\/-\/status","status":200/)
+    assert.match(program.stderr, /Shut down\.\n$/)
+  })
+
+  test('takes the module by path or name, with or without extension, from the current folder or the package', async () => {
+    const here = join(root, '.build', 'test')
+    for (const [module, cwd] of [
+      [`${relative(here, apps)}.js`, here],
+      ['cli-apps', join(here, 'serve')],
+      ['./cli-apps.js', join(here, 'serve')],
+    ] as const) {
+      const program = new Program(['run', `${module}:greeter`, '--port', '0'], cwd)
+      await program.ready()
+      program.child.kill('SIGTERM')
+      assert.equal(await program.ended, 0)
+    }
+    const named = await fails(['run', 'ray-server:wrong'], folder)
+    assert.match(named.line, /'wrong' is not exported by .*ray-server\.js: it has info/)
+  })
+
+  test('--source, --model and --dtype reach the replicas', async () => {
+    const args = ['--port', '0', '--source', 'hub', '--model', 'a/b', '--dtype', 'q8']
+    const program = new Program(['run', `${apps}:waiting`, ...args])
+    const settings = await (await fetch(`${await program.ready()}/settings`)).json()
+    assert.deepEqual(settings, { RAYITO_SOURCE: 'hub', RAYITO_MODEL: 'a/b', RAYITO_DTYPE: 'q8' })
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('SIGTERM: running requests are answered, new ones get 503', async () => {
+    const program = new Program(['run', `${apps}:waiting`, '--port', '0'])
+    const where = await program.ready()
+    const file = join(folder, 'drain')
+    const running = fetch(`${where}/hold?file=${encodeURIComponent(file)}`)
+    await until(() => existsSync(`${file}.began`))
+    program.child.kill('SIGTERM')
+    await until(() => program.stderr.includes('Draining'))
+    const { status, headers } = await fetch(`${where}/settings`)
+    assert.deepEqual([status, headers.get('retry-after')], [503, '1'])
+    writeFileSync(`${file}.end`, '')
+    assert.equal(await (await running).json(), 'answered')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('it ends within the bound though a request does not', async () => {
+    const program = new Program(['run', `${apps}:hasty`, '--port', '0'])
+    const where = await program.ready()
+    const file = join(folder, 'bound')
+    const running = fetch(`${where}/hold?file=${encodeURIComponent(file)}`).catch(() => null)
+    await until(() => existsSync(`${file}.began`))
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+    await running
+  })
+
+  test('a second signal ends it at once', async () => {
+    const program = new Program(['run', `${apps}:waiting`, '--port', '0'])
+    const where = await program.ready()
+    const file = join(folder, 'twice')
+    const running = fetch(`${where}/hold?file=${encodeURIComponent(file)}`).catch(() => null)
+    await until(() => existsSync(`${file}.began`))
+    program.child.kill('SIGINT')
+    await until(() => program.stderr.includes('Draining'))
+    program.child.kill('SIGINT')
+    assert.equal(await program.ended, 130)
+    await running
+  })
+
+  test('a path that is no module:variable is wrong usage', async () => {
+    for (const path of ['ray-server', ':info', 'ray-server:', 'ray-server:a b']) {
+      const { code, line } = await fails(['run', path])
+      assert.equal(code, 2)
+      assert.match(line, /Expected module:variable/)
+    }
+    for (const args of [
+      [],
+      ['run'],
+      ['run', 'a:b', '--port', 'x'],
+      ['run', 'a:b', '--num-replicas', '0'],
+      ['run', 'a:b', '--dtype', 'q4'],
+    ])
+      assert.equal(await new Program(args).ended, 2, args.join(' '))
+  })
+
+  test('a module or variable that is not there is one line', async () => {
+    const missing = await fails(['run', 'no-such-module:info'])
+    assert.deepEqual([missing.code, /There is no module 'no-such-module'/.test(missing.line)], [1, true])
+    const none = await fails(['run', `${apps}:none`])
+    assert.deepEqual([none.code, /'none' is not exported/.test(none.line)], [1, true])
+    for (const name of ['number', 'deployment']) {
+      const wrong = await fails(['run', `${apps}:${name}`])
+      assert.deepEqual([wrong.code, wrong.line.includes(`'${name}' is no application`)], [1, true])
+    }
+  })
+
+  test('a port in use is one line', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { code, line } = await fails(['run', `${apps}:greeter`, '--port', String(port)])
+    other.close()
+    assert.equal(code, 1)
+    assert.match(line, new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is in use already`))
+  })
+
+  test('a constructor that throws is one line', async () => {
+    const { code, line } = await fails(['run', `${apps}:broken`, '--port', '0'])
+    assert.equal(code, 1)
+    assert.match(line, /Deployment Broken of application 'default' could not be started: no model here/)
+  })
+
+  test('status of what does not answer is one line', async () => {
+    const { code, line } = await fails(['status', '--address', 'http://127.0.0.1:1'])
+    assert.deepEqual([code, /does not answer/.test(line)], [1, true])
+  })
+
+  test('--reload starts again when a file changes, and goes on after a broken one', async () => {
+    const file = join(folder, 'app.mjs')
+    const index = JSON.stringify(new URL('../../../dist/serve/index.js', import.meta.url).href)
+    const write = (value: string) =>
+      writeFileSync(
+        file,
+        `import { serve } from ${index}\nexport class One { call() { return ${value} } }\nexport const app = serve.deployment(One).bind()\n`,
+      )
+    write("'first'")
+    const program = new Program(['run', 'app:app', '--port', '0', '--reload'], folder)
+    const value = async (times: number) => (await fetch(`${await program.ready(times)}/`)).json()
+    assert.equal(await value(1), 'first')
+    write("'second'")
+    assert.equal(await value(2), 'second')
+    write('this is no JavaScript')
+    await until(() => program.stderr.includes('cannot be imported'))
+    write("'third'")
+    assert.equal(await value(3), 'third')
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { chooseSource } from '#src/lab/index.js'
+import { readSettings } from '#src/lab/settings.js'
+import { temporary } from '../hub/support.js'
+import { root, tinyHub } from '../lab/tiny-hub.js'
+
+/** Kept between runs: the pictures are drawn once. */
+const RAYITO_CACHE = join(root, '.build', 'cache')
+const LINE = /The Hub cannot be reached: using the built-in (pictures and model|pictures|model); the numbers differ/g
+
+let nobody = ''
+before(async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  nobody = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  server.close()
+})
+
+/** Runs a function of `source-programs.ts` in a process of its own. */
+async function run(program: string, env: NodeJS.ProcessEnv): Promise<{ out: string; err: string; code: number }> {
+  const script = fileURLToPath(new URL('./source-programs.js', import.meta.url))
+  const { HF_HUB_OFFLINE: _, RAYITO_SOURCE: __, HF_HUB_CACHE: ___, ...rest } = process.env
+  const child = spawn(process.execPath, [script, program], {
+    env: { ...rest, RAYITO_CACHE, HF_ENDPOINT: nobody, ...env },
+  })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk) => (out += chunk))
+  child.stderr.on('data', (chunk) => (err += chunk))
+  const [code] = (await once(child, 'close')) as [number]
+  return { out, err, code }
+}
+
+describe('without a Hub', () => {
+  test('data set and default model are the built-in ones, and it is said once for each', async (t) => {
+    const { out, err, code } = await run('both', { HF_HOME: temporary(t) })
+    assert.equal(code, 0, err)
+    assert.deepEqual(JSON.parse(out), { rows: 10_000, model: 'rayito/rayito-pictures', answers: 5 })
+    assert.deepEqual(
+      [...err.matchAll(LINE)].map(([, what]) => what),
+      ['pictures', 'model'],
+    )
+  })
+
+  test('RAYITO_SOURCE=embedded asks nobody and has nothing to excuse', async (t) => {
+    const { out, err, code } = await run('both', {
+      HF_HOME: temporary(t),
+      RAYITO_SOURCE: 'embedded',
+      HF_ENDPOINT: 'http://x.invalid',
+    })
+    assert.equal(code, 0, err)
+    assert.deepEqual(JSON.parse(out), { rows: 10_000, model: 'rayito/rayito-pictures', answers: 5 })
+    assert.doesNotMatch(err, LINE)
+  })
+
+  test('RAYITO_SOURCE=hub is an error that tells the way out, no fallback', async (t) => {
+    const { err, code } = await run('both', { HF_HOME: temporary(t), RAYITO_SOURCE: 'hub' })
+    assert.equal(code, 1)
+    assert.match(err, /^HUB_UNREACHABLE .*RAYITO_SOURCE=embedded/m)
+    assert.doesNotMatch(err, LINE)
+  })
+
+  test('another data set and a model that was named are errors, no fallback', async (t) => {
+    for (const source of ['auto', 'embedded'])
+      for (const program of ['otherDataset', 'otherModel']) {
+        const { err, code } = await run(program, { HF_HOME: temporary(t), RAYITO_SOURCE: source })
+        assert.equal(code, 1, `${program} ${source}`)
+        assert.match(err, source === 'auto' ? /^HUB_UNREACHABLE / : /^(DATASET_NOT_FOUND|MODEL_INVALID) .*built-in/)
+      }
+  })
+
+  test('actors take the side that their driver took, and say nothing', async (t) => {
+    const { out, err, code } = await run('actor', { HF_HOME: temporary(t) })
+    assert.equal(code, 0, err)
+    assert.deepEqual(JSON.parse(out), { same: true })
+    assert.equal([...err.matchAll(LINE)].length, 2)
+  })
+})
+
+test('the exercise takes both from one side: with the data set alone in the cache, neither is from the Hub', async (t) => {
+  const hub = await tinyHub()
+  t.after(() => hub.close())
+  const env = { HF_ENDPOINT: hub.env.HF_ENDPOINT!, HF_HOME: hub.env.HF_HOME! }
+  const online = await run('chosen', env)
+  assert.deepEqual(JSON.parse(online.out), { source: 'hub', dataset: 'Maysee/tiny-imagenet' })
+  assert.equal((await run('onlyDataset', env)).code, 0)
+  const offline = await run('chosen', { ...env, HF_HUB_OFFLINE: '1' })
+  assert.deepEqual(JSON.parse(offline.out), {
+    source: 'embedded',
+    dataset: 'rayito/tiny-pictures',
+    model: 'rayito/rayito-pictures',
+  })
+  assert.match(offline.err, /using the built-in pictures and model/)
+})
+
+test('a model that was named stays', async () => {
+  const settings = await chooseSource(readSettings({ RAYITO_SOURCE: 'embedded', RAYITO_MODEL: './here' }))
+  assert.deepEqual([settings.dataset, settings.model], ['rayito/tiny-pictures', './here'])
+})

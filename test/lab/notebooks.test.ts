@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { formatNotebook, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
+import { codeCells } from '#src/lab/notebook/run.js'
+import { root } from './tiny-hub.js'
+
+const FOLDER = join(root, 'notebooks')
+
+interface Converter {
+  convert(
+    declarations: string,
+    source: string,
+  ): { declOutput?: string; diagnostics: { start: { line: number }; messageText: string }[] }
+  close(): void
+}
+
+for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb')))
+  describe(name, () => {
+    const file = join(FOLDER, name)
+
+    test('tslab’s own compiler accepts every cell', async () => {
+      const { createConverter } = createRequire(import.meta.url)('tslab/dist/converter.js') as {
+        createConverter(options: object): Converter
+      }
+      process.chdir(FOLDER)
+      const converter = createConverter({ isJS: false, isBrowser: false })
+      try {
+        let declarations = ''
+        for (const cell of codeCells(await readNotebook(file))) {
+          const { declOutput, diagnostics } = converter.convert(declarations, textOf(cell.source))
+          const problems = diagnostics.map(({ start, messageText }) => `${cell.id}:${start.line + 1} ${messageText}`)
+          assert.deepEqual(problems, [])
+          declarations = declOutput ?? declarations
+        }
+      } finally {
+        converter.close()
+        process.chdir(root)
+      }
+    })
+
+    test('the file is in its canonical form, every cell with an id of its own', async () => {
+      const notebook = await readNotebook(file)
+      assert.equal(readFileSync(file, 'utf8'), formatNotebook(notebook))
+      const ids = notebook.cells.map(({ id }) => id)
+      assert.equal(new Set(ids).size, ids.length)
+      assert.ok(ids.every((id) => id !== undefined && /^[\w-]{1,64}$/.test(id)))
+    })
+
+    test('no line of code is longer than a page is wide', async () => {
+      for (const { id, source } of codeCells(await readNotebook(file)))
+        for (const line of textOf(source).split('\n')) assert.ok(line.length <= 102, `${id}: ${line}`)
+    })
+
+    test('the notebook holds no path of a machine', () => {
+      assert.doesNotMatch(readFileSync(file, 'utf8'), /\/(home|root|Users|work)\/|[A-Z]:\\\\/)
+    })
+
+    test('its figures are there', async () => {
+      const { cells } = await readNotebook(file)
+      for (const { source } of cells)
+        for (const [, path] of textOf(source).matchAll(/!\[[^\]]*\]\(([^):]+)\)/g))
+          assert.ok(existsSync(join(FOLDER, path!)), path)
+    })
+  })

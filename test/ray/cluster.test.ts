@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
+import { clusterMissing, freePort, printed, Server, WorkerProcess } from './cluster.js'
+import { add, Counter, type CounterClass, counted, heldFirst, make, nothing, size } from './functions.js'
+import { latch, letGo, started } from './helpers.js'
+import { arrived } from './latch.js'
+import { scripts } from './programs.js'
+
+const skip = clusterMissing()
+const FUNCTIONS = import.meta.resolve('./functions.js')
+
+describe('a cluster of several processes', skip ? { skip } : {}, () => {
+  const run = scripts(`
+    import { Counter, add, hold } from ${JSON.stringify(FUNCTIONS)}
+    import { started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
+  let server: Server
+  const workers = new Map<string, WorkerProcess>()
+
+  async function join(name: string, numCpus = 1): Promise<void> {
+    workers.set(name, await WorkerProcess.start(server.address, { name, numCpus }))
+  }
+  async function leave(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await workers.get(name)!.end(signal)
+    workers.delete(name)
+  }
+
+  before(async () => {
+    server = await Server.start()
+    await Promise.all([join('alpha'), join('beta')])
+  })
+  afterEach(() => ray.shutdown())
+  after(async () => {
+    await Promise.all([...workers.keys()].map((name) => leave(name)))
+    await server.end()
+  })
+
+  test('its nodes and CPUs are told', async () => {
+    const { numCpus, address } = await ray.init({ address: server.address })
+    assert.deepEqual([numCpus, address], [2, server.address])
+    assert.deepEqual((await ray.nodes()).map(({ name }) => name).sort(), ['alpha', 'beta'])
+  })
+
+  test('large objects, arguments and results cross, whatever the server takes in one message', async () => {
+    await ray.init({ address: server.address })
+    const bytes = new Uint8Array(5_000_000).fill(3)
+    const ref = ray.put(bytes)
+    assert.deepEqual(await ray.get([size.remote(ref), size.remote(ref), size.remote(bytes)]), [5e6, 5e6, 5e6])
+    const made = await ray.get(make.remote(20_000_000))
+    assert.deepEqual([made.length, made[19_999_999]], [20_000_000, 7])
+  })
+
+  test('actors spread over the nodes', async () => {
+    await ray.init({ address: server.address })
+    const counters = [Counter.remote(0), Counter.remote(0)]
+    const [a, b] = await ray.get(counters.map((counter) => counter.thread.remote()))
+    assert.notEqual(a!.split(':')[0], b!.split(':')[0])
+  })
+
+  test('a named actor that is detached outlives its driver, and its name is known to others', async () => {
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counter = Counter.options({ name: 'lasting', lifetime: 'detached' }).remote(40)
+      console.log(await ray.get(counter.add.remote(1)))`)
+    assert.deepEqual([made.code, made.stdout], [0, '41\n'], made.stderr)
+    await ray.init({ address: server.address })
+    const counter = await ray.getActor<CounterClass>('lasting')
+    assert.equal(await ray.get(counter.add.remote(1)), 42)
+    const taken = Counter.options({ name: 'lasting' }).remote(0)
+    await assert.rejects(ray.get(taken.add.remote(1)), { code: 'RAY_ACTOR_NAME' })
+    const same = Counter.options({ name: 'lasting', getIfExists: true }).remote(0)
+    assert.equal(await ray.get(same.add.remote(1)), 43)
+    ray.kill(counter)
+  })
+
+  test('a worker killed in mid-task: the task runs again elsewhere; without retries it is told', async () => {
+    await ray.init({ address: server.address })
+    const [again, once] = [latch(), latch()]
+    const retried = heldFirst.remote(again)
+    const single = heldFirst.options({ maxRetries: 0 }).remote(once)
+    const told = assert.rejects(ray.get(single), WorkerCrashedError)
+    await Promise.all([started(again), started(once)])
+    await Promise.all([leave('alpha'), leave('beta')])
+    await join('gamma')
+    assert.equal(await ray.get(retried), 2)
+    await told
+    assert.equal(arrived(once), 1)
+  })
+
+  test('an actor of a lost node starts again elsewhere where it may, and loses no call', async () => {
+    await join('delta')
+    await ray.init({ address: server.address })
+    const lasting = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 })
+    const counters = [lasting.remote(10), lasting.remote(10)]
+    const mortal = Counter.remote(0)
+    await ray.get([...counters, mortal].map((counter) => counter.add.remote(1)))
+    const gate = latch()
+    const calls = counters.map((counter) => counter.hold.remote(gate))
+    const last = mortal.hold.remote(gate)
+    const died = assert.rejects(ray.get(last), ActorDiedError)
+    await started(gate, 3)
+    await Promise.all([leave('gamma'), leave('delta')])
+    await join('alpha')
+    letGo(gate)
+    assert.deepEqual(await ray.get(calls), [10, 10])
+    await died
+    ray.kill(counters[0]!)
+  })
+
+  test('tasks survive the server: started again under load, each result comes once', async () => {
+    await join('beta')
+    await ray.init({ address: server.address })
+    const runs = latch()
+    const refs = Array.from({ length: 400 }, (_, i) => counted.remote(runs, i))
+    await ray.get(refs[20]!)
+    await server.down('SIGKILL')
+    await server.up()
+    assert.deepEqual(
+      await ray.get(refs),
+      refs.map((_, i) => i),
+    )
+    assert.ok(arrived(runs) >= 400)
+  })
+
+  test('ten thousand tasks while workers join and leave: each result once', async () => {
+    await ray.init({ address: server.address })
+    const seen = new Array<number>(10_000).fill(0)
+    const refs = seen.map((_, i) => add.remote(i, 1))
+    const all = Promise.all(
+      refs.map(async (ref, i) => {
+        assert.equal(await ray.get(ref), i + 1)
+        seen[i]!++
+      }),
+    )
+    await ray.get(refs[500]!)
+    await join('gamma')
+    await leave('alpha')
+    await ray.get(refs[3_000]!)
+    await join('alpha')
+    await leave('gamma', 'SIGTERM')
+    await all
+    assert.ok(seen.every((times) => times === 1))
+    assert.equal((await ray.stats()).tasks.finished, 10_000)
+  })
+
+  test('a driver that is killed leaves no work running', async () => {
+    const gate = latch()
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const gate = ${JSON.stringify(gate)}
+      const refs = [hold.remote(gate), hold.remote(gate), hold.remote(gate)]
+      await started(gate, 2)
+      process.kill(process.pid, 'SIGKILL')`)
+    assert.equal((await child).signal, 'SIGKILL')
+    await ray.init({ address: server.address })
+    // Its tasks hold all CPUs until they are taken away.
+    assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
+    assert.equal(arrived(gate), 2)
+  })
+
+  test('a module that a worker may not run is refused, by name', async () => {
+    const worker = await WorkerProcess.start(server.address, {
+      name: 'strict',
+      numCpus: 3,
+      allow: fileURLToPath(new URL('../lab', import.meta.url)),
+    })
+    await ray.init({ address: server.address })
+    await assert.rejects(ray.get(add.options({ numCpus: 3 }).remote(1, 2)), (error) => {
+      assert.ok(error instanceof RayError)
+      assert.equal(error.code, 'RAY_CLUSTER_CODE')
+      assert.match(error.message, /functions\.js/)
+      return true
+    })
+    await worker.end()
+  })
+
+  test('rayito status shows the nodes, rayito stop sends them away', async () => {
+    const command = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+    const rayito = (...args: string[]) => spawn(process.execPath, [command, ...args, '--address', server.address])
+    await printed(rayito('status'), /alpha.*beta.*2 nodes, 2 CPUs/s)
+    const ended = Promise.all(
+      ['alpha', 'beta'].map((name) => new Promise((resolve) => workers.get(name)!.child.once('exit', resolve))),
+    )
+    await printed(rayito('stop'), '2 nodes were asked to leave')
+    assert.deepEqual(await ended, [0, 0])
+    workers.clear()
+  })
+})
+
+describe('a cluster that cannot be used says so, and nothing hangs', skip ? { skip } : {}, () => {
+  afterEach(() => ray.shutdown())
+
+  test('no server at the address', async () => {
+    const address = `nats://127.0.0.1:${await freePort()}`
+    const session = ray.init({ address })
+    const ref = add.remote(1, 2)
+    await assert.rejects(ray.get(ref), { code: 'RAY_CLUSTER_UNREACHABLE' })
+    await assert.rejects(async () => session, { code: 'RAY_CLUSTER_UNREACHABLE' })
+    await assert.rejects(ray.get(add.remote(1, 2)), { code: 'RAY_CLUSTER_UNREACHABLE' })
+  })
+
+  test('credentials are passed on; wrong ones are refused', async () => {
+    const server = await Server.start(['--user', 'ana', '--pass', 'p@ss'])
+    try {
+      const wrong = server.address.replace('//', '//ana:wrong@')
+      await assert.rejects(
+        async () => ray.init({ address: wrong }),
+        (error) => {
+          assert.equal((error as RayError).code, 'RAY_CLUSTER_REFUSED')
+          assert.doesNotMatch((error as Error).message, /ana:wrong/)
+          return true
+        },
+      )
+      await ray.shutdown()
+      const right = server.address.replace('//', '//ana:p%40ss@')
+      const worker = await WorkerProcess.start(right, { name: 'guarded', numCpus: 1 })
+      await ray.init({ address: right })
+      assert.equal(await ray.get(add.remote(1, 2)), 3)
+      await worker.end()
+    } finally {
+      await ray.shutdown()
+      await server.end()
+    }
+  })
+
+  test('an address that is none', () => {
+    assert.throws(() => ray.init({ address: 'http://example.org' }), /nats:\/\//)
+    assert.throws(() => ray.init({ address: 'nats://127.0.0.1:1', numCpus: 2 }), { code: 'RAY_MISUSE' })
+  })
+})

@@ -1,0 +1,159 @@
+/** A cluster for tests: a real nats-server, and worker processes of the command. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+/** The built tests, whose modules workers may run. */
+const TESTS = fileURLToPath(new URL('..', import.meta.url))
+
+/** The server's program: NATS_SERVER, in rayito's cache, on the PATH. */
+export function natsServer(): string | null {
+  const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
+  const cache = process.env.RAYITO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'rayito')
+  const places = [join(cache, 'bin'), ...(process.env.PATH ?? '').split(delimiter)].map((folder) => join(folder, name))
+  return [process.env.NATS_SERVER, ...places].find((file) => file && existsSync(file)) ?? null
+}
+
+/** Why tests on a cluster are skipped; false if they are not. */
+export function clusterMissing(): string | false {
+  const file = natsServer()
+  if (!file) return 'there is no nats-server here'
+  return spawnSync(file, ['--version']).status === 0 ? false : `${file} does not run`
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Resolves when the child has printed it. */
+export function printed(child: ChildProcess, text: string | RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let seen = ''
+    const look = (data: unknown) => {
+      seen += data
+      if (typeof text === 'string' ? seen.includes(text) : text.test(seen)) resolve(seen)
+    }
+    child.stdout?.on('data', look)
+    child.stderr?.on('data', look)
+    child.on('exit', (code, signal) => reject(new Error(`ended with ${signal ?? code}: ${seen}`)))
+  })
+}
+
+const children = new Set<ChildProcess>()
+/** A test that is ended leaves nothing behind. */
+function kept(child: ChildProcess): ChildProcess {
+  if (children.size === 0)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+  if (children.size === 0)
+    process.once('exit', () => {
+      for (const one of children) one.kill('SIGKILL')
+    })
+  children.add(child)
+  return child
+}
+
+const exited = (child: ChildProcess) =>
+  child.exitCode !== null || child.signalCode !== null
+    ? Promise.resolve()
+    : new Promise<void>((resolve) => child.once('exit', () => resolve()))
+
+export class Server {
+  readonly #data = mkdtempSync(join(tmpdir(), 'rayito-nats-'))
+  #child: ChildProcess | null = null
+
+  private constructor(
+    readonly port: number,
+    private readonly options: readonly string[],
+  ) {}
+
+  static async start(options: readonly string[] = []): Promise<Server> {
+    const server = new Server(await freePort(), options)
+    await server.up()
+    return server
+  }
+
+  get address(): string {
+    return `nats://127.0.0.1:${this.port}`
+  }
+
+  async up(): Promise<void> {
+    const options = ['-js', '-sd', this.#data, '-a', '127.0.0.1', '-p', `${this.port}`, ...this.options]
+    this.#child = kept(spawn(natsServer()!, options, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    await printed(this.#child, 'Server is ready')
+  }
+
+  async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#child?.kill(signal)
+    if (this.#child) await exited(this.#child)
+  }
+
+  async end(): Promise<void> {
+    await this.down('SIGKILL')
+    rmSync(this.#data, { recursive: true, force: true })
+  }
+}
+
+/** A worker process of the command. */
+export class WorkerProcess {
+  private constructor(
+    readonly name: string,
+    readonly child: ChildProcess,
+  ) {}
+
+  static async start(
+    address: string,
+    { name, numCpus = 2, allow = TESTS, env = {} }: { name: string; numCpus?: number; allow?: string; env?: object },
+  ): Promise<WorkerProcess> {
+    const options = ['worker', '--address', address, '--name', name, '--num-cpus', `${numCpus}`, '--allow', allow]
+    const child = kept(
+      spawn(process.execPath, [COMMAND, ...options], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
+      }),
+    )
+    await printed(child, 'joined')
+    if (process.env.RAYITO_TEST_LOUD) for (const pipe of [child.stdout, child.stderr]) pipe!.pipe(process.stderr)
+    return new WorkerProcess(name, child)
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.child.kill(signal)
+    await exited(this.child)
+  }
+}
+
+let server: Server | null = null
+let worker: { numCpus: number; process: WorkerProcess } | null = null
+let made = 0
+
+/** The address of a cluster of one node with so many CPUs, kept from test to test. */
+export async function address(numCpus: number): Promise<string> {
+  server ??= await Server.start()
+  if (worker && worker.numCpus !== numCpus) {
+    await worker.process.end()
+    worker = null
+  }
+  worker ??= {
+    numCpus,
+    process: await WorkerProcess.start(server.address, { name: `node-${++made}`, numCpus }),
+  }
+  return server.address
+}
+
+export async function endCluster(): Promise<void> {
+  await worker?.process.end()
+  await server?.end()
+  worker = null
+  server = null
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ray, WorkerCrashedError } from '#src/ray/index.js'
+import { add, crash } from './functions.js'
+import { onEachEngine } from './helpers.js'
+import { scripts } from './programs.js'
+
+onEachEngine(
+  'code that ends its process',
+  { numCpus: 1 },
+  () => {
+    test('takes nothing else with it, and is told with its signal', async () => {
+      await assert.rejects(ray.get(crash.options({ maxRetries: 1 }).remote()), (error) => {
+        assert.ok(error instanceof WorkerCrashedError)
+        assert.equal(error.signal, 'SIGABRT')
+        assert.match(error.message, /crash.*SIGABRT/s)
+        return true
+      })
+      assert.equal(await ray.get(add.remote(1, 1)), 2)
+    })
+  },
+  process.platform === 'win32' ? [] : ['processes'],
+)
+
+describe('a program whose workers are processes', () => {
+  const run = scripts()
+
+  test('ends by itself when nothing is left to do', async () => {
+    const { code, stdout, stderr } = await run(`
+      ray.init({ workers: 'processes', numCpus: 2 })
+      const double = ray.remote((x) => 2 * x)
+      const Counter = ray.remote(class Counter { n = 0; add(k) { this.n += k; return this.n } })
+      const counter = Counter.remote()
+      console.log(await ray.get([1, 2, 3].map((x) => double.remote(x))), await ray.get(counter.add.remote(2)))`)
+    assert.deepEqual([code, stdout, stderr], [0, '[ 2, 4, 6 ] 2\n', ''])
+  })
+
+  test('keeps its exit code in the middle of work', async () => {
+    const { code, stderr } = await run(`
+      ray.init({ workers: 'processes', numCpus: 2 })
+      const spin = ray.remote(() => { for (;;); })
+      const refs = [spin.remote(), spin.remote()]
+      setTimeout(() => process.exit(5), 200)
+      await ray.get(refs)`)
+    assert.deepEqual([code, stderr], [5, ''])
+  })
+})

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { WorkerOutput } from '#src/ray/output.js'
+
+let written: string[]
+beforeEach((t) => {
+  written = []
+  for (const stream of ['stdout', 'stderr'] as const)
+    (t as import('node:test').TestContext).mock.method(process[stream], 'write', (text: string) => {
+      written.push(`${stream}: ${text}`)
+      return true
+    })
+})
+
+test('a line that several workers print is shown once, and how often it was repeated at the end of five seconds', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const output = new WorkerOutput(true)
+  for (const worker of ['E#1', 'E#2', 'E#3']) output.write(worker, 'stderr', 'downloading\n')
+  output.write('E#2', 'stderr', 'done\n')
+  assert.deepEqual(written, ['stderr: (E#1) downloading\n', 'stderr: (E#2) done\n'])
+  t.mock.timers.tick(5_000)
+  assert.deepEqual(written.slice(2), ['stderr: (E#1) downloading [repeated 2x by other workers]\n'])
+  output.write('E#3', 'stderr', 'downloading\n')
+  assert.equal(written.at(-1), 'stderr: (E#3) downloading\n')
+  output.end()
+})
+
+test('one worker may say the same as often as it likes, and the two streams are apart', () => {
+  const output = new WorkerOutput(true)
+  output.write('f', 'stdout', 'x\nx\n', 'worker#1')
+  output.write('f', 'stderr', 'x\n', 'worker#2')
+  assert.deepEqual(written, ['stdout: (f) x\n(f) x\n', 'stderr: (f) x\n'])
+})
+
+test('tasks of one name on two workers count as two', () => {
+  const output = new WorkerOutput(true)
+  output.write('f', 'stdout', 'x\n', 'worker#1')
+  output.write('f', 'stdout', 'x\n', 'worker#2')
+  output.end()
+  assert.deepEqual(written, ['stdout: (f) x\n', 'stdout: (f) x [repeated 1x by other workers]\n'])
+})
+
+test('a line comes when it ends, at the latest with the session', () => {
+  const output = new WorkerOutput(true)
+  output.write('f', 'stdout', 'a')
+  output.write('g', 'stdout', 'b\n')
+  output.write('f', 'stdout', 'b\nc')
+  assert.deepEqual(written, ['stdout: (g) b\n', 'stdout: (f) ab\n'])
+  output.end()
+  assert.equal(written.at(-1), 'stdout: (f) c\n')
+})
+
+test('nothing is shown with logToDriver: false', () => {
+  const output = new WorkerOutput(false)
+  output.write('f', 'stdout', 'a\n')
+  output.end()
+  assert.deepEqual(written, [])
+})

@@ -1,0 +1,194 @@
+/** Classes that the tests serve: replicas import this module. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { type DeploymentHandle, HttpError, type HttpRequest, HttpResponse, serve } from '#src/serve/index.js'
+
+/** What holds calls until the test lets them go: [how many began, whether they may end, how many were aborted]. */
+export type Latch = Int32Array
+
+export async function held(latch: Latch): Promise<void> {
+  Atomics.add(latch, 0, 1)
+  Atomics.notify(latch, 0)
+  const wait = Atomics.waitAsync(latch, 1, 0)
+  const alive = setInterval(() => {}, 1000)
+  if (wait.async) await wait.value
+  clearInterval(alive)
+}
+
+export class Greeter {
+  #greeting: string
+  constructor(greeting = 'Hello') {
+    this.#greeting = greeting
+  }
+  reconfigure({ greeting }: { greeting: string }): void {
+    if (greeting === '') throw new Error('an empty greeting')
+    this.#greeting = greeting
+  }
+  call(name: string): string {
+    return `${this.#greeting} ${name}`
+  }
+  async shout(name: string, times?: number): Promise<string> {
+    return this.call(name)
+      .toUpperCase()
+      .repeat(times ?? 1)
+  }
+  thread(): number {
+    return threadId
+  }
+  fail(): never {
+    throw new TypeError('on purpose')
+  }
+}
+
+/** Answers requests in every way. */
+export const Site = serve.ingress(
+  class Site {
+    readonly #greeter: DeploymentHandle<Greeter> | undefined
+    constructor(greeter?: DeploymentHandle<Greeter>) {
+      this.#greeter = greeter
+    }
+    async greet({ params, query }: HttpRequest): Promise<unknown> {
+      return { greeting: await this.#greeter!.remote(params.name!), query }
+    }
+    echo({ method, path, params, query, headers, fields, files, body, id }: HttpRequest): unknown {
+      const shown = Object.fromEntries(
+        Object.entries(files).map(([field, { filename, contentType, bytes }]) => [
+          field,
+          { filename, contentType, size: bytes.length, shared: bytes.buffer instanceof SharedArrayBuffer },
+        ]),
+      )
+      const kind = body instanceof Uint8Array ? `${body.length} bytes` : body
+      return { method, path, params, query, agent: headers['x-agent'], fields, files: shown, body: kind, id }
+    }
+    thread(): number {
+      return threadId
+    }
+    teapot(): never {
+      throw new HttpError(418, 'I am a teapot', { 'x-pot': 'tea' })
+    }
+    text(): HttpResponse {
+      return new HttpResponse('plain', { status: 201, headers: { 'X-Made': 'here' } })
+    }
+    fail(): never {
+      throw new Error('the secret of the house')
+    }
+    async failBelow(): Promise<unknown> {
+      return this.#greeter!.fail.remote()
+    }
+    nothing(): void {}
+  },
+  {
+    'GET /greet/:name': 'greet',
+    'POST /echo': 'echo',
+    'PUT /echo': 'echo',
+    'POST /upload': { call: 'echo', file: 'file', maxBytes: 100_000, summary: 'Takes a file' },
+    'GET /thread': 'thread',
+    'GET /teapot': 'teapot',
+    'GET /text': 'text',
+    'GET /fail': 'fail',
+    'GET /fail-below': 'failBelow',
+    'GET /nothing': 'nothing',
+    'GET /': { html: '<!doctype html><title>Site</title><script>document.title += 1</script>' },
+  },
+)
+
+/** Holds its calls until they are let go. */
+export const Slow = serve.ingress(
+  class Slow {
+    constructor(readonly latch: Latch) {}
+    async hold({ signal }: HttpRequest): Promise<string> {
+      signal.addEventListener('abort', () => {
+        Atomics.add(this.latch, 2, 1)
+        Atomics.notify(this.latch, 2)
+      })
+      await held(this.latch)
+      return 'let go'
+    }
+    async call(): Promise<number> {
+      await held(this.latch)
+      return threadId
+    }
+  },
+  { 'GET /hold': 'hold', 'POST /hold': 'hold' },
+)
+
+/** Its thread ends in the middle of the first call that any replica takes; with `always` in that of each. */
+export const Mortal = serve.ingress(
+  class Mortal {
+    constructor(
+      readonly latch: Latch,
+      readonly always = false,
+    ) {}
+    async die(): Promise<string> {
+      const call = Atomics.add(this.latch, 0, 1)
+      await pause(1)
+      if (this.always || call === 0) process.exit(3)
+      return `call ${call + 1}`
+    }
+    call(): Promise<string> {
+      return this.die()
+    }
+  },
+  { 'GET /die': 'die' },
+)
+
+/** Is well until the word is set, and then again in replicas that were made later. */
+export class Patient {
+  readonly #born: number
+  constructor(readonly latch: Latch) {
+    this.#born = Atomics.add(latch, 0, 1)
+  }
+  async checkHealth(): Promise<void> {
+    if (Atomics.load(this.latch, 1) > this.#born) throw new Error('unwell')
+  }
+  call(): number {
+    return this.#born
+  }
+}
+
+/** Does not answer health checks while the word says so. */
+export class Silent {
+  readonly #born: number
+  constructor(readonly latch: Latch) {
+    this.#born = Atomics.add(latch, 0, 1)
+  }
+  async checkHealth(): Promise<void> {
+    if (Atomics.load(this.latch, 1) > this.#born) await new Promise(() => {})
+  }
+  call(): number {
+    return this.#born
+  }
+}
+
+export class Broken {
+  constructor() {
+    throw new Error('no model here')
+  }
+}
+
+export class NeverReady {
+  async checkHealth(): Promise<void> {
+    throw new Error('the weights are gone')
+  }
+}
+
+export class Counting {
+  readonly #calls = serve.counter('test_calls_total', 'Calls')
+  readonly #sizes = serve.histogram('test_size', 'Sizes')
+  call(size: number): void {
+    this.#calls.inc()
+    this.#sizes.observe(size)
+  }
+}
+
+/** Asks another deployment and measures there. */
+export const Asking = serve.ingress(
+  class Asking {
+    constructor(readonly counting: DeploymentHandle<Counting>) {}
+    async ask(): Promise<string> {
+      await this.counting.remote(2)
+      return 'asked'
+    }
+  },
+  { 'GET /ask': 'ask' },
+)

@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { RayitoError } from '#src/core/errors.js'
+import { ray } from '#src/ray/index.js'
+import { type ServeEvent, serve } from '#src/serve/index.js'
+import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Silent, Site, Slow } from './classes.js'
+import { latch, letGo, reached, servers, until } from './helpers.js'
+
+const noSocket = { port: null } as const
+
+describe('deployments', () => {
+  servers()
+
+  test('a handle calls `call` and other methods of a replica in another thread', async () => {
+    const handle = await serve.run(serve.deployment(Greeter).bind('Hi'), noSocket)
+    assert.equal(await handle.remote('Ada'), 'Hi Ada')
+    assert.equal(await handle.shout.remote('Ada', 2), 'HI ADAHI ADA')
+    assert.notEqual(await handle.thread.remote(), 0)
+  })
+
+  test('an error that a method throws arrives with its class as the cause', async () => {
+    const handle = await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    await assert.rejects(handle.fail.remote(), (error: Error) => {
+      assert.equal((error.cause as Error).name, 'TypeError')
+      assert.equal((error.cause as Error).message, 'on purpose')
+      return true
+    })
+  })
+
+  test('what cannot cross to a replica says so and costs no place', async () => {
+    const handle = await serve.run(serve.deployment(Greeter, { maxOngoingRequests: 1 }).bind(), noSocket)
+    for (let i = 0; i < 3; i++) await assert.rejects(handle.remote((() => 1) as never), /function/)
+    assert.equal(await handle.remote('Ada'), 'Hello Ada')
+  })
+
+  test('bound deployments among the arguments arrive as handles, in lists and objects too', async () => {
+    class Both {
+      constructor(readonly parts: { greeters: { remote(name: string): Promise<string> }[] }) {}
+      async call(): Promise<string[]> {
+        return Promise.all(this.parts.greeters.map((greeter) => greeter.remote('Ada')))
+      }
+    }
+    const greeter = serve.deployment(Greeter)
+    const parts = { greeters: [greeter.bind('Hi'), greeter.bind('Bye')] }
+    const handle = await serve.run(serve.deployment(Both).bind(parts as never), noSocket)
+    assert.deepEqual(await handle.remote(), ['Hi Ada', 'Bye Ada'])
+    assert.deepEqual(Object.keys(serve.status().applications.default!.deployments), ['Greeter', 'Greeter_1', 'Both'])
+  })
+
+  test('a class of the program itself travels by its source', async () => {
+    const factor = 3
+    class Local {
+      call(x: number): number {
+        return x * factor
+      }
+    }
+    const handle = await serve.run(serve.deployment(Local).bind(), noSocket)
+    assert.equal(await handle.remote(14), 42)
+  })
+
+  test('reconfigure takes userConfig before a replica is ready', async () => {
+    const deployment = serve.deployment(Greeter, { userConfig: { greeting: 'Hola' } })
+    const handle = await serve.run(deployment.bind(), noSocket)
+    assert.equal(await handle.remote('Ada'), 'Hola Ada')
+    await assert.rejects(
+      serve.run(deployment.options({ userConfig: { greeting: '' } }).bind(), noSocket),
+      /SERVE_DEPLOY_FAILED|an empty greeting/,
+    )
+  })
+
+  test('options() leaves the deployment as it was', async () => {
+    const one = serve.deployment(Greeter)
+    const two = one.options({ name: 'Other', numReplicas: 2 })
+    await serve.run(two.bind(), noSocket)
+    const { deployments } = serve.status().applications.default!
+    assert.equal(deployments.Other!.replicas.RUNNING, 2)
+    assert.equal(one.name, 'Greeter')
+  })
+
+  test('calls go to every replica, and to the one that has least to do', async () => {
+    const shared = latch()
+    const deployment = serve.deployment(Slow, { numReplicas: 2, maxOngoingRequests: 4 })
+    const handle = await serve.run(deployment.bind(shared), noSocket)
+    const calls = Array.from({ length: 8 }, () => handle.remote())
+    await reached(shared, 0, 8)
+    letGo(shared)
+    const threads = await Promise.all(calls)
+    const counts = [...new Set(threads)].map((id) => threads.filter((thread) => thread === id).length)
+    assert.deepEqual(counts, [4, 4])
+  })
+
+  test('at most maxOngoingRequests run and maxQueuedRequests wait; the next is refused at once', async () => {
+    const shared = latch()
+    const options = { maxOngoingRequests: 2, maxQueuedRequests: 1 }
+    const handle = await serve.run(serve.deployment(Slow, options).bind(shared), noSocket)
+    const calls = [handle.remote(), handle.remote(), handle.remote()]
+    assert.throws(() => handle.remote(), { code: 'SERVE_BACK_PRESSURE' })
+    await reached(shared, 0, 2)
+    const { ongoing, queued } = serve.status().applications.default!.deployments.Slow!
+    assert.deepEqual({ ongoing, queued }, { ongoing: 2, queued: 1 })
+    assert.equal(Atomics.load(shared, 0), 2)
+    letGo(shared)
+    assert.equal((await Promise.all(calls)).length, 3)
+  })
+
+  test('a replica keeps its limit whoever asks', async () => {
+    const shared = latch()
+    class Asker {
+      constructor(readonly slow: { remote(): Promise<number> }) {}
+      async call(): Promise<number> {
+        return this.slow.remote()
+      }
+    }
+    const slow = serve.deployment(Slow, { maxOngoingRequests: 2 }).bind(shared)
+    const asker = serve.deployment(Asker, { numReplicas: 2 })
+    const handle = await serve.run(asker.bind(slow as never), noSocket)
+    const calls = Array.from({ length: 8 }, () => handle.remote())
+    await reached(shared, 0, 2)
+    // Every asker has sent what it may: another round trip through each shows that no third call began.
+    const { ongoing } = serve.status().applications.default!.deployments.Asker!
+    assert.equal(ongoing, 8)
+    assert.equal(Atomics.load(shared, 0), 2)
+    letGo(shared)
+    await Promise.all(calls)
+    assert.equal(Atomics.load(shared, 0), 8)
+  })
+
+  test('a cancelled call that waits never runs, and one that runs is told', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Slow, { maxOngoingRequests: 1 }).bind(shared), noSocket)
+    const first = handle.remote()
+    const second = handle.remote()
+    await reached(shared, 0, 1)
+    second.cancel()
+    await assert.rejects(second, { code: 'SERVE_CANCELLED' })
+    first.cancel()
+    await assert.rejects(first, { code: 'SERVE_CANCELLED' })
+    letGo(shared)
+    assert.equal(typeof (await handle.remote()), 'number')
+    assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('a replica that dies is replaced, and the call it held is tried once more on another', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared), noSocket)
+    assert.equal(await handle.remote(), 'call 2')
+    await until(() => serve.status().applications.default!.deployments.Mortal!.replicas.RUNNING === 2)
+    const { restarts, status } = serve.status().applications.default!.deployments.Mortal!
+    assert.deepEqual({ restarts, status }, { restarts: 1, status: 'HEALTHY' })
+  })
+
+  test('a call that kills every replica fails after its second try', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared, true), noSocket)
+    await assert.rejects(handle.remote(), { code: 'RAY_ACTOR_DIED' })
+    assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('a dead replica is replaced for handles in other replicas too', async () => {
+    const shared = latch()
+    class Asker {
+      constructor(readonly mortal: { remote(): Promise<string> }) {}
+      async call(): Promise<string> {
+        return this.mortal.remote()
+      }
+    }
+    const app = serve.deployment(Asker).bind(serve.deployment(Mortal).bind(shared) as never)
+    const handle = await serve.run(app, noSocket)
+    assert.equal(await handle.remote(), 'call 2')
+    assert.equal(await handle.remote(), 'call 3')
+  })
+
+  test('a replica that fails its health checks is replaced', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Patient, { healthCheckPeriod: 10 }).bind(shared), noSocket)
+    assert.equal(await handle.remote(), 0)
+    Atomics.store(shared, 1, 1)
+    await until(() => serve.status().applications.default!.deployments.Patient!.restarts === 1)
+    await until(async () => (await handle.remote()) === 1)
+  })
+
+  test('a replica that does not answer its health checks is replaced', async () => {
+    const shared = latch()
+    const options = { healthCheckPeriod: 10, healthCheckTimeout: 50 }
+    const handle = await serve.run(serve.deployment(Silent, options).bind(shared), noSocket)
+    Atomics.store(shared, 1, 1)
+    await until(() => serve.status().applications.default!.deployments.Silent!.restarts === 1)
+    await until(async () => (await handle.remote()) === 1)
+  })
+
+  test('an application that cannot start is one line that says why, and nothing stays', async () => {
+    for (const [Class, reason] of [
+      [Broken, 'no model here'],
+      [NeverReady, 'the weights are gone'],
+    ] as const) {
+      await assert.rejects(
+        serve.run(serve.deployment(Class as typeof Broken).bind(), noSocket),
+        (error: RayitoError) => {
+          assert.equal(error.code, 'SERVE_DEPLOY_FAILED')
+          assert.equal(
+            error.message,
+            `Deployment ${Class.name} of application 'default' could not be started: ${reason}`,
+          )
+          return true
+        },
+      )
+      assert.deepEqual(serve.status().applications, {})
+    }
+  })
+
+  test('events are told in Ray’s words', async () => {
+    const events: string[] = []
+    const onEvent = ({ message }: ServeEvent) => events.push(message)
+    await serve.run(serve.deployment(Greeter, { numReplicas: 2 }).bind(), { ...noSocket, name: 'app', onEvent })
+    assert.deepEqual(events, [
+      "Deploying new version of Deployment(name='Greeter', app='app') (initial target replicas: 2).",
+      "Adding 2 replicas to Deployment(name='Greeter', app='app').",
+      "Application 'app' is ready at serve.fetch/.",
+    ])
+  })
+
+  test('wrong options are named', () => {
+    assert.throws(() => serve.deployment(Greeter, { numReplicas: 0 }), /Expected `numReplicas`.*got `0`/)
+    assert.throws(() => serve.deployment(Greeter, { replicas: 2 } as never), /no option `replicas`/)
+    assert.throws(() => serve.deployment((() => 1) as never), /Expected `Class`/)
+    assert.throws(() => serve.ingress(Greeter, { 'GET x': 'shout' } as never), /Expected `routes`/)
+    assert.throws(() => serve.ingress(Greeter, { 'GET /x': 'none' } as never), /no method none/)
+  })
+
+  test('run refuses what is no application, and another application’s prefix', async () => {
+    await assert.rejects(serve.run(serve.deployment(Greeter) as never, noSocket), /Greeter\.bind/)
+    await assert.rejects(serve.run({} as never, noSocket), { code: 'INVALID_ARGUMENT' })
+    await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    await assert.rejects(serve.run(serve.deployment(Greeter).bind(), { ...noSocket, name: 'b' }), /route prefix/)
+  })
+
+  test('a run with the same name replaces the application', async () => {
+    await serve.run(serve.deployment(Greeter).bind('Hi'), noSocket)
+    const handle = await serve.run(serve.deployment(Greeter).bind('Bye'), noSocket)
+    assert.equal(await handle.remote('Ada'), 'Bye Ada')
+    assert.equal(Object.keys(serve.status().applications).length, 1)
+  })
+
+  test('delete ends one application, shutdown all; their handles say so', async () => {
+    const one = await serve.run(serve.deployment(Greeter).bind(), { ...noSocket, name: 'one', routePrefix: '/one' })
+    const two = await serve.run(serve.deployment(Greeter).bind(), { ...noSocket, name: 'two', routePrefix: '/two' })
+    await serve.delete('one')
+    assert.throws(() => one.remote('Ada'), { code: 'SERVE_STOPPED' })
+    assert.equal(await two.remote('Ada'), 'Hello Ada')
+    assert.equal(await serve.getAppHandle<Greeter>('two').remote('Ada'), 'Hello Ada')
+    await serve.shutdown()
+    assert.throws(() => two.remote('Ada'), { code: 'SERVE_STOPPED' })
+    assert.throws(() => serve.getAppHandle('two'), { code: 'SERVE_STOPPED' })
+    await serve.shutdown()
+  })
+
+  test('shutdown waits for running calls', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Slow).bind(shared), noSocket)
+    const call = handle.remote()
+    await reached(shared, 0, 1)
+    const over = serve.shutdown()
+    letGo(shared)
+    assert.equal(typeof (await call), 'number')
+    await over
+  })
+
+  test('shutdown waits no longer than gracefulShutdownTimeout', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: 20 }).bind(shared), noSocket)
+    const call = handle.remote()
+    const lost = assert.rejects(call, { code: 'RAY_ACTOR_DIED' })
+    await reached(shared, 0, 1)
+    await serve.shutdown()
+    await lost
+  })
+
+  test('the end of the session ends the application', async () => {
+    const handle = await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    await ray.shutdown()
+    assert.equal(ray.isInitialized(), false)
+    await serve.shutdown()
+    assert.equal(ray.isInitialized(), false)
+    assert.throws(() => handle.remote('Ada'), { code: 'SERVE_STOPPED' })
+  })
+
+  test('what replicas measure is told by /metrics', async () => {
+    const handle = await serve.run(serve.deployment(Counting).bind(), noSocket)
+    await Promise.all([1, 2, 3].map((size) => handle.remote(size)))
+    const text = await (await serve.fetch(new Request('http://x/metrics'))).text()
+    assert.match(text, /^test_calls_total 3$/m)
+    assert.match(text, /^test_size_sum 6$/m)
+  })
+
+  test('an ingress without routes of its own answers / by call', async () => {
+    class Simple {
+      call({ method }: { method: string }): string {
+        return `by ${method}`
+      }
+    }
+    await serve.run(serve.deployment(Simple).bind(), noSocket)
+    assert.equal(await (await serve.fetch(new Request('http://x/'))).json(), 'by GET')
+  })
+
+  test('several applications answer below their prefixes', async () => {
+    const greeter = serve.deployment(Greeter)
+    const site = serve.deployment(Site)
+    await serve.run(site.bind(greeter.bind('Hi')), { ...noSocket, name: 'a', routePrefix: '/a' })
+    await serve.run(site.bind(greeter.bind('Bye')), { ...noSocket, name: 'b', routePrefix: '/b/' })
+    const greeting = async (path: string) => (await serve.fetch(new Request(`http://x${path}`))).json()
+    assert.deepEqual(await greeting('/a/greet/Ada'), { greeting: 'Hi Ada', query: {} })
+    assert.deepEqual(await greeting('/b/greet/Ada?x=1&x=2'), { greeting: 'Bye Ada', query: { x: '2' } })
+    assert.deepEqual(await greeting('/-/routes'), { '/a': 'a', '/b/': 'b' })
+    assert.deepEqual(await greeting('/greet/Ada'), { detail: 'Not Found' })
+  })
+})

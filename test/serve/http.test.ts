@@ -1,0 +1,466 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import type { RayitoError } from '#src/core/errors.js'
+import { type RunOptions, serve } from '#src/serve/index.js'
+import { Asking, Counting, Greeter, Mortal, Site, Slow } from './classes.js'
+import { latch, letGo, reached, servers, until, url } from './helpers.js'
+
+const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
+const free = { port: 0 } as const
+
+async function json(path: string, init?: RequestInit): Promise<{ status: number; body: unknown; headers: Headers }> {
+  const response = await fetch(url(path), init)
+  return { status: response.status, body: await response.json(), headers: response.headers }
+}
+
+/** A connection that sends a text, and all that comes back until it ends. */
+function talk(text: string | Uint8Array): { socket: Socket; said: Promise<string> } {
+  const socket = connect(Number(new URL(url()).port), '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(text)
+  let answer = ''
+  socket.setEncoding('latin1').on('data', (data) => {
+    answer += data
+  })
+  return { socket, said: once(socket, 'close').then(() => answer) }
+}
+
+function lines(): { log: NonNullable<RunOptions['log']>; read(): Record<string, unknown>[] } {
+  let text = ''
+  const log = {
+    write(line: string) {
+      text += line
+    },
+  }
+  return {
+    log,
+    read: () =>
+      text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  }
+}
+
+describe('HTTP', () => {
+  servers()
+
+  test('a method’s value is the JSON of a 200; parameters and query arrive', async () => {
+    await serve.run(site, free)
+    const { status, body, headers } = await json('/greet/Ada%20L?x=1&y=a+b')
+    assert.deepEqual([status, body], [200, { greeting: 'Hello Ada L', query: { x: '1', y: 'a b' } }])
+    assert.equal(headers.get('content-type'), 'application/json; charset=utf-8')
+    assert.deepEqual((await json('/greet/Ada/')).body, { greeting: 'Hello Ada', query: {} })
+    assert.equal((await json('/nothing')).body, null)
+  })
+
+  test('it listens on the loopback address only', async () => {
+    await serve.run(site, free)
+    assert.match(url(), /^http:\/\/127\.0\.0\.1:\d+$/)
+  })
+
+  test('a port in use is one line, and nothing stays', async () => {
+    await serve.run(site, free)
+    const port = Number(new URL(url()).port)
+    const { Service } = await import('#src/serve/service.js')
+    const { RUN_DEFAULTS } = await import('#src/serve/options.js')
+    const other = new Service({ ...RUN_DEFAULTS, port })
+    await assert.rejects(
+      other.run(serve.deployment(Greeter, { name: 'Other' }).bind() as never, { ...RUN_DEFAULTS, port, name: 'other' }),
+      (error: RayitoError) =>
+        error.code === 'SERVE_ADDRESS' && error.message.startsWith(`Port ${port} of 127.0.0.1 is in use`),
+    )
+    assert.ok(other.isEmpty)
+    assert.equal((await json('/nothing')).status, 200)
+  })
+
+  test('JSON, text, bytes and forms arrive as what they are', async () => {
+    await serve.run(site, free)
+    const send = async (body: string | Uint8Array, type: string) => {
+      const got = (await json('/echo', { method: 'POST', body, headers: { 'content-type': type } })).body
+      const { body: value, fields } = got as { body: unknown; fields: unknown }
+      return { value, fields }
+    }
+    assert.deepEqual(await send('{"a":[1,"é"]}', 'application/json'), { value: { a: [1, 'é'] }, fields: {} })
+    assert.deepEqual(await send('grüß', 'text/plain; charset=utf-8'), { value: 'grüß', fields: {} })
+    assert.deepEqual(await send(new Uint8Array(5), 'application/octet-stream'), { value: '5 bytes', fields: {} })
+    assert.deepEqual(await send('a=1&b=x+y', 'application/x-www-form-urlencoded'), {
+      fields: { a: '1', b: 'x y' },
+      value: undefined,
+    })
+  })
+
+  test('a file arrives in shared memory, with the form’s texts', async () => {
+    await serve.run(site, free)
+    for (const size of [0, 1, 10_000, 90_000]) {
+      const form = new FormData()
+      form.append('note', 'für dich')
+      form.append('file', new Blob([new Uint8Array(size)], { type: 'image/png' }), 'ä b.png')
+      const { status, body } = await json('/upload?q=1', { method: 'POST', body: form, headers: { 'x-agent': 'test' } })
+      assert.equal(status, 200)
+      const { files, fields, agent, path, query } = body as Record<string, unknown>
+      const file = { filename: 'ä b.png', contentType: 'image/png', size, shared: size >= 4096 }
+      // Below 4 KiB a copy is cheaper, and so made.
+      const { shared, ...rest } = (files as { file: Record<string, unknown> }).file
+      const { shared: expected, ...want } = file
+      assert.deepEqual(rest, want)
+      if (size >= 4096) assert.equal(shared, expected)
+      assert.deepEqual([fields, agent, path, query], [{ note: 'für dich' }, 'test', '/upload', { q: '1' }])
+    }
+  })
+
+  test('no form, no such field, or a text instead of a file: 422 in FastAPI’s shape', async () => {
+    await serve.run(site, free)
+    const detail = [{ type: 'missing', loc: ['body', 'file'], msg: 'Field required', input: null }]
+    const wrong = new FormData()
+    wrong.append('picture', new Blob(['x']), 'x.png')
+    const text = new FormData()
+    text.append('file', 'a text')
+    const empty = { method: 'POST' }
+    for (const init of [
+      empty,
+      { ...empty, body: '{"file":1}', headers: { 'content-type': 'application/json' } },
+      { ...empty, body: 'file=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      { ...empty, body: wrong },
+      { ...empty, body: text },
+    ]) {
+      const { status, body } = await json('/upload', init)
+      assert.deepEqual([status, body], [422, { detail }])
+    }
+    const broken = { method: 'POST', body: '{"a"', headers: { 'content-type': 'application/json' } }
+    const { status, body } = await json('/echo', broken)
+    assert.equal(status, 422)
+    assert.equal((body as { detail: { type: string }[] }).detail[0]!.type, 'json_invalid')
+  })
+
+  test('a body over the limit is 413, announced or not', async () => {
+    await serve.run(site, free)
+    for (const size of [100_001, 300_000, 5_000_000]) {
+      const form = new FormData()
+      form.append('file', new Blob([new Uint8Array(size)]), 'x')
+      const { status, body } = await json('/upload', { method: 'POST', body: form })
+      assert.deepEqual([status, body], [413, { detail: 'The body is larger than 100000 bytes' }])
+    }
+    const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(head))
+        for (let i = 0; i < 20; i++) controller.enqueue(new Uint8Array(20_000))
+        controller.enqueue(new TextEncoder().encode('\r\n--b--\r\n'))
+        controller.close()
+      },
+    })
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+    const { status } = await json('/upload', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
+    assert.equal(status, 413)
+    const large = { method: 'POST', body: new Uint8Array(11 << 20), headers: { 'content-type': 'application/x' } }
+    assert.deepEqual((await json('/echo', large)).body, { detail: 'The body is larger than 10 MB' })
+  })
+
+  test('a form that is broken is 400, one without a part has no such field', async () => {
+    await serve.run(site, free)
+    const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
+    for (const [expected, body, boundary] of [
+      [400, 'no form at all', '; boundary=b'],
+      [422, '', '; boundary=b'],
+      [422, '--b--\r\n', '; boundary=b'],
+      [400, '--b--\r\n', ''],
+      [400, `${part}\r\nabc`, '; boundary=b'],
+      [400, `${part}\r\nabc\r\n--b`, '; boundary=b'],
+      [400, part, '; boundary=b'],
+    ] as const) {
+      const headers = { 'content-type': `multipart/form-data${boundary}` }
+      const { status, body: told } = await json('/upload', { method: 'POST', body, headers })
+      assert.equal(status, expected, body)
+      if (expected === 400) assert.deepEqual(told, { detail: 'There was an error parsing the body' })
+    }
+  })
+
+  test('405 names what is allowed, 404 what is nowhere', async () => {
+    await serve.run(site, free)
+    for (const [method, path, allow] of [
+      ['GET', '/echo', 'POST, PUT'],
+      ['DELETE', '/greet/Ada', 'GET, HEAD'],
+      ['OPTIONS', '/echo', 'POST, PUT'],
+      ['POST', '/metrics', 'GET, HEAD'],
+    ]) {
+      const { status, body, headers } = await json(path!, { method: method! })
+      assert.deepEqual([status, body, headers.get('allow')], [405, { detail: 'Method Not Allowed' }, allow])
+    }
+    for (const path of ['/none', '/echo/more', '/%ff', '/..%2f..%2fetc/passwd'])
+      assert.ok([400, 404].includes((await json(path)).status), path)
+    assert.deepEqual((await json('/none')).body, { detail: 'Not Found' })
+    const head = await fetch(url('/thread'), { method: 'HEAD' })
+    assert.deepEqual([head.status, await head.text()], [200, ''])
+  })
+
+  test('an HttpError and an HttpResponse are sent as they say', async () => {
+    await serve.run(site, free)
+    const { status, body, headers } = await json('/teapot')
+    assert.deepEqual([status, body, headers.get('x-pot')], [418, { detail: 'I am a teapot' }, 'tea'])
+    const text = await fetch(url('/text'))
+    assert.deepEqual([text.status, await text.text(), text.headers.get('x-made')], [201, 'plain', 'here'])
+    assert.equal(text.headers.get('content-type'), 'text/plain; charset=utf-8')
+  })
+
+  test('an unknown failure is a bare 500; the log has it, with the request’s id', async () => {
+    const { log, read } = lines()
+    await serve.run(site, { ...free, log })
+    for (const path of ['/fail', '/fail-below']) {
+      const { status, body } = await json(path, { headers: { 'x-request-id': `id${path}` } })
+      assert.deepEqual([status, body], [500, { detail: 'Internal Server Error' }])
+    }
+    await serve.shutdown()
+    const failures = read().filter(({ level }) => level === 'error')
+    assert.deepEqual(
+      failures.map(({ requestId }) => requestId),
+      ['id/fail', 'id/fail-below'],
+    )
+    assert.match(String(failures[0]!.failure), /the secret of the house[\s\S]*classes/)
+    assert.match(String(failures[1]!.failure), /on purpose/)
+  })
+
+  test('each request has an id: the client’s if it is one, and a line of JSON', async () => {
+    const { log, read } = lines()
+    await serve.run(site, { ...free, log })
+    const given = await json('/greet/Ada', { headers: { 'x-request-id': 'abc-123' } })
+    assert.equal(given.headers.get('x-request-id'), 'abc-123')
+    const made = (await json('/none?secret=1', { headers: { 'x-request-id': 'a b"<' } })).headers.get('x-request-id')!
+    assert.match(made, /^[0-9a-f-]{36}$/)
+    await serve.shutdown()
+    const [first, second] = read()
+    assert.equal(typeof first!.milliseconds, 'number')
+    assert.deepEqual(
+      [first, second].map((line) => [line!.level, line!.requestId, line!.method, line!.path, line!.status]),
+      [
+        ['info', 'abc-123', 'GET', '/greet/Ada', 200],
+        ['info', made, 'GET', '/none', 404],
+      ],
+    )
+    assert.match(String(first!.msg), /^GET \/greet\/Ada 200 [\d.]+ms$/)
+  })
+
+  test('what was measured anywhere below is in /metrics', async () => {
+    await serve.run(serve.deployment(Asking).bind(serve.deployment(Counting).bind()), free)
+    await json('/ask')
+    await json('/none')
+    const text = await (await fetch(url('/metrics'))).text()
+    for (const line of [
+      'rayito_http_requests_total{method="GET",route="/ask",code="200"} 1',
+      'rayito_http_requests_total{method="GET",route="none",code="404"} 1',
+      'rayito_queue_seconds_count{deployment="Asking"} 1',
+      'rayito_processing_seconds_count{deployment="Asking"} 1',
+      'rayito_replicas{deployment="Counting",state="RUNNING"} 1',
+      'rayito_replica_restarts_total{deployment="Asking"} 0',
+      'rayito_queue_length{deployment="Asking"} 0',
+      'test_calls_total 1',
+      'test_size_sum 2',
+    ])
+      assert.ok(text.includes(`${line}\n`), line)
+  })
+
+  test('/openapi.json describes the routes, and /docs asks no other host', async () => {
+    await serve.run(site, { ...free, routePrefix: '/site' })
+    const api = (await json('/openapi.json')).body as { openapi: string; paths: Record<string, Record<string, never>> }
+    assert.match(api.openapi, /^3\.1/)
+    assert.deepEqual(Object.keys(api.paths), [
+      '/site/greet/{name}',
+      '/site/echo',
+      '/site/upload',
+      '/site/thread',
+      '/site/teapot',
+      '/site/text',
+      '/site/fail',
+      '/site/fail-below',
+      '/site/nothing',
+    ])
+    const upload = api.paths['/site/upload']!.post as unknown as { requestBody: { content: object }; responses: object }
+    assert.deepEqual(Object.keys(upload.requestBody.content), ['multipart/form-data'])
+    assert.deepEqual(Object.keys(upload.responses), ['200', '422'])
+    const docs = await fetch(url('/docs'))
+    assert.equal(docs.status, 200)
+    assert.doesNotMatch(await docs.text(), /(src|href|url)\s*=?\s*["'(]\s*(https?:)?\/\//)
+    assert.match(docs.headers.get('content-security-policy')!, /default-src 'none'; script-src 'sha256-/)
+  })
+
+  test('a page has headers under which only its own scripts run', async () => {
+    await serve.run(site, free)
+    const page = await fetch(url('/'))
+    const policy = page.headers.get('content-security-policy')!
+    const { createHash } = await import('node:crypto')
+    const hash = createHash('sha256').update('document.title += 1').digest('base64')
+    assert.ok(policy.includes(`script-src 'sha256-${hash}'`))
+    assert.ok(policy.includes("connect-src 'self'") && policy.includes("frame-ancestors 'none'"))
+    assert.equal(page.headers.get('x-content-type-options'), 'nosniff')
+    assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
+    assert.match(page.headers.get('content-type')!, /^text\/html/)
+  })
+
+  test('/-/healthz is 200 only when every replica is ready', async () => {
+    const shared = latch()
+    class Later {
+      constructor(readonly word: Int32Array) {}
+      async checkHealth(): Promise<void> {
+        Atomics.store(this.word, 0, 1)
+        Atomics.notify(this.word, 0)
+        const wait = Atomics.waitAsync(this.word, 1, 0)
+        const alive = setInterval(() => {}, 1000)
+        if (wait.async) await wait.value
+        clearInterval(alive)
+      }
+      call(): string {
+        return 'ready'
+      }
+    }
+    const running = serve.run(serve.deployment(Later).bind(shared), free)
+    await reached(shared, 0, 1)
+    await until(() => serve.status().url !== null)
+    await until(async () => (await fetch(url('/-/healthz')).catch(() => null))?.headers.has('x-request-id') ?? false)
+    assert.equal((await fetch(url('/-/healthz'))).status, 503)
+    const early = await json('/')
+    assert.deepEqual([early.status, early.headers.get('retry-after')], [503, '1'])
+    letGo(shared)
+    await running
+    const { status } = await fetch(url('/-/healthz'))
+    assert.equal(status, 200)
+    assert.equal((await json('/')).body, 'ready')
+  })
+
+  test('beyond what runs and waits 503 comes at once, before the body was sent', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow, { maxOngoingRequests: 2, maxQueuedRequests: 1 }).bind(shared), free)
+    const answers = [1, 2, 3].map(() => json('/hold'))
+    await reached(shared, 0, 2)
+    await until(() => serve.status().applications.default!.deployments.Slow!.queued === 1)
+    const { status, headers, body } = await json('/hold')
+    assert.deepEqual([status, headers.get('retry-after'), body], [503, '1', { detail: 'Too many requests wait' }])
+    const { socket, said } = talk(
+      'POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\nbegin',
+    )
+    const [first] = (await once(socket, 'data')) as [string]
+    assert.match(first, /^HTTP\/1\.1 503 /)
+    socket.destroy()
+    await said
+    letGo(shared)
+    assert.deepEqual(
+      (await Promise.all(answers)).map(({ status }) => status),
+      [200, 200, 200],
+    )
+  })
+
+  test('time that runs out is 408, and the replica hears of it', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow).bind(shared), { ...free, requestTimeout: 200 })
+    const { status, body } = await json('/hold')
+    assert.deepEqual([status, body], [408, { detail: 'Request Timeout' }])
+    await reached(shared, 2, 1)
+    letGo(shared)
+    assert.equal((await json('/hold')).status, 200)
+  })
+
+  test('a client that sends too slowly gets 408', async () => {
+    await serve.run(site, { ...free, requestTimeout: 300 })
+    const { said } = talk('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nabc')
+    assert.match(await said, /^HTTP\/1\.1 408 /)
+    assert.equal((await json('/nothing')).status, 200)
+  })
+
+  test('a client that leaves frees its place, in the queue and in the replica', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow, { maxOngoingRequests: 1 }).bind(shared), free)
+    const [running, waiting] = [new AbortController(), new AbortController()]
+    const first = assert.rejects(json('/hold', { signal: running.signal }))
+    await reached(shared, 0, 1)
+    const second = assert.rejects(json('/hold', { signal: waiting.signal }))
+    const { Slow: slow } = serve.status().applications.default!.deployments
+    assert.equal(slow!.ongoing, 1)
+    const queued = () => serve.status().applications.default!.deployments.Slow!.queued
+    await until(() => queued() === 1)
+    waiting.abort()
+    await second
+    await until(() => queued() === 0)
+    running.abort()
+    await first
+    await reached(shared, 2, 1)
+    letGo(shared)
+    assert.equal((await json('/hold')).body, 'let go')
+    assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('a client that leaves in the middle of a file does no harm', async () => {
+    await serve.run(site, free)
+    const head =
+      'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 90000\r\n\r\n' +
+      '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    for (let i = 0; i < 20; i++) {
+      const { socket, said } = talk(head + 'x'.repeat(i * 1000))
+      await once(socket, 'connect')
+      await json('/nothing')
+      if (i % 2) socket.resetAndDestroy()
+      else socket.destroy()
+      await said
+    }
+    const { ongoing, queued } = serve.status().applications.default!.deployments.Site!
+    assert.deepEqual([ongoing, queued], [0, 0])
+  })
+
+  test('what is no HTTP gets 400 in the same shape', async () => {
+    await serve.run(site, free)
+    for (const text of [
+      'hello\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost : x\r\n\r\n',
+      'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n',
+    ])
+      assert.match(await talk(text).said, /^HTTP\/1\.1 400 [\s\S]*\{"detail":"Bad Request"\}$/)
+    const huge = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`
+    assert.match(await talk(huge).said, /^HTTP\/1\.1 431 /)
+  })
+
+  test('a request whose replica dies is answered by another', async () => {
+    await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch()), free)
+    assert.deepEqual((await json('/die')).body, 'call 2')
+  })
+
+  test('a request that kills every replica is a 500, and the server goes on', async () => {
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch(), true), { ...free, log })
+    assert.deepEqual((await json('/die')).body, { detail: 'Internal Server Error' })
+    await until(async () => (await fetch(url('/-/healthz'))).status === 200)
+    await serve.shutdown()
+    assert.match(String(read().find(({ level }) => level === 'error')!.failure), /exit code 3|RAY_ACTOR_DIED/)
+  })
+
+  test('shutdown answers what runs, and refuses what comes', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow).bind(shared), free)
+    const kept = talk('GET /-/routes HTTP/1.1\r\nHost: x\r\n\r\n')
+    await once(kept.socket, 'data')
+    const running = json('/hold')
+    await reached(shared, 0, 1)
+    const where = url('/hold')
+    const over = serve.shutdown()
+    await until(() => serve.status().draining)
+    const { status, headers } = await fetch(where)
+    assert.deepEqual([status, headers.get('retry-after')], [503, '1'])
+    letGo(shared)
+    assert.deepEqual((await running).body, 'let go')
+    await over
+    await assert.rejects(fetch(where))
+    await kept.said
+  })
+
+  test('serve.fetch answers as the socket does, without one', async () => {
+    await serve.run(site, { port: null })
+    assert.equal(serve.status().url, null)
+    const form = new FormData()
+    form.append('file', new Blob([new Uint8Array(5000)]), 'x')
+    const response = await serve.fetch(new Request('http://any/upload', { method: 'POST', body: form }))
+    assert.equal(response.status, 200)
+    assert.equal(((await response.json()) as { files: { file: { size: number } } }).files.file.size, 5000)
+    assert.equal((await serve.fetch(new Request('http://any/none'))).status, 404)
+    await serve.shutdown()
+    await assert.rejects(serve.fetch(new Request('http://any/none')), { code: 'SERVE_STOPPED' })
+  })
+})

@@ -1,0 +1,97 @@
+/** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type Application,
+  type DeploymentHandle,
+  type DeploymentResponse,
+  type HttpRequest,
+  serve,
+} from '#src/serve/index.js'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_equal: Equal<A, B>): void {}
+
+class Wiki {
+  readonly size = 2
+  private secret = 1
+  constructor(readonly language = 'en') {}
+  async call(term: string, chars?: number): Promise<string> {
+    return term.slice(this.secret, chars)
+  }
+  count(): number {
+    return 1
+  }
+  reconfigure(_config: { language: string }): void {}
+}
+
+class Front {
+  constructor(
+    readonly wiki: DeploymentHandle<Wiki>,
+    readonly limit: number,
+    readonly other?: DeploymentHandle<Wiki>,
+  ) {}
+  async answer(request: HttpRequest): Promise<string> {
+    const text = this.wiki.remote(request.path)
+    same<typeof text, DeploymentResponse<string>>(true)
+    return text
+  }
+  plain(a: string): string {
+    return a
+  }
+}
+
+async function never(): Promise<void> {
+  const wiki = serve.deployment(Wiki)
+  const front = serve.deployment(
+    serve.ingress(Front, { 'GET /': 'answer', 'POST /a/:b': { call: 'answer', file: 'f' } }),
+  )
+  const app = front.bind(wiki.bind(), 3)
+  same<typeof app, Application<Front>>(true)
+  front.bind(wiki.bind('de'), 3, wiki.bind())
+  // @ts-expect-error a number is missing
+  front.bind(wiki.bind())
+  // @ts-expect-error another deployment than the constructor takes
+  front.bind(app, 3)
+  // @ts-expect-error a deployment is bound first
+  front.bind(wiki, 3)
+  // @ts-expect-error the constructor takes a text
+  wiki.bind(1)
+  // @ts-expect-error there is no such option
+  wiki.options({ replicas: 1 })
+  wiki.options({ numReplicas: 'auto', userConfig: { language: 'de' } })
+  // @ts-expect-error what reconfigure does not take
+  wiki.options({ userConfig: { language: 1 } })
+  // @ts-expect-error there is no such method
+  serve.ingress(Front, { 'GET /': 'anser' })
+  // @ts-expect-error a method that takes no request
+  serve.ingress(Front, { 'GET /': 'plain' })
+  // @ts-expect-error no method of HTTP
+  serve.ingress(Front, { 'FETCH /': 'answer' })
+
+  const handle = await serve.run(wiki.bind())
+  same<typeof handle, DeploymentHandle<Wiki>>(true)
+  const text = await handle.remote('a', 3)
+  same<typeof text, string>(true)
+  const count = await handle.count.remote()
+  same<typeof count, number>(true)
+  // @ts-expect-error call takes a text
+  handle.remote(1)
+  // @ts-expect-error there is no such method
+  handle.cont.remote()
+  // @ts-expect-error a field is no method
+  handle.size.remote()
+  const other = await serve.run(app)
+  // @ts-expect-error Front has no call
+  other.remote('a')
+  // @ts-expect-error a deployment is bound first
+  serve.run(wiki)
+  // @ts-expect-error a port is a number
+  serve.run(app, { port: '8000' })
+  handle.remote('a').cancel()
+  void [text, count]
+}
+
+test('a wrong argument of bind(), remote() or a wrong route is a compile error', () => {
+  assert.equal(typeof never, 'function')
+})

@@ -30,7 +30,7 @@ interface StartOptions {
 const NOTEBOOKS: Record<string, string> = {
   1: '1-parallel-classification.ipynb',
   2: '2-image-info-service.ipynb',
-  3: '3-cluster.ipynb',
+  3: '3-past-one-machine.ipynb',
 }
 /** What a notebook leaves beside its copies. */
 const RESULTS: Record<string, string> = { 1: EXERCISE_FILE, 2: EXERCISE_2_FILE }

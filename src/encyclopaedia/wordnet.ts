@@ -57,6 +57,8 @@ export async function define(term: string, label = term, classes: readonly strin
 
 /** The sense of a label; see `define`. */
 export async function choose(label: string, classes: readonly string[] = []): Promise<Sense | undefined> {
+  const { plain, sort } = unqualified(label)
+  if (sort) return choose(plain, [sort])
   const known = meantByImagenet(label)
   const senses = await Promise.all((known ?? (await shared(label))).map(read))
   if (senses.length < 2) return senses[0]
@@ -65,6 +67,14 @@ export async function choose(label: string, classes: readonly string[] = []): Pr
   const others = await Promise.all(classes.filter((other) => other !== label).map((other) => choose(other)))
   const relatives = ({ file }: Sense) => others.filter((other) => other?.file === file).length
   return senses.sort((a, b) => relatives(b) - relatives(a))[0]
+}
+
+/** A label whose names say in parentheses which of several things is meant, as "crane (machine), crane" does. */
+function unqualified(label: string): { plain: string; sort: string | undefined } {
+  const sort = /\(([^()]+)\)/.exec(label)?.[1]
+  if (!sort) return { plain: label, sort }
+  const names = label.split(',').map((name) => name.replace(/\s*\([^()]*\)/, '').trim())
+  return { plain: [...new Set(names)].join(', '), sort }
 }
 
 /** Where ImageNet means something else by a label than the rules would take; `tiger_cat` is `tiger cat`. */

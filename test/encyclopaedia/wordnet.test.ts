@@ -34,6 +34,12 @@ describe('a definition of WordNet', () => {
     assert.match((await define('cup of tea, HAMMER'))!, /.+/)
   })
 
+  test('of a name follows what it says in parentheses, whatever its company', async () => {
+    for (const label of ['crane (machine), crane', 'crane (machine)'])
+      assert.match((await define('crane (machine)', label, ['hen', 'cock']))!, /lifts and moves heavy objects/)
+    assert.match((await define('crane (bird)', 'crane (bird), crane'))!, /wading bird/)
+  })
+
   test('of a crane follows its company', async () => {
     const birds = ['little blue heron, Egretta caerulea', 'bustard', 'white stork, Ciconia ciconia']
     const machines = ['harvester, reaper', 'forklift', 'drilling platform, offshore rig']

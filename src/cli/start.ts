@@ -4,7 +4,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { SOURCES } from '../core/source.js'
+import { embeddedLine, readSource, SOURCES } from '../core/source.js'
 import { EXERCISE_2_FILE } from '../lab/exercise-2-file.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
@@ -58,7 +58,7 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
   mkdirSync(out, { recursive: true })
-  const env = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
+  const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
@@ -68,6 +68,9 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   const exercise = numbers.includes('1') ? readExercise1(out) : null
   if (!exercise) return
   const { stdout } = process
+  // Said in the notebook too, which nobody need open.
+  if (exercise.source === 'embedded' && readSource(env.RAYITO_SOURCE || 'auto') === 'auto')
+    stdout.write(`\n${embeddedLine('pictures and model')}\n`)
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
 }

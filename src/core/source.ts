@@ -15,12 +15,16 @@ export function readSource(source: unknown = process.env.RAYITO_SOURCE || 'auto'
   return SOURCES.find((known) => known === source) ?? expected('source', "'auto', 'hub' or 'embedded'", source)
 }
 
+/** What is said when the Hub's `what` is replaced. */
+export const embeddedLine = (what: string): string =>
+  `The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`
+
 /** Says once in this process, in a notebook too, what is used in place of the Hub's. Threads started later know that it was said. */
 export function tellEmbedded(what: string): void {
   const key = `rayito: told of the built-in ${what}`
   if (getEnvironmentData(key)) return
   setEnvironmentData(key, true)
-  const line = `The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`
+  const line = embeddedLine(what)
   const display = notebookDisplay()?.display
   if (display) display.html(`<div style="border-left:4px solid #d98e04;padding:.4em .8em">${line}</div>`)
   else process.stderr.write(`${line}\n`)

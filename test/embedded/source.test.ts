@@ -98,6 +98,21 @@ test('the exercise takes both from one side: with the data set alone in the cach
   assert.match(offline.err, /using the built-in pictures and model/)
 })
 
+test('start tells it in the terminal too, and not to whoever asked for what is built in', async (t) => {
+  for (const args of [[], ['--source', 'embedded']]) {
+    const { HF_HUB_OFFLINE: _, RAYITO_SOURCE: __, HF_HUB_CACHE: ___, ...rest } = process.env
+    const child = spawn(
+      process.execPath,
+      [join(root, 'dist', 'cli', 'main.js'), 'start', '--notebook', '1', '--images', '2', '--versions', 'A', ...args],
+      { cwd: temporary(t), env: { ...rest, RAYITO_CACHE, HF_ENDPOINT: nobody, HF_HOME: temporary(t) } },
+    )
+    let out = ''
+    child.stdout.on('data', (chunk) => (out += chunk))
+    assert.equal((await once(child, 'close'))[0], 0, out)
+    assert.equal([...out.matchAll(LINE)].length, args.length === 0 ? 1 : 0)
+  }
+})
+
 test('a model that was named stays', async () => {
   const settings = await chooseSource(readSettings({ RAYITO_SOURCE: 'embedded', RAYITO_MODEL: './here' }))
   assert.deepEqual([settings.dataset, settings.model], ['rayito/tiny-pictures', './here'])

@@ -1,8 +1,7 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Service } from './service.js'
 import type { Request } from './service-client.js'
 import type { Settings } from './settings.js'
+import { writeJson } from './write-json.js'
 
 /** `out/exercise-2.json`: what the service was asked, and what it answered. */
 export interface Exercise2 {
@@ -34,10 +33,6 @@ export function exercise2(
 }
 
 /** Writes it into a folder, whole or not at all; returns the file's path. */
-export async function saveExercise2(folder: string, exercise: Exercise2): Promise<string> {
-  await mkdir(folder, { recursive: true })
-  const path = join(folder, EXERCISE_2_FILE)
-  await writeFile(`${path}.${process.pid}.partial`, `${JSON.stringify(exercise, null, 2)}\n`)
-  await rename(`${path}.${process.pid}.partial`, path)
-  return path
+export function saveExercise2(folder: string, exercise: Exercise2): Promise<string> {
+  return writeJson(folder, EXERCISE_2_FILE, exercise)
 }

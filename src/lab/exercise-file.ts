@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Agreement, agreementOf } from './compare.js'
 import type { Conclusion } from './conclusion.js'
 import type { Settings, VersionName } from './settings.js'
 import { ran, type Version } from './version.js'
+import { writeJson } from './write-json.js'
 
 /** `out/exercise-1.json`: what was measured, on what, and the answers. All times are wall seconds. */
 export interface Exercise1 {
@@ -64,12 +64,8 @@ export function machine(): Exercise1['machine'] {
 }
 
 /** Writes it into a folder, whole or not at all; returns the file's path. */
-export async function saveExercise1(folder: string, exercise: Exercise1): Promise<string> {
-  await mkdir(folder, { recursive: true })
-  const path = join(folder, EXERCISE_FILE)
-  await writeFile(`${path}.${process.pid}.partial`, `${JSON.stringify(exercise, null, 2)}\n`)
-  await rename(`${path}.${process.pid}.partial`, path)
-  return path
+export function saveExercise1(folder: string, exercise: Exercise1): Promise<string> {
+  return writeJson(folder, EXERCISE_FILE, exercise)
 }
 
 /** Reads it from a folder, or null when it is not there. */

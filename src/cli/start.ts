@@ -60,6 +60,7 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   mkdirSync(out, { recursive: true })
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
+  if (env.RAY_ADDRESS) await expectWorkers(env.RAY_ADDRESS)
   const numbers = chosen(options.notebook)
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   for (const result of results) rmSync(join(out, result), { force: true })
@@ -73,6 +74,18 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
     stdout.write(`\n${embeddedLine('pictures and model')}\n`)
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
+}
+
+/** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */
+async function expectWorkers(address: string): Promise<void> {
+  if (address === 'local') return
+  const { Observer, shown } = await import('../ray/engines/nats/observe.js')
+  const observer = await Observer.open(address)
+  const { nodes } = await observer.status().finally(() => observer.close())
+  if (nodes.length === 0)
+    throw new RayitoError('RAY_CLUSTER_UNREACHABLE', 'No worker has joined the cluster', {
+      remedy: `Start one on each machine: rayito worker --address ${shown(address)}.`,
+    })
 }
 
 async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {

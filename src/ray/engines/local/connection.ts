@@ -35,6 +35,8 @@ export interface WorkerOptions {
   resourceLimits: HeapLimits | undefined
   /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
   allow: readonly string[] | null
+  /** Environment variables that differ from this process's. */
+  env: Readonly<Record<string, string>> | null
 }
 
 /** A worker thread or process, and the way to it. */

@@ -129,6 +129,7 @@ export class ActorTable {
     } catch (error) {
       return task.fail(error)
     }
+    for (const { content } of task.args) if (content) this.engine.host.copied(content.copied, content.shared)
     task.attempt++
     task.state = 'running'
     this.#calls.get(actor)!.add(task)

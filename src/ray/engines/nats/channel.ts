@@ -58,6 +58,11 @@ export class Channel {
     this.#flush()
   }
 
+  /** Whether anything ever went either way. */
+  get used(): boolean {
+    return this.#sent > 0 || this.#received > 0
+  }
+
   /** Nothing that was sent waits for an answer of the peer's. */
   get idle(): boolean {
     return this.#frames.length === 0

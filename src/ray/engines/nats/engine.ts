@@ -25,6 +25,15 @@ const PUBLISHING = 128
 /** Milliseconds after which it is said that nobody is there to work. */
 const LONELY = 5_000
 
+/** Variables that say where something is on this machine. */
+const OF_THIS_MACHINE = ['RAYITO_CACHE', 'RAYITO_OUT']
+
+/** Settings that the driver's own threads would inherit: which model, which weights, where from. */
+function travellingEnv(env: NodeJS.ProcessEnv): Record<string, string> {
+  const settings = Object.entries(env).filter(([name]) => name.startsWith('RAYITO_') && !OF_THIS_MACHINE.includes(name))
+  return Object.fromEntries(settings) as Record<string, string>
+}
+
 /** Where a task is. */
 interface Sent {
   task: Task
@@ -98,6 +107,7 @@ export class NatsEngine implements Engine {
       version: packageVersion(),
       namespace: this.host.namespace,
       resourceLimits: this.options.resourceLimits ?? null,
+      env: travellingEnv(process.env),
       host: hostname(),
       pid: process.pid,
     }))
@@ -563,7 +573,8 @@ export class NatsEngine implements Engine {
     if (!bus) return
     bus.hold(true)
     await this.#actors.end()
-    for (const node of this.nodesById.values()) node.send(['end'])
+    // One that never heard of this driver need not hear of its end.
+    for (const node of this.nodesById.values()) if (node.channel.used) node.send(['end'])
     const left = bus.purge(this.id)
     await Promise.race([
       Promise.all([left, this.#lease?.end(), this.#allTold()]),

@@ -28,6 +28,8 @@ export interface DriverLease {
   version: string
   namespace: string
   resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
+  /** Environment variables that its workers have, as threads of its own would. */
+  env: Record<string, string>
   host: string
   pid: number
 }

@@ -114,6 +114,7 @@ export class Session {
         resourceLimits: lease.resourceLimits ?? undefined,
         prefix: `${node.name}/`,
         allow: node.allow,
+        env: lease.env,
         released: (worker, ids) => this.#released(worker, ids),
       },
       this.#host,

@@ -31,14 +31,14 @@ class ThreadConnection implements Connection {
   #alive = true
 
   constructor(
-    { resourceLimits, ...options }: WorkerOptions,
+    { resourceLimits, env, ...options }: WorkerOptions,
     private readonly events: ConnectionEvents,
   ) {
     this.#pool = workerpool.pool(SCRIPT, {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name } as object,
+      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name, ...(env && { env: { ...process.env, ...env } }) } as object,
     })
     const { port1, port2 } = new MessageChannel()
     this.#port = port1

@@ -34,6 +34,9 @@ function travellingEnv(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(settings) as Record<string, string>
 }
 
+/** Milliseconds that taking leave may take. */
+const FAREWELL = 3_000
+
 /** Where a task is. */
 interface Sent {
   task: Task
@@ -576,10 +579,7 @@ export class NatsEngine implements Engine {
     // One that never heard of this driver need not hear of its end.
     for (const node of this.nodesById.values()) if (node.channel.used) node.send(['end'])
     const left = bus.purge(this.id)
-    await Promise.race([
-      Promise.all([left, this.#lease?.end(), this.#allTold()]),
-      new Promise((resolve) => setTimeout(resolve, 3_000)),
-    ])
+    await within(FAREWELL, Promise.all([left, this.#lease?.end(), this.#allTold()]))
     for (const node of this.nodesById.values()) node.channel.close()
     await bus.close()
   }
@@ -589,4 +589,14 @@ export class NatsEngine implements Engine {
     while ([...this.nodesById.values()].some(({ channel }) => !channel.idle))
       await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
 }

@@ -38,7 +38,12 @@ class ThreadConnection implements Connection {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name, ...(env && { env: { ...process.env, ...env } }) } as object,
+      workerThreadOpts: {
+        resourceLimits,
+        execArgv: execArgv(),
+        name: options.name,
+        ...(env && { env: { ...process.env, ...env } }),
+      } as object,
     })
     const { port1, port2 } = new MessageChannel()
     this.#port = port1

@@ -4,12 +4,16 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, freePort, printed, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, type CounterClass, counted, heldFirst, make, nothing, size } from './functions.js'
+import { add, Counter, type CounterClass, counted, heldFirst, hold, make, nothing, size } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { arrived } from './latch.js'
 import { scripts } from './programs.js'
 
 const skip = clusterMissing()
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
 const FUNCTIONS = import.meta.resolve('./functions.js')
 
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
@@ -109,8 +113,34 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     ray.kill(counters[0]!)
   })
 
-  test('tasks survive the server: started again under load, each result comes once', async () => {
+  test('a worker that stands still is given up, and taken back as a new one: each result comes once', async () => {
     await join('beta')
+    await ray.init({ address: server.address })
+    const gate = latch()
+    const counter = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote(10)
+    const others = [hold.remote(gate), hold.remote(gate)]
+    const host = (await ray.get(counter.thread.remote())).split(':')[0]!
+    await started(gate, 2)
+    const [still] = [...workers.values()].filter(({ child }) => `${child.pid}` === host)
+    assert.ok(still)
+    still.child.kill('SIGSTOP')
+    await until(async () => (await ray.nodes()).length === 1)
+    const call = counter.add.remote(1)
+    letGo(gate)
+    assert.equal(await ray.get(call), 11)
+    still.child.kill('SIGCONT')
+    await ray.get(others)
+    await until(async () => (await ray.nodes()).length === 2)
+    // Both take work again: neither alone has CPUs for two.
+    const next = latch()
+    const held = [hold.remote(next), hold.remote(next)]
+    await started(next, 2)
+    letGo(next)
+    await ray.get(held)
+    assert.equal(await ray.get(counter.add.remote(1)), 12)
+  })
+
+  test('tasks survive the server: started again under load, each result comes once', async () => {
     await ray.init({ address: server.address })
     const runs = latch()
     const refs = Array.from({ length: 400 }, (_, i) => counted.remote(runs, i))

@@ -15,6 +15,7 @@ import {
   connect,
   credsAuthenticator,
   type NatsConnection,
+  NoRespondersError,
   nanos,
   type Subscription,
 } from '@nats-io/transport-node'
@@ -25,6 +26,10 @@ import { ACK_WAIT, ALL_TASKS, consumerOf, LEASES, STATE, STREAM, tasksOf, toPeer
 const CONNECT_TIMEOUT = 5_000
 /** Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing). */
 const PUBLISH_TIMEOUT = 2_000
+
+/** Whoever asks whether a peer listens. */
+const PROBE = 'probe'
+const PROBE_TIMEOUT = 400
 
 export interface BusEvents {
   /** The server is there again after it was gone. */
@@ -114,9 +119,23 @@ export class Bus {
     })
   }
 
+  /** Whether a peer's process is connected to the server: false only where that is certain. */
+  async listens(peer: string): Promise<boolean> {
+    try {
+      await this.#connection.request(toPeer(peer, PROBE), '', { timeout: PROBE_TIMEOUT })
+      return true
+    } catch (error) {
+      // Nobody answers; but only where nobody listens, the server says so.
+      return ![error, (error as Error).cause].some((one) => one instanceof NoRespondersError)
+    }
+  }
+
   /** Frames that peers send to `me`. */
   frames(me: string, then: (from: string, frame: Buffer) => void): Subscription {
-    return this.subscribe(toPeer(me, '*'), (subject, frame) => then(subject.slice(subject.lastIndexOf('.') + 1), frame))
+    return this.subscribe(toPeer(me, '*'), (subject, frame) => {
+      const from = subject.slice(subject.lastIndexOf('.') + 1)
+      if (from !== PROBE) then(from, frame)
+    })
   }
 
   /**

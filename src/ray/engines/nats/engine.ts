@@ -13,12 +13,12 @@ import { encodeWire } from '../../wire.js'
 import { Line } from '../local/line.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
-import { Channel } from './channel.js'
+import { Channel, type ChannelEvents, isUnknown } from './channel.js'
 import { Leases, type NodeLease, OwnLease } from './leases.js'
 import type { FromNode, NetContent, NetResult, NetTask, Queued } from './messages.js'
 import { NodePeer } from './node-peer.js'
 import { carriedOf, netContent, netTask, taskId } from './outgoing.js'
-import { SERVER_PATIENCE, sizeKey, toPeer } from './subjects.js'
+import { HELLO, SERVER_PATIENCE, sizeKey, toPeer } from './subjects.js'
 
 /** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
 const PUBLISHING = 128
@@ -59,6 +59,8 @@ export class NatsEngine implements Engine {
   readonly #leases: Leases
   #lease: OwnLease | null = null
   readonly #actors: ActorTable
+  /** How often each node was lost: one that comes back begins anew. */
+  readonly #epochs = new Map<string, number>()
   readonly #sent = new Map<string, Sent>()
   /** Tasks that wait to be published, by thousandths of a CPU. */
   readonly #queues = new Map<number, Line<Task>>()
@@ -86,6 +88,7 @@ export class NatsEngine implements Engine {
     this.#leases = new Leases({
       seen: (lease) => lease.kind === 'node' && this.#nodeSeen(lease),
       lost: (lease) => lease.kind === 'node' && this.#nodeLost(lease.id),
+      stalled: () => this.#stalled(),
     })
     this.#actors = new ActorTable(this)
     this.ready = this.#connect()
@@ -103,7 +106,12 @@ export class NatsEngine implements Engine {
       closed: (error) =>
         this.#fail(new RayError('RAY_CLUSTER_LOST', 'The NATS server closed the connection', { cause: error })),
     })
-    bus.frames(this.id, (from, frame) => this.nodesById.get(from)?.channel.receive(frame))
+    bus.subscribe(HELLO, () => void this.#lease?.give())
+    bus.frames(this.id, (from, frame) => {
+      const node = this.nodesById.get(from)
+      if (node && isUnknown(frame)) return this.#takenForDead(node)
+      node?.channel.receive(frame)
+    })
     this.#lease = new OwnLease(bus.leases, () => ({
       kind: 'driver',
       id: this.id,
@@ -160,19 +168,37 @@ export class NatsEngine implements Engine {
           ),
         )
       const bus = this.#bus!
-      const channel: Channel = new Channel(bus.maxFrame, {
+      const epoch = this.#epochs.get(lease.id) ?? 0
+      const events: ChannelEvents = {
         publish: (frame) => bus.publish(toPeer(lease.id, this.id), frame),
         message: (message, bytes) => this.#message(this.nodesById.get(lease.id)!, message as FromNode, bytes),
-      })
-      this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel, this.#carrying))
+      }
+      const node = new NodePeer(lease.id, lease, new Channel(bus.maxFrame, events, epoch), this.#carrying)
+      this.nodesById.set(lease.id, node)
+      if (epoch) node.send(['hello'])
     }
     this.#actors.placeAll()
+  }
+
+  /** This process stood still for so long that nodes may have ended its work: they are asked. */
+  #stalled(): void {
+    for (const node of this.nodesById.values()) if (node.channel.used) node.send(['hello'])
+  }
+
+  #takenForDead(node: NodePeer): void {
+    this.#fail(
+      new RayError(
+        'RAY_CLUSTER_LOST',
+        `Node ${node.lease.name} heard nothing of this driver for so long that it ended its work`,
+      ),
+    )
   }
 
   #nodeLost(id: string): void {
     const node = this.nodesById.get(id)
     if (!node) return
     this.nodesById.delete(id)
+    this.#epochs.set(id, (node.channel.epoch + 1) % 65_536)
     node.channel.close()
     this.#actors.nodeLost(node)
     for (const [key, sent] of [...this.#sent]) {

@@ -16,7 +16,7 @@ import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
 import type { LocalWorker } from '../local/worker.js'
 import { connectThread } from '../threads/connection.js'
-import { Channel } from './channel.js'
+import { Channel, type ChannelEvents } from './channel.js'
 import type { Delivery } from './delivery.js'
 import type { DriverLease } from './leases.js'
 import type { FromNode, NetActor, NetArgument, NetCode, NetContent, NetResult, NetTask, ToNode } from './messages.js'
@@ -75,11 +75,13 @@ export class Session {
   constructor(
     private readonly node: Node,
     readonly lease: DriverLease,
+    epoch: number,
   ) {
-    this.channel = new Channel(node.bus.maxFrame, {
+    const events: ChannelEvents = {
       publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
       message: (message) => this.#message(message as ToNode),
-    })
+    }
+    this.channel = new Channel(node.bus.maxFrame, events, epoch)
     this.#host = {
       namespace: lease.namespace,
       request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
@@ -141,6 +143,8 @@ export class Session {
 
   #message(message: ToNode): void {
     switch (message[0]) {
+      case 'hello':
+        return
       case 'actor':
         return this.#createActor(message[1])
       case 'call':
@@ -445,12 +449,19 @@ export class Session {
 
   // -- the end
 
-  /** The driver has left or is lost: its work ends, but for actors that outlive it. */
-  async close(all = false): Promise<void> {
+  /**
+   * The driver has left or is lost: its work ends, but for actors that outlive it.
+   * @param all those too
+   * @param again the driver lives: what came from the queue is for other nodes
+   */
+  async close(all = false, again = false): Promise<void> {
     this.#gone = true
     this.channel.close()
     const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
-    for (const delivery of [...this.#deliveries]) delivery.drop()
+    for (const delivery of [...this.#deliveries]) {
+      if (again) delivery.giveBack()
+      else delivery.drop()
+    }
     for (const actor of [...this.#actors]) if (all || !actor.settings.detached) actor.die(over)
     this.#calls.clear()
     this.#objects.clear()

@@ -195,6 +195,8 @@ export class ActorTable {
   /** Calls that were on their way run again where they may; nobody knows whether they ran. */
   #again(actor: Actor, why: string): void {
     actor.place = null
+    // Its constructor runs again with it; it went with no node.
+    this.engine.forgetCall(actor.creation)
     const again: Task[] = []
     for (const task of this.#calls.get(actor) ?? []) {
       this.engine.forgetCall(task)

@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+export const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
 /** The built tests, whose modules workers may run. */
 const TESTS = fileURLToPath(new URL('..', import.meta.url))
 
@@ -104,6 +104,15 @@ export class Server {
   }
 }
 
+export interface WorkerProcessOptions {
+  name: string
+  numCpus?: number
+  allow?: string
+  env?: object
+  /** What starts it, before its arguments. */
+  command?: readonly string[]
+}
+
 /** A worker process of the command. */
 export class WorkerProcess {
   private constructor(
@@ -113,11 +122,11 @@ export class WorkerProcess {
 
   static async start(
     address: string,
-    { name, numCpus = 2, allow = TESTS, env = {} }: { name: string; numCpus?: number; allow?: string; env?: object },
+    { name, numCpus = 2, allow = TESTS, env = {}, command = [process.execPath, COMMAND] }: WorkerProcessOptions,
   ): Promise<WorkerProcess> {
     const options = ['worker', '--address', address, '--name', name, '--num-cpus', `${numCpus}`, '--allow', allow]
     const child = kept(
-      spawn(process.execPath, [COMMAND, ...options], {
+      spawn(command[0]!, [...command.slice(1), ...options], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...env },
       }),

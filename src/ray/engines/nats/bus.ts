@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import {
   AckPolicy,
   type Consumer,
@@ -250,7 +251,7 @@ async function dial(address: string, name: string): Promise<NatsConnection> {
 /** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
 function connectionOptions(address: string): ConnectionOptions {
   const servers = address.split(',').map((one) => new URL(one.trim()))
-  const [{ username, password, protocol }] = servers as [URL]
+  const [{ username, password, protocol, hostname }] = servers as [URL]
   const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
   const tls = protocol === 'tls:' || caFile || certFile
   return {
@@ -258,8 +259,18 @@ function connectionOptions(address: string): ConnectionOptions {
     ...(username && password ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
     ...(username && !password ? { token: decodeURIComponent(username) } : {}),
     ...(NATS_CREDS ? { authenticator: credsAuthenticator(readFileSync(NATS_CREDS)) } : {}),
-    ...(tls
-      ? { tls: { ...(caFile ? { caFile } : {}), ...(certFile ? { certFile } : {}), ...(keyFile ? { keyFile } : {}) } }
-      : {}),
+    ...(tls ? { tls: { ...addressed(hostname), ...defined({ caFile, certFile, keyFile }) } } : {}),
+  }
+}
+
+/** A certificate for an IP address is checked against it: the client names hosts only, and Node then takes it for localhost. */
+function addressed(hostname: string): object {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return isIP(host) ? { host } : {}
+}
+
+function defined<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value)) as {
+    [K in keyof T]?: NonNullable<T[K]>
   }
 }

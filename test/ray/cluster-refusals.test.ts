@@ -28,7 +28,7 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
   }
   async function worker(address: string, options: Partial<WorkerProcessOptions> = {}) {
     const process = await WorkerProcess.start(address, { name: 'node', numCpus: 1, ...options })
-    ends.push(() => process.end('SIGTERM'))
+    ends.push(() => process.end())
     return process
   }
   const begin = async (options: InitOptions) => ray.init(options)

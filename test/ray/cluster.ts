@@ -25,11 +25,11 @@ export function clusterMissing(): string | false {
   return spawnSync(file, ['--version']).status === 0 ? false : `${file} does not run`
 }
 
-export function freePort(): Promise<number> {
+export function freePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       const { port } = server.address() as { port: number }
       server.close(() => resolve(port))
     })
@@ -75,20 +75,21 @@ export class Server {
   private constructor(
     readonly port: number,
     private readonly options: readonly string[],
+    private readonly host: string,
   ) {}
 
-  static async start(options: readonly string[] = []): Promise<Server> {
-    const server = new Server(await freePort(), options)
+  static async start(options: readonly string[] = [], host = '127.0.0.1'): Promise<Server> {
+    const server = new Server(await freePort(host), options, host)
     await server.up()
     return server
   }
 
   get address(): string {
-    return `nats://127.0.0.1:${this.port}`
+    return `nats://${this.host}:${this.port}`
   }
 
   async up(): Promise<void> {
-    const options = ['-js', '-sd', this.#data, '-a', '127.0.0.1', '-p', `${this.port}`, ...this.options]
+    const options = ['-js', '-sd', this.#data, '-a', this.host, '-p', `${this.port}`, ...this.options]
     this.#child = kept(spawn(natsServer()!, options, { stdio: ['ignore', 'pipe', 'pipe'] }))
     await printed(this.#child, 'Server is ready')
   }

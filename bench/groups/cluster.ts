@@ -1,4 +1,4 @@
-import { findNatsServer } from '#src/cli/nats-server.js'
+import { findNatsServer } from '#src/ray/engines/nats/nats-server.js'
 import { progress } from '#src/core/progress.js'
 import { runProgram } from '../program.js'
 import type { ClusterResult, ClusterWork } from '../programs/cluster.js'

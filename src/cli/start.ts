@@ -11,6 +11,7 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
+import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
@@ -60,8 +61,9 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   mkdirSync(out, { recursive: true })
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
-  if (env.RAY_ADDRESS) await expectWorkers(env.RAY_ADDRESS)
   const numbers = chosen(options.notebook)
+  if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)
+  else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   for (const result of results) rmSync(join(out, result), { force: true })
   for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal)
@@ -78,7 +80,6 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
 
 /** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */
 async function expectWorkers(address: string): Promise<void> {
-  if (address === 'local') return
   const { Observer, shown } = await import('../ray/engines/nats/observe.js')
   const observer = await Observer.open(address)
   const { nodes } = await observer.status().finally(() => observer.close())

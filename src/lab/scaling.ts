@@ -1,5 +1,6 @@
 import { chart, fixed } from './chart-style.js'
 import { seconds } from './format.js'
+import { formatTime } from './time.js'
 
 /** What was measured, all in seconds: the model of a cluster is made of it. */
 export interface ScalingFigures {
@@ -40,12 +41,10 @@ export function scalingText(figures: ScalingFigures): string {
       ? 'it takes longer to send a picture than to classify it: more nodes gain nothing'
       : `the driver can send pictures to ${fed.toFixed(fed < 9.95 ? 1 : 0)} nodes while one of them classifies one`
   return [
-    `A picture takes ${milliseconds(inference)} to classify and ${milliseconds(transfer)} to send and to answer: ${times}.`,
+    `A picture takes ${formatTime(inference)} to classify and ${formatTime(transfer)} to send and to answer: ${times}.`,
     `${pictures} pictures would take ${seconds(one)} s on one node and ${seconds(many)} s on ${NODES.at(-1)}, ${(one / many).toFixed(1)} times as fast.`,
   ].join(' ')
 }
-
-const milliseconds = (value: number) => `${(value * 1000).toPrecision(2)} ms`
 
 const WIDTH = 640
 const HEIGHT = 320

@@ -11,6 +11,7 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
+import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { type HeadOptions, startHead } from './head.js'
@@ -80,7 +81,7 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
 
 /** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */
 async function expectWorkers(address: string): Promise<void> {
-  const { Observer, shown } = await import('../ray/engines/nats/observe.js')
+  const { Observer } = await import('../ray/engines/nats/observe.js')
   const observer = await Observer.open(address)
   const { nodes } = await observer.status().finally(() => observer.close())
   if (nodes.length === 0)

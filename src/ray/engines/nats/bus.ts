@@ -21,6 +21,7 @@ import {
   type Subscription,
 } from '@nats-io/transport-node'
 import { RayError } from '../../errors.js'
+import { shown } from './address.js'
 import { ACK_WAIT, ALL_TASKS, consumerOf, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
 
 /** Milliseconds that connecting may take. */
@@ -215,16 +216,6 @@ interface Internals {
 }
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref())
-
-/** The address without its secrets. */
-export function shown(address: string): string {
-  try {
-    const url = new URL(address)
-    return `${url.protocol}//${url.host}`
-  } catch {
-    return address
-  }
-}
 
 async function dial(address: string, name: string): Promise<NatsConnection> {
   const options = connectionOptions(address)

@@ -9,7 +9,8 @@ import { epochOf, goesOn, unknownFrame } from './channel.js'
 import { Delivery } from './delivery.js'
 import { type DriverLease, Leases, OwnLease } from './leases.js'
 import type { NetTask, Queued } from './messages.js'
-import { type NodeActor, Session } from './session.js'
+import type { NodeActor } from './node-actor.js'
+import { Session } from './session.js'
 import { ACK_WAIT, HELLO, STOP, toPeer } from './subjects.js'
 
 /** Milliseconds that one request for tasks stands. */
@@ -133,6 +134,11 @@ export class Node {
     void follow()
   }
 
+  /** Says what happens here. */
+  say(line: string): void {
+    this.options.say?.(line)
+  }
+
   /** Tasks and calls that run here. */
   get running(): number {
     return [...this.#sessions.values()].reduce((sum, session) => sum + session.running, 0)
@@ -159,7 +165,7 @@ export class Node {
         this.#leases.lives(lease)
         const session = new Session(this, lease, epoch)
         this.#sessions.set(driver, session)
-        this.options.say?.(`driver ${lease.host}:${lease.pid} came`)
+        this.say(`driver ${lease.host}:${lease.pid} came`)
         return session
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 500))
@@ -174,7 +180,7 @@ export class Node {
     this.#sessions.delete(driver)
     this.#opening.delete(driver)
     const { host, pid } = session.lease
-    this.options.say?.(`driver ${host}:${pid} had given this node up and begins anew`)
+    this.say(`driver ${host}:${pid} had given this node up and begins anew`)
     void session.close(true, true).then(() => this.changed())
   }
 
@@ -185,7 +191,7 @@ export class Node {
     this.#sessions.delete(driver)
     this.#opening.delete(driver)
     const { host, pid } = session.lease
-    this.options.say?.(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
+    this.say(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
     if (session.lasting) this.#lasting.add(session)
     void session.close().then(() => this.changed())
   }

@@ -2,8 +2,6 @@ import { Bus } from './bus.js'
 import { Leases, type NodeLease } from './leases.js'
 import { STOP, STREAM } from './subjects.js'
 
-export { shown } from './bus.js'
-
 /** A cluster as it is now. */
 export interface ClusterStatus {
   nodes: NodeLease[]

@@ -88,8 +88,10 @@ async function manyWorkers(quick: boolean): Promise<Row> {
 /** Versions B and C2 of exercise 1 on two worker processes of one CPU each: what crossing the wire costs. */
 async function againstThreads(quick: boolean, { env }: Prepared): Promise<Row[]> {
   const indices = range(0, quick ? 800 : 10_000, 40)
+  // The bench has a cache of its own, in which there is none.
+  const withServer = { ...env, NATS_SERVER: findNatsServer() }
   const version = (version: string, onCluster: boolean) => () =>
-    runProgram<Ran>('exercise', { version, onCluster, indices, dtype: 'fp32', workers: 2 }, { env })
+    runProgram<Ran>('exercise', { version, onCluster, indices, dtype: 'fp32', workers: 2 }, { env: withServer })
   const runs = await interleave('exercise on a cluster', quick ? 2 : 3, {
     B: version('B', true),
     'B on threads': version('B', false),

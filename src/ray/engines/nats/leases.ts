@@ -92,7 +92,7 @@ export interface LeaseEvents {
 export class Leases {
   readonly all = new Map<string, Lease>()
   readonly #seen = new Map<string, number>()
-  /** Nodes that did not listen when they were asked. */
+  /** Those that did not listen when they were asked. */
   readonly #deaf = new Set<string>()
   #bus: Bus | null = null
   #timer: NodeJS.Timeout | null = null
@@ -168,13 +168,13 @@ export class Leases {
     for (const [id, seen] of this.#seen) {
       const silent = now - seen
       if (silent > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
-      else if (silent > 2 * BEAT && id.startsWith('node.')) void this.#ask(id, seen)
+      else if (silent > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)
     }
   }
 
-  /** A node is silent: if it listens no more, its process has ended. It is asked twice, since it may be connecting again. */
+  /** One is silent: if it listens no more, its process has ended. It is asked twice, since it may be connecting again. */
   async #ask(id: string, seen: number): Promise<void> {
-    if (await this.#bus?.listens(id.slice('node.'.length))) this.#deaf.delete(id)
+    if (await this.#bus?.listens(id.slice(id.indexOf('.') + 1))) this.#deaf.delete(id)
     else if (this.#seen.get(id) !== seen || this.#away) this.#deaf.delete(id)
     else if (!this.#deaf.delete(id)) this.#deaf.add(id)
     else this.#gone(id)

@@ -49,7 +49,9 @@ describe('exercise 1 on a cluster', skip ? { skip } : {}, () => {
 
   test('a cluster without workers is told before anything is executed', async () => {
     const child = rayito('start', '--address', server.address, '--notebook', '1')
-    await printed(child, /rayito: No worker has joined the cluster at nats:.*rayito worker --address nats:/).catch(() => {})
+    await printed(child, /rayito: No worker has joined the cluster at nats:.*rayito worker --address nats:/).catch(
+      () => {},
+    )
     const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
     assert.equal(code, 1)
   })
@@ -63,7 +65,7 @@ describe('exercise 1 on a cluster', skip ? { skip } : {}, () => {
     assert.equal(exercise.engine, 'nats')
     assert.deepEqual(
       exercise.nodes!.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      workers.map(({ name }) => ({ name, cpus: 1 })),
+      workers.map(({ name }) => ({ name, cpus: 1 })).sort((a, b) => (a.name < b.name ? -1 : 1)),
     )
     assert.ok(exercise.agreement.sameClasses && exercise.agreement.maxScoreDifference <= 1e-5)
     const [, b, c1, c2] = exercise.versions

@@ -26,7 +26,7 @@ export interface Requests {
   kill: { id: string; restart: boolean }
   cancel: { id: string; force: boolean }
   free: { ids: string[] }
-  figure: { which: 'total' | 'available' | 'nodes' | 'stats' }
+  figure: { which: 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
 
 /** Functions that workers made remote, by worker and id. */

@@ -16,14 +16,25 @@ import {
 } from './errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle, whenHandlesGone } from './handle.js'
 import { type Content, Entry, entryOf, ObjectRef, REF } from './object-ref.js'
-import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions, checkTaskOptions, TASK_DEFAULTS } from './options.js'
+import {
+  ACTOR_DEFAULTS,
+  checkActorOptions,
+  checkMethodOptions,
+  checkTaskOptions,
+  TASK_DEFAULTS,
+  TIMELINE_DEFAULT,
+} from './options.js'
 import { WorkerOutput } from './output.js'
 import { pack, unpack } from './pack.js'
 import { Pressure } from './pressure.js'
 import type { Runtime } from './runtime.js'
-import { makeReturns, type Tally, Task } from './task.js'
+import { Tallies } from './tally.js'
+import { makeReturns, Task, type TaskSettings } from './task.js'
+import { summarise } from './timeline/summary.js'
+import { Timeline } from './timeline/timeline.js'
 import type {
   ActorOptions,
+  FunctionSummary,
   GetOptions,
   InitOptions,
   MethodOptions,
@@ -31,6 +42,7 @@ import type {
   Resources,
   Stats,
   TaskOptions,
+  TraceEvent,
   WaitOptions,
 } from './types.js'
 import { settled, waitFor } from './waiting.js'
@@ -43,7 +55,8 @@ export class Driver implements Runtime {
   readonly actors = new Map<string, Actor>()
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
-  readonly #tally: Tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
+  readonly #tallies = new Tallies()
+  readonly #timeline: Timeline | null
   readonly #bytes = { copied: 0, shared: 0 }
   readonly #pending = new Set<Task>()
   readonly #limit: number
@@ -64,7 +77,10 @@ export class Driver implements Runtime {
     this.address = options.address ?? 'local'
     this.#limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
     this.#output = new WorkerOutput(options.logToDriver ?? true)
+    const { timeline = true } = options
+    this.#timeline = timeline === false ? null : new Timeline(timeline === true ? TIMELINE_DEFAULT : timeline)
     this.engine = makeEngine(options, {
+      recorder: this.#timeline,
       namespace: this.namespace,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
@@ -195,7 +211,11 @@ export class Driver implements Runtime {
       timeout: options.timeout,
       numReturns: options.numReturns ?? TASK_DEFAULTS.numReturns,
     }
-    return new Task(definition, settings, entries, this.#tally, this.#cancelTask)
+    return this.#task(definition, settings, entries)
+  }
+
+  #task(definition: RemoteDefinition, settings: TaskSettings, entries: Entry[]): Task {
+    return new Task(definition, settings, entries, this.#tallies.of(settings.label), this.#cancelTask)
   }
 
   start(task: Task): void {
@@ -282,7 +302,7 @@ export class Driver implements Runtime {
       getIfExists: options.getIfExists ?? false,
     }
     const entry = new Entry(this.nextId(), this)
-    const creation = new Task(
+    const creation = this.#task(
       definition,
       {
         label: `${definition.name}.constructor`,
@@ -295,8 +315,6 @@ export class Driver implements Runtime {
         numReturns: 1,
       },
       [entry],
-      this.#tally,
-      this.#cancelTask,
     )
     const actor = new Actor(id, definition.name, label, settings, creation)
     this.actors.set(actor.id, actor)
@@ -346,7 +364,7 @@ export class Driver implements Runtime {
       timeout: options.timeout,
       numReturns: options.numReturns ?? 1,
     }
-    return new Task(actor.creation.definition, settings, entries, this.#tally, this.#cancelTask)
+    return this.#task(actor.creation.definition, settings, entries)
   }
 
   /** Puts a call into its actor's queue, which keeps the order of the calls however long their arguments take. */
@@ -415,11 +433,21 @@ export class Driver implements Runtime {
   }
 
   stats(): Stats {
-    return { bytes: { ...this.#bytes }, tasks: { ...this.#tally }, perWorker: this.engine.perWorker() }
+    return { bytes: { ...this.#bytes }, tasks: this.#tallies.total(), perWorker: this.engine.perWorker() }
+  }
+
+  timeline(): TraceEvent[] {
+    return this.#timeline?.events(this.#tallies.all) ?? []
+  }
+
+  summary(): FunctionSummary[] {
+    const calls = this.#timeline?.calls ?? []
+    return summarise(this.#tallies.all, calls)
   }
 
   async shutdown(): Promise<void> {
     this.#down = true
+    this.#timeline?.end()
     const over = new NotInitializedError()
     for (const task of this.#pending) task.fail(over)
     this.#pending.clear()

@@ -1,8 +1,10 @@
+import { now } from '../core/clock.js'
 import type { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
 import { pack } from './pack.js'
+import type { Tally } from './tally.js'
 import type { ErrorClass } from './types.js'
 
 /** A call's argument: a value packed, or an object that it waits for. */
@@ -28,14 +30,6 @@ export interface TaskSettings {
 
 export type TaskState = 'preparing' | 'queued' | 'running' | 'done'
 
-/** Counts of the session that tasks add to. */
-export interface Tally {
-  submitted: number
-  finished: number
-  failed: number
-  retried: number
-}
-
 /** One call of a remote function, an actor's constructor or an actor's method, from `.remote()` to its result. */
 export class Task implements Producer {
   state: TaskState = 'preparing'
@@ -44,6 +38,12 @@ export class Task implements Producer {
   place: unknown = null
   /** The worker that ran it last. */
   ranOn = ''
+  /** When it was asked for, and when it was last handed to a worker (core/clock.ts). */
+  readonly submitted = now()
+  sent = 0
+  /** Of the arguments that were sent for it, and of its results. */
+  bytesIn = 0
+  bytesOut = 0
   readonly args: Argument[] = []
   readonly returns: Entry[]
   #outstanding = 1
@@ -53,7 +53,7 @@ export class Task implements Producer {
     readonly definition: RemoteDefinition,
     readonly settings: TaskSettings,
     returns: Entry[],
-    private readonly tally: Tally,
+    readonly tally: Tally,
     private readonly cancelled: (task: Task, force: boolean) => void,
   ) {
     this.returns = returns
@@ -129,7 +129,7 @@ export class Task implements Producer {
     if (this.state === 'done') return
     this.state = 'done'
     this.tally.finished++
-    this.place = null
+    this.#count()
     for (let i = 0; i < this.returns.length; i++) this.returns[i]!.succeed(contents[i] ?? EMPTY)
   }
 
@@ -138,8 +138,14 @@ export class Task implements Producer {
     if (this.state === 'done') return
     this.state = 'done'
     this.tally.failed++
-    this.place = null
+    this.#count()
     for (const entry of this.returns) entry.fail(error)
+  }
+
+  #count(): void {
+    this.place = null
+    this.tally.bytesIn += this.bytesIn
+    this.tally.bytesOut += this.bytesOut
   }
 
   /** The error its code threw, as `get` throws it. */

@@ -87,7 +87,7 @@ export const dieSometimes = ray.remote((i: number) => {
   return i
 })
 /** Nothing, or holds its thread. */
-export const fastOrHeld = ray.remote((latch: Latch | null) => {
+export const fastOrHeld = ray.remote((latch: Latch | null, _load = '') => {
   if (!latch) return 0
   arrive(latch)
   holdUntil(() => isOpen(latch))

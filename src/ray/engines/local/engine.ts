@@ -1,3 +1,4 @@
+import { now } from '../../../core/clock.js'
 import type { Actor } from '../../actor.js'
 import type { Engine, EngineHost, EngineName } from '../../engine.js'
 import {
@@ -9,7 +10,7 @@ import {
   WorkerCrashedError,
 } from '../../errors.js'
 import type { Content } from '../../object-ref.js'
-import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
+import { KIND, SLOT, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { NodeInfo, Resources } from '../../types.js'
 import type { Connect, Death, HeapLimits } from './connection.js'
@@ -17,13 +18,8 @@ import { Cpus } from './cpus.js'
 import { actorLost, restartActor, tasksLost } from './deaths.js'
 import { Limits } from './limits.js'
 import { Line } from './line.js'
-import type { LocalWorker } from './worker.js'
+import type { LocalWorker, Running } from './worker.js'
 import { Workers } from './workers.js'
-
-interface Running {
-  worker: LocalWorker
-  call: number
-}
 
 /** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
 const CANCEL_GRACE = 100
@@ -65,7 +61,15 @@ export class LocalEngine implements Engine {
     this.#forgetCpus = this.#cpus.whenGiven(() => this.#scheduleSoon())
     this.#workers = new Workers(
       this.#cpus,
-      { connect, namespace: host.namespace, resourceLimits, prefix, allow: allow ?? null, released },
+      {
+        connect,
+        namespace: host.namespace,
+        resourceLimits,
+        prefix,
+        allow: allow ?? null,
+        released,
+        recorder: host.recorder,
+      },
       {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#died(from, death),
@@ -200,6 +204,8 @@ export class LocalEngine implements Engine {
         if (task) this.#limits.begin(task)
         return
       }
+      case 'spans':
+        return this.host.recorder?.spans(worker.number, message[1])
       case 'release':
         for (const [id, count] of message[1]) worker.letGo(id, count)
         this.#workers.released(
@@ -216,16 +222,19 @@ export class LocalEngine implements Engine {
     }
   }
 
-  #result(worker: LocalWorker, [call, ok, values, milliseconds]: WireResult): void {
+  #result(worker: LocalWorker, [call, ok, values, began, ended, received]: WireResult): void {
     const task = worker.settled(call)
     if (!task) return
+    if (ok) for (const [, , copied, shared] of values as readonly WireContent[]) task.bytesOut += copied + shared
+    const { sent, bytesOut } = task
+    this.host.recorder?.call(worker.number, task, { sent, received, began, ended }, bytesOut, !ok)
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
     if (task.state !== 'done') {
       const { finished } = this.#workers
       worker.finished++
       finished[worker.name] = (finished[worker.name] ?? 0) + 1
-      task.definition.measured(milliseconds)
+      task.definition.measured(ended - began)
       if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
       else this.#threw(worker, task, decodeError(values), actor)
     } else if (ok) {
@@ -286,10 +295,20 @@ export class LocalEngine implements Engine {
     const lost = [...worker.inflight]
     worker.inflight.clear()
     for (const [, task] of lost) this.#limits.end(task)
+    this.#interrupted(worker, lost)
     this.#workers.forget(worker)
     if (actor) actorLost(actor, worker, lost, death, this)
     else tasksLost(worker, lost, death, this)
     this.#scheduleSoon()
+  }
+
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
+  #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
+    const { recorder } = this.host
+    if (!recorder) return
+    for (const [call, task] of lost)
+      if (worker.progress(call) === SLOT.STARTED)
+        recorder.call(worker.number, task, { sent: task.sent, received: 0, began: task.sent, ended: now() }, 0, true)
   }
 
   #placeActor(actor: Actor): void {
@@ -357,6 +376,9 @@ export class LocalEngine implements Engine {
     let taken = false
     for (const [call, task] of [...calls]) {
       if (task.state === 'done' || !worker.take(call)) continue
+      const { copied, shared } = task.place as Running
+      // Whoever gets it next is sent them again.
+      if (copied || shared) this.host.copied(-copied, -shared)
       task.attempt--
       task.state = 'queued'
       task.place = null
@@ -368,6 +390,7 @@ export class LocalEngine implements Engine {
 
   #end(worker: LocalWorker): void {
     this.#workers.end(worker, (lost) => {
+      this.#interrupted(worker, lost)
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
         if (task.state === 'done') continue

@@ -1,3 +1,4 @@
+import { now } from '../../../core/clock.js'
 import { type Code, carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
@@ -16,6 +17,15 @@ export interface LocalWorkerEvents {
 }
 
 const LAST_LINES = 20
+
+/** Where a task is. */
+export interface Running {
+  worker: LocalWorker
+  call: number
+  /** Bytes of its arguments, without those of objects, which stay with the worker. */
+  copied: number
+  shared: number
+}
 
 /** One worker of this machine: what it has been sent, what it runs and what it holds. */
 export class LocalWorker implements WorkerPlace {
@@ -36,6 +46,8 @@ export class LocalWorker implements WorkerPlace {
   /** No more work is sent: it is being ended, or has ended. */
   closing = false
   finished = 0
+  /** What the timeline calls it by. */
+  number = 0
   /** The label of what ran last: for its output. */
   lastLabel = ''
   readonly #maxConcurrency: number
@@ -47,6 +59,8 @@ export class LocalWorker implements WorkerPlace {
   #objects: WireObject[] = []
   #codes: [string, Code][] = []
   #flushing = false
+  /** When the message that is being gathered was begun. */
+  #began = 0
   readonly #stderr: string[] = []
 
   constructor(
@@ -66,6 +80,11 @@ export class LocalWorker implements WorkerPlace {
     })
   }
 
+  /** What its process is called; null for this one. */
+  get process(): string | null {
+    return this.#connection.process
+  }
+
   /** Free places for further calls. */
   get room(): number {
     if (this.closing) return 0
@@ -83,6 +102,7 @@ export class LocalWorker implements WorkerPlace {
     const { definition, settings } = task
     let copied = 0
     let shared = 0
+    let objects = 0
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
       this.#codes.push([definition.id, definition.code!])
@@ -96,12 +116,13 @@ export class LocalWorker implements WorkerPlace {
         return [content.data, content.special] as const
       }
       const known = this.#object(ref)
-      copied += known.copied
+      objects += known.copied
       return known.wire
     })
     task.attempt++
     task.state = 'running'
-    task.place = { worker: this, call }
+    task.place = { worker: this, call, copied, shared } satisfies Running
+    task.bytesIn = copied + objects + shared
     task.ranOn = this.name
     this.lastLabel = task.label
     if (this.inflight.size === 0) this.#connection.hold(true)
@@ -118,7 +139,8 @@ export class LocalWorker implements WorkerPlace {
       this.#connection.announces || settings.timeout !== undefined,
     ])
     this.#flushSoon()
-    return { copied, shared }
+    task.sent = this.#began
+    return { copied: copied + objects, shared }
   }
 
   #object(ref: ObjectRef): { wire: readonly [unknown, boolean] | readonly [string]; copied: number } {
@@ -171,6 +193,7 @@ export class LocalWorker implements WorkerPlace {
   #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
+    this.#began = now()
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return

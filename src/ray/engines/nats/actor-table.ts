@@ -3,6 +3,7 @@ import { RemoteDefinition } from '../../definition.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError, InfeasibleError } from '../../errors.js'
 import { Entry } from '../../object-ref.js'
 import { KIND } from '../../protocol.js'
+import { Tallies } from '../../tally.js'
 import { EMPTY, Task } from '../../task.js'
 import type { NatsEngine } from './engine.js'
 import type { NetActor } from './messages.js'
@@ -327,7 +328,7 @@ export class ActorTable {
         numReturns: 1,
       },
       [new Entry(`${id}/found`, this)],
-      { submitted: 0, finished: 0, failed: 0, retried: 0 },
+      new Tallies().of(''),
       () => {},
     )
     creation.succeed([EMPTY])

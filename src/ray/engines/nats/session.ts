@@ -11,6 +11,7 @@ import {
   TaskCancelledError,
 } from '../../errors.js'
 import { type Content, Entry, ObjectRef } from '../../object-ref.js'
+import { Tallies } from '../../tally.js'
 import { Prepared, Task } from '../../task.js'
 import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
@@ -70,7 +71,7 @@ export class Session {
   #resultsOf: { call: Call; id: string }[] = []
   #gone = false
   readonly #host: EngineHost
-  readonly #tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
+  readonly #tally = new Tallies().of('')
 
   constructor(
     private readonly node: Node,
@@ -90,6 +91,7 @@ export class Session {
         else this.tell(['output', label, stream, text, worker])
       },
       copied: () => {},
+      recorder: null,
     }
     this.#engine = this.#makeEngine()
     if (lease.version !== packageVersion())

@@ -17,7 +17,7 @@ export interface Span {
   /** Milliseconds of {@link now}. */
   began: number
   ended: number
-  /** What else is to be said of it: plain data. */
+  /** What else is to be said of it: what JSON can hold. */
   args?: Record<string, unknown>
 }
 

@@ -1,4 +1,5 @@
 /** The laboratory: the parts that the notebooks of both exercises are made of. */
+export { DOINGS, type Doing, type Lane, type Shares, type Stretch, sharesOf } from './activity.js'
 export { getBestClassAndScore } from './best-class.js'
 export { breakEven, breakEvenChart, breakEvenText } from './break-even.js'
 export { barChart, type ChartOptions } from './chart.js'
@@ -18,4 +19,5 @@ export { type PictureFile, type Request, ServiceClient, type ServiceResponse } f
 export { range, readSettings, type Settings, type VersionName } from './settings.js'
 export { ResultTable, type TableOptions } from './table.js'
 export { formatTime, time } from './time.js'
+export { timelineChart } from './timeline-chart.js'
 export type { Best, Version } from './version.js'

@@ -32,6 +32,7 @@ import { Tallies } from './tally.js'
 import { makeReturns, Task, type TaskSettings } from './task.js'
 import { summarise } from './timeline/summary.js'
 import { Timeline } from './timeline/timeline.js'
+import { TurnClock } from './timeline/turn-clock.js'
 import type {
   ActorOptions,
   FunctionSummary,
@@ -57,6 +58,7 @@ export class Driver implements Runtime {
   readonly #labels = new Map<string, number>()
   readonly #tallies = new Tallies()
   readonly #timeline: Timeline | null
+  readonly #clock = new TurnClock()
   readonly #bytes = { copied: 0, shared: 0 }
   readonly #pending = new Set<Task>()
   readonly #limit: number
@@ -215,7 +217,9 @@ export class Driver implements Runtime {
   }
 
   #task(definition: RemoteDefinition, settings: TaskSettings, entries: Entry[]): Task {
-    return new Task(definition, settings, entries, this.#tallies.of(settings.label), this.#cancelTask)
+    const task = new Task(definition, settings, entries, this.#tallies.of(settings.label), this.#cancelTask)
+    if (this.#timeline) task.submitted = this.#clock.now()
+    return task
   }
 
   start(task: Task): void {

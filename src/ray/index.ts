@@ -236,12 +236,13 @@ async function stats(): Promise<Stats> {
  * @see https://docs.ray.io/en/latest/ray-core/api/doc/ray.timeline.html
  */
 function timeline(): Promise<TraceEvent[]>
-function timeline(filename: string): Promise<void>
-async function timeline(filename?: string): Promise<TraceEvent[] | void> {
+function timeline(filename: string): Promise<undefined>
+async function timeline(filename?: string): Promise<TraceEvent[] | undefined> {
   if (filename !== undefined && (typeof filename !== 'string' || !filename)) expected('filename', 'a path', filename)
   const events = peekRuntime() ? await runtime().timeline() : []
   if (filename === undefined) return events
   await writeFile(filename, `[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]\n`)
+  return undefined
 }
 
 /**
@@ -256,11 +257,16 @@ async function summary(): Promise<Summary> {
  * Runs `fn` (until its promise settles, where it returns one) and marks the time it takes in `ray.timeline()`, under the task
  * it is called in. Returns what `fn` returned; what it throws passes through.
  * @param name what the stretch is called
- * @param extraData shown with it: what can be cloned
+ * @param extraData shown with it: what JSON can hold
  */
 function profile<T>(name: string, fn: () => T, extraData?: Record<string, unknown>): T {
   if (typeof name !== 'string' || !name) expected('name', 'a text', name)
   if (typeof fn !== 'function') expected('fn', 'a function', fn)
+  try {
+    JSON.stringify(extraData)
+  } catch {
+    expected('extraData', 'what JSON can hold', extraData)
+  }
   return span('profile', name, fn, extraData)
 }
 

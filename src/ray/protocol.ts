@@ -66,15 +66,15 @@ export type WireResult = readonly [
   call: number,
   ok: boolean,
   values: readonly WireContent[] | unknown,
-  /** times of core/clock.ts */
+  /** whole nanoseconds, which cross more cheaply than fractions: from the message's `since` until it began, and how long it ran */
   began: number,
-  ended: number,
-  /** when the message came whose first call this was; 0 of the others */
+  ran: number,
+  /** when the message came whose first call this was (core/clock.ts); 0 of the others */
   received: number,
 ]
 
 export type ToDriver =
-  | readonly ['results', readonly WireResult[]]
+  | readonly ['results', readonly WireResult[], since: number]
   | readonly ['started', call: number]
   | readonly ['spans', readonly Span[]]
   /** refs and handles that nobody in the worker holds any more, and how often they had been received */

@@ -1,4 +1,3 @@
-import { now } from '../core/clock.js'
 import type { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
@@ -38,12 +37,11 @@ export class Task implements Producer {
   place: unknown = null
   /** The worker that ran it last. */
   ranOn = ''
-  /** When it was asked for, and when it was last handed to a worker (core/clock.ts). */
-  readonly submitted = now()
+  /** When it was asked for, and when it was last handed to a worker (core/clock.ts), where anybody wants to know. */
+  submitted = 0
   sent = 0
-  /** Of the arguments that were sent for it, and of its results. */
+  /** Of the arguments that were sent for it. */
   bytesIn = 0
-  bytesOut = 0
   readonly args: Argument[] = []
   readonly returns: Entry[]
   #outstanding = 1
@@ -128,24 +126,24 @@ export class Task implements Producer {
   succeed(contents: readonly Content[]): void {
     if (this.state === 'done') return
     this.state = 'done'
+    this.place = null
     this.tally.finished++
-    this.#count()
-    for (let i = 0; i < this.returns.length; i++) this.returns[i]!.succeed(contents[i] ?? EMPTY)
+    this.tally.bytesIn += this.bytesIn
+    for (let i = 0; i < this.returns.length; i++) {
+      const content = contents[i] ?? EMPTY
+      this.tally.bytesOut += content.copied + content.shared
+      this.returns[i]!.succeed(content)
+    }
   }
 
   /** Ends it with an error of the model, or one that its code threw (`thrown`), which is wrapped. */
   fail(error: unknown): void {
     if (this.state === 'done') return
     this.state = 'done'
-    this.tally.failed++
-    this.#count()
-    for (const entry of this.returns) entry.fail(error)
-  }
-
-  #count(): void {
     this.place = null
+    this.tally.failed++
     this.tally.bytesIn += this.bytesIn
-    this.tally.bytesOut += this.bytesOut
+    for (const entry of this.returns) entry.fail(error)
   }
 
   /** The error its code threw, as `get` throws it. */

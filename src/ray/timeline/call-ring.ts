@@ -1,4 +1,4 @@
-import type { CallTimes } from './recorder.js'
+import type { Try } from './recorder.js'
 
 const TIMES = 5
 const BYTES = 2
@@ -6,16 +6,11 @@ const FIELDS = TIMES + BYTES
 const MARKS = 4
 
 /** A call that was kept. */
-export interface KeptCall extends CallTimes {
+export interface KeptCall extends Try {
   submitted: number
-  bytesIn: number
-  bytesOut: number
   /** Numbers of its function and its worker. */
   tally: number
   worker: number
-  /** 1 at the first try. */
-  attempt: number
-  failed: boolean
 }
 
 /** The newest calls, as numbers side by side: one costs no object, and no memory beyond the ring's. */
@@ -33,14 +28,10 @@ export class CallRing {
   }
 
   add(
-    { sent, received, began, ended }: CallTimes,
+    { sent, received, began, ended, attempt, bytesIn, bytesOut, failed }: Try,
     submitted: number,
-    bytesIn: number,
-    bytesOut: number,
     tally: number,
     worker: number,
-    attempt: number,
-    failed: boolean,
   ): void {
     const place = this.#count % this.capacity
     const numbers = this.#numbers

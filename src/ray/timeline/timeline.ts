@@ -4,7 +4,7 @@ import type { Tally } from '../tally.js'
 import type { Task } from '../task.js'
 import type { TraceEvent } from '../types.js'
 import { CallRing } from './call-ring.js'
-import type { CallTimes, Recorder } from './recorder.js'
+import type { Recorder, Try } from './recorder.js'
 import { type Row, traceEvents } from './trace.js'
 
 /** Workers that are remembered after their end. */
@@ -48,9 +48,8 @@ export class Timeline implements Recorder {
     if (row) row.ended = at
   }
 
-  call(worker: number, task: Task, times: CallTimes, bytesOut: number, failed: boolean): void {
-    const { submitted, bytesIn, attempt, tally } = task
-    this.calls.add(times, submitted, bytesIn, bytesOut, tally.id, worker, attempt, failed)
+  call(worker: number, { submitted, tally }: Task, call: Try): void {
+    this.calls.add(call, submitted, tally.id, worker)
   }
 
   spans(worker: number, spans: readonly Span[]): void {

@@ -92,7 +92,7 @@ export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recor
       thread(pid, `${row.name} (${i + 2})`, lane)
     })
     const inbox = messages.get(number)
-    if (inbox) lanes(inbox).forEach((lane) => thread(pid, `to ${row.name}`, lane))
+    if (inbox) for (const lane of lanes(inbox)) thread(pid, `to ${row.name}`, lane)
   }
   return events
 }

@@ -82,6 +82,8 @@ class Loop {
   #queue: WireCall[] = []
   #head = 0
   #results: WireResult[] = []
+  /** What the times of #results count from. */
+  #since = 0
   #spans: Span[] = []
   /** The first call of the message that came last, and when it came. */
   #first = -1
@@ -117,7 +119,9 @@ class Loop {
 
   #span(one: Span): void {
     if (one.category === 'deserialise' && one.ended - one.began < SPAN) return
-    if (this.#spans.push(one) >= MOST_SPANS) this.#tellSpans()
+    // What a program says may hold more than a message can carry.
+    const told = one.args ? { ...one, args: JSON.parse(JSON.stringify(one.args)) } : one
+    if (this.#spans.push(told) >= MOST_SPANS) this.#tellSpans()
   }
 
   #tellSpans(): void {
@@ -173,7 +177,7 @@ class Loop {
     if (!waiting) return
     this.#mark(call, SLOT.TAKEN)
     const at = now()
-    this.#results.push([call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0])
+    this.#push(call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0)
     this.#flush()
   }
 
@@ -320,7 +324,7 @@ class Loop {
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
     this.#mark(call, SLOT.FINISHED)
-    this.#results.push([call, ok, values, began, ended, received])
+    this.#push(call, ok, values, began, ended, received)
     this.#lastEnd = ended
     // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
     // a later call that ends the thread must not take them along.
@@ -329,12 +333,25 @@ class Loop {
     if (pump) this.#pump()
   }
 
+  #push(
+    call: number,
+    ok: boolean,
+    values: WireContent[] | unknown,
+    began: number,
+    ended: number,
+    received: number,
+  ): void {
+    if (this.#results.length === 0) this.#since = began
+    const after = Math.round((began - this.#since) * 1e6)
+    this.#results.push([call, ok, values, after, Math.round((ended - began) * 1e6), received])
+  }
+
   #flush(): void {
     if (this.#results.length === 0) return
     const results = this.#results
     this.#results = []
     this.#tellSpans()
-    this.port.postMessage(['results', results] satisfies ToDriver)
+    this.port.postMessage(['results', results, this.#since] satisfies ToDriver)
   }
 }
 

@@ -197,7 +197,7 @@ export class LocalEngine implements Engine {
   #message(worker: LocalWorker, message: ToDriver): void {
     switch (message[0]) {
       case 'results':
-        for (const result of message[1]) this.#result(worker, result)
+        for (const result of message[1]) this.#result(worker, result, message[2])
         return
       case 'started': {
         const task = worker.inflight.get(message[1])
@@ -222,19 +222,25 @@ export class LocalEngine implements Engine {
     }
   }
 
-  #result(worker: LocalWorker, [call, ok, values, began, ended, received]: WireResult): void {
+  #result(worker: LocalWorker, result: WireResult, since: number): void {
+    const [call, ok, values, after, ran, received] = result
     const task = worker.settled(call)
     if (!task) return
-    if (ok) for (const [, , copied, shared] of values as readonly WireContent[]) task.bytesOut += copied + shared
-    const { sent, bytesOut } = task
-    this.host.recorder?.call(worker.number, task, { sent, received, began, ended }, bytesOut, !ok)
+    const { recorder } = this.host
+    if (recorder) {
+      const bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
+      const { sent, attempt, bytesIn } = task
+      const began = since + after / 1e6
+      const ended = began + ran / 1e6
+      recorder.call(worker.number, task, { sent, received, began, ended, attempt, bytesIn, bytesOut, failed: !ok })
+    }
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
     if (task.state !== 'done') {
       const { finished } = this.#workers
       worker.finished++
       finished[worker.name] = (finished[worker.name] ?? 0) + 1
-      task.definition.measured(ended - began)
+      task.definition.measured(ran / 1e6)
       if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
       else this.#threw(worker, task, decodeError(values), actor)
     } else if (ok) {
@@ -306,9 +312,13 @@ export class LocalEngine implements Engine {
   #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
     const { recorder } = this.host
     if (!recorder) return
-    for (const [call, task] of lost)
-      if (worker.progress(call) === SLOT.STARTED)
-        recorder.call(worker.number, task, { sent: task.sent, received: 0, began: task.sent, ended: now() }, 0, true)
+    const ended = now()
+    for (const [call, task] of lost) {
+      if (worker.progress(call) !== SLOT.STARTED) continue
+      const { sent, attempt, bytesIn } = task
+      const times = { sent, received: 0, began: sent, ended }
+      recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
+    }
   }
 
   #placeActor(actor: Actor): void {
@@ -435,4 +445,11 @@ export class LocalEngine implements Engine {
     for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
     await this.#workers.allEnded()
   }
+}
+
+/** Bytes of a result's values. */
+function sizeOf(values: readonly WireContent[]): number {
+  let size = 0
+  for (let i = 0; i < values.length; i++) size += values[i]![2] + values[i]![3]
+  return size
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { now } from '../../../core/clock.js'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
@@ -15,7 +16,7 @@ import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
 import { Channel } from './channel.js'
 import { Leases, type NodeLease, OwnLease } from './leases.js'
-import type { FromNode, NetContent, NetResult, NetTask, Queued } from './messages.js'
+import type { FromNode, NetContent, NetEvents, NetResult, NetTask, Queued } from './messages.js'
 import { NodePeer } from './node-peer.js'
 import { carriedOf, netContent, netTask, taskId } from './outgoing.js'
 import { SERVER_PATIENCE, sizeKey, toPeer } from './subjects.js'
@@ -97,6 +98,7 @@ export class NatsEngine implements Engine {
       id: this.id,
       version: packageVersion(),
       namespace: this.host.namespace,
+      timeline: this.host.recorder !== null,
       resourceLimits: this.options.resourceLimits ?? null,
       host: hostname(),
       pid: process.pid,
@@ -153,6 +155,7 @@ export class NatsEngine implements Engine {
       })
       this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel, this.#carrying))
     }
+    if (this.host.recorder) this.nodesById.get(lease.id)!.send(['clock', now()])
     this.#actors.placeAll()
   }
 
@@ -161,6 +164,7 @@ export class NatsEngine implements Engine {
     if (!node) return
     this.nodesById.delete(id)
     node.channel.close()
+    for (const row of node.rows.values()) this.host.recorder?.ended(row)
     this.#actors.nodeLost(node)
     for (const [key, sent] of [...this.#sent]) {
       if (sent.node !== node || !sent.orphan || sent.task.settings.actor) continue
@@ -351,8 +355,11 @@ export class NatsEngine implements Engine {
     switch (message[0]) {
       case 'results':
         this.host.copied(bytes, 0)
+        if (message[2]) this.#events(node, message[2])
         for (const result of message[1]) this.#result(node, result)
         return this.#hold()
+      case 'clock':
+        return node.clock.answered(message[1], message[2])
       case 'running':
         for (const id of message[1]) {
           const sent = this.#sent.get(id)
@@ -383,6 +390,37 @@ export class NatsEngine implements Engine {
       case 'refused':
         return this.#fail(decodeError(message[1]) as Error)
     }
+  }
+
+  /** What the node's workers did, as soon as it can be placed in time. */
+  #events(node: NodePeer, { started, ended, calls, spans }: NetEvents): void {
+    const { recorder } = this.host
+    if (!recorder) return
+    const found = calls.flatMap(([id, worker, call]) => {
+      const task = this.#sent.get(id)?.task
+      if (!task || task.state === 'done') return []
+      task.bytesIn = call.bytesIn
+      task.tally.bytesOut += call.bytesOut
+      return [{ task, worker, call }]
+    })
+    const { clock, rows, lease } = node
+    clock.whenKnown(() => {
+      const process = `${lease.name} (${lease.host}, ${lease.pid})`
+      for (const [worker, name, at] of started) rows.set(worker, recorder.started(name, process, clock.here(at)))
+      for (const { task, worker, call } of found) {
+        const times = { began: clock.here(call.began), ended: clock.here(call.ended), sent: clock.here(call.sent) }
+        const received = call.received && clock.here(call.received)
+        recorder.call(rows.get(worker) ?? -1, task, { ...call, ...times, received })
+      }
+      for (const [worker, span] of spans)
+        recorder.spans(rows.get(worker) ?? -1, [
+          { ...span, began: clock.here(span.began), ended: clock.here(span.ended) },
+        ])
+      for (const [worker, at] of ended) {
+        recorder.ended(rows.get(worker) ?? -1, clock.here(at))
+        rows.delete(worker)
+      }
+    })
   }
 
   #result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed]: NetResult): void {

@@ -5,6 +5,7 @@ import type { ToWorker } from '../../protocol.js'
 import type { Channel } from './channel.js'
 import type { NodeLease } from './leases.js'
 import type { ToNode } from './messages.js'
+import { NodeClock } from './node-clock.js'
 
 /** A node as a driver sees it. */
 export class NodePeer {
@@ -13,6 +14,9 @@ export class NodePeer {
   readonly #workers = new Map<number, RemoteWorker>()
   /** Actors sent to it since it last said how many CPUs are free. */
   placed = 0
+  readonly clock = new NodeClock()
+  /** Its workers' numbers, and those that the timeline gave them. */
+  readonly rows = new Map<number, number>()
   /** Actors of this driver that are there. */
   actors = 0
 

@@ -1,3 +1,4 @@
+import { now } from '../../../core/clock.js'
 import { Actor } from '../../actor.js'
 import { RemoteDefinition } from '../../definition.js'
 import type { EngineHost, WorkerPlace } from '../../engine.js'
@@ -22,6 +23,7 @@ import type { Delivery } from './delivery.js'
 import type { DriverLease } from './leases.js'
 import type { FromNode, NetActor, NetArgument, NetCode, NetContent, NetResult, NetTask, ToNode } from './messages.js'
 import type { Node } from './node.js'
+import { NodeRecorder } from './node-recorder.js'
 import { carriedOf, netContent } from './outgoing.js'
 import { toPeer } from './subjects.js'
 
@@ -71,6 +73,8 @@ export class Session {
   #resultsOf: { call: Call; id: string }[] = []
   #gone = false
   readonly #host: EngineHost
+  readonly #recorder: NodeRecorder | null
+  readonly #ids = new WeakMap<Task, string>()
   readonly #tally = new Tallies().of('')
 
   constructor(
@@ -81,6 +85,7 @@ export class Session {
       publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
       message: (message) => this.#message(message as ToNode),
     })
+    this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
     this.#host = {
       namespace: lease.namespace,
       request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
@@ -91,7 +96,7 @@ export class Session {
         else this.tell(['output', label, stream, text, worker])
       },
       copied: () => {},
-      recorder: null,
+      recorder: this.#recorder,
     }
     this.#engine = this.#makeEngine()
     if (lease.version !== packageVersion())
@@ -170,6 +175,8 @@ export class Session {
         worker.post(answer)
         return
       }
+      case 'clock':
+        return this.tell(['clock', message[1], now()])
       case 'end':
         this.channel.acknowledge()
         return this.node.driverLeft(this.lease.id)
@@ -219,6 +226,7 @@ export class Session {
     const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
     const task = new Task(definition, settings, entries, this.#tally, () => {})
     task.attempt = net.attempt
+    this.#ids.set(task, net.id)
     return task
   }
 
@@ -256,20 +264,21 @@ export class Session {
     this.#results = []
     this.#resultsOf = []
     if (this.#gone) return
+    const events = this.#recorder?.take() ?? null
     const confirmed = () => {
       for (const { call, id } of calls) call.delivery?.done(id)
     }
     try {
-      this.channel.send(['results', results], confirmed)
+      this.channel.send(['results', results, events], confirmed)
     } catch {
       // One of them cannot leave this process: each for itself, that one as an error.
       results.forEach((result, i) => {
         const done = () => calls[i]!.call.delivery?.done(calls[i]!.id)
         try {
-          this.channel.send(['results', [result]], done)
+          this.channel.send(['results', [result], null], done)
         } catch (error) {
           this.channel.send(
-            ['results', [[result[0], false, encodeError(error), ...result.slice(3)] as unknown as NetResult]],
+            ['results', [[result[0], false, encodeError(error), ...result.slice(3)] as unknown as NetResult], null],
             done,
           )
         }
@@ -422,7 +431,7 @@ export class Session {
     const actor = this.node.actors.get(id)
     if (!actor) {
       const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
-      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]]])
+      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]], null])
       return
     }
     const task = this.#task(net, actor)

@@ -8,6 +8,8 @@ const RIGHT = 20
 const TOP = 74
 const BAR = 26
 const ROW = 36
+/** Width of the narrowest stripe. */
+const COLUMN = 0.5
 /** Room of a letter of a worker's name. */
 const LETTER = 7.4
 
@@ -32,10 +34,15 @@ export function timelineChart({ name, title, seconds: whole, loadSeconds, lanes 
   })
   const rows = lanes.map((lane, i) => {
     const y = TOP + i * ROW
-    const pieces = drawn(lane, 0.3 / ((WIDTH - left - RIGHT) / Math.max(whole, 1e-9))).map(
-      ({ doing, from, to }) =>
-        `<rect class="${CLASSES[doing]}" x="${fixed(x(from))}" y="${y}" width="${fixed(x(to) - x(from))}" height="${BAR}"/>`,
-    )
+    const pieces = LEGEND.map(({ name, className }) => {
+      const path = runs(lane, whole, Math.floor((WIDTH - left - RIGHT) / COLUMN))
+        .filter(({ doing }) => doing === name)
+        .map(({ from, to }) => {
+          const wide = (to - from) * COLUMN
+          return `M${fixed(left + from * COLUMN)} ${y}h${wide}v${BAR}h-${wide}z`
+        })
+      return path.length ? `<path class="${className}" d="${path.join('')}"/>` : ''
+    })
     const shares = sharesOf([lane])
     const told = LEGEND.map(({ name }) => `${name} ${percent(shares[name as Doing])}`).join(', ')
     return (
@@ -58,13 +65,34 @@ export function timelineChart({ name, title, seconds: whole, loadSeconds, lanes 
   ])
 }
 
-/** Stretches that can be seen: shorter ones are drawn as what is around them. */
-function drawn({ stretches }: Lane, shortest: number): Lane['stretches'] {
-  const seen: Lane['stretches'] = []
-  for (const stretch of stretches) {
-    const last = seen.at(-1)
-    if (last && (last.doing === stretch.doing || stretch.to - stretch.from < shortest)) last.to = stretch.to
-    else seen.push({ ...stretch })
+/**
+ * A lane in columns: each shows what most of the time up to it is still owed to, of what goes on in it, so that what is
+ * shorter than a column takes its share of them all the same.
+ */
+function runs({ stretches }: Lane, whole: number, columns: number): { doing: Doing; from: number; to: number }[] {
+  const column = Math.max(whole, 1e-9) / columns
+  const owed = { loading: 0, reading: 0, moving: 0, inferring: 0, waiting: 0 }
+  const found: { doing: Doing; from: number; to: number }[] = []
+  let at = 0
+  for (let i = 0; i < columns; i++) {
+    const end = (i + 1) * column
+    let chosen: Doing = 'waiting'
+    let most = Number.NEGATIVE_INFINITY
+    for (let k = at; k < stretches.length && stretches[k]!.from < end; k++) {
+      const { doing, from, to } = stretches[k]!
+      owed[doing] += Math.max(0, Math.min(to, end) - Math.max(from, i * column))
+      if (to <= end) at = k + 1
+    }
+    for (let k = Math.max(0, at - 1); k < stretches.length && stretches[k]!.from < end; k++) {
+      const { doing, to } = stretches[k]!
+      if (to <= i * column || owed[doing] <= most) continue
+      chosen = doing
+      most = owed[doing]
+    }
+    owed[chosen] -= column
+    const last = found.at(-1)
+    if (last?.doing === chosen) last.to = i + 1
+    else found.push({ doing: chosen, from: i, to: i + 1 })
   }
-  return seen
+  return found
 }

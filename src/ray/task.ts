@@ -37,9 +37,8 @@ export class Task implements Producer {
   place: unknown = null
   /** The worker that ran it last. */
   ranOn = ''
-  /** When it was asked for, and when it was last handed to a worker (core/clock.ts), where anybody wants to know. */
+  /** When it was asked for (core/clock.ts), where anybody wants to know. */
   submitted = 0
-  sent = 0
   /** Of the arguments that were sent for it. */
   bytesIn = 0
   readonly args: Argument[] = []

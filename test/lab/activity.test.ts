@@ -111,7 +111,7 @@ test('whatever was recorded, lanes have no gap, shares add up to 1 and the chart
       assert.ok(Math.abs(sum - 1) < 1e-9, `${sum}`)
       const svg = timelineChart(version('B', 4, 6, { lanes }))
       assert.doesNotMatch(svg, /NaN|Infinity|"-/)
-      for (const [, x, width] of svg.matchAll(/<rect class="\w+" x="([\d.]+)" y="\d+" width="([\d.]+)" height="26"/g))
+      for (const [, x, width] of svg.matchAll(/M([\d.]+) \d+h([\d.]+)v26/g))
         assert.ok(Number(x) + Number(width) <= 760 - 19)
     }),
   )
@@ -125,6 +125,17 @@ test('the chart has a title, a legend, seconds, and a row for each lane', () => 
     assert.ok(svg.includes(`>${name}</text>`), name)
   for (const tick of [0, 2, 4, 6, 8, 10]) assert.ok(svg.includes(`>${tick}</text>`), String(tick))
   assert.match(svg, /aria-label="Version B, 10\.0 seconds of the workers' time: loading 0 %, .*inferring 40 %/)
+})
+
+test('what is shorter than a stripe is drawn in its share of them', () => {
+  const cycles = Array.from({ length: 2_000 }, (_, i) => 10 * (i / 2_000))
+  const driver = cycles.flatMap((at) => [span('read', at, at + 0.001), span('infer', at + 0.001, at + 0.005)])
+  const svg = timelineChart(version('A', 4, 6, { lanes: lanesOf(driver, [], window) }))
+  const widthOf = (name: string) => {
+    const [, path] = new RegExp(`<path class="${name}" d="([^"]+)"`).exec(svg)!
+    return [...path!.matchAll(/h([\d.]+)v/g)].reduce((sum, [, width]) => sum + Number(width), 0)
+  }
+  assert.ok(Math.abs(widthOf('infer') / widthOf('read') - 4) < 0.1, `${widthOf('infer')} to ${widthOf('read')}`)
 })
 
 test('the conclusion quotes the shares, in whole per cent that add up to 100', () => {

@@ -224,12 +224,13 @@ export class LocalEngine implements Engine {
 
   #result(worker: LocalWorker, result: WireResult, since: number): void {
     const [call, ok, values, after, ran, received] = result
+    const sent = received && worker.sentAt(call)
     const task = worker.settled(call)
     if (!task) return
     const { recorder } = this.host
     if (recorder) {
       const bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
-      const { sent, attempt, bytesIn } = task
+      const { attempt, bytesIn } = task
       const began = since + after / 1e6
       const ended = began + ran / 1e6
       recorder.call(worker.number, task, { sent, received, began, ended, attempt, bytesIn, bytesOut, failed: !ok })
@@ -308,15 +309,16 @@ export class LocalEngine implements Engine {
     this.#scheduleSoon()
   }
 
-  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been asked for and sent. */
   #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
     const { recorder } = this.host
     if (!recorder) return
     const ended = now()
     for (const [call, task] of lost) {
       if (worker.progress(call) !== SLOT.STARTED) continue
-      const { sent, attempt, bytesIn } = task
-      const times = { sent, received: 0, began: sent, ended }
+      const { attempt, bytesIn, submitted } = task
+      const sent = worker.sentAt(call)
+      const times = { sent, received: 0, began: sent || submitted, ended }
       recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
     }
   }
@@ -386,9 +388,8 @@ export class LocalEngine implements Engine {
     let taken = false
     for (const [call, task] of [...calls]) {
       if (task.state === 'done' || !worker.take(call)) continue
-      const { copied, shared } = task.place as Running
-      // Whoever gets it next is sent them again.
-      if (copied || shared) this.host.copied(-copied, -shared)
+      // Whoever gets it next is sent its arguments again. (Objects stay with the worker.)
+      for (const { content } of task.args) if (content) this.host.copied(-content.copied, -content.shared)
       task.attempt--
       task.state = 'queued'
       task.place = null

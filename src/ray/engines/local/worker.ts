@@ -22,9 +22,6 @@ const LAST_LINES = 20
 export interface Running {
   worker: LocalWorker
   call: number
-  /** Bytes of its arguments, without those of objects, which stay with the worker. */
-  copied: number
-  shared: number
 }
 
 /** One worker of this machine: what it has been sent, what it runs and what it holds. */
@@ -59,8 +56,8 @@ export class LocalWorker implements WorkerPlace {
   #objects: WireObject[] = []
   #codes: [string, Code][] = []
   #flushing = false
-  /** When the message that is being gathered was begun. */
-  #began = 0
+  /** When the message was begun whose first call it is. */
+  readonly #sent = new Map<number, number>()
   readonly #stderr: string[] = []
 
   constructor(
@@ -121,7 +118,7 @@ export class LocalWorker implements WorkerPlace {
     })
     task.attempt++
     task.state = 'running'
-    task.place = { worker: this, call, copied, shared } satisfies Running
+    task.place = { worker: this, call } satisfies Running
     task.bytesIn = copied + objects + shared
     task.ranOn = this.name
     this.lastLabel = task.label
@@ -138,8 +135,7 @@ export class LocalWorker implements WorkerPlace {
       task.attempt,
       this.#connection.announces || settings.timeout !== undefined,
     ])
-    this.#flushSoon()
-    task.sent = this.#began
+    this.#flushSoon(call)
     return { copied: copied + objects, shared }
   }
 
@@ -190,10 +186,10 @@ export class LocalWorker implements WorkerPlace {
     this.#connection.post(message)
   }
 
-  #flushSoon(): void {
+  #flushSoon(first: number): void {
     if (this.#flushing) return
     this.#flushing = true
-    this.#began = now()
+    this.#sent.set(first, now())
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
@@ -216,6 +212,11 @@ export class LocalWorker implements WorkerPlace {
     })
   }
 
+  /** When a call was handed over, of the first one of each message; else 0. */
+  sentAt(call: number): number {
+    return this.#sent.get(call) ?? 0
+  }
+
   /** A call's result is here. */
   settled(call: number): Task | undefined {
     const task = this.inflight.get(call)
@@ -232,6 +233,7 @@ export class LocalWorker implements WorkerPlace {
 
   #leave(call: number): void {
     this.inflight.delete(call)
+    this.#sent.delete(call)
     this.#free.push(slotOf(call))
     // One that is being ended holds the process until then.
     if (this.inflight.size === 0 && !this.closing) this.#connection.hold(false)

@@ -399,7 +399,6 @@ export class NatsEngine implements Engine {
     const found = calls.flatMap(([id, worker, call]) => {
       const task = this.#sent.get(id)?.task
       if (!task || task.state === 'done') return []
-      task.bytesIn = call.bytesIn
       task.tally.bytesOut += call.bytesOut
       return [{ task, worker, call }]
     })
@@ -410,7 +409,7 @@ export class NatsEngine implements Engine {
       for (const { task, worker, call } of found) {
         const times = { began: clock.here(call.began), ended: clock.here(call.ended), sent: clock.here(call.sent) }
         const received = call.received && clock.here(call.received)
-        recorder.call(rows.get(worker) ?? -1, task, { ...call, ...times, received })
+        recorder.call(rows.get(worker) ?? -1, task, { ...call, ...times, received, bytesIn: task.bytesIn })
       }
       for (const [worker, span] of spans)
         recorder.spans(rows.get(worker) ?? -1, [

@@ -48,6 +48,7 @@ export class LocalWorker implements WorkerPlace {
   /** The label of what ran last: for its output. */
   lastLabel = ''
   readonly #maxConcurrency: number
+  readonly #timed: boolean
   readonly #connection: Connection
   /** Slots that no call has. */
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
@@ -67,6 +68,7 @@ export class LocalWorker implements WorkerPlace {
   ) {
     this.name = options.name
     this.#maxConcurrency = options.maxConcurrency
+    this.#timed = options.spans
     this.#connection = connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
@@ -189,7 +191,7 @@ export class LocalWorker implements WorkerPlace {
   #flushSoon(first: number): void {
     if (this.#flushing) return
     this.#flushing = true
-    this.#sent.set(first, now())
+    if (this.#timed) this.#sent.set(first, now())
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
@@ -233,7 +235,7 @@ export class LocalWorker implements WorkerPlace {
 
   #leave(call: number): void {
     this.inflight.delete(call)
-    this.#sent.delete(call)
+    if (this.#timed) this.#sent.delete(call)
     this.#free.push(slotOf(call))
     // One that is being ended holds the process until then.
     if (this.inflight.size === 0 && !this.closing) this.#connection.hold(false)

@@ -26,6 +26,7 @@ export interface Recorder {
    */
   started(name: string, process: string | null, at?: number): number
   ended(worker: number, at?: number): void
+  /** A try of a call ended. `call` is the caller's, who may use it again: copy what is to be kept. */
   call(worker: number, task: Task, call: Try): void
   spans(worker: number, spans: readonly Span[]): void
 }

@@ -12,6 +12,7 @@ import {
 import type { Content } from '../../object-ref.js'
 import { KIND, SLOT, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
+import type { Try } from '../../timeline/recorder.js'
 import type { NodeInfo, Resources } from '../../types.js'
 import type { Connect, Death, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
@@ -49,6 +50,17 @@ export class LocalEngine implements Engine {
     this.cancel(task, new TaskTimeoutError(task.label, task.settings.timeout!), false),
   )
   readonly #forgetCpus: () => void
+  /** What is told of a call: one for all, since garbage is what a small call pays most for. */
+  readonly #call: Try = {
+    sent: 0,
+    received: 0,
+    began: 0,
+    ended: 0,
+    attempt: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    failed: false,
+  }
   #scheduling = false
   #down = false
 
@@ -229,11 +241,16 @@ export class LocalEngine implements Engine {
     if (!task) return
     const { recorder } = this.host
     if (recorder) {
-      const bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
-      const { attempt, bytesIn } = task
-      const began = since + after / 1e6
-      const ended = began + ran / 1e6
-      recorder.call(worker.number, task, { sent, received, began, ended, attempt, bytesIn, bytesOut, failed: !ok })
+      const call = this.#call
+      call.sent = sent
+      call.received = received
+      call.began = since + after / 1e6
+      call.ended = call.began + ran / 1e6
+      call.attempt = task.attempt
+      call.bytesIn = task.bytesIn
+      call.bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
+      call.failed = !ok
+      recorder.call(worker.number, task, call)
     }
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
@@ -317,8 +334,8 @@ export class LocalEngine implements Engine {
     for (const [call, task] of lost) {
       if (worker.progress(call) !== SLOT.STARTED) continue
       const { attempt, bytesIn, submitted } = task
-      const sent = worker.sentAt(call)
-      const times = { sent, received: 0, began: sent || submitted, ended }
+      const began = Math.max(submitted, worker.sentAt(call))
+      const times = { sent: began, received: 0, began, ended }
       recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
     }
   }

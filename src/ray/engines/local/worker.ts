@@ -48,7 +48,6 @@ export class LocalWorker implements WorkerPlace {
   /** The label of what ran last: for its output. */
   lastLabel = ''
   readonly #maxConcurrency: number
-  readonly #timed: boolean
   readonly #connection: Connection
   /** Slots that no call has. */
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
@@ -57,8 +56,8 @@ export class LocalWorker implements WorkerPlace {
   #objects: WireObject[] = []
   #codes: [string, Code][] = []
   #flushing = false
-  /** When the message was begun whose first call it is. */
-  readonly #sent = new Map<number, number>()
+  /** When the message was begun whose first call has or had that slot. */
+  readonly #sent: Float64Array | null
   readonly #stderr: string[] = []
 
   constructor(
@@ -68,7 +67,7 @@ export class LocalWorker implements WorkerPlace {
   ) {
     this.name = options.name
     this.#maxConcurrency = options.maxConcurrency
-    this.#timed = options.spans
+    this.#sent = options.spans ? new Float64Array(SLOTS) : null
     this.#connection = connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
@@ -191,7 +190,7 @@ export class LocalWorker implements WorkerPlace {
   #flushSoon(first: number): void {
     if (this.#flushing) return
     this.#flushing = true
-    if (this.#timed) this.#sent.set(first, now())
+    if (this.#sent) this.#sent[slotOf(first)] = now()
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
@@ -214,9 +213,9 @@ export class LocalWorker implements WorkerPlace {
     })
   }
 
-  /** When a call was handed over, of the first one of each message; else 0. */
+  /** When a call was handed over that was the first of its message. */
   sentAt(call: number): number {
-    return this.#sent.get(call) ?? 0
+    return this.#sent?.[slotOf(call)] ?? 0
   }
 
   /** A call's result is here. */
@@ -235,7 +234,6 @@ export class LocalWorker implements WorkerPlace {
 
   #leave(call: number): void {
     this.inflight.delete(call)
-    if (this.#timed) this.#sent.delete(call)
     this.#free.push(slotOf(call))
     // One that is being ended holds the process until then.
     if (this.inflight.size === 0 && !this.closing) this.#connection.hold(false)

@@ -26,7 +26,7 @@ export class NodeRecorder implements Recorder {
   }
 
   call(worker: number, task: Task, call: Try): void {
-    this.#events.calls.push([this.idOf(task), worker, call])
+    this.#events.calls.push([this.idOf(task), worker, { ...call }])
   }
 
   spans(worker: number, spans: readonly Span[]): void {

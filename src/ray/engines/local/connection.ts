@@ -37,6 +37,8 @@ export interface WorkerOptions {
   allow: readonly string[] | null
   /** Whether its spans are wanted. */
   spans: boolean
+  /** Environment variables that differ from this process's. */
+  env: Readonly<Record<string, string>> | null
 }
 
 /** A worker thread or process, and the way to it. */

@@ -35,6 +35,8 @@ export interface LocalEngineOptions {
   prefix?: string
   /** For work of other machines: the folders whose modules may run, besides this package. */
   allow?: readonly string[]
+  /** Environment variables of the workers that differ from this process's. */
+  env?: Readonly<Record<string, string>>
   /** Told of refs and handles that a worker let go, or had when it ended. */
   released?: (worker: LocalWorker, ids: Iterable<string>) => void
 }
@@ -65,7 +67,7 @@ export class LocalEngine implements Engine {
   #down = false
 
   constructor(
-    { name, connect, cpus, resourceLimits, prefix = '', allow, released }: LocalEngineOptions,
+    { name, connect, cpus, resourceLimits, prefix = '', allow, env, released }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -79,6 +81,7 @@ export class LocalEngine implements Engine {
         resourceLimits,
         prefix,
         allow: allow ?? null,
+        env: env ?? null,
         released,
         recorder: host.recorder,
       },

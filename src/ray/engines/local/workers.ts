@@ -13,6 +13,7 @@ export interface WorkersOptions {
   namespace: string
   resourceLimits: HeapLimits | undefined
   allow: readonly string[] | null
+  env: Readonly<Record<string, string>> | null
   released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
   /** What workers are called before their number. */
   prefix: string

@@ -30,6 +30,8 @@ export interface DriverLease {
   /** Whether it wants to know what workers do. */
   timeline: boolean
   resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
+  /** Environment variables that its workers have, as threads of its own would. */
+  env: Record<string, string>
   host: string
   pid: number
 }
@@ -81,6 +83,8 @@ export interface LeaseEvents {
   seen(lease: Lease): void
   /** Silent for too long, or gone by itself. */
   lost(lease: Lease): void
+  /** This process itself stood still for so long that others may have lost it. */
+  stalled?(): void
 }
 
 /**
@@ -90,6 +94,9 @@ export interface LeaseEvents {
 export class Leases {
   readonly all = new Map<string, Lease>()
   readonly #seen = new Map<string, number>()
+  /** Those that did not listen when they were asked. */
+  readonly #deaf = new Set<string>()
+  #bus: Bus | null = null
   #timer: NodeJS.Timeout | null = null
   #subscription: { unsubscribe(): void } | null = null
   #away = false
@@ -103,6 +110,7 @@ export class Leases {
    * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
    */
   async follow(bus: Bus): Promise<void> {
+    this.#bus = bus
     this.#subscription = bus.subscribe(`$KV.${LEASES}.>`, (subject, bytes) => {
       if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
       else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
@@ -139,10 +147,12 @@ export class Leases {
     const id = key(lease)
     this.all.set(id, lease)
     this.#seen.set(id, performance.now())
+    this.#deaf.delete(id)
     this.events.seen(lease)
   }
 
   #gone(id: string): void {
+    this.#deaf.delete(id)
     const lease = this.all.get(id)
     this.all.delete(id)
     this.#seen.delete(id)
@@ -152,11 +162,24 @@ export class Leases {
   #look(): void {
     const now = performance.now()
     // Whoever was busy itself has heard nothing.
-    if (now - this.#looked > 2 * BEAT) this.#forgive()
+    const still = now - this.#looked
+    if (still > 2 * BEAT) this.#forgive()
+    if (still > DRIVER_PATIENCE / 2) this.events.stalled?.()
     this.#looked = now
     if (this.#away) return
-    for (const [id, seen] of this.#seen)
-      if (now - seen > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+    for (const [id, seen] of this.#seen) {
+      const silent = now - seen
+      if (silent > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+      else if (silent > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)
+    }
+  }
+
+  /** One is silent: if it listens no more, its process has ended. It is asked twice, since it may be connecting again. */
+  async #ask(id: string, seen: number): Promise<void> {
+    if (await this.#bus?.listens(id.slice(id.indexOf('.') + 1))) this.#deaf.delete(id)
+    else if (this.#seen.get(id) !== seen || this.#away) this.#deaf.delete(id)
+    else if (!this.#deaf.delete(id)) this.#deaf.add(id)
+    else this.#gone(id)
   }
 
   end(): void {

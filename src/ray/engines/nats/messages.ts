@@ -43,6 +43,8 @@ export interface NetActor {
 }
 
 export type ToNode =
+  /** Says nothing, but must be received: by a node that was given up and is there again, or that may have forgotten the driver. */
+  | readonly ['hello']
   | readonly ['actor', NetActor]
   | readonly ['call', actor: string, NetTask]
   | readonly ['kill', actor: string, restart: boolean]

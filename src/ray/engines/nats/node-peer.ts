@@ -1,7 +1,9 @@
+import { now } from '../../../core/clock.js'
 import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
 import type { Content } from '../../object-ref.js'
 import type { ToWorker } from '../../protocol.js'
+import type { Recorder } from '../../timeline/recorder.js'
 import type { Channel } from './channel.js'
 import type { NodeLease } from './leases.js'
 import type { ToNode } from './messages.js'
@@ -30,6 +32,16 @@ export class NodePeer {
 
   send(message: ToNode): void {
     this.channel.send(message)
+  }
+
+  /** Asks what its clock shows. */
+  askClock(): void {
+    this.send(['clock', now()])
+  }
+
+  /** It is lost: its workers have ended. */
+  endRows(recorder: Recorder): void {
+    for (const row of this.rows.values()) recorder.ended(row)
   }
 
   hold(id: string, thing: object): void {

@@ -24,11 +24,12 @@ class ProcessConnection implements Connection {
   #complaint = ''
   #error: unknown = null
 
-  constructor({ resourceLimits, ...options }: WorkerOptions, events: ConnectionEvents) {
+  constructor({ resourceLimits, env, ...options }: WorkerOptions, events: ConnectionEvents) {
     const made = now()
     const child = fork(SCRIPT, [], {
       execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
       serialization: 'advanced',
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child

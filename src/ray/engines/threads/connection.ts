@@ -33,7 +33,7 @@ class ThreadConnection implements Connection {
   #alive = true
 
   constructor(
-    { resourceLimits, ...options }: WorkerOptions,
+    { resourceLimits, env, ...options }: WorkerOptions,
     private readonly events: ConnectionEvents,
   ) {
     const made = now()
@@ -41,7 +41,12 @@ class ThreadConnection implements Connection {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name } as object,
+      workerThreadOpts: {
+        resourceLimits,
+        execArgv: execArgv(),
+        name: options.name,
+        ...(env && { env: { ...process.env, ...env } }),
+      } as object,
     })
     const { port1, port2 } = new MessageChannel()
     this.#port = port1

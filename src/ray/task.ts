@@ -37,7 +37,7 @@ export class Task implements Producer {
   place: unknown = null
   /** The worker that ran it last. */
   ranOn = ''
-  /** When it was asked for (core/clock.ts), where anybody wants to know. */
+  /** When it was asked for, in ticks (timeline/turn-clock.ts), where anybody wants to know. */
   submitted = 0
   /** Of the arguments that were sent for it. */
   bytesIn = 0

@@ -6,6 +6,7 @@ import type { TraceEvent } from '../types.js'
 import { CallRing } from './call-ring.js'
 import type { Recorder, Try } from './recorder.js'
 import { type Row, traceEvents } from './trace.js'
+import { since } from './turn-clock.js'
 
 /** Workers that are remembered after their end. */
 const MOST_WORKERS = 1_000
@@ -49,7 +50,7 @@ export class Timeline implements Recorder {
   }
 
   call(worker: number, { submitted, tally }: Task, call: Try): void {
-    this.calls.add(call, submitted, tally.id, worker)
+    this.calls.add(call, call.ended - since(submitted, call.ended), tally.id, worker)
   }
 
   spans(worker: number, spans: readonly Span[]): void {

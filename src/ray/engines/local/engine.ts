@@ -329,15 +329,15 @@ export class LocalEngine implements Engine {
     this.#scheduleSoon()
   }
 
-  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been asked for and sent. */
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
   #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
     const { recorder } = this.host
     if (!recorder) return
     const ended = now()
     for (const [call, task] of lost) {
       if (worker.progress(call) !== SLOT.STARTED) continue
-      const { attempt, bytesIn, submitted } = task
-      const began = Math.max(submitted, worker.sentAt(call))
+      const { attempt, bytesIn } = task
+      const began = worker.sentAt(call) || ended
       const times = { sent: began, received: 0, began, ended }
       recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
     }

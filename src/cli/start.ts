@@ -49,7 +49,7 @@ export function startCommand(): Command {
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
-    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core)', count(1_024))
+    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core, or one for each CPU of a cluster)', count(1_024))
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
     .allowExcessArguments(false)
@@ -85,9 +85,7 @@ async function expectWorkers(address: string): Promise<void> {
   const observer = await Observer.open(address)
   const { nodes } = await observer.status().finally(() => observer.close())
   if (nodes.length === 0)
-    throw new RayitoError('RAY_CLUSTER_UNREACHABLE', 'No worker has joined the cluster', {
-      remedy: `Start one on each machine: rayito worker --address ${shown(address)}.`,
-    })
+    throw new RayitoError('RAY_CLUSTER_EMPTY', `No worker has joined the cluster at ${shown(address)}`)
 }
 
 async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {

@@ -108,17 +108,18 @@ export class Leases {
   /**
    * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
    * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
+   * @param whom drivers need hear of nodes only, and nodes of drivers: where there are many, that is most of what is said
    */
-  async follow(bus: Bus): Promise<void> {
+  async follow(bus: Bus, whom: Lease['kind'] | '*' = '*'): Promise<void> {
     this.#bus = bus
-    this.#subscription = bus.subscribe(`$KV.${LEASES}.>`, (subject, bytes) => {
+    this.#subscription = bus.subscribe(`$KV.${LEASES}.${whom}.*`, (subject, bytes) => {
       if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
       else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
     })
     this.#looked = performance.now()
     this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()
     const expected: string[] = []
-    for await (const id of await bus.leases.keys('node.*')) expected.push(id)
+    if (whom !== 'driver') for await (const id of await bus.leases.keys('node.*')) expected.push(id)
     bus.publish(HELLO, new Uint8Array())
     const end = performance.now() + ANSWERS
     while (performance.now() < end && expected.some((id) => !this.all.has(id)))

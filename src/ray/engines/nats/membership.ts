@@ -88,7 +88,7 @@ export class Membership {
       pid: process.pid,
     }))
     await this.#lease.give()
-    await this.#leases.follow(bus)
+    await this.#leases.follow(bus, 'node')
   }
 
   #disconnected(): void {

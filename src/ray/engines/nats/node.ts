@@ -125,7 +125,7 @@ export class Node {
     }))
     bus.subscribe(HELLO, () => void this.#lease.give())
     bus.subscribe(STOP, () => this.options.stop?.())
-    await this.#leases.follow(bus)
+    await this.#leases.follow(bus, 'driver')
     await this.#lease.give()
     const sizes = await bus.state.watch({ key: 'size.*' })
     const follow = async () => {

@@ -1,6 +1,7 @@
 import { progress } from '#src/core/progress.js'
 import { runProgram } from '../program.js'
 import type { TasksResult, TasksWork } from '../programs/tasks.js'
+import type { TimelineResult, TimelineWork } from '../programs/timeline.js'
 import { makeRow } from '../row.js'
 import type { Group } from './group.js'
 
@@ -18,6 +19,8 @@ export const tasks: Group = {
       bar.done(),
     )
     const { noOp, picture, roundTrip } = value
+    const sessions: TimelineWork = quick ? { blocks: 7, tasks: 4_000 } : { blocks: 61, tasks: 20_000 }
+    const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
     const rate = { unit: '/s', lowerIsBetter: false }
     return [
       makeRow({
@@ -44,9 +47,18 @@ export const tasks: Group = {
         peers: { postMessage: roundTrip.theirs.map(milliseconds) },
         target: { ratio: 4 },
       }),
+      makeRow({
+        id: 'timeline',
+        title: 'Processor time of a task that does nothing, with the timeline',
+        unit: 'µs',
+        ours: timeline.on.map(microseconds),
+        peers: { without: timeline.off.map(microseconds) },
+        target: { ratio: 1.01 },
+      }),
     ]
   },
 }
 
 const perSecond = (secondsEach: number) => 1 / secondsEach
+const microseconds = (seconds: number) => seconds * 1e6
 const milliseconds = (seconds: number) => seconds * 1e3

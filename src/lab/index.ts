@@ -1,4 +1,5 @@
 /** The laboratory: the parts that the notebooks of both exercises are made of. */
+export { DOINGS, type Doing, type Lane, type Shares, type Stretch, sharesOf } from './activity.js'
 export { getBestClassAndScore } from './best-class.js'
 export { breakEven, breakEvenChart, breakEvenText } from './break-even.js'
 export { barChart, type ChartOptions } from './chart.js'
@@ -22,4 +23,5 @@ export { range, readSettings, type Settings, type VersionName } from './settings
 export { ResultTable, type TableOptions } from './table.js'
 export { Tally } from './tally.js'
 export { formatTime, time } from './time.js'
+export { timelineChart } from './timeline-chart.js'
 export type { Best, Version } from './version.js'

@@ -65,7 +65,7 @@ test('a quick run of the tasks leaves a table, a chart and figures', async (t) =
   }
   assert.deepEqual(
     rows.map(({ id }) => id),
-    ['tasks.no-op', 'tasks.picture', 'tasks.round-trip'],
+    ['tasks.no-op', 'tasks.picture', 'tasks.round-trip', 'tasks.timeline'],
   )
   assert.ok(Date.parse(made) > 0)
   assert.deepEqual(Object.keys(machine), ['cpu', 'cores', 'memoryGB', 'node', 'platform'])

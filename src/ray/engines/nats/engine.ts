@@ -10,6 +10,7 @@ import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
 import { Membership } from './membership.js'
 import type { FromNode, NetContent, NetResult } from './messages.js'
+import { recordEvents } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
 import { carriedOf, netContent, taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
@@ -45,10 +46,17 @@ export class NatsEngine implements Engine {
   ) {
     setTravelling(true)
     const { resourceLimits } = options
-    const me = { id: this.id, namespace: host.namespace, resourceLimits, carrying: this.sent.carrying }
+    const { namespace, recorder } = host
+    const me = { id: this.id, namespace, timeline: recorder !== null, resourceLimits, carrying: this.sent.carrying }
     this.#members = new Membership(me, {
-      seen: () => this.#actors.placeAll(),
-      lost: (node) => this.#lost(node),
+      seen: (node) => {
+        if (recorder) node.askClock()
+        this.#actors.placeAll()
+      },
+      lost: (node) => {
+        if (recorder) node.endRows(recorder)
+        this.#lost(node)
+      },
       message: (node, message, bytes) => this.#message(node, message, bytes),
       reached: () => this.#hold(),
       failed: (error) => this.#fail(error),
@@ -128,8 +136,12 @@ export class NatsEngine implements Engine {
     switch (message[0]) {
       case 'results':
         this.host.copied(bytes, 0)
+        if (message[2] && this.host.recorder)
+          recordEvents(this.host.recorder, node, message[2], (id) => this.sent.get(id)?.task)
         for (const result of message[1]) this.#result(node, result)
         return this.#hold()
+      case 'clock':
+        return node.clock.answered(message[1], message[2])
       case 'running':
         for (const id of message[1]) {
           const sent = this.sent.get(id)

@@ -1,6 +1,7 @@
 import { Actor } from '../../actor.js'
 import { RemoteDefinition } from '../../definition.js'
 import { Entry } from '../../object-ref.js'
+import { Tallies } from '../../tally.js'
 import { EMPTY, Task } from '../../task.js'
 import type { NameRecord } from './actor-names.js'
 
@@ -14,9 +15,8 @@ export function foreignActor(
   const settings = { name, namespace, numCpus: 0, ...lifetime }
   const definition = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
   const call = { actor: null, method: null, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 }
-  const tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
   const made = { ...settings, ...call, label: className }
-  const creation = new Task(definition, made, [new Entry(`${id}/found`, owner)], tally, () => {})
+  const creation = new Task(definition, made, [new Entry(`${id}/found`, owner)], new Tallies().of(''), () => {})
   creation.succeed([EMPTY])
   const actor = new Actor(id, className, label, settings, creation)
   actor.state = 'alive'

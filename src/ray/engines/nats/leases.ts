@@ -27,6 +27,8 @@ export interface DriverLease {
   id: string
   version: string
   namespace: string
+  /** Whether it wants to know what workers do. */
+  timeline: boolean
   resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
   /** Environment variables that its workers have, as threads of its own would. */
   env: Record<string, string>

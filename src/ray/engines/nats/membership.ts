@@ -21,6 +21,8 @@ function travellingEnv(env: NodeJS.ProcessEnv): Record<string, string> {
 export interface Member {
   id: string
   namespace: string
+  /** Whether it wants to know what workers do. */
+  timeline: boolean
   resourceLimits: InitOptions['resourceLimits']
   /** Refs and handles in the arguments of calls that are under way. */
   carrying: ReadonlyMap<string, { readonly thing: object }>
@@ -28,7 +30,7 @@ export interface Member {
 
 export interface MembershipEvents {
   /** A node came, or said how it is. */
-  seen(): void
+  seen(node: NodePeer): void
   lost(node: NodePeer): void
   message(node: NodePeer, message: FromNode, bytes: number): void
   /** The server is away, or there again. */
@@ -79,6 +81,7 @@ export class Membership {
       id: me.id,
       version: packageVersion(),
       namespace: me.namespace,
+      timeline: me.timeline,
       resourceLimits: me.resourceLimits ?? null,
       env: travellingEnv(process.env),
       host: hostname(),
@@ -118,7 +121,7 @@ export class Membership {
       }
       this.#meet(lease)
     }
-    this.events.seen()
+    this.events.seen(this.nodes.get(lease.id)!)
   }
 
   #meet(lease: NodeLease): void {

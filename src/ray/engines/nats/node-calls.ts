@@ -5,6 +5,7 @@ import type { Borrowed } from './borrowed.js'
 import type { Channel } from './channel.js'
 import type { Delivery } from './delivery.js'
 import type { NetResult } from './messages.js'
+import type { NodeRecorder } from './node-recorder.js'
 import { carriedOf, netContent } from './outgoing.js'
 
 export interface NodeCall {
@@ -26,6 +27,8 @@ export class NodeCalls {
   constructor(
     private readonly channel: Channel,
     private readonly borrowed: Borrowed,
+    /** What workers did goes with the results. */
+    private readonly recorder: NodeRecorder | null,
   ) {}
 
   get size(): number {
@@ -58,19 +61,20 @@ export class NodeCalls {
     this.#results = []
     this.#ended = []
     if (this.#gone) return
+    const events = this.recorder?.take() ?? null
     const confirmed = () => {
       for (const { call, id } of ended) call.delivery?.done(id)
     }
     try {
-      this.channel.send(['results', results], confirmed)
+      this.channel.send(['results', results, events], confirmed)
     } catch {
       // One of them cannot leave this process: each for itself, that one as an error.
       results.forEach((result, i) => {
         const done = () => ended[i]!.call.delivery?.done(ended[i]!.id)
         try {
-          this.channel.send(['results', [result]], done)
+          this.channel.send(['results', [result], null], done)
         } catch (error) {
-          this.channel.send(['results', [[result[0], false, encodeError(error), ...result.slice(3)]]], done)
+          this.channel.send(['results', [[result[0], false, encodeError(error), ...result.slice(3)]], null], done)
         }
       })
     }

@@ -1,7 +1,9 @@
+import { now } from '../../../core/clock.js'
 import { RemoteDefinition } from '../../definition.js'
 import type { EngineHost, WorkerPlace } from '../../engine.js'
 import { ActorDiedError, encodeError, NotSerializableError, RayError, TaskCancelledError } from '../../errors.js'
 import { Entry } from '../../object-ref.js'
+import { Tallies } from '../../tally.js'
 import { Task } from '../../task.js'
 import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
@@ -15,6 +17,7 @@ import type { FromNode, NetActor, NetCode, NetTask, ToNode } from './messages.js
 import type { Node } from './node.js'
 import { NodeActor } from './node-actor.js'
 import { NodeCalls } from './node-calls.js'
+import { NodeRecorder } from './node-recorder.js'
 import { SessionObjects } from './session-objects.js'
 import { toPeer } from './subjects.js'
 
@@ -36,7 +39,9 @@ export class Session {
   readonly #deliveries = new Set<Delivery>()
   #gone = false
   readonly #host: EngineHost
-  readonly #tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
+  readonly #recorder: NodeRecorder | null
+  readonly #ids = new WeakMap<Task, string>()
+  readonly #tally = new Tallies().of('')
 
   constructor(
     private readonly node: Node,
@@ -48,7 +53,8 @@ export class Session {
       message: (message) => this.#message(message as ToNode),
     }
     this.channel = new Channel(node.bus.maxFrame, events, epoch)
-    this.#calls = new NodeCalls(this.channel, this.#borrowed)
+    this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
+    this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
       namespace: lease.namespace,
       request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
@@ -59,6 +65,7 @@ export class Session {
         else this.tell(['output', label, stream, text, worker])
       },
       copied: () => {},
+      recorder: this.#recorder,
     }
     this.#engine = this.#makeEngine()
     if (lease.version !== packageVersion())
@@ -140,6 +147,8 @@ export class Session {
         worker.post(answer)
         return
       }
+      case 'clock':
+        return this.tell(['clock', message[1], now()])
       case 'end':
         this.channel.acknowledge()
         return this.node.driverLeft(this.lease.id)
@@ -189,6 +198,7 @@ export class Session {
     const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
     const task = new Task(definition, settings, entries, this.#tally, () => {})
     task.attempt = net.attempt
+    this.#ids.set(task, net.id)
     return task
   }
 
@@ -293,7 +303,7 @@ export class Session {
     const actor = this.node.actors.get(id)
     if (!actor) {
       const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
-      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]]])
+      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]], null])
       return
     }
     const task = this.#task(net, actor)

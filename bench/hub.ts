@@ -18,7 +18,7 @@ const MODEL = join('models', 'Xenova', 'vit-base-patch16-224', 'onnx', 'model_qu
 const ROWS = join('datasets', 'Maysee', 'tiny-imagenet', 'data')
 
 /** What the bench keeps. Its weights are its own: a page that another process maps too would count as half a page here. */
-const CACHE = join(rayitoCache(), 'bench')
+export const CACHE = join(rayitoCache(), 'bench')
 
 /** A Hub, and the environment in which programs use it. */
 export interface Hub {

@@ -1,4 +1,4 @@
-import { amount, type Row, ratioText, verdict } from './row.js'
+import { amount, type Row, ratioText, verdict, verdictsOf } from './row.js'
 
 const WIDTH = 720
 const LEFT = 24
@@ -50,7 +50,12 @@ interface Bar {
 function block(row: Row, top: number): { svg: string; height: number } {
   const { unit, limit, ours, spread } = row
   const bars: Bar[] = [
-    { name: 'ours', className: row.holds === false ? 'missed' : 'ours', value: ours, spread },
+    {
+      name: 'ours',
+      className: verdictsOf(row).some(({ holds }) => holds === false) ? 'missed' : 'ours',
+      value: ours,
+      spread,
+    },
     ...Object.entries(row.peers).map(([name, peer]) => ({ name, className: 'peer', ...peer })),
   ]
   const largest = Math.max(...bars.map(({ value, spread }) => value + spread), limit ?? 0) || 1

@@ -144,7 +144,11 @@ function attribute(name: string, value: number | number[]): Uint8Array {
       for (const number of value) w.uint32(numberField(8)).int64(number)
       w.uint32(numberField(20)).int32(7) // INTS
     } else if (Number.isInteger(value)) w.uint32(numberField(ATTRIBUTE.i)).int64(value).uint32(numberField(20)).int32(2)
-    else w.uint32((2 << 3) | 5).float(value).uint32(numberField(20)).int32(1)
+    else
+      w.uint32((2 << 3) | 5)
+        .float(value)
+        .uint32(numberField(20))
+        .int32(1)
   })
 }
 
@@ -154,9 +158,7 @@ function initializer(name: string, tensor: Tensor | { shape: number[]; integers:
     const whole = 'integers' in tensor
     w.uint32(numberField(TENSOR.dataType)).int32(whole ? 7 : FLOAT)
     w.uint32(bytesField(TENSOR.name)).string(name)
-    const { buffer, byteOffset, byteLength } = whole
-      ? new BigInt64Array(tensor.integers.map(BigInt))
-      : tensor.data
+    const { buffer, byteOffset, byteLength } = whole ? new BigInt64Array(tensor.integers.map(BigInt)) : tensor.data
     w.uint32(bytesField(TENSOR.rawData)).bytes(new Uint8Array(buffer, byteOffset, byteLength))
   })
 }
@@ -165,11 +167,19 @@ function value(name: string, shape: (number | string)[]): Uint8Array {
   const dimensions = message((w) => {
     for (const size of shape)
       w.uint32(bytesField(1)).bytes(
-        message((w) => (typeof size === 'number' ? w.uint32(numberField(1)).int64(size) : w.uint32(bytesField(2)).string(size))),
+        message((w) =>
+          typeof size === 'number' ? w.uint32(numberField(1)).int64(size) : w.uint32(bytesField(2)).string(size),
+        ),
       )
   })
   const type = message((w) => w.uint32(numberField(1)).int32(FLOAT).uint32(bytesField(2)).bytes(dimensions))
-  return message((w) => w.uint32(bytesField(1)).string(name).uint32(bytesField(2)).bytes(message((w) => w.uint32(bytesField(1)).bytes(type))))
+  return message((w) =>
+    w
+      .uint32(bytesField(1))
+      .string(name)
+      .uint32(bytesField(2))
+      .bytes(message((w) => w.uint32(bytesField(1)).bytes(type))),
+  )
 }
 
 function message(write: (writer: protobuf.Writer) => unknown): Uint8Array {

@@ -124,12 +124,7 @@ async function pythonModel({ original }: ModelPaths): Promise<string> {
 
 type Said = { kind: 'step' } | { kind: 'result'; value: unknown }
 
-function runPython<T>(
-  name: string,
-  args: object,
-  env: NodeJS.ProcessEnv,
-  onStep?: () => void,
-): Promise<Outcome<T>> {
+function runPython<T>(name: string, args: object, env: NodeJS.ProcessEnv, onStep?: () => void): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
     const child = spawn(PYTHON, [join(PROGRAMS, `${name}.py`), JSON.stringify(args)], {
       env,

@@ -39,7 +39,14 @@ function lines(row: Row): string[][] {
   ]
   const own = apart
     ? [id, amount(ours, unit), '', '', target ?? '', verdict(row)]
-    : [id, amount(ours, unit), reference ? amount(reference[1].value, unit) : '', ratioText(row), target ?? '', verdict(row)]
+    : [
+        id,
+        amount(ours, unit),
+        reference ? amount(reference[1].value, unit) : '',
+        ratioText(row),
+        target ?? '',
+        verdict(row),
+      ]
   return [own, ...(apart ? peers : others).map(line)]
 }
 

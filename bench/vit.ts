@@ -1,6 +1,6 @@
 /** ViT-Base: what a picture costs, and its weights as transformers in Python reads them. */
 import { RayitoError } from '#src/core/errors.js'
-import { type Node, type Tensor, readOnnx } from './onnx.js'
+import { type Node, readOnnx, type Tensor } from './onnx.js'
 
 /** Names in ONNX files, as exporters write them, and those of Python's checkpoints; `$1` is the layer. */
 const NAMES: readonly [RegExp, string][] = [
@@ -77,7 +77,10 @@ export function checkpoint(onnx: Uint8Array, layers = 12): Map<string, Tensor> {
   ]
   const missing = needed.filter((name) => !weights.has(name))
   if (missing.length > 0)
-    throw new RayitoError('BENCH_FAILED', `The model file lacks ${missing.length} weights of a ViT, ${missing[0]} first`)
+    throw new RayitoError(
+      'BENCH_FAILED',
+      `The model file lacks ${missing.length} weights of a ViT, ${missing[0]} first`,
+    )
   return new Map(needed.map((name) => [name, weights.get(name)!]))
 }
 
@@ -107,7 +110,11 @@ export function safetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Array[] 
   const head = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8))
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(head.length))
-  return [length, head, ...Array.from(tensors.values(), ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]
+  return [
+    length,
+    head,
+    ...Array.from(tensors.values(), ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ]
 }
 
 /**

@@ -136,12 +136,13 @@ function digits(value: number): string {
   return Math.abs(three) < 1e-3 ? three.toExponential(1) : String(three)
 }
 
-/** `1.03 (1.01–1.05)`; where the spread holds 1, `no difference`. */
+/** `1.03 (1.01–1.05)`; of one repetition without brackets; where the spread holds 1, `no difference`. */
 export function ratioText({ ratio, ratioSpread }: { ratio: number | null; ratioSpread: Spread | null }): string {
   if (ratio === null || ratioSpread === null) return ''
   const [low, high] = ratioSpread
   if (low <= 1 && high >= 1) return 'no difference'
-  const places = ratio < 0.1 ? 3 : ratio < 10 ? 2 : 1
+  const places = ratio < 0.01 ? 4 : ratio < 0.1 ? 3 : ratio < 10 ? 2 : 1
+  if (low === high) return ratio.toFixed(places)
   return `${ratio.toFixed(places)} (${low.toFixed(places)}–${high.toFixed(places)})`
 }
 

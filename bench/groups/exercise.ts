@@ -231,7 +231,7 @@ async function versions(
         targets: name !== 'embedded' && rays ? { [theirs]: MEMORY_RAY[name] } : {},
       }),
       makeRow({
-        id: `${name}.${version}.memory-each`,
+        id: `${name}.${version}.worker`,
         title: `Peak ${what}, each further worker`,
         unit: 'MB',
         ours: each,

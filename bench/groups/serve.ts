@@ -71,11 +71,16 @@ interface Served {
 }
 
 /** One server, loaded with each number of connections in turn. */
-function served(starting: () => Promise<Server>, path: string, extent: (connections: number) => Partial<Load>) {
+function served(
+  starting: () => Promise<Server>,
+  path: string,
+  warmUp: Load,
+  extent: (connections: number) => Partial<Load>,
+) {
   return () =>
     withServer(starting(), async (server): Promise<Served> => {
       const levels: Record<number, Loaded> = {}
-      await load(`${server.url}${path}`, PICTURE, { connections: 8, amount: 8 })
+      await load(`${server.url}${path}`, PICTURE, warmUp)
       for (const connections of CONNECTIONS)
         levels[connections] = await load(`${server.url}${path}`, PICTURE, { connections, ...extent(connections) })
       return { levels, ready: server.readySeconds, memory: await server.stop() }
@@ -128,11 +133,12 @@ function memoryRow(id: string, title: string, runs: Runs, bounds: Pick<Measured,
 
 /** Only decoding: what the server itself costs. */
 async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
-  const decode = (starting: () => Promise<Server>) => served(starting, '/decode', () => ({ duration: quick ? 1 : 3 }))
+  const decode = (starting: () => Promise<Server>) =>
+    served(starting, '/decode', { connections: 32, duration: 1 }, () => ({ duration: quick ? 1 : 3 }))
   const runs: Runs = await interleave('serve decode', repetitions(7, 1), {
     ours: decode(() => serveProgram('serve-ours')),
     'Fastify, multipart, sharp': decode(() => serveProgram('serve-bare')),
-    'the same with our decoder': decode(() => serveProgram('serve-bare', { OWN_DECODER: '1' })),
+    'own decoder': decode(() => serveProgram('serve-bare', { OWN_DECODER: '1' })),
     ...(ray && {
       Ray: decode(() => serveRay(ray, 'decoder')),
       [BEST_RAY]: decode(() => serveRay(ray, 'decoder_100')),
@@ -143,8 +149,8 @@ async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
     ...levelRows(
       {
         id: 'decode',
-        title: 'Decode a 64×64 PNG',
-        unit: 'requests/s',
+        title: 'Requests a second that decode a 64×64 PNG',
+        unit: '/s',
         targets: {
           8: { targets: ray ? { Ray: 8 } : {} },
           32: { target: { ratio: 0.85 }, targets: ray ? { [BEST_RAY]: 4 } : {} },
@@ -154,8 +160,8 @@ async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
     ),
     makeRow({
       id: 'decode-steady',
-      title: 'At 128 connections, against 8',
-      unit: 'requests/s',
+      title: 'Requests a second at 128 connections, against 8',
+      unit: '/s',
       lowerIsBetter: false,
       ours: rate(128),
       peers: { 'at 8': rate(8) },
@@ -175,9 +181,11 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
     const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
     return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
   }
-  const amounts = quick ? { 1: 4, 8: 16, 32: 32, 128: 128 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
+  const amounts = quick ? { 1: 3, 8: 16, 32: 32, 128: 32 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
   const whatis = (starting: () => Promise<Server>) =>
-    served(starting, '/whatis', (connections) => ({ amount: amounts[connections as keyof typeof amounts] }))
+    served(starting, '/whatis', { connections: 2, amount: 4 }, (connections) => ({
+      amount: amounts[connections as keyof typeof amounts],
+    }))
   const start = () => serveRun([...SERVICE, '--source', 'hub'], { ...env, ...NO_WIKIPEDIA })
   const { awake, ...runs } = await interleave('serve ViT-Base', repetitions(5, 1), {
     ours: whatis(start),
@@ -195,8 +203,8 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
   const rows = levelRows(
     {
       id: 'vit',
-      title: `ViT-Base fp32, ${REPLICAS} replicas`,
-      unit: 'pictures/s',
+      title: `Pictures a second, ViT-Base fp32, ${REPLICAS} replicas`,
+      unit: '/s',
       targets: { 8: { ...(enough && { target: { ratio: 0.95 } }), targets: ray ? { Ray: 2.2 } : {} } },
     },
     runs,

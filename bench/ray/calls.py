@@ -29,7 +29,7 @@ class Echo:
 
 ray.init(num_cpus=2, log_to_driver=False)
 actor = Echo.remote()
-data = numpy.zeros(BYTES, dtype=numpy.uint8)
+data = numpy.ones(BYTES, dtype=numpy.uint8)
 
 
 def no_op():

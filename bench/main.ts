@@ -18,7 +18,7 @@ import { tasks } from './groups/tasks.js'
 import { openHub } from './hub.js'
 import { runProgram } from './program.js'
 import type { Places } from './programs/prepare.js'
-import { openRay, type Ray } from './python.js'
+import { installRay, openRay, type Ray } from './python.js'
 import { writeReadme } from './readme.js'
 import { type Row, verdictsOf } from './row.js'
 import { machineLine, table } from './table.js'
@@ -114,6 +114,7 @@ async function bench(names: string[], options: Options): Promise<void> {
 
 /** Everything the programs need, in the caches, so that none of them downloads. */
 async function prepare(withRay: boolean): Promise<{ model: Prepared; ray: Ray | null }> {
+  if (withRay) await installRay()
   const hub = await openHub()
   try {
     const places = async (env: NodeJS.ProcessEnv) =>

@@ -36,9 +36,8 @@ export interface Ray {
   close(): Promise<void>
 }
 
-/** Installs Ray if need be, and gives Python the same rows and weights that our programs have. */
+/** Gives Python the same rows and weights that our programs have. */
 export async function openRay(hub: NodeJS.ProcessEnv, paths: ModelPaths): Promise<Ray> {
-  await install()
   const model = await pythonModel(paths)
   const temporary = mkdtempSync(join(tmpdir(), 'ray-'))
   const { RAY_ADDRESS: _, ...own } = process.env
@@ -66,8 +65,8 @@ export async function openRay(hub: NodeJS.ProcessEnv, paths: ModelPaths): Promis
   }
 }
 
-/** Makes the venv with the pinned packages, once: 6 GB. */
-async function install(): Promise<void> {
+/** Makes the venv with the pinned packages, once: 6 GB. Rejects with BENCH_FAILED where Python or the network is missing. */
+export async function installRay(): Promise<void> {
   const wanted = await readFile(REQUIREMENTS, 'utf8')
   if (existsSync(PYTHON) && existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8') === wanted) return
   const python = await findPython()

@@ -75,14 +75,14 @@ function served(
   starting: () => Promise<Server>,
   path: string,
   warmUp: Load,
-  extent: (connections: number) => Partial<Load>,
+  extents: [connections: number, Omit<Load, 'connections'>][],
 ) {
   return () =>
     withServer(starting(), async (server): Promise<Served> => {
       const levels: Record<number, Loaded> = {}
       await load(`${server.url}${path}`, PICTURE, warmUp)
-      for (const connections of CONNECTIONS)
-        levels[connections] = await load(`${server.url}${path}`, PICTURE, { connections, ...extent(connections) })
+      for (const [connections, extent] of extents)
+        levels[connections] = await load(`${server.url}${path}`, PICTURE, { connections, ...extent })
       return { levels, ready: server.readySeconds, memory: await server.stop() }
     })
 }
@@ -94,7 +94,8 @@ function levelRows(
   { id, title, unit, targets = {} }: { id: string; title: string; unit: string; targets?: Record<number, object> },
   runs: Runs,
 ): Row[] {
-  return CONNECTIONS.flatMap((connections) => {
+  return Object.keys(runs.ours![0]!.levels).flatMap((level) => {
+    const connections = Number(level)
     const of = (key: 'rate' | 'p50' | 'p99') => {
       const samples = Object.entries(runs).map(([name, all]) => [
         name,
@@ -133,8 +134,9 @@ function memoryRow(id: string, title: string, runs: Runs, bounds: Pick<Measured,
 
 /** Only decoding: what the server itself costs. */
 async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
+  const extents = CONNECTIONS.map((n): [number, object] => [n, { duration: quick ? 1 : 3 }])
   const decode = (starting: () => Promise<Server>) =>
-    served(starting, '/decode', { connections: 32, duration: 1 }, () => ({ duration: quick ? 1 : 3 }))
+    served(starting, '/decode', { connections: 32, duration: 1 }, extents)
   const runs: Runs = await interleave('serve decode', repetitions(7, 1), {
     ours: decode(() => serveProgram('serve-ours')),
     'Fastify, multipart, sharp': decode(() => serveProgram('serve-bare')),
@@ -181,11 +183,10 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
     const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
     return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
   }
-  const amounts = quick ? { 1: 3, 8: 16, 32: 32, 128: 32 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
+  const amounts = quick ? { 1: 3, 8: 16 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
+  const extents = Object.entries(amounts).map(([n, amount]): [number, object] => [Number(n), { amount }])
   const whatis = (starting: () => Promise<Server>) =>
-    served(starting, '/whatis', { connections: 2, amount: 4 }, (connections) => ({
-      amount: amounts[connections as keyof typeof amounts],
-    }))
+    served(starting, '/whatis', { connections: 2, amount: 4 }, extents)
   const start = () => serveRun([...SERVICE, '--source', 'hub'], { ...env, ...NO_WIKIPEDIA })
   const { awake, ...runs } = await interleave('serve ViT-Base', repetitions(5, 1), {
     ours: whatis(start),

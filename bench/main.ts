@@ -122,7 +122,7 @@ async function prepare(withRay: boolean): Promise<{ model: Prepared; ray: Ray | 
     const { paths, rows } = await places(hub.env)
     const embedded = { env: { ...hub.env, RAYITO_SOURCE: 'embedded' } }
     const model = { env: hub.env, paths, rows, embedded: { ...embedded, paths: (await places(embedded.env)).paths } }
-    return { model, ray: withRay ? await openRay(hub.env, paths.fp32) : null }
+    return { model, ray: withRay ? await openRay(hub, paths.fp32) : null }
   } finally {
     hub.close()
   }

@@ -9,6 +9,8 @@ const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9 }
 const ATTRIBUTE = { name: 1, i: 3 }
 /** TensorProto.DataType. */
 const FLOAT = 1
+const UINT8 = 2
+const INT64 = 7
 
 /** A tensor of 32-bit numbers, row by row. */
 export interface Tensor {
@@ -104,10 +106,13 @@ function text(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
+/** A tensor of 32-bit numbers, of whole numbers (64 bits), or of unsigned bytes. */
+export type Constant = Tensor | { shape: number[]; integers: number[] } | { shape: number[]; bytes: Uint8Array }
+
 /** A graph, as `writeOnnx` takes it. Shapes of inputs and outputs may name dimensions. */
 export interface Graph {
   nodes: readonly (Omit<Node, 'integers'> & { attributes?: Record<string, number | number[]> })[]
-  tensors: ReadonlyMap<string, Tensor | { shape: number[]; integers: number[] }>
+  tensors: ReadonlyMap<string, Constant>
   inputs: Record<string, (number | string)[]>
   outputs: Record<string, (number | string)[]>
 }
@@ -152,14 +157,18 @@ function attribute(name: string, value: number | number[]): Uint8Array {
   })
 }
 
-function initializer(name: string, tensor: Tensor | { shape: number[]; integers: number[] }): Uint8Array {
+function initializer(name: string, tensor: Constant): Uint8Array {
+  const [type, values] =
+    'integers' in tensor
+      ? [INT64, new BigInt64Array(tensor.integers.map(BigInt))]
+      : 'bytes' in tensor
+        ? [UINT8, tensor.bytes]
+        : [FLOAT, tensor.data]
   return message((w) => {
     for (const size of tensor.shape) w.uint32(numberField(TENSOR.dims)).int64(size)
-    const whole = 'integers' in tensor
-    w.uint32(numberField(TENSOR.dataType)).int32(whole ? 7 : FLOAT)
+    w.uint32(numberField(TENSOR.dataType)).int32(type)
     w.uint32(bytesField(TENSOR.name)).string(name)
-    const { buffer, byteOffset, byteLength } = whole ? new BigInt64Array(tensor.integers.map(BigInt)) : tensor.data
-    w.uint32(bytesField(TENSOR.rawData)).bytes(new Uint8Array(buffer, byteOffset, byteLength))
+    w.uint32(bytesField(TENSOR.rawData)).bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   })
 }
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { RayitoError } from '#src/core/errors.js'
-import { CACHE } from './hub.js'
+import { CACHE, type Hub } from './hub.js'
 import { watchTree } from './memory.js'
 import type { Outcome } from './program.js'
 import type { ModelPaths } from './programs/prepare.js'
@@ -37,13 +37,13 @@ export interface Ray {
 }
 
 /** Gives Python the same rows and weights that our programs have. */
-export async function openRay(hub: NodeJS.ProcessEnv, paths: ModelPaths): Promise<Ray> {
+export async function openRay(hub: Pick<Hub, 'env' | 'folder'>, paths: ModelPaths): Promise<Ray> {
   const model = await pythonModel(paths)
   const temporary = mkdtempSync(join(tmpdir(), 'ray-'))
   const { RAY_ADDRESS: _, ...own } = process.env
   const env: NodeJS.ProcessEnv = {
     ...own,
-    ...hub,
+    ...hub.env,
     HF_DATASETS_CACHE: join(CACHE, 'ray-datasets'),
     RAY_TMPDIR: temporary,
     RAY_USAGE_STATS_ENABLED: '0',
@@ -52,11 +52,12 @@ export async function openRay(hub: NodeJS.ProcessEnv, paths: ModelPaths): Promis
     BENCH_WIKIPEDIA: 'http://127.0.0.1:9/w/api.php',
     PYTHONUNBUFFERED: '1',
   }
-  await runPython('prepare', {}, env)
+  const { folder } = hub
+  await runPython('prepare', {}, { env, cwd: folder })
   const offline = { ...env, HF_HUB_OFFLINE: '1', HF_DATASETS_OFFLINE: '1' }
   return {
     model,
-    run: (name, args = {}, onStep) => runPython(name, args, offline, onStep),
+    run: (name, args = {}, onStep) => runPython(name, args, { env: offline, cwd: folder }, onStep),
     serve: (application, port) => ({
       command: [PYTHON, join(PROGRAMS, 'serve-app.py'), application, String(port)],
       env: offline,
@@ -123,10 +124,16 @@ async function pythonModel({ original }: ModelPaths): Promise<string> {
 
 type Said = { kind: 'step' } | { kind: 'result'; value: unknown }
 
-function runPython<T>(name: string, args: object, env: NodeJS.ProcessEnv, onStep?: () => void): Promise<Outcome<T>> {
+function runPython<T>(
+  name: string,
+  args: object,
+  { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string | undefined },
+  onStep?: () => void,
+): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
     const child = spawn(PYTHON, [join(PROGRAMS, `${name}.py`), JSON.stringify(args)], {
       env,
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const memory = watchTree(child.pid!)

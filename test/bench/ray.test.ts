@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { generatedVit, type Sizes } from '../../bench/generated-vit.js'
 import { type Graph, readOnnx, writeOnnx } from '../../bench/onnx.js'
 import { checkpoint, checkpointName, gflopOfPicture, safetensors } from '../../bench/vit.js'
 
@@ -132,4 +133,26 @@ test('a model of one product is one that onnxruntime runs and that is read back'
 
 test('a picture costs ViT-Base 35 GFLOP', () => {
   assert.ok(Math.abs(gflopOfPicture() - 35.13) < 0.01)
+})
+
+const SMALL: Sizes = { width: 64, layers: 2, heads: 4, labels: 10, image: 32, patch: 16 }
+
+test('the generated model runs in onnxruntime, in q8 about as in fp32, and Python gets all its weights', async () => {
+  const pixels = Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => Math.sin(i))
+  const logits = async (dtype: 'fp32' | 'q8') => {
+    const session = await InferenceSession.create(generatedVit(SMALL, dtype))
+    const { logits } = await session.run({ pixel_values: new Tensor('float32', pixels, [1, 3, 32, 32]) })
+    await session.release()
+    return logits!.data as Float32Array
+  }
+  const [fp32, q8] = [await logits('fp32'), await logits('q8')]
+  assert.equal(fp32.length, 10)
+  assert.ok(fp32.every(Number.isFinite))
+  assert.ok(Math.max(...fp32) - Math.min(...fp32) > 0.5)
+  fp32.forEach((value, i) => {
+    assert.ok(Math.abs(value - q8[i]!) < 0.5)
+  })
+  const weights = checkpoint(generatedVit(SMALL, 'fp32'), SMALL.layers)
+  assert.deepEqual(weights.get('vit.encoder.layer.1.intermediate.dense.weight')!.shape, [256, 64])
+  assert.deepEqual(Buffer.from(generatedVit(SMALL, 'fp32')), Buffer.from(generatedVit(SMALL, 'fp32')))
 })

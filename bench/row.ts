@@ -55,7 +55,10 @@ export interface Measured {
   /** @default true */
   lowerIsBetter?: boolean
   ours: readonly number[]
-  /** The first is the reference; each with as many repetitions as ours. One that was not measured is left out. */
+  /**
+   * The first is the reference; each with at most as many repetitions as ours. One that was not
+   * measured is left out.
+   */
   peers?: Record<string, readonly number[] | undefined>
   /** The bound of the ratio to the reference, or of the value itself. */
   target?: { ratio: number } | { value: number }

@@ -38,6 +38,9 @@ const MEMORY_EACH = 60
 /** Of what sgemm alone would allow. */
 const SGEMM_SHARE = 0.9
 
+/** What takes long and has no target, or keeps it by far. */
+const SELDOM = ['session1', 'A1', 'plain', 'transformers', 'Ray A1', 'Ray B']
+
 /** A model that the versions run on. */
 interface Model {
   name: 'fp32' | 'q8' | 'embedded'
@@ -118,17 +121,21 @@ async function versions(
     ...(vit && ray && Object.fromEntries(NAMES.map((name) => [`Ray ${name}`, rayVersion(name)]))),
   }
   const speeds: number[] = []
-  const turns = repetitions(5, 1)
-  const runs: Runs = await interleave(`exercise ${name}`, turns, {
-    ...subjects,
-    ...(vit && {
-      sgemm: async () => {
-        const outcome = await sgemm()
-        speeds.push(outcome.value.gflops)
-        return { ...outcome, value: { seconds: 0, loadSeconds: 0, cpuSeconds: 0, labels: [] } }
-      },
-    }),
-  })
+  const runs: Runs = await interleave(
+    `exercise ${name}`,
+    repetitions(5, 1),
+    {
+      ...subjects,
+      ...(vit && {
+        sgemm: async () => {
+          const outcome = await sgemm()
+          speeds.push(outcome.value.gflops)
+          return { ...outcome, value: { seconds: 0, loadSeconds: 0, cpuSeconds: 0, labels: [] } }
+        },
+      }),
+    },
+    SELDOM,
+  )
   const { transformers, sgemm: _, ...checked } = runs
   agree(runs.session![0]!.value.labels, Object.entries(checked))
   const many = await interleave(`exercise ${name}, ${MANY} workers`, quick ? 1 : 2, {

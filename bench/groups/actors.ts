@@ -19,7 +19,7 @@ export const actors: Group = {
       const work: Bare = { indices: [0], paths: paths.fp32, threads: 1, workers: 1 }
       return (await runProgram<Ran>('bare', work, { env })).value
     }
-    const runs = await interleave('actors', repetitions(15, 2), {
+    const runs = await interleave('actors', repetitions(15, 1), {
       bare,
       images: actor(true, 'fp32'),
       alone: actor(false, 'fp32'),

@@ -84,7 +84,7 @@ async function versions(
   before: Runs | null,
 ): Promise<{ rows: Row[]; rays: Runs | null }> {
   const { name, dtype, env, paths } = model
-  const indices = range(0, quick ? 320 : 10_000, 40)
+  const indices = range(0, quick ? 160 : 10_000, 40)
   const vit = name === 'fp32'
   const bare =
     (threads: number, workers: number, plain = false) =>

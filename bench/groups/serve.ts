@@ -134,9 +134,12 @@ function memoryRow(id: string, title: string, runs: Runs, bounds: Pick<Measured,
 
 /** Only decoding: what the server itself costs. */
 async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
-  const extents = CONNECTIONS.map((n): [number, object] => [n, { duration: quick ? 1 : 3 }])
+  const extents = (quick ? CONNECTIONS.slice(1) : CONNECTIONS).map((n): [number, object] => [
+    n,
+    { duration: quick ? 1 : 3 },
+  ])
   const decode = (starting: () => Promise<Server>) =>
-    served(starting, '/decode', { connections: 32, duration: 1 }, extents)
+    served(starting, '/decode', { connections: 32, amount: 500 }, extents)
   const runs: Runs = await interleave('serve decode', repetitions(7, 1), {
     ours: decode(() => serveProgram('serve-ours')),
     'Fastify, multipart, sharp': decode(() => serveProgram('serve-bare')),
@@ -176,14 +179,14 @@ async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
 /** ViT-Base behind the server, against sessions in two bare workers; meanwhile is the server awake? */
 async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row[]> {
   const { env, paths } = model as Prepared
-  const indices = range(0, (quick ? 16 : 100) * 40, 40)
+  const indices = range(0, (quick ? 8 : 100) * 40, 40)
   const bare = async (): Promise<Served> => {
     const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
     const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
     const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
     return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
   }
-  const amounts = quick ? { 1: 3, 8: 16 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
+  const amounts = quick ? { 1: 2, 8: 12 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
   const extents = Object.entries(amounts).map(([n, amount]): [number, object] => [Number(n), { amount }])
   const whatis = (starting: () => Promise<Server>) =>
     served(starting, '/whatis', { connections: 2, amount: 4 }, extents)
@@ -196,7 +199,7 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
       withServer(start(), async ({ url }) => {
         await load(`${url}/whatis`, PICTURE, { connections: 2, amount: 4 })
         const asked = health(url)
-        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 16 : 60 })
+        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 60 })
         return asked.stop()
       }),
   })

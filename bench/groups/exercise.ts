@@ -138,11 +138,13 @@ async function versions(
   )
   const { transformers, sgemm: _, ...checked } = runs
   agree(runs.session![0]!.value.labels, Object.entries(checked))
-  const many = await interleave(`exercise ${name}, ${MANY} workers`, quick ? 1 : 2, {
-    B: version('B', MANY, indices.slice(0, PICTURES_OF_MANY)),
-    C1: version('C1', MANY, indices.slice(0, PICTURES_OF_MANY)),
-    C2: version('C2', MANY, indices.slice(0, PICTURES_OF_MANY)),
-  })
+  const large = quick ? (['C2'] as const) : REMOTE
+  const first = indices.slice(0, PICTURES_OF_MANY)
+  const many: Runs = await interleave(
+    `exercise ${name}, ${MANY} workers`,
+    quick ? 1 : 2,
+    Object.fromEntries(large.map((one) => [one, version(one, MANY, first)])),
+  )
 
   const rays = vit ? (ray ? runs : null) : name === 'q8' ? before : null
   const of = (subject: string, key: Key, from: Runs | null = runs) => from?.[subject]?.map(({ value }) => value[key])
@@ -221,7 +223,7 @@ async function versions(
   }
   const memories = REMOTE.flatMap((version) => {
     const two = memory(version)!
-    const each = memory(version, many)!.map((four) => (four - median(two)) / (MANY - WORKERS))
+    const each = memory(version, many)?.map((four) => (four - median(two)) / (MANY - WORKERS))
     const what = `memory of ${model.title}, ${TITLES[version]}`
     return [
       makeRow({
@@ -237,13 +239,17 @@ async function versions(
         ...(name !== 'embedded' && { target: { value: MEMORY[name] } }),
         targets: name !== 'embedded' && rays ? { [theirs]: MEMORY_RAY[name] } : {},
       }),
-      makeRow({
-        id: `${name}.${version}.worker`,
-        title: `Peak ${what}, each further worker`,
-        unit: 'MB',
-        ours: each,
-        target: { value: MEMORY_EACH },
-      }),
+      ...(each
+        ? [
+            makeRow({
+              id: `${name}.${version}.worker`,
+              title: `Peak ${what}, each further worker`,
+              unit: 'MB',
+              ours: each,
+              target: { value: MEMORY_EACH },
+            }),
+          ]
+        : []),
     ]
   })
   return { rows: [...times, ...memories], rays: vit && ray ? runs : null }

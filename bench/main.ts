@@ -74,7 +74,7 @@ async function bench(names: string[], options: Options): Promise<void> {
   const rows: Row[] = []
   await mkdir(out, { recursive: true })
   const file = join(out, 'bench.json')
-  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
+  const command = commandLine(names, options)
   const save = () =>
     writeJson(out, 'bench.json', {
       made: new Date().toISOString(),
@@ -110,6 +110,13 @@ async function bench(names: string[], options: Options): Promise<void> {
       `Figures and charts: ${relative('', file)}, ${relative('', join(out, 'bench-*.svg'))}\n`,
     ].join('\n'),
   )
+}
+
+/** What makes the same figures again, wherever they are left. */
+function commandLine(names: string[], { quick, withRay, repetitions }: Options): string {
+  const flags = [quick && '--quick', withRay && '--with-ray', repetitions && `--repetitions ${repetitions}`]
+  const args = [...names, ...flags.filter(Boolean)]
+  return `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`
 }
 
 /** Everything the programs need, in the caches, so that none of them downloads. */

@@ -73,7 +73,7 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
 }
 
 /** When, on what and by which command; the table; what falls short. */
-export function readmeTable({ made, machine, command, rows }: Figures): string {
+export function readmeTable({ made, machine, command, quick, rows }: Figures): string {
   const { cpu, cores, memoryGB, node, platform } = machine
   const day = new Date(made).toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
   const byId = new Map(rows.map((row) => [row.id, row]))
@@ -84,7 +84,7 @@ export function readmeTable({ made, machine, command, rows }: Figures): string {
   const short = rows.filter((row) => verdictsOf(row).some(({ holds }) => holds === false))
   return [
     `Made on ${day} on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}, by`,
-    `\`${command}\`. Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.`,
+    `\`${command}\`. Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.${quick ? ' A quick look, no proof.' : ''}`,
     '',
     '| | rayito | reference | ratio | Ray | ratio |',
     '|--|--|--|--|--|--|',

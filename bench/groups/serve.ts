@@ -179,14 +179,14 @@ async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
 /** ViT-Base behind the server, against sessions in two bare workers; meanwhile is the server awake? */
 async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row[]> {
   const { env, paths } = model as Prepared
-  const indices = range(0, (quick ? 8 : 100) * 40, 40)
+  const indices = range(0, (quick ? 8 : 60) * 40, 40)
   const bare = async (): Promise<Served> => {
     const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
     const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
     const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
     return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
   }
-  const amounts = quick ? { 1: 2, 8: 12 } : { 1: 16, 8: 100, 32: 64, 128: 128 }
+  const amounts = quick ? { 1: 2, 8: 12 } : { 1: 8, 8: 60, 32: 32, 128: 128 }
   const extents = Object.entries(amounts).map(([n, amount]): [number, object] => [Number(n), { amount }])
   const whatis = (starting: () => Promise<Server>) =>
     served(starting, '/whatis', { connections: 2, amount: 4 }, extents)
@@ -199,7 +199,7 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
       withServer(start(), async ({ url }) => {
         await load(`${url}/whatis`, PICTURE, { connections: 2, amount: 4 })
         const asked = health(url)
-        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 60 })
+        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 40 })
         return asked.stop()
       }),
   })

@@ -121,6 +121,13 @@ test('the chart draws ours and every peer, and marks what misses its target', ()
   assert.doesNotMatch(svg, /NaN|undefined/)
 })
 
+test('in the chart a peer with a target says how ours keeps it', () => {
+  const row = makeRow({ id: 'x', title: 'x', unit: 's', ours: [2], peers: { Ray: [8] }, targets: { Ray: 0.2 } })
+  const svg = chart('x', [row], 'a machine')
+  assert.match(svg, /8 s <tspan class="soft">Ray: 0\.25, target ≤ 0\.20 ×: no<\/tspan>/)
+  assert.match(svg, /class="missed"/)
+})
+
 test('the machine is one line', () => {
   const machine = { cpu: 'A processor', cores: 2, memoryGB: 8.2, node: 'v22.1.0', platform: 'linux x64' }
   assert.equal(machineLine(machine), 'A processor, 2 cores, 8.2 GB, Node 22.1.0, linux x64')

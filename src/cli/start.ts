@@ -49,7 +49,11 @@ export function startCommand(): Command {
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
-    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core, or one for each CPU of a cluster)', count(1_024))
+    .option(
+      '--actors <n>',
+      'how many actors, and workers for tasks (default: one a core, or one for each CPU of a cluster)',
+      count(1_024),
+    )
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
     .allowExcessArguments(false)

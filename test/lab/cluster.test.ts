@@ -49,7 +49,9 @@ describe('exercise 1 on a cluster', skip ? { skip } : {}, () => {
 
   test('a cluster without workers is told before anything is executed', async () => {
     const child = rayito('start', '--address', server.address, '--notebook', '1')
-    await printed(child, /rayito: No worker has joined the cluster at nats:.*rayito worker --address nats:/).catch(() => {})
+    await printed(child, /rayito: No worker has joined the cluster at nats:.*rayito worker --address nats:/).catch(
+      () => {},
+    )
     const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
     assert.equal(code, 1)
   })

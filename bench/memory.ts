@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two looks at least; and as many times as long as a look takes, since the kernel walks all pages for it. */
 const EVERY = 200
+const REST = 20
 
 /**
  * Watches a process and all below it from outside. Linux: the sum of their proportional set sizes, so that a page they
@@ -9,17 +10,20 @@ const EVERY = 200
  */
 export function watchTree(pid: number): { stop(): number | null } {
   let peak = 0
+  let timer: NodeJS.Timeout
   const look = () => {
+    const began = performance.now()
     peak = Math.max(
       peak,
       treeOf(pid).reduce((sum, process) => sum + kilobytes(`/proc/${process}/smaps_rollup`, 'Pss'), 0),
     )
+    timer = setTimeout(look, Math.max(EVERY, REST * (performance.now() - began)))
   }
-  const timer = setInterval(look, EVERY)
+  timer = setTimeout(look, EVERY)
   return {
     /** Ends it; returns the peak in MB (10⁶ bytes), null where nothing was seen. */
     stop() {
-      clearInterval(timer)
+      clearTimeout(timer)
       return peak > 0 ? (peak * 1024) / 1e6 : null
     },
   }

@@ -7,6 +7,7 @@ import { basename, isAbsolute } from 'node:path'
 import { RayitoError } from './core/errors.js'
 import { Image } from './datasets/image.js'
 import type { Lookup, Wikipedia } from './encyclopaedia/index.js'
+import { INFERENCE_PROTOCOL, InferenceProtocol } from './ray-server/inference-protocol.js'
 import { page, pagePolicy } from './ray-server/page.js'
 import { type Answer, type DetailedAnswer, WHAT_IS } from './ray-server/what-is.js'
 import { type Deployment, type DeploymentHandle, HttpError, type HttpRequest, serve } from './serve/index.js'
@@ -73,11 +74,12 @@ export interface Classifier {
 export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<WikipediaSearcher>], Classifier> =
   serve.deployment(
     serve.ingress(
-      class ImageClassifier implements Classifier {
+      class ImageClassifier extends InferenceProtocol implements Classifier {
         readonly #classifier: Promise<ImageClassificationPipeline>
         readonly #wiki: DeploymentHandle<WikipediaSearcher>
 
         constructor(wikipediaSearch: DeploymentHandle<WikipediaSearcher>) {
+          super()
           const { RAYITO_MODEL, RAYITO_DTYPE } = process.env
           this.#classifier = pipeline('image-classification', RAYITO_MODEL || undefined, {
             dtype: (RAYITO_DTYPE || undefined) as Dtype | undefined,
@@ -91,8 +93,14 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
         }
 
         /** The five best classes, best first. */
-        async classifyImage(image: Image): Promise<Classification[]> {
+        override async classifyImage(image: Image): Promise<Classification[]> {
           return (await this.#classifier)(image, { topK: 5 })
+        }
+
+        protected override openPicture = openPicture
+
+        protected override async modelName(): Promise<string> {
+          return basename((await this.#classifier).model)
         }
 
         async classify({ files, query, signal }: HttpRequest): Promise<Answer | DetailedAnswer> {
@@ -125,6 +133,7 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
         'GET /': { html: page, contentSecurityPolicy: pagePolicy },
         'POST /whatis': WHAT_IS,
         'POST /what-is': WHAT_IS,
+        ...INFERENCE_PROTOCOL,
       },
     ),
     { numReplicas: 'auto', maxQueuedRequests: 128 },

@@ -1,16 +1,25 @@
-import { findNatsServer } from '#src/cli/nats-server.js'
+import { RayitoError } from '#src/core/errors.js'
 import { progress } from '#src/core/progress.js'
+import { range } from '#src/lab/settings.js'
+import { findNatsServer } from '#src/ray/engines/nats/nats-server.js'
+import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
 import type { ClusterResult, ClusterWork } from '../programs/cluster.js'
-import { makeRow } from '../row.js'
-import type { Group } from './group.js'
+import type { ScaleResult, ScaleWork } from '../programs/cluster-scale.js'
+import type { Ran } from '../programs/exercise.js'
+import { makeRow, type Row } from '../row.js'
+import type { Bench, Group } from './group.js'
+
+/** Workers of the row that has many of them. */
+const MANY = 32
 
 /** What crossing the wire costs: two workers of one CPU each on this machine, against the bare client. */
 export const cluster: Group = {
   name: 'cluster',
-  title: 'A cluster of two workers against the bare NATS client',
-  needsModel: false,
-  async measure({ quick, note }) {
+  title: 'A cluster of two workers against the bare NATS client, and against threads',
+  needsModel: true,
+  async measure(bench) {
+    const { quick, note } = bench
     try {
       findNatsServer()
     } catch (error) {
@@ -51,6 +60,59 @@ export const cluster: Group = {
         target: { value: 6 },
       }),
       makeRow({ id: 'status', title: 'One look with rayito status', unit: 's', ours: status, target: { value: 0.3 } }),
+      await manyWorkers(quick),
+      ...(await againstThreads(bench)),
     ]
   },
+}
+
+/** Many more workers than processors: none is left out, no result is lost, and two of them are not faster. */
+async function manyWorkers(quick: boolean): Promise<Row> {
+  const work: ScaleWork = { blocks: quick ? 3 : 10, tasks: quick ? 2_000 : 5_000, workers: MANY }
+  const bar = progress({ label: `${MANY} workers`, total: 2 * work.blocks, unit: 'blocks' })
+  const { value } = await runProgram<ScaleResult>('cluster-scale', work, { onStep: () => bar.add(1) }).finally(() =>
+    bar.done(),
+  )
+  if (value.finished !== value.asked)
+    throw new RayitoError('BENCH_FAILED', `${value.asked - value.finished} results of ${value.asked} were lost`)
+  return makeRow({
+    id: 'many',
+    title: `Tasks a second that do nothing, ${MANY} workers`,
+    unit: '/s',
+    lowerIsBetter: false,
+    ours: value.many.map((seconds) => 1 / seconds),
+    peers: { 'two workers': value.few.map((seconds) => 1 / seconds) },
+    details: { 'workers that took part': [value.worked] },
+  })
+}
+
+/** Versions B and C2 of exercise 1 on two worker processes of one CPU each: what crossing the wire costs. */
+async function againstThreads({ quick, repetitions, model }: Bench): Promise<Row[]> {
+  const { env } = model!
+  const indices = range(0, quick ? 160 : 10_000, 40)
+  // The bench has a cache of its own, in which there is none.
+  const withServer = { ...env, NATS_SERVER: findNatsServer() }
+  const version = (version: string, onCluster: boolean) => () =>
+    runProgram<Ran>('exercise', { version, onCluster, indices, dtype: 'fp32', workers: 2 }, { env: withServer })
+  const runs = await interleave('exercise on a cluster', repetitions(3, 1), {
+    B: version('B', true),
+    'B on threads': version('B', false),
+    C2: version('C2', true),
+    'C2 on threads': version('C2', false),
+  })
+  const of = (name: keyof typeof runs, key: 'seconds' | 'loadSeconds') => runs[name].map(({ value }) => value[key])
+  return (['B', 'C2'] as const).map((name) =>
+    makeRow({
+      id: `fp32.${name}`,
+      title: `Version ${name}, fp32, ${indices.length} pictures`,
+      unit: 's',
+      ours: of(name, 'seconds'),
+      peers: { threads: of(`${name} on threads`, 'seconds') },
+      target: { ratio: 1.12 },
+      details: {
+        'seconds of loading': of(name, 'loadSeconds'),
+        'seconds of loading, threads': of(`${name} on threads`, 'loadSeconds'),
+      },
+    }),
+  )
 }

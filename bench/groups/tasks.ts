@@ -1,6 +1,7 @@
 import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
 import type { CallsResult, CallsWork, Kind } from '../programs/calls.js'
+import type { TimelineResult, TimelineWork } from '../programs/timeline.js'
 import { type Measured, makeRow } from '../row.js'
 import type { Group } from './group.js'
 
@@ -21,6 +22,10 @@ export const tasks: Group = {
       ours: async () => (await runProgram<CallsResult>('calls', work)).value,
       ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', fewer)).value }),
     })
+    const sessions: TimelineWork = quick
+      ? { blocks: 3, tasks: 4_000 }
+      : { blocks: 20 * repetitions(3, 1) + 1, tasks: 20_000 }
+    const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
     // of all turns, block by block
     const ours = (kind: Kind, name = 'ours') => runs.ours.flatMap((turn) => turn[kind][name]!)
     const theirs = (kind: Kind) => runs.ray?.flatMap((turn) => turn[kind === 'putGetShared' ? 'putGet' : kind])
@@ -92,9 +97,18 @@ export const tasks: Group = {
         unit: 'ms',
         targets: { Ray: 0.1 },
       }),
+      makeRow({
+        id: 'timeline',
+        title: 'Processor time of a task that does nothing, with the timeline',
+        unit: 'µs',
+        ours: timeline.on.map(microseconds),
+        peers: { without: timeline.off.map(microseconds) },
+        target: { ratio: 1.01 },
+      }),
     ]
   },
 }
 
 const perSecond = (secondsEach: number) => 1 / secondsEach
+const microseconds = (seconds: number) => seconds * 1e6
 const milliseconds = (seconds: number) => seconds * 1e3

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import type { ClusterStatus, Observer } from '../ray/engines/nats/observe.js'
+import type { Observer } from '../ray/engines/nats/observe.js'
 import { stopSignal } from './stop-signal.js'
 
 interface WorkerOptions {
@@ -61,6 +61,7 @@ export function statusCommand(): Command {
 
 async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
   const observer = await observe(address)
+  const { statusText } = await import('../ray/engines/nats/status-text.js')
   const stop = stopSignal()
   const { stdout } = process
   try {
@@ -82,34 +83,6 @@ async function observe(address: string | undefined): Promise<Observer> {
   return Observer.open(addressOf(address))
 }
 
-function statusText({ nodes, drivers, queued, running }: ClusterStatus): string {
-  const rows = nodes.map((node) => [
-    node.name,
-    `${round(node.cpus - node.available)} of ${node.cpus}`,
-    `${node.tasks}`,
-    `${node.actors}`,
-    `${node.objects}`,
-    `${node.memoryMB} MB`,
-    node.draining ? 'leaves' : '',
-  ])
-  const table = [['node', 'CPUs busy', 'running', 'actors', 'objects', 'memory', ''], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
-  const waiting = Math.max(0, queued - running)
-  return [
-    ...(nodes.length ? lines : ['no node has joined: rayito worker --address …']),
-    `${nodes.length} nodes, ${cpus} CPUs; ${drivers} drivers; ${running} tasks and calls run, ${waiting} wait`,
-  ].join('\n')
-}
-
-const round = (value: number) => Math.round(value * 100) / 100
-
 /** `rayito stop`: all nodes end what runs and leave. */
 export function stopCommand(): Command {
   return new Command('stop')
@@ -130,7 +103,7 @@ export function withHead(start: Command): Command {
   return start
     .option('--head', 'start a cluster instead: its NATS server, here')
     .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
-    .option('--port <port>', 'with --head: the port', '4222')
+    .option('--port <port>', 'with --head: the port; 0 takes a free one', '4222')
     .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
     .option('--install', 'with --head: install the pinned nats-server if there is none')
 }

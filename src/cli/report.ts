@@ -10,12 +10,14 @@ interface ReportOptions {
 
 /** What exercise 1 found, for a terminal: its machine, its table with the fastest version marked, and the conclusion. */
 export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOptions): string {
-  const { machine, versions, agreement, indices, model, dtype } = exercise
+  const { machine, versions, agreement, indices, model, dtype, nodes } = exercise
+  const cpus = nodes?.reduce((sum, node) => sum + node.cpus, 0)
   const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
-  const [heads, ...rows] = String(new ResultTable(versions, { cores: machine.cores })).split('\n')
+  const [heads, ...rows] = String(new ResultTable(versions, { cores: cpus ?? machine.cores })).split('\n')
   const table = rows.map((row, i) => (versions[i]!.name === exercise.fastest ? paint(32, row) : row))
   const agree = versions.length < 2 ? '' : agreementText(agreement)
-  const what = `${indices.count} pictures, ${model} (${dtype}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`
+  const cluster = nodes ? `a cluster of ${nodes.length} nodes with ${cpus} CPUs, driven from ` : ''
+  const what = `${indices.count} pictures, ${model} (${dtype}), ${cluster}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`
   return [
     ...wrap(what, columns).map((line) => paint(2, line)),
     '',

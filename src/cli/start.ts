@@ -11,6 +11,8 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
+import { shown } from '../ray/engines/nats/address.js'
+import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
@@ -47,7 +49,7 @@ export function startCommand(): Command {
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
-    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core)', count(1_024))
+    .option('--actors <n>', 'how many actors, and workers for tasks (default: one a core, or one for each CPU of a cluster)', count(1_024))
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
     .allowExcessArguments(false)
@@ -61,6 +63,8 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
+  if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)
+  else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   for (const result of results) rmSync(join(out, result), { force: true })
   for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal)
@@ -73,6 +77,15 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
     stdout.write(`\n${embeddedLine('pictures and model')}\n`)
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
+}
+
+/** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */
+async function expectWorkers(address: string): Promise<void> {
+  const { Observer } = await import('../ray/engines/nats/observe.js')
+  const observer = await Observer.open(address)
+  const { nodes } = await observer.status().finally(() => observer.close())
+  if (nodes.length === 0)
+    throw new RayitoError('RAY_CLUSTER_EMPTY', `No worker has joined the cluster at ${shown(address)}`)
 }
 
 async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {

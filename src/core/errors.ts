@@ -138,6 +138,10 @@ export const ERRORS = {
     meaning: 'No NATS server with JetStream answers at the address.',
     remedy: 'Check the address, or start one with `rayito start --head`.',
   },
+  RAY_CLUSTER_EMPTY: {
+    meaning: 'No worker has joined the cluster.',
+    remedy: 'Start one on each machine that is to work: `rayito worker --address nats://HEAD:4222`.',
+  },
   RAY_CLUSTER_REFUSED: {
     meaning: 'The NATS server refused the credentials.',
     remedy: 'Check user and password or token in the address (nats://user:password@host:4222), or NATS_CREDS.',

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
+import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import type { Features } from './features.js'
 import type { Image } from './image.js'
@@ -66,6 +67,10 @@ export class Dataset<Row extends object = ImageRow> {
    */
   async at(index: number): Promise<Row> {
     this.#check(index)
+    return span('read', `row ${index}`, () => this.#read(index))
+  }
+
+  async #read(index: number): Promise<Row> {
     let row = (await this.#source.row(this.#view.indices?.[index] ?? index)) as object
     for (const map of this.#view.maps) row = { ...row, ...(await (map as RowFunction<object, object>)(row, index)) }
     return row as Row
@@ -156,6 +161,6 @@ interface Luggage {
 
 /** The other end of a Dataset's way. */
 export async function reviveDataset({ place, indices }: Luggage): Promise<Dataset> {
-  const source = await reopen(place)
+  const source = await span('load', 'data set', () => reopen(place))
   return new Dataset(source, { indices, maps: [], features: source.features })
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
 import { type Source as Origin, readSource, tellEmbedded } from '../core/source.js'
+import { span } from '../core/spans.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { Dataset, type ImageRow } from './dataset.js'
@@ -71,9 +72,16 @@ export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options?: LoadOptions & { split?: undefined },
 ): Promise<DatasetDict<Row>>
-export async function loadDataset<Row extends object = ImageRow>(
+export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options: LoadOptions = {},
+): Promise<Dataset<Row> | DatasetDict<Row>> {
+  return span('load', String(nameOrPath), () => load<Row>(nameOrPath, options))
+}
+
+async function load<Row extends object>(
+  nameOrPath: string | URL,
+  options: LoadOptions,
 ): Promise<Dataset<Row> | DatasetDict<Row>> {
   const {
     split,

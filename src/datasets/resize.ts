@@ -6,6 +6,22 @@ export type ResizeFilter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic
 /** The filters in the order of Pillow's numbers, which a processor's configuration gives as `resample`. */
 export const RESIZE_FILTERS: readonly ResizeFilter[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming']
 
+/** A part of a picture, in pixels. */
+export interface Area {
+  left: number
+  top: number
+  width: number
+  height: number
+}
+
+/** Rows of interleaved 8-bit samples. */
+interface Picture {
+  data: Uint8Array | Uint8ClampedArray
+  width: number
+  height: number
+  channels: number
+}
+
 type Smooth = Exclude<ResizeFilter, 'nearest'>
 
 const PRECISION_BITS = 32 - 8 - 2
@@ -101,6 +117,7 @@ function makePlan(from: number, to: number, filter: Smooth): Plan {
  *
  * Each channel is resized by itself; with an alpha channel see {@link Image.resize}. Always a new array. Synchronous.
  * @param data `width` × `height` × `channels` samples
+ * @param keep the part of the resized picture that is wanted, in its pixels; the rest is not computed. All by default
  */
 export function resize(
   data: Uint8Array | Uint8ClampedArray,
@@ -110,6 +127,7 @@ export function resize(
   newWidth: number,
   newHeight: number,
   filter: ResizeFilter = 'bilinear',
+  keep: Area = { left: 0, top: 0, width: newWidth, height: newHeight },
 ): Uint8Array {
   checkSize('width', newWidth)
   checkSize('height', newHeight)
@@ -118,51 +136,56 @@ export function resize(
     expected('width × height', `at most ${MAX_SAMPLES} samples`, `${newWidth}×${newHeight}×${channels}`)
   if (data.length !== width * height * channels)
     expected('data.length', `${width}×${height}×${channels} samples`, data.length)
-  if (newWidth === width && newHeight === height) return new Uint8Array(data)
-  if (filter === 'nearest') return nearest(data, width, height, channels, newWidth, newHeight)
+  checkArea(keep, newWidth, newHeight)
+  const { left, top } = keep
+  const picture = { data, width, height, channels }
+  const same = newWidth === width && newHeight === height
+  if (same && keep.width === width && keep.height === height) return new Uint8Array(data)
+  if (same || filter === 'nearest') return nearest(picture, newWidth, newHeight, keep)
   const rowsFirst = height > newHeight && height - newHeight > 2 * (width - newWidth)
-  if (rowsFirst) {
-    const between = resizeRows(data, width, height, channels, newHeight, filter)
-    return bytesOf(resizeColumns(between, width, newHeight, channels, newWidth, filter))
-  }
-  const between = resizeColumns(data, width, height, channels, newWidth, filter)
-  return bytesOf(resizeRows(between, newWidth, height, channels, newHeight, filter))
+  const columns = (of: Picture) => resizeColumns(of, { to: newWidth, first: left, count: keep.width, filter })
+  const rows = (of: Picture) => resizeRows(of, { to: newHeight, first: top, count: keep.height, filter })
+  const { data: resized } = rowsFirst ? columns(rows(picture)) : rows(columns(picture))
+  return new Uint8Array(resized.buffer, resized.byteOffset, resized.length)
 }
 
-function bytesOf(samples: Samples): Uint8Array {
-  return new Uint8Array(samples.buffer, samples.byteOffset, samples.length)
+function checkArea({ left, top, width, height }: Area, newWidth: number, newHeight: number): void {
+  const inside = (first: number, count: number, of: number) =>
+    Number.isSafeInteger(first) && Number.isSafeInteger(count) && first >= 0 && count >= 1 && first + count <= of
+  if (!inside(left, width, newWidth) || !inside(top, height, newHeight))
+    expected('keep', `an area of the ${newWidth}×${newHeight} pixels`, { left, top, width, height })
 }
 
 function checkSize(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1) expected(name, 'a whole number of pixels from 1 up', value)
 }
 
-type Samples = Uint8Array | Uint8ClampedArray
+/** An axis resized to `to` places, of which `count` from `first` on are wanted. */
+interface Axis {
+  to: number
+  first: number
+  count: number
+  filter: Smooth
+}
 
 /** Along the rows. Three channels at once where there are three: the usual picture. */
-function resizeColumns(
-  data: Samples,
-  width: number,
-  height: number,
-  channels: number,
-  newWidth: number,
-  filter: Smooth,
-): Samples {
-  if (newWidth === width) return data
-  const { size, bounds, weights } = plan(width, newWidth, filter)
-  const output = new Uint8ClampedArray(newWidth * height * channels)
+function resizeColumns(picture: Picture, { to, first, count, filter }: Axis): Picture {
+  const { data, width, height, channels } = picture
+  if (to === width && count === width) return picture
+  const { size, bounds, weights } = plan(width, to, filter)
+  const output = new Uint8ClampedArray(count * height * channels)
   const stride = width * channels
   let o = 0
   for (let row = 0; row < height * stride; row += stride) {
-    for (let x = 0; x < newWidth; x++) {
-      const first = row + bounds[x * 2]! * channels
+    for (let x = first; x < first + count; x++) {
+      const start = row + bounds[x * 2]! * channels
       const w = x * size
       const end = w + bounds[x * 2 + 1]!
       if (channels === 3) {
         let r = HALF
         let g = HALF
         let b = HALF
-        for (let i = w, from = first; i < end; i++, from += 3) {
+        for (let i = w, from = start; i < end; i++, from += 3) {
           const weight = weights[i]!
           r = (r + Math.imul(data[from]!, weight)) | 0
           g = (g + Math.imul(data[from + 1]!, weight)) | 0
@@ -175,62 +198,74 @@ function resizeColumns(
       }
       for (let c = 0; c < channels; c++) {
         let sum = HALF
-        for (let i = w, from = first + c; i < end; i++, from += channels)
+        for (let i = w, from = start + c; i < end; i++, from += channels)
           sum = (sum + Math.imul(data[from]!, weights[i]!)) | 0
         output[o++] = sum >> PRECISION_BITS
       }
     }
   }
-  return output
+  return { data: output, width: count, height, channels }
 }
 
 /** Across the rows: a whole row at a time, so that reading and writing go straight through memory. */
-function resizeRows(
-  data: Samples,
-  width: number,
-  height: number,
-  channels: number,
-  newHeight: number,
-  filter: Smooth,
-): Samples {
-  if (newHeight === height) return data
-  const { size, bounds, weights } = plan(height, newHeight, filter)
+function resizeRows(picture: Picture, { to, first, count, filter }: Axis): Picture {
+  const { data, width, height, channels } = picture
+  if (to === height && count === height) return picture
+  const { size, bounds, weights } = plan(height, to, filter)
   const row = width * channels
-  const output = new Uint8ClampedArray(row * newHeight)
+  const output = new Uint8ClampedArray(row * count)
   const sums = new Int32Array(row)
-  for (let y = 0, o = 0; y < newHeight; y++) {
-    const first = bounds[y * 2]! * row
+  for (let y = first, o = 0; y < first + count; y++) {
+    const start = bounds[y * 2]! * row
     const w = y * size
-    const count = bounds[y * 2 + 1]!
-    // Two input rows at a time; an odd one is paired with itself and no weight.
-    for (let i = 0; i < count; i += 2) {
-      const even = i + 1 < count
-      const one = weights[w + i]!
-      const two = even ? weights[w + i + 1]! : 0
-      const gap = even ? row : 0
+    const taps = bounds[y * 2 + 1]!
+    // Four input rows at a time, the last two or one as a pair: what is missing is a row again, with no weight.
+    for (let i = 0; i < taps; ) {
+      const left = taps - i
       const isFirst = i === 0
-      const isLast = i + 2 >= count
-      for (let x = 0, from = first + i * row; x < row; x++, from++) {
-        const sum = ((isFirst ? HALF : sums[x]!) + Math.imul(data[from]!, one) + Math.imul(data[from + gap]!, two)) | 0
-        if (isLast) output[o++] = sum >> PRECISION_BITS
-        else sums[x] = sum
+      const from = start + i * row
+      const one = weights[w + i]!
+      const two = left > 1 ? weights[w + i + 1]! : 0
+      const second = left > 1 ? row : 0
+      if (left > 2) {
+        const three = weights[w + i + 2]!
+        const four = left > 3 ? weights[w + i + 3]! : 0
+        const fourth = left > 3 ? 3 * row : 0
+        i += 4
+        const isLast = i >= taps
+        for (let x = 0, at = from; x < row; x++, at++) {
+          const sum =
+            ((isFirst ? HALF : sums[x]!) +
+              Math.imul(data[at]!, one) +
+              Math.imul(data[at + row]!, two) +
+              Math.imul(data[at + 2 * row]!, three) +
+              Math.imul(data[at + fourth]!, four)) |
+            0
+          if (isLast) output[o++] = sum >> PRECISION_BITS
+          else sums[x] = sum
+        }
+        continue
+      }
+      i += 2
+      for (let x = 0, at = from; x < row; x++, at++) {
+        const sum = ((isFirst ? HALF : sums[x]!) + Math.imul(data[at]!, one) + Math.imul(data[at + second]!, two)) | 0
+        output[o++] = sum >> PRECISION_BITS
       }
     }
   }
-  return output
+  return { data: output, width, height: count, channels }
 }
 
+/** Each wanted pixel from the nearest one. */
 function nearest(
-  data: Samples,
-  width: number,
-  height: number,
-  channels: number,
+  { data, width, height, channels }: Picture,
   newWidth: number,
   newHeight: number,
+  keep: Area,
 ): Uint8Array {
-  const output = new Uint8Array(newWidth * newHeight * channels)
-  const xs = nearestPlaces(width, newWidth)
-  const ys = nearestPlaces(height, newHeight)
+  const output = new Uint8Array(keep.width * keep.height * channels)
+  const xs = nearestPlaces(width, newWidth).subarray(keep.left, keep.left + keep.width)
+  const ys = nearestPlaces(height, newHeight).subarray(keep.top, keep.top + keep.height)
   let o = 0
   for (const y of ys) {
     for (const x of xs) {

@@ -1,3 +1,4 @@
+import { chart, fixed } from './chart-style.js'
 import { list } from './format.js'
 import { each, ran, type Version } from './version.js'
 
@@ -54,13 +55,7 @@ const BOTTOM = 44
 /** Pictures at the right end of the chart. */
 const MOST = 10_000
 
-const COLOURS = { A: '#59636e', B: '#2a6db0', C1: '#b3402f', C2: '#8a6d1f' } as const
 const DASHES = { A: '', B: '', C1: '7 4', C2: '2 3' } as const
-
-const STYLE = `
-.rayito-lines .ground{fill:#fff}.rayito-lines text{fill:#1f2328;font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}
-.rayito-lines .grid{stroke:#e4e8ec}.rayito-lines .run{stroke:#c8cfd6;stroke-dasharray:3 3}
-@media (prefers-color-scheme:dark){.rayito-lines .ground{fill:#14171b}.rayito-lines text{fill:#dde3ea}.rayito-lines .grid{stroke:#272d35}.rayito-lines .run{stroke:#59636e}}`
 
 /** Seconds of each version over the number of pictures, both on logarithmic axes, with the points where lines cross A's. */
 export function breakEvenChart(versions: readonly (Version | undefined)[]): string {
@@ -75,40 +70,36 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
   const grid = [
     ...steps(0, Math.log10(MOST)).map(
       (n) =>
-        `<line class="grid" x1="${fixed(x(n))}" x2="${fixed(x(n))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text x="${fixed(x(n))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${n.toLocaleString('en')}</text>`,
+        `<line class="grid" x1="${fixed(x(n))}" x2="${fixed(x(n))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text class="soft" x="${fixed(x(n))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${n.toLocaleString('en')}</text>`,
     ),
     ...steps(low, high).map(
       (s) =>
-        `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(y(s))}" y2="${fixed(y(s))}"/><text x="${LEFT - 8}" y="${fixed(y(s) + 4)}" text-anchor="end">${Number(s.toPrecision(1)).toLocaleString('en')} s</text>`,
+        `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(y(s))}" y2="${fixed(y(s))}"/><text class="soft" x="${LEFT - 8}" y="${fixed(y(s) + 4)}" text-anchor="end">${Number(s.toPrecision(1)).toLocaleString('en')} s</text>`,
     ),
   ]
   const lines = all.map((version) => {
     const points = Array.from({ length: 41 }, (_, i) => MOST ** (i / 40)).map(
       (n) => `${fixed(x(n))},${fixed(y(at(version, n)))}`,
     )
-    return `<polyline fill="none" stroke="${COLOURS[version.name]}" stroke-width="2" stroke-dasharray="${DASHES[version.name]}" points="${points.join(' ')}"><title>${version.name} ${version.title}</title></polyline>`
+    return `<polyline class="line ${version.name}" stroke-dasharray="${DASHES[version.name]}" points="${points.join(' ')}"><title>${version.name} ${version.title}</title></polyline>`
   })
   const crossings = breakEven(versions)
     .filter(({ from }) => from !== null && from > 1 && from <= MOST)
     .map(
       ({ version, from }) =>
-        `<circle cx="${fixed(x(from!))}" cy="${fixed(y(at(version, from!)))}" r="4.5" fill="${COLOURS[version.name]}"><title>${version.name} passes A at about ${from} pictures</title></circle>`,
+        `<circle cx="${fixed(x(from!))}" cy="${fixed(y(at(version, from!)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} passes A at about ${from} pictures</title></circle>`,
     )
   const legend = all.map(({ name, title }, i) => {
     const from = LEFT + i * 132
-    return `<line x1="${from}" x2="${from + 22}" y1="20" y2="20" stroke="${COLOURS[name]}" stroke-width="3" stroke-dasharray="${DASHES[name]}"/><text x="${from + 28}" y="24">${name} ${title.replace('actors, ', '')}</text>`
+    return `<line class="line ${name}" x1="${from}" x2="${from + 22}" y1="20" y2="20" stroke-dasharray="${DASHES[name]}"/><text class="small" x="${from + 28}" y="24">${name} ${title.replace('actors, ', '')}</text>`
   })
   const count = all[0]?.result.length ?? 1
-  return `<svg xmlns="http://www.w3.org/2000/svg" class="rayito-lines" role="img" aria-label="${breakEvenText(versions)}" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" style="max-width:100%;height:auto">
-<style>${STYLE}</style>
-<rect class="ground" width="${WIDTH}" height="${HEIGHT}" rx="6"/>
-${grid.join('\n')}
-<line class="run" x1="${fixed(x(count))}" x2="${fixed(x(count))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>this run: ${count} pictures</title></line>
-${lines.join('\n')}
-${crossings.join('\n')}
-${legend.join('')}
-<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">pictures</text>
-</svg>`
+  return chart(WIDTH, HEIGHT, breakEvenText(versions), [
+    ...grid,
+    `<line class="mark" x1="${fixed(x(count))}" x2="${fixed(x(count))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>this run: ${count} pictures</title></line>`,
+    ...lines,
+    ...crossings,
+    legend.join(''),
+    `<text class="soft" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">pictures</text>`,
+  ])
 }
-
-const fixed = (value: number) => String(Math.round(value * 10) / 10)

@@ -1,4 +1,4 @@
-import { chart, fixed } from './chart-style.js'
+import { chart, fixed, legend } from './chart-style.js'
 import { seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { ran, type Version } from './version.js'
@@ -46,13 +46,9 @@ export function barChart(versions: readonly (Version | undefined)[], { moving = 
       `<text x="${fixed(x + 8)}" y="${y + 39}">${seconds(version.seconds)} s</text>`
     )
   })
-  const legend = PARTS.map(({ name, className }, i) => {
-    const x = LEFT + i * 110
-    return `<rect class="${className}" x="${x}" y="12" width="14" height="14"/><text class="soft" x="${x + 20}" y="24">${name}</text>`
-  })
   const spoken = bars.map(({ version }) => `${version.name} ${seconds(version.seconds)} seconds`).join(', ')
   return chart(WIDTH, height, `Time of each version: ${spoken}`, [
-    legend.join(''),
+    legend(LEFT, 12, PARTS, 110),
     `<line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP + 16}" y2="${height - 8}"/>`,
     ...rows,
   ])

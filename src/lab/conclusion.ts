@@ -1,4 +1,5 @@
 import { expected } from '../core/errors.js'
+import { DOINGS, sharesOf } from './activity.js'
 import { bytes, list, percent, seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { each, ran, type Version } from './version.js'
@@ -42,6 +43,7 @@ export function conclude(versions: readonly (Version | undefined)[], options: Co
         sharing(order, options),
         outweighed(order),
         loading(order),
+        workersTime(order),
         transfer(order, options),
         flip(best, order),
         flipByTransfer(best, order),
@@ -120,6 +122,30 @@ function loading(order: Version[]): string {
   return high.share < MINOR
     ? `Loading decided little: at most ${text(high)}.`
     : `Loading took from ${text(low)} to ${text(high)}.`
+}
+
+/** What the workers were at, by the recorded stretches of each version. */
+function workersTime(order: Version[]): string {
+  const texts = [...order]
+    .sort((x, y) => x.name.localeCompare(y.name))
+    .flatMap(({ name, lanes }) => {
+      if (!lanes?.length) return []
+      const shares = sharesOf(lanes)
+      const rounded = wholePercents(DOINGS.map((doing) => shares[doing]))
+      return [`in ${name} ${list(DOINGS.map((doing, i) => `${rounded[i]} % ${doing}`))}`]
+    })
+  if (texts.length === 0) return ''
+  return `The workers' time (in A the driver's) went, from start to end: ${texts.join('; ')}.`
+}
+
+/** Shares of 1 in whole per cent that add up to 100: those with the largest rests are rounded up. */
+export function wholePercents(shares: readonly number[]): number[] {
+  const exact = shares.map((share) => share * 100)
+  const whole = exact.map(Math.floor)
+  const missing = 100 - whole.reduce((sum, one) => sum + one, 0)
+  const byRest = exact.map((value, i) => ({ i, rest: value - whole[i]! })).sort((a, b) => b.rest - a.rest)
+  for (const { i } of byRest.slice(0, missing)) whole[i] = whole[i]! + 1
+  return whole
 }
 
 function transfer(order: Version[], { moving = {} }: ConclusionOptions): string {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import type { NodeInfo } from '../ray/index.js'
 import { type Agreement, agreementOf } from './compare.js'
 import type { Conclusion } from './conclusion.js'
 import type { Settings, VersionName } from './settings.js'
@@ -13,6 +14,8 @@ export interface Exercise1 {
   made: string
   machine: { cpu: string; cores: number; memoryGB: number; node: string; platform: string }
   engine: 'threads' | 'processes' | 'nats'
+  /** Of a cluster: the machines that took part. */
+  nodes?: { name: string; cpus: number }[]
   source: string
   model: string
   dtype: string
@@ -33,18 +36,25 @@ export function exercise1(
     model,
     versions,
     conclusion,
-  }: { model: string; versions: readonly (Version | undefined)[]; conclusion: Conclusion },
+    nodes = [],
+  }: {
+    model: string
+    versions: readonly (Version | undefined)[]
+    conclusion: Conclusion
+    nodes?: readonly NodeInfo[]
+  },
 ): Exercise1 {
   return {
     made: new Date().toISOString(),
     machine: machine(),
     engine: settings.address ? 'nats' : 'threads',
+    ...(settings.address && { nodes: nodes.map(({ name, resources }) => ({ name, cpus: resources.CPU })) }),
     source: settings.source,
     model,
     dtype: settings.dtype,
     dataset: settings.dataset,
     indices: { start: 0, stop: settings.stop, step: settings.step, count: settings.images },
-    versions: ran(versions),
+    versions: ran(versions).map(({ lanes: _, ...version }) => version),
     agreement: agreementOf(versions),
     fastest: conclusion.fastest,
     why: conclusion.why,

@@ -1,20 +1,10 @@
+export { bytes } from '../core/format.js'
+
 /** Seconds with as many digits as they are worth: 0.034, 1.25, 34.7, 125. */
 export function seconds(value: number): string {
   if (value >= 100) return value.toFixed(0)
   if (value >= 9.995) return value.toFixed(1)
   return value.toFixed(value < 0.1 ? 3 : 2)
-}
-
-/** Bytes in the decimal unit that suits them: 812 B, 3.1 MB. */
-export function bytes(value: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB']
-  let unit = 0
-  let left = value
-  while (left >= 999.5 && unit < units.length - 1) {
-    left /= 1_000
-    unit++
-  }
-  return `${unit === 0 || left >= 99.95 ? left.toFixed(0) : left.toFixed(1)} ${units[unit]}`
 }
 
 /** A ratio as a percentage without false precision: 0.4 %, 12 %. */

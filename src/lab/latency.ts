@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { percentiles } from '../core/percentiles.js'
 import { progress } from '../core/progress.js'
 import { chart, fixed } from './chart-style.js'
 import { seconds } from './format.js'
@@ -61,8 +62,7 @@ export async function measureLatency(
 
 /** The value below which that share (0 to 1) of the values lie: the nearest one that was measured. */
 export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+  return percentiles(values, [share])[0]!
 }
 
 const rate = ({ milliseconds, seconds }: Level) => milliseconds.length / seconds

@@ -1,6 +1,8 @@
+import { now } from '../core/clock.js'
 import { RayitoError } from '../core/errors.js'
 import { progress } from '../core/progress.js'
 import { ray } from '../ray/index.js'
+import { lanesOf, watchDriver } from './activity.js'
 import { watchMemory } from './memory.js'
 import type { Settings, VersionName } from './settings.js'
 import { type Best, TITLES, type Version } from './version.js'
@@ -30,24 +32,27 @@ export function measure(
     const before = await statsNow()
     const memory = watchMemory()
     const bar = progress({ label: `Version ${name}`, total: images, unit: 'pictures' })
-    const began = performance.now()
+    const driver = watchDriver()
+    const began = now()
     let loadedAt: number | undefined
     let atLoad = Promise.resolve(before)
     let result: Best[]
     let ended: number
     let peak: number
+    let spans: ReturnType<typeof driver> = []
     try {
       result = await classifyAll({
         loaded() {
-          loadedAt = performance.now()
+          loadedAt = now()
           atLoad = statsNow()
         },
         step: () => bar.add(1),
       })
     } finally {
-      ended = performance.now()
+      ended = now()
       peak = memory.stop()
       bar.done()
+      spans = driver()
     }
     if (loadedAt === undefined)
       throw new RayitoError(
@@ -55,6 +60,7 @@ export function measure(
         `Expected version ${name} to call run.loaded() when its last worker can infer, got no call`,
       )
     const after = await statsNow()
+    const events = ray.isInitialized() ? await ray.timeline() : []
     return {
       name,
       title: TITLES[name],
@@ -65,6 +71,7 @@ export function measure(
       bytesMoved: after.bytes - before.bytes,
       perWorker: name === 'A' ? { driver: result.length } : countsBetween((await atLoad).perWorker, after.perWorker),
       result,
+      lanes: lanesOf(spans, events, { began, loaded: loadedAt, ended }),
     }
   }
 }

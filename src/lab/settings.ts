@@ -22,8 +22,8 @@ export interface Settings {
   step: number
   /** The versions that run, RAYITO_VERSIONS. @default A,B,C1,C2 */
   versions: VersionName[]
-  /** How many actors, RAYITO_ACTORS. @default one a core */
-  actors: number
+  /** How many actors, RAYITO_ACTORS. @default one a core; undefined for a cluster, where it is one for each of its CPUs */
+  actors: number | undefined
   /** A cluster's address, RAY_ADDRESS. @default undefined: this machine */
   address: string | undefined
   /** Where the service of exercise 2 runs, if it does, RAYITO_SERVICE. @default http://127.0.0.1:8000 */
@@ -39,6 +39,7 @@ export const ROWS = 10_000
 
 /** Reads the settings. Throws INVALID_ARGUMENT naming the variable that is wrong. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const onCluster = env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local' ? env.RAY_ADDRESS : undefined
   const images = whole('RAYITO_IMAGES', env.RAYITO_IMAGES, 250, ROWS)
   const step = Math.floor(ROWS / images)
   return {
@@ -50,8 +51,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     stop: images * step,
     step,
     versions: versionList(env.RAYITO_VERSIONS),
-    actors: whole('RAYITO_ACTORS', env.RAYITO_ACTORS, availableParallelism(), 1_024),
-    address: env.RAY_ADDRESS || undefined,
+    actors:
+      onCluster && !env.RAYITO_ACTORS
+        ? undefined
+        : whole('RAYITO_ACTORS', env.RAYITO_ACTORS, availableParallelism(), 1_024),
+    address: onCluster,
     service: address('RAYITO_SERVICE', env.RAYITO_SERVICE || 'http://127.0.0.1:8000'),
     out: env.RAYITO_OUT || join('..', 'out'),
   }

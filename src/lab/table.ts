@@ -1,3 +1,4 @@
+import { htmlTable, textTable } from '../core/text-table.js'
 import { bytes, seconds } from './format.js'
 import { ran, type Version } from './version.js'
 
@@ -44,20 +45,13 @@ export class ResultTable {
     return [heads, ...this.#versions.map((v) => [`${v.name} ${v.title}`, ...this.#columns.map(({ of }) => of(v))])]
   }
 
-  /** The table as text: numbers under each other, at most 80 columns wide. */
+  /** The table as text: at most 80 columns wide. */
   toString(): string {
-    const rows = this.rows
-    const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
-    const line = (row: string[]) =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
-    return rows.map((row) => line(row).trimEnd()).join('\n')
+    return textTable(this.rows)
   }
 
   toHtml(): string {
-    const [heads, ...rows] = this.rows
-    const row = (tag: string, cells: string[]) =>
-      `<tr>${cells.map((cell, i) => `<${tag} style="text-align:${i === 0 ? 'left' : 'right'}">${cell}</${tag}>`).join('')}</tr>`
-    return `<table><thead>${row('th', heads!)}</thead><tbody>${rows.map((cells) => row('td', cells)).join('')}</tbody></table>`
+    return htmlTable(this.rows)
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {

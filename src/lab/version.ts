@@ -1,3 +1,4 @@
+import type { Lane } from './activity.js'
 import type { VersionName } from './settings.js'
 
 /** Class and score of a picture: what the assignment calls the best classification. */
@@ -21,6 +22,8 @@ export interface Version {
   perWorker: Record<string, number>
   /** An answer for each picture, in the order of the pictures. */
   result: Best[]
+  /** What the driver and the workers did, where it was recorded. */
+  lanes?: Lane[]
 }
 
 export const TITLES: Readonly<Record<VersionName, string>> = {

@@ -26,7 +26,7 @@ export interface Requests {
   kill: { id: string; restart: boolean }
   cancel: { id: string; force: boolean }
   free: { ids: string[] }
-  figure: { which: 'total' | 'available' | 'nodes' | 'stats' }
+  figure: { which: 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
 
 /** Functions that workers made remote, by worker and id. */
@@ -55,7 +55,7 @@ const handlers: Handlers = {
   put(driver, worker, { id, content }) {
     const entry = newEntry(driver, worker, id)
     try {
-      driver.store(entry, contentOf(driver, worker, content))
+      driver.objects.store(entry, contentOf(driver, worker, content))
     } catch (error) {
       entry.fail(error)
     }
@@ -68,22 +68,22 @@ const handlers: Handlers = {
     driver.track(task)
   },
   createActor(driver, worker, { id, code, args, options }) {
-    const taken = driver.takenName(options)
-    const actor = taken ?? driver.makeActor(definition(driver, worker, code), options, id)
+    const taken = driver.actors.taken(options)
+    const actor = taken ?? driver.actors.make(definition(driver, worker, code), options, id)
     // One that was there before goes by the worker's id as well.
-    driver.actors.set(id, actor)
+    driver.actors.byId.set(id, actor)
     worker.holdOne(id, makeHandle(actor))
-    if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.startActor(actor))
+    if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.actors.start(actor))
   },
   callActor(driver, worker, { actor, method, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
-    const task = driver.makeCall(driver.actors.get(actor.id), actor, method, entries, options)
-    driver.enqueue(task, argsOf(driver, worker, args))
+    const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
+    driver.actors.enqueue(task, argsOf(driver, worker, args))
     driver.track(task)
   },
   getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
   kill(driver, _worker, { id, restart }) {
-    const actor = driver.actors.get(id)
+    const actor = driver.actors.byId.get(id)
     if (actor) driver.kill(actor, restart)
   },
   cancel: (driver, worker, { id, force }) => driver.cancel(heldRef(worker, id), force),

@@ -2,6 +2,7 @@ import type { Actor } from './actor.js'
 import type { Content, Entry } from './object-ref.js'
 import type { ToWorker } from './protocol.js'
 import type { Task } from './task.js'
+import type { Recorder } from './timeline/recorder.js'
 import type { NodeInfo, Resources } from './types.js'
 
 export type EngineName = 'threads' | 'processes' | 'nats'
@@ -53,6 +54,8 @@ export interface EngineHost {
   output(label: string, stream: 'stdout' | 'stderr', text: string, worker: string): void
   /** Bytes that crossed: copied, and handed over in shared memory. */
   copied(bytes: number, shared: number): void
+  /** Where what workers do is told; null where nobody wants to know. */
+  readonly recorder: Recorder | null
 }
 
 /** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */

@@ -2,9 +2,11 @@
  * Ray's programming model: tasks, actors and objects, typed.
  * @see https://docs.ray.io/en/latest/ray-core/walkthrough.html
  */
+import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { expected, RayitoError } from '../core/errors.js'
 import { kernel } from '../core/notebook.js'
+import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
 import { makeActorPool } from './actor-pool.js'
 import { Driver } from './driver.js'
@@ -13,11 +15,23 @@ import { isRef, type ObjectRef } from './object-ref.js'
 import { checkInitOptions } from './options.js'
 import { remote } from './remote.js'
 import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
-import type { ActorHandle, GetOptions, InitOptions, NodeInfo, Resources, Stats, ValueOf, WaitOptions } from './types.js'
+import { Summary } from './timeline/summary.js'
+import type {
+  ActorHandle,
+  GetOptions,
+  InitOptions,
+  NodeInfo,
+  Resources,
+  Stats,
+  TraceEvent,
+  ValueOf,
+  WaitOptions,
+} from './types.js'
 
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export type { RuntimeContext } from './runtime.js'
+export { Summary } from './timeline/summary.js'
 export type * from './types.js'
 
 let options: InitOptions = {}
@@ -209,6 +223,53 @@ async function availableResources(): Promise<Resources> {
 async function stats(): Promise<Stats> {
   return runtime().stats()
 }
+/**
+ * What every worker did, as events of Chrome's trace format, which https://ui.perfetto.dev opens as they are: start of the
+ * worker, import of modules, loading of models and data sets, transfer (from handing a message with calls over until the
+ * worker takes it up, in which it may be busy), deserialising (from 0.1 ms on), tasks (actors' calls and constructors too),
+ * what `ray.profile` marks, and idleness. A process for each process or node, a thread for each worker, further ones for what
+ * overlaps. Only the newest calls are there (`ray.init({ timeline })`); without a session, or with timeline false, none.
+ *
+ * One clock for the threads and processes of a machine. Events of other machines are moved by the difference of the clocks,
+ * measured over the network: right to half a round trip.
+ * @param filename written with the events as JSON; without it they are returned
+ * @see https://docs.ray.io/en/latest/ray-core/api/doc/ray.timeline.html
+ */
+function timeline(): Promise<TraceEvent[]>
+function timeline(filename: string): Promise<undefined>
+async function timeline(filename?: string): Promise<TraceEvent[] | undefined> {
+  if (filename !== undefined && (typeof filename !== 'string' || !filename)) expected('filename', 'a path', filename)
+  const events = peekRuntime() ? await runtime().timeline() : []
+  if (filename === undefined) return events
+  await writeFile(filename, `[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]\n`)
+  return undefined
+}
+
+/**
+ * Figures of each function, method and constructor so far: calls, failures, how long calls waited and ran (50th, 95th and 99th
+ * percentile, of the calls that the timeline keeps), bytes of arguments and results. Prints as a table.
+ */
+async function summary(): Promise<Summary> {
+  return new Summary(await runtime().summary())
+}
+
+/**
+ * Runs `fn` (until its promise settles, where it returns one) and marks the time it takes in `ray.timeline()`, under the task
+ * it is called in. Returns what `fn` returned; what it throws passes through.
+ * @param name what the stretch is called
+ * @param extraData shown with it: what JSON can hold
+ */
+function profile<T>(name: string, fn: () => T, extraData?: Record<string, unknown>): T {
+  if (typeof name !== 'string' || !name) expected('name', 'a text', name)
+  if (typeof fn !== 'function') expected('fn', 'a function', fn)
+  try {
+    JSON.stringify(extraData)
+  } catch {
+    expected('extraData', 'what JSON can hold', extraData)
+  }
+  return span('profile', name, fn, extraData)
+}
+
 /** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
 function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
@@ -253,6 +314,9 @@ export const ray = {
   clusterResources,
   availableResources,
   stats,
+  timeline,
+  summary,
+  profile,
   getRuntimeContext,
   ActorPool,
   serialize,

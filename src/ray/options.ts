@@ -3,6 +3,8 @@ import type { ActorOptions, InitOptions, MethodOptions, TaskOptions } from './ty
 
 /** Ray's defaults, in one place. */
 export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false, numReturns: 1 } as const
+/** Calls, and spans, that the timeline keeps. */
+export const TIMELINE_DEFAULT = 50_000
 export const ACTOR_DEFAULTS = { maxRestarts: 0, maxTaskRetries: 0, maxConcurrency: 1 } as const
 
 type Check = (value: unknown) => boolean
@@ -27,6 +29,10 @@ const RULES = {
   objectStoreMemory: ['bytes above 0', (v) => typeof v === 'number' && v > 0],
   resourceLimits: ['limits as node:worker_threads has them', (v) => typeof v === 'object' && v !== null],
   logToDriver: ['true or false', (v) => typeof v === 'boolean'],
+  timeline: [
+    'true, false or a whole number of calls from 1 to 10,000,000',
+    (v) => typeof v === 'boolean' || (Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 10_000_000),
+  ],
 } satisfies Record<string, [string, Check]>
 
 type Rule = keyof typeof RULES
@@ -54,6 +60,7 @@ export const checkInitOptions = checker<InitOptions>(
   'resourceLimits',
   'logToDriver',
   'namespace',
+  'timeline',
 )
 export const checkTaskOptions = checker<TaskOptions>(
   'name',

@@ -3,6 +3,7 @@
  * calls and results a message. Every call has a slot in shared memory that says how far it is, so that a call that has not
  * started can be taken back and a death can be told from a mere loss.
  */
+import type { Span } from '../core/spans.js'
 import type { Code } from './code/index.js'
 
 /** Calls that a worker can hold at once. */
@@ -65,12 +66,17 @@ export type WireResult = readonly [
   call: number,
   ok: boolean,
   values: readonly WireContent[] | unknown,
-  milliseconds: number,
+  /** whole nanoseconds, which cross more cheaply than fractions: from the message's `since` until it began, and how long it ran */
+  began: number,
+  ran: number,
+  /** when the message came whose first call this was (core/clock.ts); 0 of the others */
+  received: number,
 ]
 
 export type ToDriver =
-  | readonly ['results', readonly WireResult[]]
+  | readonly ['results', readonly WireResult[], since: number]
   | readonly ['started', call: number]
+  | readonly ['spans', readonly Span[]]
   /** refs and handles that nobody in the worker holds any more, and how often they had been received */
   | readonly ['release', readonly (readonly [id: string, received: number])[]]
   | readonly ['blocked' | 'unblocked']
@@ -93,4 +99,9 @@ export interface WorkerStart {
   namespace: string
   /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
   allow: readonly string[] | null
+  /** The clock of whoever started it (core/clock.ts), and when that was. */
+  epoch: number
+  made: number
+  /** Whether its spans are wanted. */
+  spans: boolean
 }

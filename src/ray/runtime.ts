@@ -3,6 +3,7 @@ import type { ActorIdentity } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type {
   ActorOptions,
+  FunctionSummary,
   GetOptions,
   InitOptions,
   MethodOptions,
@@ -10,6 +11,7 @@ import type {
   Resources,
   Stats,
   TaskOptions,
+  TraceEvent,
   WaitOptions,
 } from './types.js'
 
@@ -31,6 +33,8 @@ export interface Runtime {
   available(): Resources | Promise<Resources>
   nodes(): NodeInfo[] | Promise<NodeInfo[]>
   stats(): Stats | Promise<Stats>
+  timeline(): TraceEvent[] | Promise<TraceEvent[]>
+  summary(): FunctionSummary[] | Promise<FunctionSummary[]>
 }
 
 /** Where the current code stands, in a worker. */

@@ -3,6 +3,7 @@ import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
 import { pack } from './pack.js'
+import type { Tally } from './tally.js'
 import type { ErrorClass } from './types.js'
 
 /** A call's argument: a value packed, or an object that it waits for. */
@@ -28,14 +29,6 @@ export interface TaskSettings {
 
 export type TaskState = 'preparing' | 'queued' | 'running' | 'done'
 
-/** Counts of the session that tasks add to. */
-export interface Tally {
-  submitted: number
-  finished: number
-  failed: number
-  retried: number
-}
-
 /** One call of a remote function, an actor's constructor or an actor's method, from `.remote()` to its result. */
 export class Task implements Producer {
   state: TaskState = 'preparing'
@@ -44,6 +37,10 @@ export class Task implements Producer {
   place: unknown = null
   /** The worker that ran it last. */
   ranOn = ''
+  /** When it was asked for, in ticks (timeline/turn-clock.ts), where anybody wants to know. */
+  submitted = 0
+  /** Of the arguments that were sent for it. */
+  bytesIn = 0
   readonly args: Argument[] = []
   readonly returns: Entry[]
   #outstanding = 1
@@ -53,7 +50,7 @@ export class Task implements Producer {
     readonly definition: RemoteDefinition,
     readonly settings: TaskSettings,
     returns: Entry[],
-    private readonly tally: Tally,
+    readonly tally: Tally,
     private readonly cancelled: (task: Task, force: boolean) => void,
   ) {
     this.returns = returns
@@ -128,17 +125,23 @@ export class Task implements Producer {
   succeed(contents: readonly Content[]): void {
     if (this.state === 'done') return
     this.state = 'done'
-    this.tally.finished++
     this.place = null
-    for (let i = 0; i < this.returns.length; i++) this.returns[i]!.succeed(contents[i] ?? EMPTY)
+    this.tally.finished++
+    this.tally.bytesIn += this.bytesIn
+    for (let i = 0; i < this.returns.length; i++) {
+      const content = contents[i] ?? EMPTY
+      this.tally.bytesOut += content.copied + content.shared
+      this.returns[i]!.succeed(content)
+    }
   }
 
   /** Ends it with an error of the model, or one that its code threw (`thrown`), which is wrapped. */
   fail(error: unknown): void {
     if (this.state === 'done') return
     this.state = 'done'
-    this.tally.failed++
     this.place = null
+    this.tally.failed++
+    this.tally.bytesIn += this.bytesIn
     for (const entry of this.returns) entry.fail(error)
   }
 

@@ -30,6 +30,12 @@ export interface InitOptions {
   logToDriver?: boolean
   /** The namespace of this session's named actors. @default '' */
   namespace?: string
+  /**
+   * What is kept for `ray.timeline()` and the percentiles of `ray.summary()`: the newest so many calls, and as many spans
+   * (80 bytes a call); true for the default, false for nothing.
+   * @default 50_000
+   */
+  timeline?: boolean | number
 }
 
 /** How one call, or every call, of a remote function runs. Names and defaults are Ray's. */
@@ -164,6 +170,49 @@ export interface NodeInfo {
 export interface Resources {
   CPU: number
   [name: string]: number
+}
+
+/** An event of Chrome's trace format, as Perfetto and chrome://tracing open it. */
+export interface TraceEvent {
+  name: string
+  /** start, import, load, read, infer, transfer, deserialise, task, profile, idle; __metadata where `ph` is M. */
+  cat: string
+  /** X: a stretch of time. M: names a process or thread. */
+  ph: 'X' | 'M'
+  /** Microseconds since the epoch. */
+  ts: number
+  /** Microseconds; of X. */
+  dur?: number
+  /** Numbers of process and thread, named by events with `ph` M. */
+  pid: number
+  tid: number
+  args: Record<string, unknown>
+}
+
+/** Values below which 50, 95 and 99 % lie. */
+export interface Percentiles {
+  p50: number
+  p95: number
+  p99: number
+}
+
+/** Figures of one function, method or constructor, by its name. */
+export interface FunctionSummary {
+  name: string
+  /** Calls that have ended, and those that have not. */
+  count: number
+  pending: number
+  /** Calls that ended with an error. */
+  failures: number
+  /** Further tries, after a worker's death or an exception. */
+  retries: number
+  /** Milliseconds from `.remote()` until the call began, of the calls that are kept; null of none. */
+  wait: Percentiles | null
+  /** Milliseconds it ran. */
+  run: Percentiles | null
+  /** Bytes of arguments (an object that its worker already had counts nothing) and of results. */
+  bytesIn: number
+  bytesOut: number
 }
 
 /** Figures of the session so far. */

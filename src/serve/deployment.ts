@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { callSite } from '../ray/code/index.js'
@@ -50,8 +49,7 @@ export class Bound {
   /** The same with another number of replicas. @throws RayitoError INVALID_ARGUMENT */
   scaled(numReplicas: number | 'auto'): Bound {
     checkDeploymentOptions({ numReplicas })
-    const count = numReplicas === 'auto' ? availableParallelism() : numReplicas
-    return this.#with({ numReplicas: count })
+    return this.#with({ numReplicas })
   }
 
   /** The same under another name. */

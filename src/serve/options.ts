@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { expected, RayitoError } from '../core/errors.js'
 import type { DeploymentOptions, RunOptions } from './types.js'
 
@@ -27,7 +26,7 @@ export const MAX_BYTES = 10 * 1024 * 1024
 /** What a deployment relies on. */
 export interface FilledDeployment {
   name: string
-  numReplicas: number
+  numReplicas: number | 'auto'
   maxOngoingRequests: number
   /** Infinity where no bound was set. */
   maxQueuedRequests: number
@@ -91,7 +90,7 @@ export function fillDeployment(options: DeploymentOptions, className: string): F
     name: className,
     userConfig: undefined,
     ...defined(options),
-    numReplicas: numReplicas === 'auto' ? availableParallelism() : numReplicas,
+    numReplicas,
     maxQueuedRequests: maxQueuedRequests === -1 ? Infinity : maxQueuedRequests,
   }
 }

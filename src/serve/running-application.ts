@@ -57,11 +57,12 @@ export class RunningApplication {
 
   /** @throws RayitoError SERVE_DEPLOY_FAILED (rejects); nothing is left of it then */
   async start(): Promise<void> {
-    for (const { title, bound } of this.deployments)
+    await Promise.all(this.deployments.map((deployment) => deployment.count()))
+    for (const { title, target } of this.deployments)
       this.listener.event(
         'INFO',
         'controller',
-        `Deploying new version of ${title} (initial target replicas: ${bound.options.numReplicas}).`,
+        `Deploying new version of ${title} (initial target replicas: ${target}).`,
       )
     try {
       await Promise.all(this.deployments.map((deployment) => this.#startOne(deployment)))

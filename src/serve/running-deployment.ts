@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { RayitoError } from '../core/errors.js'
 import { describe } from '../ray/code/index.js'
@@ -34,6 +35,8 @@ export interface Listener {
 export class RunningDeployment {
   readonly router: Router
   restarts = 0
+  /** How many replicas it is to have. */
+  target = 1
   readonly #replicas = new Set<Running>()
   #timer: NodeJS.Timeout | null = null
   #stopping = false
@@ -65,15 +68,21 @@ export class RunningDeployment {
     return [...this.#replicas].filter(({ state }) => state === 'RUNNING').map(({ actor }) => actor)
   }
 
+  /** Finds out how many replicas it is to have: what 'auto' means, only the machines can tell. */
+  async count(): Promise<void> {
+    const { numReplicas } = this.bound.options
+    this.target = numReplicas === 'auto' ? await processors() : numReplicas
+  }
+
   /** Begins to start the replicas; resolves when all are ready, rejects when one cannot be. */
   async start(): Promise<void> {
-    const { numReplicas, healthCheckPeriod } = this.bound.options
-    const plural = numReplicas === 1 ? 'replica' : 'replicas'
-    this.listener.event('INFO', 'controller', `Adding ${numReplicas} ${plural} to ${this.title}.`)
+    const { target } = this
+    const plural = target === 1 ? 'replica' : 'replicas'
+    this.listener.event('INFO', 'controller', `Adding ${target} ${plural} to ${this.title}.`)
     await describe(this.bound.target as never, this.bound.site)
-    await Promise.all(Array.from({ length: numReplicas }, () => this.#add()))
+    await Promise.all(Array.from({ length: target }, () => this.#add()))
     if (this.#stopping) return
-    this.#timer = setInterval(() => this.#checkAll(), healthCheckPeriod)
+    this.#timer = setInterval(() => this.#checkAll(), this.bound.options.healthCheckPeriod)
     this.#timer.unref()
   }
 
@@ -189,8 +198,7 @@ export class RunningDeployment {
   status(): DeploymentStatus {
     const replicas = { RUNNING: 0, STARTING: 0, STOPPING: 0 }
     for (const { state } of this.#replicas) replicas[state]++
-    const { numReplicas } = this.bound.options
-    const whole = replicas.RUNNING >= numReplicas
+    const whole = replicas.RUNNING >= this.target
     return {
       status: whole ? 'HEALTHY' : this.#message ? 'UNHEALTHY' : 'UPDATING',
       message: whole ? '' : this.#message,
@@ -200,6 +208,12 @@ export class RunningDeployment {
       restarts: this.restarts,
     }
   }
+}
+
+/** Of this machine, or of the cluster that the session is on. */
+async function processors(): Promise<number> {
+  const { address, numCpus } = await ray.init()
+  return address === 'local' ? availableParallelism() : Math.max(1, Math.floor(numCpus))
 }
 
 /** What an error comes from, in one line. */

@@ -4,7 +4,7 @@ import type { HttpRequest } from './http-request.js'
 export interface DeploymentOptions<C = unknown> {
   /** What it is called in the status, logs and metrics. @default the class's name */
   name?: string
-  /** How many replicas, each an actor with a thread of its own; 'auto' is one a processor. @default 1 */
+  /** How many replicas, each an actor with a thread of its own; 'auto' is one a processor, or one a CPU of a cluster. @default 1 */
   numReplicas?: number | 'auto'
   /** Requests that one replica runs at once. @default 5 */
   maxOngoingRequests?: number

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
+import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { Callable } from './callable.js'
 import type { ModelFiles } from './model-files.js'
@@ -72,7 +73,11 @@ export class ImageClassificationPipeline extends Callable {
     return answers
   }
 
-  async #classify(picture: Picture, topK: number | null): Promise<Classification[]> {
+  #classify(picture: Picture, topK: number | null): Promise<Classification[]> {
+    return span('infer', this.model, () => this.#infer(picture, topK))
+  }
+
+  async #infer(picture: Picture, topK: number | null): Promise<Classification[]> {
     if (this.#closed) throw this.#closedError()
     const pixels = await toPixels(picture)
     if (this.#closed) throw this.#closedError()

@@ -1,6 +1,7 @@
 import type { InferenceSession } from 'onnxruntime-node'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
+import { span } from '../core/spans.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
 import { refusal } from './model-source.js'
@@ -43,7 +44,8 @@ export class LocalInference implements Inference {
    * RUNTIME_UNAVAILABLE where onnxruntime itself cannot be loaded.
    */
   static async open(files: ModelFiles, numThreads: number, note: (line: string) => void): Promise<LocalInference> {
-    const runtime = await native(() => import('onnxruntime-node')).catch((cause: Error) => {
+    const load = () => native(() => import('onnxruntime-node'))
+    const runtime = await span('import', 'onnxruntime-node', load).catch((cause: Error) => {
       throw new RayitoError('RUNTIME_UNAVAILABLE', `onnxruntime-node cannot be loaded (${cause.message})`, { cause })
     })
     const { plan, session } = await loadWeights(runtime, files, numThreads, note)

@@ -1,6 +1,7 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { tellEmbedded } from '../core/source.js'
+import { span } from '../core/spans.js'
 import { EMBEDDED_MODEL } from '../embedded/index.js'
 import { inReach } from '../hub/index.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
@@ -43,10 +44,12 @@ export async function pipeline(
     )
   }
   const filled = fillOptions(options)
-  const chosen = model ?? (await defaultModel(filled))
-  const files = await findModel(chosen, filled)
-  if (model === undefined && chosen === DEFAULT_MODEL) tellDefault(files.revision)
-  return open(files, filled, options?.numThreads ?? null)
+  return span('load', model ?? 'the default model', async () => {
+    const chosen = model ?? (await defaultModel(filled))
+    const files = await findModel(chosen, filled)
+    if (model === undefined && chosen === DEFAULT_MODEL) tellDefault(files.revision)
+    return open(files, filled, options?.numThreads ?? null)
+  })
 }
 
 /**
@@ -69,7 +72,7 @@ export async function revivePipeline({
   ...recipe
 }: Recipe): Promise<ImageClassificationPipeline> {
   const options = fillOptions({ ...recipe, revision: recipe.revision || 'main', ...(numThreads && { numThreads }) })
-  return open({ ...(await findModel(model, options)), asked }, options, numThreads)
+  return span('load', model, async () => open({ ...(await findModel(model, options)), asked }, options, numThreads))
 }
 
 async function open(

@@ -1,4 +1,4 @@
-import { resize } from '../datasets/resize.js'
+import { type Area, resize } from '../datasets/resize.js'
 import type { Plan } from './plan.js'
 
 /** A decoded RGB picture: rows of pixels, three bytes each. */
@@ -34,11 +34,23 @@ export function preprocess(plan: Plan, picture: Pixels, spare?: Float32Array): P
   return { data: prepared, width, height }
 }
 
+/** Resized, of which only what the crop keeps is computed. */
 function scaled(plan: Plan, picture: Pixels): Pixels {
   if (!plan.resize) return picture
   const { width, height } = newSize(plan.resize, picture)
   if (width === picture.width && height === picture.height) return picture
-  return { width, height, data: resize(picture.data, picture.width, picture.height, 3, width, height, plan.filter) }
+  const keep = kept(plan, width, height)
+  const data = resize(picture.data, picture.width, picture.height, 3, width, height, plan.filter, keep)
+  return { width: keep.width, height: keep.height, data }
+}
+
+/** What the crop keeps of a picture of that size: all of it along an axis where the crop adds black. */
+function kept({ crop }: Plan, width: number, height: number): Area {
+  const along = (size: number, to: number): [first: number, count: number] =>
+    to < size ? [Math.floor((size - to) / 2), to] : [0, size]
+  const [left, across] = along(width, crop?.width ?? width)
+  const [top, down] = along(height, crop?.height ?? height)
+  return { left, top, width: across, height: down }
 }
 
 /** The size after the resize; `shortest` truncates the longer edge, as get_resize_output_image_size in Python's transformers does. */

@@ -92,6 +92,7 @@ test('a quick run of the tasks leaves a table, a chart and figures', async (t) =
       'tasks.put-get',
       'tasks.put-get-shared',
       'tasks.create-kill',
+      'tasks.timeline',
     ],
   )
   assert.ok(Date.parse(made) > 0)

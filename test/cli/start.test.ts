@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import type { Exercise1 } from '#src/lab/exercise-file.js'
 import { readNotebook } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
+import type { TraceEvent } from '#src/ray/index.js'
 import { root, tinyHub } from '../lab/tiny-hub.js'
 
 let hub: Awaited<ReturnType<typeof tinyHub>>
@@ -94,6 +95,14 @@ test('start executes the notebook, leaves notebook, page and results, and prints
     executed.cells.length,
     (await readNotebook(join(root, 'notebooks', '1-parallel-classification.ipynb'))).cells.length,
   )
+  for (const name of ['a', 'b', 'c1', 'c2']) {
+    const { outputs } = codeCells(executed).find(({ id }) => id === `version-${name}-timeline`)!
+    assert.match(JSON.stringify(outputs), /image\/svg\+xml.*class=\\+"infer\\+"/, name)
+  }
+  assert.match(exercise.why, /The workers' time .*: in A \d+ % loading, .* in B .* in C1 .* in C2 /)
+  const trace = JSON.parse(readFileSync(join(cwd, 'out', 'timeline.json'), 'utf8')) as TraceEvent[]
+  const calls = trace.filter(({ cat }) => cat === 'task').map(({ name }) => name)
+  assert.equal(calls.filter((name) => name === 'InferenceEngine.classifyImage').length, 10)
   const page = readFileSync(join(cwd, 'out', '1-parallel-classification.html'), 'utf8')
   assert.match(page, /class="rayito-chart"/)
   assert.match(page, /src="data:image\/svg\+xml;base64/)

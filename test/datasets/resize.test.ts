@@ -46,6 +46,30 @@ describe('resize', () => {
     )
   })
 
+  test('gives of a part what the whole has there', () => {
+    const part = (of: number) =>
+      fc.nat(of - 1).chain((first) => fc.tuple(fc.constant(first), fc.integer({ min: 1, max: of - first })))
+    const parts = fc
+      .tuple(picture, side, side, filter)
+      .chain(([given, w, h, by]) => fc.tuple(fc.constant({ given, w, h, by }), part(w), part(h)))
+    fc.assert(
+      fc.property(parts, ([{ given, w, h, by }, [left, width], [top, height]]) => {
+        const { data, width: from, height: rows, channels } = given
+        const whole = resize(data, from, rows, channels, w, h, by)
+        const cut = Array.from({ length: height }, (_, y) =>
+          Array.from(whole.subarray(((top + y) * w + left) * channels, ((top + y) * w + left + width) * channels)),
+        )
+        const keep = { left, top, width, height }
+        assert.deepEqual(Array.from(resize(data, from, rows, channels, w, h, by, keep)), cut.flat())
+      }),
+    )
+  })
+
+  test('refuses a part that the resized picture does not have', () => {
+    const keep = { left: 1, top: 0, width: 4, height: 4 }
+    assert.throws(() => resize(new Uint8Array(64), 8, 8, 1, 4, 4, 'box', keep), { code: 'INVALID_ARGUMENT' })
+  })
+
   test('gives a copy where the size stays, and never writes to what it was given', () => {
     fc.assert(
       fc.property(picture, side, side, filter, ({ data, width, height, channels }, w, h, by) => {

@@ -84,6 +84,19 @@ test('measure tells the times, the bytes and who did how much', async () => {
   assert.deepEqual(Object.values(c2!.perWorker), [20, 20])
   assert.equal(a!.bytesMoved, 0)
   assert.ok(c2!.bytesMoved > 0)
+  const doings = (version: typeof a) =>
+    version!.lanes!.map(({ name, stretches }) => [
+      name.replace(/\d+$/, ''),
+      [...new Set(stretches.map(({ doing }) => doing))]
+        .filter((doing) => doing === 'loading' || doing === 'inferring')
+        .sort(),
+    ])
+  assert.deepEqual(doings(a), [['driver', ['inferring']]])
+  assert.deepEqual(doings(c2), [
+    ['driver', []],
+    ['InferenceEngine#', ['inferring', 'loading']],
+    ['InferenceEngine#', ['inferring', 'loading']],
+  ])
   for (const version of [a!, c2!]) {
     assert.ok(Math.abs(version.loadSeconds + version.inferenceSeconds - version.seconds) < 1e-9)
     assert.ok(version.peakMemoryMB > 20)

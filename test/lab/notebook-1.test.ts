@@ -19,6 +19,8 @@ test('the four versions read alike: the same loop over the same rows, the same c
     for (const line of ['run.loaded()', 'const result: Best[] = []', 'run.step()', 'return result'])
       assert.ok(source.includes(line))
     assert.match(source, /for \(const (i|\[k, i\]) of indices/)
+    const variable = name.toLowerCase()
+    assert.equal(sourceOf(`version-${variable}-timeline`), `if (${variable}) display.svg(timelineChart(${variable}))`)
   }
   for (const name of ['c1', 'c2'])
     assert.match(sourceOf(`version-${name}`), /for \(const actor of actors\) ray\.kill\(actor\)/)

@@ -38,7 +38,7 @@ test('start executes it after notebook 1, against a service of its own, and leav
   assert.equal(code, 0, said)
   assert.deepEqual(readdirSync(join(root, 'notebooks')), notebooks)
   const copies = ['1-parallel-classification', NAME].flatMap((name) => [`${name}.html`, `${name}.ipynb`])
-  const files = ['exercise-1.json', 'exercise-2.json', 'sample.png', ...copies]
+  const files = ['exercise-1.json', 'exercise-2.json', 'sample.png', 'timeline.json', ...copies]
   assert.deepEqual(readdirSync(join(cwd, 'out')).sort(), files.sort())
   assert.ok(said.indexOf('1-parallel-classification.html') < said.indexOf(`${NAME}.ipynb`))
   assert.match(said, /exercise-1\.json[\s\S]*exercise-2\.json[\s\S]*Only version A/)

@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+export const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
 /** The built tests, whose modules workers may run. */
 const TESTS = fileURLToPath(new URL('..', import.meta.url))
 
@@ -25,11 +25,11 @@ export function clusterMissing(): string | false {
   return spawnSync(file, ['--version']).status === 0 ? false : `${file} does not run`
 }
 
-export function freePort(): Promise<number> {
+export function freePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       const { port } = server.address() as { port: number }
       server.close(() => resolve(port))
     })
@@ -75,20 +75,21 @@ export class Server {
   private constructor(
     readonly port: number,
     private readonly options: readonly string[],
+    private readonly host: string,
   ) {}
 
-  static async start(options: readonly string[] = []): Promise<Server> {
-    const server = new Server(await freePort(), options)
+  static async start(options: readonly string[] = [], host = '127.0.0.1'): Promise<Server> {
+    const server = new Server(await freePort(host), options, host)
     await server.up()
     return server
   }
 
   get address(): string {
-    return `nats://127.0.0.1:${this.port}`
+    return `nats://${this.host}:${this.port}`
   }
 
   async up(): Promise<void> {
-    const options = ['-js', '-sd', this.#data, '-a', '127.0.0.1', '-p', `${this.port}`, ...this.options]
+    const options = ['-js', '-sd', this.#data, '-a', this.host, '-p', `${this.port}`, ...this.options]
     this.#child = kept(spawn(natsServer()!, options, { stdio: ['ignore', 'pipe', 'pipe'] }))
     await printed(this.#child, 'Server is ready')
   }
@@ -104,6 +105,15 @@ export class Server {
   }
 }
 
+export interface WorkerProcessOptions {
+  name: string
+  numCpus?: number
+  allow?: string
+  env?: object
+  /** What starts it, before its arguments. */
+  command?: readonly string[]
+}
+
 /** A worker process of the command. */
 export class WorkerProcess {
   private constructor(
@@ -113,11 +123,11 @@ export class WorkerProcess {
 
   static async start(
     address: string,
-    { name, numCpus = 2, allow = TESTS, env = {} }: { name: string; numCpus?: number; allow?: string; env?: object },
+    { name, numCpus = 2, allow = TESTS, env = {}, command = [process.execPath, COMMAND] }: WorkerProcessOptions,
   ): Promise<WorkerProcess> {
     const options = ['worker', '--address', address, '--name', name, '--num-cpus', `${numCpus}`, '--allow', allow]
     const child = kept(
-      spawn(process.execPath, [COMMAND, ...options], {
+      spawn(command[0]!, [...command.slice(1), ...options], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...env },
       }),

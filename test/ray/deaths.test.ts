@@ -79,6 +79,24 @@ onEachEngine('deaths of workers', { numCpus: 2 }, ({ begin }) => {
     assert.equal(await ray.get(long), 1)
   })
 
+  test('the bytes of a call that moves to another worker are counted once', async () => {
+    const load = 'x'.repeat(10_000)
+    const moved = async () => (await ray.stats()).bytes.copied
+    await ray.get(Array.from({ length: 300 }, () => fastOrHeld.remote(null)))
+    const begin = await moved()
+    await ray.get(fastOrHeld.remote(null, load))
+    const one = (await moved()) - begin
+    const shared = latch()
+    const long = fastOrHeld.remote(shared)
+    const others = Array.from({ length: 50 }, () => fastOrHeld.remote(null, load))
+    await started(shared)
+    await ray.get(others)
+    letGo(shared)
+    await ray.get(long)
+    const all = (await moved()) - begin - one
+    assert.ok(Math.abs(all / one - 50) < 0.9, `${all / one} calls' bytes`)
+  })
+
   test('output of workers comes tagged with who printed it', async () => {
     const written: string[] = []
     const { write } = process.stdout

@@ -87,7 +87,7 @@ export const dieSometimes = ray.remote((i: number) => {
   return i
 })
 /** Nothing, or holds its thread. */
-export const fastOrHeld = ray.remote((latch: Latch | null) => {
+export const fastOrHeld = ray.remote((latch: Latch | null, _load = '') => {
   if (!latch) return 0
   arrive(latch)
   holdUntil(() => isOpen(latch))
@@ -109,6 +109,11 @@ export class Temperature {
   }
 }
 export const toFahrenheit = ray.remote((t: Temperature) => t.fahrenheit())
+/** Marks what it does. */
+export const profiled = ray.remote(async function profiled(n: number) {
+  const twice = await ray.profile('doubling', async () => 2 * n, { of: n })
+  return twice + 2
+})
 export const attempt = ray.remote(() => ray.getRuntimeContext().attempt)
 
 export const fibonacci: RemoteFunction<[number], number> = ray.remote(async (n: number): Promise<number> => {
@@ -210,3 +215,4 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
 })
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
+export const environment = ray.remote((name: string) => process.env[name])

@@ -192,3 +192,14 @@ export const Asking = serve.ingress(
   },
   { 'GET /ask': 'ask' },
 )
+
+/** Says which process answered, after a while. */
+export const Host = serve.ingress(
+  class Host {
+    async where({ query }: HttpRequest): Promise<number> {
+      await pause(Number(query.after ?? 0))
+      return process.pid
+    }
+  },
+  { 'GET /where': 'where' },
+)

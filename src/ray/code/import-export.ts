@@ -1,3 +1,5 @@
+import { basename } from 'node:path'
+import { span } from '../../core/spans.js'
 import { NotSerializableError, RayError } from '../errors/classes.js'
 import { localModule } from './portable.js'
 
@@ -14,7 +16,7 @@ export function importExport(module: string, name: string): unknown {
 
 async function load(module: string): Promise<Namespace> {
   try {
-    const namespace = (await import(localModule(module))) as Namespace
+    const namespace = (await span('import', basename(module), () => import(localModule(module)))) as Namespace
     imported.set(module, namespace)
     return namespace
   } catch (cause) {

@@ -13,12 +13,14 @@ import type { Runtime } from '../runtime.js'
 import { EMPTY } from '../task.js'
 import type {
   ActorOptions,
+  FunctionSummary,
   GetOptions,
   MethodOptions,
   NodeInfo,
   Resources,
   Stats,
   TaskOptions,
+  TraceEvent,
   WaitOptions,
 } from '../types.js'
 import { settled, waitFor } from '../waiting.js'
@@ -328,6 +330,12 @@ export class WorkerClient implements Runtime {
   }
   stats(): Promise<Stats> {
     return this.#ask('figure', { which: 'stats' }) as Promise<Stats>
+  }
+  timeline(): Promise<TraceEvent[]> {
+    return this.#ask('figure', { which: 'timeline' }) as Promise<TraceEvent[]>
+  }
+  summary(): Promise<FunctionSummary[]> {
+    return this.#ask('figure', { which: 'summary' }) as Promise<FunctionSummary[]>
   }
 }
 

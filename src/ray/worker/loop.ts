@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { performance } from 'node:perf_hooks'
+import { adoptEpoch, now } from '../../core/clock.js'
 import { RayitoError } from '../../core/errors.js'
 import { installGate } from '../../core/gate.js'
+import { SPANS, type Span, span } from '../../core/spans.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { freeze, pack } from '../pack.js'
@@ -24,14 +27,22 @@ import { WorkerClient, wire } from './client.js'
 type Callable = (...args: unknown[]) => unknown
 type Maybe<T> = T | Promise<T>
 
+/** Milliseconds from which on the making of arguments is told as a span of its own. */
+const SPAN = 0.1
+/** Spans that wait for a result to go with. */
+const MOST_SPANS = 256
+
 /** A call that runs here. */
 class Running implements RuntimeContext {
   readonly #abort = new AbortController()
+  began = 0
   constructor(
     readonly worker: string,
     readonly call: number,
     readonly task: string,
     readonly attempt: number,
+    /** When the message came whose first call this is; else 0. */
+    readonly received: number,
   ) {}
   get signal(): AbortSignal {
     return this.#abort.signal
@@ -49,6 +60,7 @@ export interface Port {
 
 /** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
 export function serve(start: WorkerStart, port: Port): Promise<never> {
+  adoptEpoch(start.epoch)
   if (start.gate) installGate(start.gate)
   if (start.allow) {
     allowModules(start.allow)
@@ -70,6 +82,13 @@ class Loop {
   #queue: WireCall[] = []
   #head = 0
   #results: WireResult[] = []
+  /** What the times of #results count from. */
+  #since = 0
+  #spans: Span[] = []
+  /** The first call of the message that came last, and when it came. */
+  #first = -1
+  #receivedAt = 0
+  #lastEnd = 0
   #flushAt = 0
   #instance: Record<string, unknown> | null = null
   #className = ''
@@ -85,7 +104,30 @@ class Loop {
     this.#client = new WorkerClient(start, (message) => this.#post(message))
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
+    if (start.spans) {
+      const here = now()
+      const born = here - performance.now() + performance.nodeTiming.bootstrapComplete
+      const begun = Math.min(Math.max(born, start.made), here)
+      this.#spans.push(
+        { category: 'start', name: start.name, began: start.made, ended: begun },
+        { category: 'import', name: 'rayito', began: begun, ended: here },
+      )
+      SPANS.subscribe((message) => this.#span(message as Span))
+    }
     port.onMessage((message) => this.#receive(message))
+  }
+
+  #span(one: Span): void {
+    if (one.category === 'deserialise' && one.ended - one.began < SPAN) return
+    // What a program says may hold more than a message can carry.
+    const told = one.args ? { ...one, args: JSON.parse(JSON.stringify(one.args)) } : one
+    if (this.#spans.push(told) >= MOST_SPANS) this.#tellSpans()
+  }
+
+  #tellSpans(): void {
+    if (this.#spans.length === 0) return
+    this.port.postMessage(['spans', this.#spans])
+    this.#spans = []
   }
 
   #where(): Running | null {
@@ -100,10 +142,13 @@ class Loop {
   #receive(message: ToWorker): void {
     switch (message[0]) {
       case 'calls': {
+        const received = now()
         const [, calls, objects, codes] = message
         for (const [id, code] of codes) this.#learn(id, code)
         for (const [id, data, special] of objects) this.#keep(id, data, special)
         if (!this.start.slots) for (const [call] of calls) this.#mark(call, SLOT.QUEUED)
+        this.#first = calls[0]![0]
+        this.#receivedAt = received
         this.#queue.push(...calls)
         this.#pump()
         return
@@ -131,7 +176,8 @@ class Loop {
     const waiting = this.#queue.slice(this.#head).find(([queued]) => queued === call)
     if (!waiting) return
     this.#mark(call, SLOT.TAKEN)
-    this.#results.push([call, false, encodeError(new TaskCancelledError(waiting[5])), 0])
+    const at = now()
+    this.#push(call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0)
     this.#flush()
   }
 
@@ -146,7 +192,7 @@ class Loop {
 
   /** An object is opened once a worker, and frozen: it is everybody's. */
   #keep(id: string, data: unknown, special: boolean): void {
-    const value = special ? this.#client.unpack(data) : data
+    const value = special ? span('deserialise', id, () => this.#client.unpack(data)) : data
     if (!(value instanceof Promise)) return void this.#objects.set(id, freeze(value))
     const frozen = value.then(freeze)
     frozen.then(
@@ -173,7 +219,7 @@ class Loop {
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
     if (announce) this.#post(['started', call])
-    const running = new Running(this.start.name, call, label, attempt)
+    const running = new Running(this.start.name, call, label, attempt, call === this.#first ? this.#receivedAt : 0)
     this.#running.set(call, running)
     if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
     else {
@@ -183,28 +229,28 @@ class Loop {
   }
 
   #perform(wireCall: WireCall, running: Running): void {
-    const began = performance.now()
+    running.began = now()
     let value: unknown
     try {
-      value = this.#invoke(wireCall)
+      value = this.#invoke(wireCall, running)
     } catch (error) {
-      return this.#failed(running, error, began)
+      return this.#failed(running, error)
     }
-    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, wireCall[4], value, began)
+    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, wireCall[4], value)
     Promise.resolve(value).then(
       (result) => {
-        this.#succeeded(running, wireCall[4], result, began)
+        this.#succeeded(running, wireCall[4], result)
         this.#pump()
       },
       (error) => {
-        this.#failed(running, error, began)
+        this.#failed(running, error)
         this.#pump()
       },
     )
   }
 
   /** Calls the function, constructor or method as soon as it and its arguments are there. */
-  #invoke([, kind, code, wires]: WireCall): Maybe<unknown> {
+  #invoke([, kind, code, wires]: WireCall, running: Running): Maybe<unknown> {
     const args: unknown[] = new Array(wires.length)
     let later = false
     for (let i = 0; i < wires.length; i++) {
@@ -212,6 +258,8 @@ class Loop {
       if (args[i] instanceof Promise) later = true
     }
     const callable = kind === KIND.METHOD ? this.#method(code) : this.#codes.get(code)!
+    // It began when its code or objects did, which came in the same message.
+    if (later || callable instanceof Promise) running.began = Math.max(this.#receivedAt, this.#lastEnd)
     if (callable instanceof Promise) return callable.then(async (fn) => this.#apply(kind, fn, await Promise.all(args)))
     return later
       ? Promise.all(args).then((ready) => this.#apply(kind, callable, ready))
@@ -231,7 +279,7 @@ class Loop {
   #argument(wireArgument: WireArgument): Maybe<unknown> {
     if (wireArgument.length === 1) return this.#objects.get(wireArgument[0] as string)
     const [data, special] = wireArgument
-    return special ? this.#client.unpack(data) : data
+    return special ? span('deserialise', 'argument', () => this.#client.unpack(data)) : data
   }
 
   #method(name: string): Callable {
@@ -245,51 +293,65 @@ class Loop {
 
   // -- results
 
-  #succeeded(running: Running, numReturns: number, value: unknown, began: number): void {
-    const milliseconds = performance.now() - began
+  #succeeded(running: Running, numReturns: number, value: unknown): void {
+    const ended = now()
     try {
       const values = numReturns === 1 ? [value] : several(value, numReturns, running.task)
       const packed = values.map((one, i) => pack(one, numReturns === 1 ? 'its result' : `its result[${i}]`))
       if (packed.some((one) => one instanceof Promise))
         Promise.all(packed).then(
-          (ready) => this.#finish(running, true, ready.map(wire), milliseconds, true),
-          (error) => this.#finish(running, false, encodeError(error), milliseconds, true),
+          (ready) => this.#finish(running, true, ready.map(wire), ended, true),
+          (error) => this.#finish(running, false, encodeError(error), ended, true),
         )
       else
         this.#finish(
           running,
           true,
           packed.map((one) => wire(one as Exclude<typeof one, Promise<unknown>>)),
-          milliseconds,
+          ended,
         )
     } catch (error) {
-      this.#finish(running, false, encodeError(error), milliseconds)
+      this.#finish(running, false, encodeError(error), ended)
     }
   }
 
-  #failed(running: Running, error: unknown, began: number): void {
-    this.#finish(running, false, encodeError(error), performance.now() - began)
+  #failed(running: Running, error: unknown): void {
+    this.#finish(running, false, encodeError(error), now())
   }
 
-  #finish(running: Running, ok: boolean, values: WireContent[] | unknown, milliseconds: number, pump = false): void {
-    const { call } = running
+  #finish(running: Running, ok: boolean, values: WireContent[] | unknown, ended: number, pump = false): void {
+    const { call, began, received } = running
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
     this.#mark(call, SLOT.FINISHED)
-    this.#results.push([call, ok, values, milliseconds])
+    this.#push(call, ok, values, began, ended, received)
+    this.#lastEnd = ended
     // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
     // a later call that ends the thread must not take them along.
-    const now = performance.now()
-    if (this.#results.length === 1) this.#flushAt = now + 1
-    if (now >= this.#flushAt || milliseconds > 1 || this.start.actorId !== null) this.#flush()
+    if (this.#results.length === 1) this.#flushAt = ended + 1
+    if (ended >= this.#flushAt || ended - began > 1 || this.start.actorId !== null) this.#flush()
     if (pump) this.#pump()
+  }
+
+  #push(
+    call: number,
+    ok: boolean,
+    values: WireContent[] | unknown,
+    began: number,
+    ended: number,
+    received: number,
+  ): void {
+    if (this.#results.length === 0) this.#since = began
+    const after = Math.round((began - this.#since) * 1e6)
+    this.#results.push([call, ok, values, after, Math.round((ended - began) * 1e6), received])
   }
 
   #flush(): void {
     if (this.#results.length === 0) return
     const results = this.#results
     this.#results = []
-    this.port.postMessage(['results', results] satisfies ToDriver)
+    this.#tellSpans()
+    this.port.postMessage(['results', results, this.#since] satisfies ToDriver)
   }
 }
 

@@ -1,4 +1,5 @@
 /** A worker process's first file: the first message says how it begins. */
+import { span } from '../../core/spans.js'
 import { encodeError } from '../errors.js'
 import type { WorkerStart } from '../protocol.js'
 import { decodeWire, encodeWire } from '../wire.js'
@@ -7,7 +8,10 @@ import { serve } from './loop.js'
 process.once('message', (first) => {
   void serve(decodeWire(first as Uint8Array) as WorkerStart, {
     postMessage: (message) => process.send!(encodeWire(message)),
-    onMessage: (then) => process.on('message', (bytes) => then(decodeWire(bytes as Uint8Array) as never)),
+    onMessage: (then) =>
+      process.on('message', (bytes) =>
+        then(span('deserialise', 'message', () => decodeWire(bytes as Uint8Array)) as never),
+      ),
   })
 })
 process.on('uncaughtExceptionMonitor', (error) => process.send!(encodeWire(['dying', encodeError(error)])))

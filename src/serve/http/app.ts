@@ -241,14 +241,17 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
   const hidden = { hide: true } as object
   addPage(table, '/docs', { html: DOCS_PAGE })
   table.add('GET', '/openapi.json', { schema: hidden, handler: () => table.app.swagger() })
-  table.add('GET', '/-/healthz', {
-    schema: hidden,
-    handler: (_request, reply) => {
+  const whenReady =
+    (send: (reply: FastifyReply) => FastifyReply) => (_request: FastifyRequest, reply: FastifyReply) => {
       const applications = [...host.applications()]
       const ready = applications.length > 0 && applications.every((one) => one.ready)
-      return ready ? reply.type('text/plain').send('success') : detail(reply, 503, 'Not every replica is ready')
-    },
-  })
+      return ready ? send(reply) : detail(reply, 503, 'Not every replica is ready')
+    }
+  const healthz = whenReady((reply) => reply.type('text/plain').send('success'))
+  table.add('GET', '/-/healthz', { schema: hidden, handler: healthz })
+  // As the Open Inference Protocol names them.
+  table.add('GET', '/v2/health/live', { schema: hidden, handler: () => ({ live: true }) })
+  table.add('GET', '/v2/health/ready', { schema: hidden, handler: whenReady((reply) => reply.send({ ready: true })) })
   table.add('GET', '/-/routes', {
     schema: hidden,
     handler: () => Object.fromEntries([...host.applications()].map(({ routePrefix, name }) => [routePrefix, name])),

@@ -35,6 +35,10 @@ export interface WorkerOptions {
   resourceLimits: HeapLimits | undefined
   /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
   allow: readonly string[] | null
+  /** Whether its spans are wanted. */
+  spans: boolean
+  /** Environment variables that differ from this process's. */
+  env: Readonly<Record<string, string>> | null
 }
 
 /** A worker thread or process, and the way to it. */
@@ -42,6 +46,8 @@ export interface Connection {
   readonly states: CallStates
   /** Whether it says of every call when it starts. */
   readonly announces: boolean
+  /** What its process is called; null for this one. */
+  readonly process: string | null
   post(message: ToWorker): void
   /** Whether it keeps this process alive. */
   hold(held: boolean): void

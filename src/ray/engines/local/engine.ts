@@ -1,3 +1,4 @@
+import { now } from '../../../core/clock.js'
 import type { Actor } from '../../actor.js'
 import type { Engine, EngineHost, EngineName } from '../../engine.js'
 import {
@@ -9,21 +10,17 @@ import {
   WorkerCrashedError,
 } from '../../errors.js'
 import type { Content } from '../../object-ref.js'
-import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
+import { KIND, SLOT, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
+import type { Try } from '../../timeline/recorder.js'
 import type { NodeInfo, Resources } from '../../types.js'
 import type { Connect, Death, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
 import { actorLost, restartActor, tasksLost } from './deaths.js'
 import { Limits } from './limits.js'
 import { Line } from './line.js'
-import type { LocalWorker } from './worker.js'
+import type { LocalWorker, Running } from './worker.js'
 import { Workers } from './workers.js'
-
-interface Running {
-  worker: LocalWorker
-  call: number
-}
 
 /** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
 const CANCEL_GRACE = 100
@@ -38,6 +35,8 @@ export interface LocalEngineOptions {
   prefix?: string
   /** For work of other machines: the folders whose modules may run, besides this package. */
   allow?: readonly string[]
+  /** Environment variables of the workers that differ from this process's. */
+  env?: Readonly<Record<string, string>>
   /** Told of refs and handles that a worker let go, or had when it ended. */
   released?: (worker: LocalWorker, ids: Iterable<string>) => void
 }
@@ -53,11 +52,22 @@ export class LocalEngine implements Engine {
     this.cancel(task, new TaskTimeoutError(task.label, task.settings.timeout!), false),
   )
   readonly #forgetCpus: () => void
+  /** What is told of a call: one for all, since garbage is what a small call pays most for. */
+  readonly #call: Try = {
+    sent: 0,
+    received: 0,
+    began: 0,
+    ended: 0,
+    attempt: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    failed: false,
+  }
   #scheduling = false
   #down = false
 
   constructor(
-    { name, connect, cpus, resourceLimits, prefix = '', allow, released }: LocalEngineOptions,
+    { name, connect, cpus, resourceLimits, prefix = '', allow, env, released }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -65,7 +75,16 @@ export class LocalEngine implements Engine {
     this.#forgetCpus = this.#cpus.whenGiven(() => this.#scheduleSoon())
     this.#workers = new Workers(
       this.#cpus,
-      { connect, namespace: host.namespace, resourceLimits, prefix, allow: allow ?? null, released },
+      {
+        connect,
+        namespace: host.namespace,
+        resourceLimits,
+        prefix,
+        allow: allow ?? null,
+        env: env ?? null,
+        released,
+        recorder: host.recorder,
+      },
       {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#died(from, death),
@@ -193,13 +212,15 @@ export class LocalEngine implements Engine {
   #message(worker: LocalWorker, message: ToDriver): void {
     switch (message[0]) {
       case 'results':
-        for (const result of message[1]) this.#result(worker, result)
+        for (const result of message[1]) this.#result(worker, result, message[2])
         return
       case 'started': {
         const task = worker.inflight.get(message[1])
         if (task) this.#limits.begin(task)
         return
       }
+      case 'spans':
+        return this.host.recorder?.spans(worker.number, message[1])
       case 'release':
         for (const [id, count] of message[1]) worker.letGo(id, count)
         this.#workers.released(
@@ -216,16 +237,31 @@ export class LocalEngine implements Engine {
     }
   }
 
-  #result(worker: LocalWorker, [call, ok, values, milliseconds]: WireResult): void {
+  #result(worker: LocalWorker, result: WireResult, since: number): void {
+    const [call, ok, values, after, ran, received] = result
+    const sent = received && worker.sentAt(call)
     const task = worker.settled(call)
     if (!task) return
+    const { recorder } = this.host
+    if (recorder) {
+      const call = this.#call
+      call.sent = sent
+      call.received = received
+      call.began = since + after / 1e6
+      call.ended = call.began + ran / 1e6
+      call.attempt = task.attempt
+      call.bytesIn = task.bytesIn
+      call.bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
+      call.failed = !ok
+      recorder.call(worker.number, task, call)
+    }
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
     if (task.state !== 'done') {
       const { finished } = this.#workers
       worker.finished++
       finished[worker.name] = (finished[worker.name] ?? 0) + 1
-      task.definition.measured(milliseconds)
+      task.definition.measured(ran / 1e6)
       if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
       else this.#threw(worker, task, decodeError(values), actor)
     } else if (ok) {
@@ -286,10 +322,25 @@ export class LocalEngine implements Engine {
     const lost = [...worker.inflight]
     worker.inflight.clear()
     for (const [, task] of lost) this.#limits.end(task)
+    this.#interrupted(worker, lost)
     this.#workers.forget(worker)
     if (actor) actorLost(actor, worker, lost, death, this)
     else tasksLost(worker, lost, death, this)
     this.#scheduleSoon()
+  }
+
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
+  #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
+    const { recorder } = this.host
+    if (!recorder) return
+    const ended = now()
+    for (const [call, task] of lost) {
+      if (worker.progress(call) !== SLOT.STARTED) continue
+      const { attempt, bytesIn } = task
+      const began = worker.sentAt(call) || ended
+      const times = { sent: began, received: 0, began, ended }
+      recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
+    }
   }
 
   #placeActor(actor: Actor): void {
@@ -357,6 +408,8 @@ export class LocalEngine implements Engine {
     let taken = false
     for (const [call, task] of [...calls]) {
       if (task.state === 'done' || !worker.take(call)) continue
+      // Whoever gets it next is sent its arguments again. (Objects stay with the worker.)
+      for (const { content } of task.args) if (content) this.host.copied(-content.copied, -content.shared)
       task.attempt--
       task.state = 'queued'
       task.place = null
@@ -368,6 +421,7 @@ export class LocalEngine implements Engine {
 
   #end(worker: LocalWorker): void {
     this.#workers.end(worker, (lost) => {
+      this.#interrupted(worker, lost)
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
         if (task.state === 'done') continue
@@ -412,4 +466,11 @@ export class LocalEngine implements Engine {
     for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
     await this.#workers.allEnded()
   }
+}
+
+/** Bytes of a result's values. */
+function sizeOf(values: readonly WireContent[]): number {
+  let size = 0
+  for (let i = 0; i < values.length; i++) size += values[i]![2] + values[i]![3]
+  return size
 }

@@ -1,3 +1,4 @@
+import { now } from '../../../core/clock.js'
 import { type Code, carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
@@ -16,6 +17,12 @@ export interface LocalWorkerEvents {
 }
 
 const LAST_LINES = 20
+
+/** Where a task is. */
+export interface Running {
+  worker: LocalWorker
+  call: number
+}
 
 /** One worker of this machine: what it has been sent, what it runs and what it holds. */
 export class LocalWorker implements WorkerPlace {
@@ -36,6 +43,8 @@ export class LocalWorker implements WorkerPlace {
   /** No more work is sent: it is being ended, or has ended. */
   closing = false
   finished = 0
+  /** What the timeline calls it by. */
+  number = 0
   /** The label of what ran last: for its output. */
   lastLabel = ''
   readonly #maxConcurrency: number
@@ -47,6 +56,8 @@ export class LocalWorker implements WorkerPlace {
   #objects: WireObject[] = []
   #codes: [string, Code][] = []
   #flushing = false
+  /** When the message was begun whose first call has or had that slot. */
+  readonly #sent: Float64Array | null
   readonly #stderr: string[] = []
 
   constructor(
@@ -56,6 +67,7 @@ export class LocalWorker implements WorkerPlace {
   ) {
     this.name = options.name
     this.#maxConcurrency = options.maxConcurrency
+    this.#sent = options.spans ? new Float64Array(SLOTS) : null
     this.#connection = connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
@@ -64,6 +76,11 @@ export class LocalWorker implements WorkerPlace {
         if (!expected) events.died(this, { ...death, lastOutput: this.#stderr })
       },
     })
+  }
+
+  /** What its process is called; null for this one. */
+  get process(): string | null {
+    return this.#connection.process
   }
 
   /** Free places for further calls. */
@@ -83,6 +100,7 @@ export class LocalWorker implements WorkerPlace {
     const { definition, settings } = task
     let copied = 0
     let shared = 0
+    let objects = 0
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
       this.#codes.push([definition.id, definition.code!])
@@ -96,12 +114,13 @@ export class LocalWorker implements WorkerPlace {
         return [content.data, content.special] as const
       }
       const known = this.#object(ref)
-      copied += known.copied
+      objects += known.copied
       return known.wire
     })
     task.attempt++
     task.state = 'running'
-    task.place = { worker: this, call }
+    task.place = { worker: this, call } satisfies Running
+    task.bytesIn = copied + objects + shared
     task.ranOn = this.name
     this.lastLabel = task.label
     if (this.inflight.size === 0) this.#connection.hold(true)
@@ -117,8 +136,8 @@ export class LocalWorker implements WorkerPlace {
       task.attempt,
       this.#connection.announces || settings.timeout !== undefined,
     ])
-    this.#flushSoon()
-    return { copied, shared }
+    this.#flushSoon(call)
+    return { copied: copied + objects, shared }
   }
 
   #object(ref: ObjectRef): { wire: readonly [unknown, boolean] | readonly [string]; copied: number } {
@@ -168,9 +187,10 @@ export class LocalWorker implements WorkerPlace {
     this.#connection.post(message)
   }
 
-  #flushSoon(): void {
+  #flushSoon(first: number): void {
     if (this.#flushing) return
     this.#flushing = true
+    if (this.#sent) this.#sent[slotOf(first)] = now()
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
@@ -191,6 +211,11 @@ export class LocalWorker implements WorkerPlace {
         }
       }
     })
+  }
+
+  /** When a call was handed over that was the first of its message. */
+  sentAt(call: number): number {
+    return this.#sent?.[slotOf(call)] ?? 0
   }
 
   /** A call's result is here. */

@@ -1,5 +1,6 @@
 import type { Actor } from '../../actor.js'
 import type { Task } from '../../task.js'
+import type { Recorder } from '../../timeline/recorder.js'
 import type { Connect, HeapLimits } from './connection.js'
 import type { Cpus } from './cpus.js'
 import { LocalWorker, type LocalWorkerEvents } from './worker.js'
@@ -12,9 +13,11 @@ export interface WorkersOptions {
   namespace: string
   resourceLimits: HeapLimits | undefined
   allow: readonly string[] | null
+  env: Readonly<Record<string, string>> | null
   released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
   /** What workers are called before their number. */
   prefix: string
+  recorder: Recorder | null
 }
 
 /** The workers of a session on this machine: idle, busy with tasks, or an actor's; and the CPUs that they hold. */
@@ -75,8 +78,10 @@ export class Workers {
   }
 
   #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
-    const { connect, prefix: _prefix, released: _released, ...shared } = this.options
-    const worker = new LocalWorker(connect, { name, maxConcurrency, actorId, ...shared }, this.events)
+    const { connect, prefix: _prefix, released: _released, recorder, ...shared } = this.options
+    const options = { name, maxConcurrency, actorId, spans: recorder !== null, ...shared }
+    const worker = new LocalWorker(connect, options, this.events)
+    if (recorder) worker.number = recorder.started(name, worker.process)
     this.#all.add(worker)
     return worker
   }
@@ -122,6 +127,7 @@ export class Workers {
 
   forget(worker: LocalWorker): void {
     if (!this.#all.delete(worker)) return
+    this.options.recorder?.ended(worker.number)
     const idle = this.#idle.indexOf(worker)
     if (idle >= 0) this.#idle.splice(idle, 1)
     this.actors.delete(worker)

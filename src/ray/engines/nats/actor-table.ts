@@ -1,14 +1,13 @@
-import { Actor } from '../../actor.js'
-import { RemoteDefinition } from '../../definition.js'
+import type { Actor } from '../../actor.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError, InfeasibleError } from '../../errors.js'
-import { Entry } from '../../object-ref.js'
 import { KIND } from '../../protocol.js'
-import { EMPTY, Task } from '../../task.js'
+import { EMPTY, type Task } from '../../task.js'
+import { ActorNames } from './actor-names.js'
 import type { NatsEngine } from './engine.js'
+import { foreignActor } from './foreign-actor.js'
 import type { NetActor } from './messages.js'
 import type { NodePeer } from './node-peer.js'
 import { netTask } from './outgoing.js'
-import { nameKey } from './subjects.js'
 
 interface Place {
   node: NodePeer
@@ -18,28 +17,16 @@ interface Place {
   foreign: boolean
 }
 
-/** What is known of a named actor by all drivers. */
-interface NameRecord {
-  id: string
-  className: string
-  label: string
-  owner: string
-  /** null until it is placed. */
-  node: string | null
-}
-
-/** Milliseconds to wait for a named actor that is being placed, or moves to another node. */
-const MOVING = 15_000
-const LOOK = 50
-
 /** A driver's actors on the nodes. */
 export class ActorTable {
   readonly #waiting: Actor[] = []
   readonly #calls = new Map<Actor, Set<Task>>()
   readonly #byId = new Map<string, Actor>()
-  readonly #named = new Map<Actor, string>()
+  readonly #names: ActorNames
 
-  constructor(private readonly engine: NatsEngine) {}
+  constructor(private readonly engine: NatsEngine) {
+    this.#names = new ActorNames(engine, (id) => this.#byId.has(id))
+  }
 
   get busy(): boolean {
     return this.#waiting.length > 0
@@ -55,7 +42,7 @@ export class ActorTable {
   placeAll(): void {
     for (const actor of this.#waiting.splice(0)) {
       if (actor.state === 'dead') continue
-      if (actor.settings.name !== undefined && !this.#named.has(actor)) void this.engine.asking(this.#reserve(actor))
+      if (actor.settings.name !== undefined && !this.#names.has(actor)) void this.engine.asking(this.#reserve(actor))
       else this.#place(actor)
     }
   }
@@ -97,7 +84,7 @@ export class ActorTable {
         this.engine.calling(creation, node)
       }
       node.send(['actor', spec])
-      void this.#tell(actor, node)
+      void this.#names.placed(actor, node)
       this.pump(actor)
     } catch (error) {
       actor.die(new ActorDiedError(actor.label, 'it could not be made', { cause: error }))
@@ -129,6 +116,7 @@ export class ActorTable {
     } catch (error) {
       return task.fail(error)
     }
+    for (const { content } of task.args) if (content) this.engine.host.copied(content.copied, content.shared)
     task.attempt++
     task.state = 'running'
     this.#calls.get(actor)!.add(task)
@@ -156,7 +144,7 @@ export class ActorTable {
     actor.die(error)
     this.#byId.delete(actor.id)
     this.#calls.delete(actor)
-    void this.#forgetName(actor)
+    void this.#names.forget(actor)
   }
 
   #fail(actor: Actor, error: Error): void {
@@ -194,6 +182,8 @@ export class ActorTable {
   /** Calls that were on their way run again where they may; nobody knows whether they ran. */
   #again(actor: Actor, why: string): void {
     actor.place = null
+    // Its constructor runs again with it; it went with no node.
+    this.engine.forgetCall(actor.creation)
     const again: Task[] = []
     for (const task of this.#calls.get(actor) ?? []) {
       this.engine.forgetCall(task)
@@ -217,29 +207,17 @@ export class ActorTable {
 
   async #reserve(actor: Actor): Promise<void> {
     const { name, namespace, getIfExists } = actor.settings
-    const { state } = this.engine.bus!
-    const key = nameKey(namespace, name!)
-    this.#named.set(actor, key)
     try {
-      for (;;) {
-        const taken = await state.create(key, this.#record(actor, null)).then(
-          () => null,
-          () => this.#living(key),
-        )
-        if (taken === null) return this.#place(actor)
-        if (taken === undefined) continue
-        this.#named.delete(actor)
-        if (!getIfExists)
-          return this.#die(
-            actor,
-            new ActorNameError(name!, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.'),
-          )
+      while (!(await this.#names.reserve(actor))) {
+        if (!getIfExists) {
+          const remedy = 'Use ray.getActor, getIfExists: true, or another name.'
+          return this.#die(actor, new ActorNameError(name!, 'the name is taken', remedy))
+        }
         const found = await this.find(name!, namespace)
-        if (!found) continue
-        return this.#adopt(actor, found)
+        if (found) return this.#adopt(actor, found)
       }
+      this.#place(actor)
     } catch (error) {
-      this.#named.delete(actor)
       this.#die(actor, new ActorDiedError(actor.label, 'its name could not be reserved', { cause: error }))
     }
   }
@@ -252,89 +230,17 @@ export class ActorTable {
     this.pump(actor)
   }
 
-  /** Who has a name; undefined, and the name free, if that is nobody any more. */
-  async #living(key: string): Promise<NameRecord | undefined> {
-    const { state, leases } = this.engine.bus!
-    const entry = await state.get(key)
-    if (entry?.operation !== 'PUT') return undefined
-    const record = entry.json<NameRecord>()
-    const holder = record.node ? `node.${record.node}` : `driver.${record.owner}`
-    // One of ours that has died keeps its name until the server hears of it.
-    const ended = record.owner === this.engine.id && !this.#byId.has(record.id)
-    if (!ended && (await leases.get(holder))?.operation === 'PUT') return record
-    await state.delete(key, { previousSeq: entry.revision }).catch(() => {})
-    return undefined
-  }
-
-  #record(actor: Actor, node: string | null): string {
-    const { id, className, label } = actor
-    return JSON.stringify({ id, className, label, owner: this.engine.id, node } satisfies NameRecord)
-  }
-
-  async #tell(actor: Actor, node: NodePeer): Promise<void> {
-    const key = this.#named.get(actor)
-    if (key) await this.engine.bus!.state.put(key, this.#record(actor, node.id)).catch(() => {})
-  }
-
-  async #forgetName(actor: Actor): Promise<void> {
-    const key = this.#named.get(actor)
-    this.#named.delete(actor)
-    if (key) await this.engine.bus?.state.delete(key).catch(() => {})
-  }
-
   /** An actor that any driver made, by its name; null if none lives. */
   async find(name: string, namespace: string): Promise<Actor | null> {
     await this.engine.ready
-    const found = await this.#located(nameKey(namespace, name), null)
+    const found = await this.#names.locate(name, namespace, null)
     if (!found) return null
     const { record, node } = found
-    return this.#byId.get(record.id) ?? this.#foreign(record, node, name, namespace)
-  }
-
-  /** Where a named actor is, once it is somewhere (and not on `left`). */
-  async #located(key: string, left: NodePeer | null): Promise<{ record: NameRecord; node: NodePeer } | null> {
-    for (let waited = 0; waited < MOVING; waited += LOOK) {
-      const record = await this.#living(key)
-      if (!record && !left) return null
-      const node = record?.node && this.engine.nodesById.get(record.node)
-      if (record && node && node !== left) return { record, node }
-      await new Promise((resolve) => setTimeout(resolve, LOOK))
-    }
-    return null
-  }
-
-  #foreign({ id, className, label }: NameRecord, node: NodePeer, name: string, namespace: string): Actor {
-    const settings = {
-      name,
-      namespace,
-      numCpus: 0,
-      maxRestarts: -1,
-      maxTaskRetries: 0,
-      maxConcurrency: 1,
-      detached: true,
-    }
-    const definition = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
-    const creation = new Task(
-      definition,
-      {
-        ...settings,
-        label: className,
-        actor: null,
-        method: null,
-        maxRetries: 0,
-        retryExceptions: false,
-        timeout: undefined,
-        numReturns: 1,
-      },
-      [new Entry(`${id}/found`, this)],
-      { submitted: 0, finished: 0, failed: 0, retried: 0 },
-      () => {},
-    )
-    creation.succeed([EMPTY])
-    const actor = new Actor(id, className, label, settings, creation)
-    actor.state = 'alive'
-    actor.place = { node, id, foreign: true } satisfies Place
-    this.#byId.set(id, actor)
+    const known = this.#byId.get(record.id)
+    if (known) return known
+    const actor = foreignActor(record, { name, namespace }, this)
+    actor.place = { node, id: record.id, foreign: true } satisfies Place
+    this.#byId.set(record.id, actor)
     this.#calls.set(actor, new Set())
     return actor
   }
@@ -345,17 +251,14 @@ export class ActorTable {
     actor.state = 'restarting'
     this.#again(actor, why)
     const { name, namespace } = actor.settings
-    const found = await this.#located(nameKey(namespace, name!), left).catch(() => null)
+    const found = await this.#names.locate(name!, namespace, left).catch(() => null)
     if (!found) return this.#die(actor, new ActorDiedError(actor.label, why))
     actor.place = { node: found.node, id: found.record.id, foreign: true } satisfies Place
     actor.state = 'alive'
     this.pump(actor)
   }
 
-  /** Names of actors that end with their driver are free again. */
-  async end(): Promise<void> {
-    const state = this.engine.bus?.state
-    const gone = [...this.#named].filter(([actor]) => !actor.settings.detached)
-    await Promise.all(gone.map(([, key]) => state?.delete(key).catch(() => {})))
+  end(): Promise<void> {
+    return this.#names.end()
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import {
   AckPolicy,
   type Consumer,
@@ -15,16 +16,22 @@ import {
   connect,
   credsAuthenticator,
   type NatsConnection,
+  NoRespondersError,
   nanos,
   type Subscription,
 } from '@nats-io/transport-node'
 import { RayError } from '../../errors.js'
+import { shown } from './address.js'
 import { ACK_WAIT, ALL_TASKS, consumerOf, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
 
 /** Milliseconds that connecting may take. */
 const CONNECT_TIMEOUT = 5_000
 /** Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing). */
 const PUBLISH_TIMEOUT = 2_000
+
+/** Whoever asks whether a peer listens. */
+const PROBE = 'probe'
+const PROBE_TIMEOUT = 400
 
 export interface BusEvents {
   /** The server is there again after it was gone. */
@@ -114,9 +121,23 @@ export class Bus {
     })
   }
 
+  /** Whether a peer's process is connected to the server: false only where that is certain. */
+  async listens(peer: string): Promise<boolean> {
+    try {
+      await this.#connection.request(toPeer(peer, PROBE), '', { timeout: PROBE_TIMEOUT })
+      return true
+    } catch (error) {
+      // Nobody answers; but only where nobody listens, the server says so.
+      return ![error, (error as Error).cause].some((one) => one instanceof NoRespondersError)
+    }
+  }
+
   /** Frames that peers send to `me`. */
   frames(me: string, then: (from: string, frame: Buffer) => void): Subscription {
-    return this.subscribe(toPeer(me, '*'), (subject, frame) => then(subject.slice(subject.lastIndexOf('.') + 1), frame))
+    return this.subscribe(toPeer(me, '*'), (subject, frame) => {
+      const from = subject.slice(subject.lastIndexOf('.') + 1)
+      if (from !== PROBE) then(from, frame)
+    })
   }
 
   /**
@@ -196,16 +217,6 @@ interface Internals {
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref())
 
-/** The address without its secrets. */
-export function shown(address: string): string {
-  try {
-    const url = new URL(address)
-    return `${url.protocol}//${url.host}`
-  } catch {
-    return address
-  }
-}
-
 async function dial(address: string, name: string): Promise<NatsConnection> {
   const options = connectionOptions(address)
   try {
@@ -231,7 +242,7 @@ async function dial(address: string, name: string): Promise<NatsConnection> {
 /** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
 function connectionOptions(address: string): ConnectionOptions {
   const servers = address.split(',').map((one) => new URL(one.trim()))
-  const [{ username, password, protocol }] = servers as [URL]
+  const [{ username, password, protocol, hostname }] = servers as [URL]
   const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
   const tls = protocol === 'tls:' || caFile || certFile
   return {
@@ -239,8 +250,18 @@ function connectionOptions(address: string): ConnectionOptions {
     ...(username && password ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
     ...(username && !password ? { token: decodeURIComponent(username) } : {}),
     ...(NATS_CREDS ? { authenticator: credsAuthenticator(readFileSync(NATS_CREDS)) } : {}),
-    ...(tls
-      ? { tls: { ...(caFile ? { caFile } : {}), ...(certFile ? { certFile } : {}), ...(keyFile ? { keyFile } : {}) } }
-      : {}),
+    ...(tls ? { tls: { ...addressed(hostname), ...defined({ caFile, certFile, keyFile }) } } : {}),
+  }
+}
+
+/** A certificate for an IP address is checked against it: the client names hosts only, and Node then takes it for localhost. */
+function addressed(hostname: string): object {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return isIP(host) ? { host } : {}
+}
+
+function defined<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value)) as {
+    [K in keyof T]?: NonNullable<T[K]>
   }
 }

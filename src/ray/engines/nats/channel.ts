@@ -1,7 +1,7 @@
 import { decodeWire, encodeWire } from '../../wire.js'
 
-/** seq u32, acknowledged u32, more u8 */
-const HEADER = 9
+/** seq u32, acknowledged u32, epoch u16, more u8 */
+const HEADER = 11
 /** Bytes on their way that are not acknowledged: beyond, frames wait. */
 const WINDOW = 8 * 1024 * 1024
 /** What is received is acknowledged at the latest after so many frames or bytes or milliseconds. */
@@ -15,6 +15,24 @@ export interface ChannelEvents {
   publish(frame: Buffer): void
   message(message: unknown, bytes: number): void
 }
+
+/** The epoch of no channel: "I know nothing of you". */
+const UNKNOWN = 65_535
+
+/** Whether a frame goes on with what a peer should know of; if not, it begins, or only acknowledges. */
+export const goesOn = (frame: Buffer): boolean => frame.readUInt32LE(0) > 1
+
+/** Tells a peer that nothing is known of what it goes on with. */
+export function unknownFrame(): Buffer {
+  const frame = Buffer.alloc(HEADER)
+  frame.writeUInt16LE(UNKNOWN, 8)
+  return frame
+}
+
+export const isUnknown = (frame: Buffer): boolean => epochOf(frame) === UNKNOWN
+
+/** Of which beginning a frame is: a peer that was given up and comes back begins anew. */
+export const epochOf = (frame: Buffer): number => frame.readUInt16LE(8)
 
 /**
  * Messages to one peer and from it, each once and in order, however often the server is lost in between; large ones in
@@ -39,6 +57,7 @@ export class Channel {
   constructor(
     private readonly maxFrame: number,
     private readonly events: ChannelEvents,
+    readonly epoch = 0,
   ) {}
 
   /** @param acked called when the peer has it. @throws NotSerializableError */
@@ -51,11 +70,17 @@ export class Channel {
       const last = at + size >= bytes.length
       const frame = Buffer.allocUnsafe(HEADER + part.length)
       frame.writeUInt32LE(++this.#sent, 0)
-      frame.writeUInt8(last ? 0 : 1, 8)
+      frame.writeUInt16LE(this.epoch, 8)
+      frame.writeUInt8(last ? 0 : 1, 10)
       frame.set(part, HEADER)
       this.#frames.push({ bytes: frame, told: last ? acked : null })
     }
     this.#flush()
+  }
+
+  /** Whether anything ever went either way. */
+  get used(): boolean {
+    return this.#sent > 0 || this.#received > 0
   }
 
   /** Nothing that was sent waits for an answer of the peer's. */
@@ -92,7 +117,7 @@ export class Channel {
   }
 
   receive(frame: Buffer): void {
-    if (this.#closed) return
+    if (this.#closed || epochOf(frame) !== this.epoch) return
     this.#acknowledged(frame.readUInt32LE(4))
     const seq = frame.readUInt32LE(0)
     if (seq === 0) return
@@ -100,7 +125,7 @@ export class Channel {
     if (seq !== this.#received + 1) return this.#owe(0)
     this.#received = seq
     this.#parts.push(frame.subarray(HEADER))
-    if (frame.readUInt8(8) === 0) {
+    if (frame.readUInt8(10) === 0) {
       const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
       this.#parts = []
       this.events.message(decodeWire(bytes), bytes.length)
@@ -142,6 +167,7 @@ export class Channel {
   /** Tells the peer now what was received. */
   acknowledge(): void {
     const frame = Buffer.alloc(HEADER)
+    frame.writeUInt16LE(this.epoch, 8)
     this.#publish(frame)
   }
 

@@ -29,6 +29,11 @@ export class Delivery {
     if (!this.#settled) this.#settle(() => this.message.term())
   }
 
+  /** Another node is to have it, now. */
+  giveBack(): void {
+    if (!this.#settled) this.#settle(() => this.message.nak())
+  }
+
   /** It is being worked on. */
   beat(): void {
     if (!this.#settled) this.message.working()

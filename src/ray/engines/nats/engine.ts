@@ -1,40 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
-import { ActorUnavailableError, decodeError, InfeasibleError, RayError, WorkerCrashedError } from '../../errors.js'
+import { ActorUnavailableError, decodeError, WorkerCrashedError } from '../../errors.js'
 import type { Content, Entry } from '../../object-ref.js'
-import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { InitOptions, NodeInfo, Resources } from '../../types.js'
-import { packageVersion } from '../../version.js'
-import { encodeWire } from '../../wire.js'
-import { Line } from '../local/line.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
-import { Channel } from './channel.js'
-import { Leases, type NodeLease, OwnLease } from './leases.js'
-import type { FromNode, NetContent, NetResult, NetTask, Queued } from './messages.js'
-import { NodePeer } from './node-peer.js'
-import { carriedOf, netContent, netTask, taskId } from './outgoing.js'
-import { SERVER_PATIENCE, sizeKey, toPeer } from './subjects.js'
+import { Membership } from './membership.js'
+import type { FromNode, NetContent, NetResult } from './messages.js'
+import { recordEvents } from './node-events.js'
+import type { NodePeer } from './node-peer.js'
+import { carriedOf, netContent, taskId } from './outgoing.js'
+import { SentCalls } from './sent-calls.js'
+import { TaskQueue } from './task-queue.js'
 
-/** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
-const PUBLISHING = 128
-/** Milliseconds after which it is said that nobody is there to work. */
-const LONELY = 5_000
-
-/** Where a task is. */
-interface Sent {
-  task: Task
-  /** Its number in the queue, once that is known; 0 for a message with others. */
-  seq: number
-  /** The node that has it for longer, or that the actor is on. */
-  node: NodePeer | null
-  /** It is in no queue any more: should its node be lost, it is ours to try again. */
-  orphan: boolean
-}
+/** Milliseconds that taking leave may take. */
+const FAREWELL = 3_000
 
 /** Tasks, actors and objects on the machines that joined a NATS server. */
 export class NatsEngine implements Engine {
@@ -42,40 +25,44 @@ export class NatsEngine implements Engine {
   readonly id = randomUUID().slice(0, 13)
   /** Resolves when the cluster can be worked with. */
   readonly ready: Promise<void>
-  readonly nodesById = new Map<string, NodePeer>()
-  #bus: Bus | null = null
-  readonly #leases: Leases
-  #lease: OwnLease | null = null
+  /** Calls that are under way. */
+  readonly sent = new SentCalls()
+  readonly #members: Membership
   readonly #actors: ActorTable
-  readonly #sent = new Map<string, Sent>()
-  /** Tasks that wait to be published, by thousandths of a CPU. */
-  readonly #queues = new Map<number, Line<Task>>()
-  readonly #sizes = new Map<number, Promise<void>>()
-  readonly #carrying = new Map<string, { thing: object; count: number }>()
+  readonly #tasks: TaskQueue
   readonly #objects = new Map<string, WeakRef<Entry>>()
-  readonly #bodies = new Map<string, Buffer>()
   readonly #finished: Record<string, number> = {}
-  #publishing = 0
+  #bus: Bus | null = null
   #asked = 0
-  #flushing = false
   #freed: string[] = []
   #failure: Error | null = null
-  #away: NodeJS.Timeout | null = null
-  #lonely: NodeJS.Timeout | null = null
   #joined = false
   #down = false
 
   constructor(
     readonly address: string,
-    private readonly options: InitOptions,
+    options: InitOptions,
     readonly host: EngineHost,
   ) {
     setTravelling(true)
-    this.#leases = new Leases({
-      seen: (lease) => lease.kind === 'node' && this.#nodeSeen(lease),
-      lost: (lease) => lease.kind === 'node' && this.#nodeLost(lease.id),
+    const { resourceLimits } = options
+    const { namespace, recorder } = host
+    const me = { id: this.id, namespace, timeline: recorder !== null, resourceLimits, carrying: this.sent.carrying }
+    this.#members = new Membership(me, {
+      seen: (node) => {
+        if (recorder) node.askClock()
+        this.#actors.placeAll()
+      },
+      lost: (node) => {
+        if (recorder) node.endRows(recorder)
+        this.#lost(node)
+      },
+      message: (node, message, bytes) => this.#message(node, message, bytes),
+      reached: () => this.#hold(),
+      failed: (error) => this.#fail(error),
     })
     this.#actors = new ActorTable(this)
+    this.#tasks = new TaskQueue(this)
     this.ready = this.#connect()
     this.ready.catch((error) => this.#fail(error as Error))
   }
@@ -85,27 +72,10 @@ export class NatsEngine implements Engine {
     const bus = await Bus.open(this.address, `rayito driver ${this.id}`)
     if (this.#down) return bus.close()
     this.#bus = bus
-    bus.watch({
-      reconnected: () => this.#reconnected(),
-      disconnected: () => this.#disconnected(),
-      closed: (error) =>
-        this.#fail(new RayError('RAY_CLUSTER_LOST', 'The NATS server closed the connection', { cause: error })),
-    })
-    bus.frames(this.id, (from, frame) => this.nodesById.get(from)?.channel.receive(frame))
-    this.#lease = new OwnLease(bus.leases, () => ({
-      kind: 'driver',
-      id: this.id,
-      version: packageVersion(),
-      namespace: this.host.namespace,
-      resourceLimits: this.options.resourceLimits ?? null,
-      host: hostname(),
-      pid: process.pid,
-    }))
-    await this.#lease.give()
-    await this.#leases.follow(bus)
+    await this.#members.join(bus)
     if (this.#failure) throw this.#failure
     this.#joined = true
-    this.#flushSoon()
+    this.#tasks.flushSoon()
     this.#actors.placeAll()
     this.#hold()
   }
@@ -114,79 +84,34 @@ export class NatsEngine implements Engine {
     return this.#bus
   }
 
-  // -- the server and the nodes
-
-  #disconnected(): void {
-    this.#leases.disconnected()
-    this.#away ??= setTimeout(() => {
-      this.#fail(new RayError('RAY_CLUSTER_LOST', `The NATS server was away for ${SERVER_PATIENCE / 1000} s`))
-    }, SERVER_PATIENCE)
-    this.#hold()
+  get nodesById(): ReadonlyMap<string, NodePeer> {
+    return this.#members.nodes
   }
 
-  #reconnected(): void {
-    if (this.#away) clearTimeout(this.#away)
-    this.#away = null
-    this.#leases.reconnected()
-    void this.#lease?.give()
-    for (const { channel } of this.nodesById.values()) channel.resend()
-    this.#hold()
+  get failure(): Error | null {
+    return this.#failure
   }
 
-  #nodeSeen(lease: NodeLease): void {
-    const known = this.nodesById.get(lease.id)
-    if (known) {
-      known.lease = lease
-      known.placed = 0
-    } else {
-      if (lease.version !== packageVersion())
-        return this.#fail(
-          new RayError(
-            'RAY_CLUSTER_VERSION',
-            `Node ${lease.name} runs rayito ${lease.version}, this driver ${packageVersion()}`,
-          ),
-        )
-      const bus = this.#bus!
-      const channel: Channel = new Channel(bus.maxFrame, {
-        publish: (frame) => bus.publish(toPeer(lease.id, this.id), frame),
-        message: (message, bytes) => this.#message(this.nodesById.get(lease.id)!, message as FromNode, bytes),
-      })
-      this.nodesById.set(lease.id, new NodePeer(lease.id, lease, channel, this.#carrying))
-    }
-    this.#actors.placeAll()
+  /** The session was shut down. */
+  get down(): boolean {
+    return this.#down
   }
 
-  #nodeLost(id: string): void {
-    const node = this.nodesById.get(id)
-    if (!node) return
-    this.nodesById.delete(id)
-    node.channel.close()
+  #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
-    for (const [key, sent] of [...this.#sent]) {
-      if (sent.node !== node || !sent.orphan || sent.task.settings.actor) continue
-      this.#untrack(key)
-      this.#lostWith(sent.task, node)
+    for (const task of this.sent.takeOrphansOf(node)) {
+      task.attempt++
+      if (task.retry()) this.submit(task)
+      else task.fail(new WorkerCrashedError(task.label, `node ${node.lease.name}, which was lost,`, {}))
     }
     this.#hold()
-  }
-
-  /** A task that no queue has any more went with its node. */
-  #lostWith(task: Task, node: NodePeer): void {
-    task.attempt++
-    if (task.retry()) this.submit(task)
-    else task.fail(new WorkerCrashedError(task.label, `node ${node.lease.name}, which was lost,`, {}))
   }
 
   #fail(error: Error): void {
     if (this.#failure || this.#down) return
     this.#failure = error
-    for (const queue of this.#queues.values())
-      for (let task = queue.first; task; task = queue.first) {
-        queue.shift()
-        task.fail(error)
-      }
-    for (const { task } of this.#sent.values()) task.fail(error)
-    this.#sent.clear()
+    this.#tasks.failAll(error)
+    this.sent.failAll(error)
     this.#actors.failAll(error)
     this.#hold()
   }
@@ -195,84 +120,8 @@ export class NatsEngine implements Engine {
 
   submit(task: Task): void {
     if (this.#failure) return task.fail(this.#failure)
-    const size = Math.round(task.settings.numCpus * 1000)
-    let queue = this.#queues.get(size)
-    if (!queue) {
-      queue = new Line()
-      this.#queues.set(size, queue)
-    }
-    queue.push(task)
-    this.#flushSoon()
+    this.#tasks.push(task)
     this.#hold()
-  }
-
-  #flushSoon(): void {
-    if (this.#flushing || !this.#bus) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      for (const [size, queue] of this.#queues) this.#flush(size, queue)
-    })
-  }
-
-  #flush(size: number, queue: Line<Task>): void {
-    while (this.#publishing < PUBLISHING && queue.first && !this.#failure) {
-      const batch: NetTask[] = []
-      const tasks: Task[] = []
-      // Fast calls share a message; one that may not run twice has its own.
-      for (let task = queue.first; task; task = queue.first) {
-        const { depth } = task.definition
-        const single = depth === 1 || task.settings.maxRetries === 0
-        if (tasks.length && (single || tasks.length >= depth)) break
-        queue.shift()
-        if (task.state !== 'queued' || this.#infeasible(task)) continue
-        const encoded = this.#encode(task)
-        if (!encoded) continue
-        tasks.push(task)
-        batch.push(encoded)
-        if (single) break
-      }
-      if (batch.length) void this.#publish(size, tasks, batch)
-    }
-  }
-
-  /** No node is large enough. (Without any node it waits for the first.) */
-  #infeasible(task: Task): boolean {
-    const { numCpus } = task.settings
-    if (this.nodesById.size === 0) return false
-    const largest = Math.max(...[...this.nodesById.values()].map(({ lease }) => lease.cpus))
-    if (numCpus <= largest) return false
-    task.fail(new InfeasibleError(task.label, { CPU: numCpus }, { CPU: largest }))
-    return true
-  }
-
-  #track(id: string, sent: Sent): void {
-    this.#sent.set(id, sent)
-    for (const [key, thing] of carriedOf(sent.task)) {
-      const known = this.#carrying.get(key)
-      if (known) known.count++
-      else this.#carrying.set(key, { thing, count: 1 })
-    }
-  }
-
-  #untrack(id: string): void {
-    const sent = this.#sent.get(id)
-    if (!sent) return
-    this.#sent.delete(id)
-    this.#bodies.delete(id)
-    for (const key of carriedOf(sent.task).keys()) {
-      const known = this.#carrying.get(key)
-      if (known && --known.count <= 0) this.#carrying.delete(key)
-    }
-  }
-
-  #encode(task: Task): NetTask | null {
-    try {
-      return netTask(task, task.settings.actor ? KIND.METHOD : KIND.TASK, (entry) => this.sentObject(entry))
-    } catch (error) {
-      task.fail(error)
-      return null
-    }
   }
 
   sentObject(entry: Entry): void {
@@ -281,81 +130,21 @@ export class NatsEngine implements Engine {
     this.host.sent(entry)
   }
 
-  async #publish(size: number, tasks: Task[], batch: NetTask[]): Promise<void> {
-    this.#publishing++
-    const sent = tasks.map((task): Sent => ({ task, seq: 0, node: null, orphan: false }))
-    try {
-      let bytes = encodeWire({ driver: this.id, tasks: batch } satisfies Queued)
-      const shared = tasks.reduce(
-        (sum, { args }) => sum + args.reduce((s, { content }) => s + (content?.shared ?? 0), 0),
-        0,
-      )
-      this.host.copied(Math.max(0, bytes.length - shared), shared)
-      const bus = this.#bus!
-      if (bytes.length > bus.maxPayload) {
-        this.#bodies.set(batch[0]!.id, bytes)
-        bytes = encodeWire({ driver: this.id, body: batch[0]!.id } satisfies Queued)
-      }
-      sent.forEach((one, i) => {
-        one.task.state = 'running'
-        one.task.place = one
-        this.#track(batch[i]!.id, one)
-      })
-      this.#lonelySoon()
-      await this.#consumer(size)
-      const wanted = () => !this.#failure && !this.#down && tasks.some((task) => task.state !== 'done')
-      const seq = await bus.enqueue(this.id, size, bytes, `${batch[0]!.id}.${batch[0]!.attempt}`, wanted)
-      if (seq !== null && tasks.length === 1) {
-        if (tasks[0]!.state === 'done' && this.#sent.has(batch[0]!.id)) void bus.dequeue(seq)
-        else sent[0]!.seq = seq
-      }
-    } catch (error) {
-      for (const task of tasks) {
-        this.#untrack(taskId(task))
-        task.fail(error)
-      }
-    } finally {
-      this.#publishing--
-      this.#flushSoon()
-    }
-  }
-
-  /** Whoever pulls tasks of that size must be there before the first of them. */
-  #consumer(size: number): Promise<void> {
-    let made = this.#sizes.get(size)
-    if (!made) {
-      const bus = this.#bus!
-      const make = async () => {
-        await bus.consumer(size)
-        await bus.state.put(sizeKey(size), '1')
-      }
-      made = make()
-      this.#sizes.set(size, made)
-      made.catch(() => this.#sizes.delete(size))
-    }
-    return made
-  }
-
-  #lonelySoon(): void {
-    if (this.nodesById.size || this.#lonely) return
-    this.#lonely = setTimeout(() => {
-      this.#lonely = null
-      if (this.nodesById.size || this.#down || this.#failure || !this.busy) return
-      process.stderr.write(`rayito: work waits, no worker has joined: rayito worker --address ${this.address}\n`)
-    }, LONELY).unref()
-  }
-
   // -- what nodes say
 
   #message(node: NodePeer, message: FromNode, bytes: number): void {
     switch (message[0]) {
       case 'results':
         this.host.copied(bytes, 0)
+        if (message[2] && this.host.recorder)
+          recordEvents(this.host.recorder, node, message[2], (id) => this.sent.get(id)?.task)
         for (const result of message[1]) this.#result(node, result)
         return this.#hold()
+      case 'clock':
+        return node.clock.answered(message[1], message[2])
       case 'running':
         for (const id of message[1]) {
-          const sent = this.#sent.get(id)
+          const sent = this.sent.get(id)
           if (sent) sent.node = node
         }
         return
@@ -372,7 +161,7 @@ export class NatsEngine implements Engine {
         return node.send(['object', message[1], content ? netContent(content) : null])
       }
       case 'wantBody':
-        return node.send(['body', message[1], this.#bodies.get(message[1]) ?? null])
+        return node.send(['body', message[1], this.sent.bodies.get(message[1]) ?? null])
       case 'release':
         for (const [id, count] of message[1]) node.letGo(id, count)
         return
@@ -386,7 +175,7 @@ export class NatsEngine implements Engine {
   }
 
   #result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed]: NetResult): void {
-    const sent = this.#sent.get(id)
+    const sent = this.sent.get(id)
     if (!sent) {
       // Cancelled meanwhile, or told before: its refs go again.
       if (ok) for (const [, , ids] of values as readonly NetContent[]) this.host.carried(node.worker(0), ids)
@@ -397,7 +186,7 @@ export class NatsEngine implements Engine {
       const carried = carriedOf(task)
       for (const one of borrowed) if (carried.has(one)) node.hold(one, carried.get(one)!)
     }
-    this.#untrack(id)
+    this.sent.delete(id)
     if (task.state === 'done') return
     if (worker) this.#finished[worker] = (this.#finished[worker] ?? 0) + 1
     if (ok) {
@@ -414,13 +203,13 @@ export class NatsEngine implements Engine {
 
   /** A task came to a node once too often. If another node has it still, it goes on there. */
   #exhausted(id: string): void {
-    const sent = this.#sent.get(id)
+    const sent = this.sent.get(id)
     if (!sent) return
     if (sent.node && this.nodesById.has(sent.node.id)) {
       sent.orphan = true
       return
     }
-    this.#untrack(id)
+    this.sent.delete(id)
     sent.task.fail(new WorkerCrashedError(sent.task.label, 'a node that was lost', {}))
     this.#hold()
   }
@@ -430,7 +219,7 @@ export class NatsEngine implements Engine {
   createActor(actor: Actor): void {
     if (this.#failure) return actor.die(this.#failure)
     this.#actors.create(actor)
-    this.#lonelySoon()
+    this.#tasks.lonelySoon()
     this.#hold()
   }
 
@@ -452,15 +241,11 @@ export class NatsEngine implements Engine {
 
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
-    this.#track(taskId(task), { task, seq: 0, node, orphan: true })
+    this.sent.set(taskId(task), { task, seq: 0, node, orphan: true })
   }
 
   forgetCall(task: Task): void {
-    this.#untrack(taskId(task))
-  }
-
-  get failure(): Error | null {
-    return this.#failure
+    this.sent.delete(taskId(task))
   }
 
   get connected(): boolean {
@@ -470,7 +255,7 @@ export class NatsEngine implements Engine {
   cancel(task: Task, error: Error, force: boolean): void {
     if (task.state === 'done') return
     const running = task.state === 'running'
-    const sent = this.#sent.get(taskId(task))
+    const sent = this.sent.get(taskId(task))
     task.fail(error)
     if (running) {
       const message = ['cancel', taskId(task), force] as const
@@ -480,7 +265,7 @@ export class NatsEngine implements Engine {
         if (sent?.seq) void this.#bus?.dequeue(sent.seq)
         for (const node of this.nodesById.values()) node.send(message)
       }
-      this.#untrack(taskId(task))
+      this.sent.delete(taskId(task))
       if (actor) this.#actors.settled(actor, task)
     }
     this.#hold()
@@ -499,22 +284,16 @@ export class NatsEngine implements Engine {
   }
 
   total(): Resources {
-    return { CPU: this.#sum((lease) => lease.cpus) }
+    return { CPU: this.#members.sum(({ cpus }) => cpus) }
   }
 
   available(): Resources {
     return {
       CPU: Math.max(
         0,
-        this.#sum((lease) => lease.available),
+        this.#members.sum(({ available }) => available),
       ),
     }
-  }
-
-  #sum(of: (lease: NodeLease) => number): number {
-    let sum = 0
-    for (const { lease } of this.nodesById.values()) sum += of(lease)
-    return sum
   }
 
   nodes(): NodeInfo[] {
@@ -531,9 +310,7 @@ export class NatsEngine implements Engine {
   }
 
   get busy(): boolean {
-    if (this.#sent.size || this.#asked || this.#actors.busy) return true
-    for (const queue of this.#queues.values()) if (queue.length) return true
-    return false
+    return this.sent.size > 0 || this.#asked > 0 || this.#actors.busy || this.#tasks.busy
   }
 
   /** The connection holds the process while something is awaited. */
@@ -556,26 +333,24 @@ export class NatsEngine implements Engine {
   async shutdown(): Promise<void> {
     this.#down = true
     setTravelling(false)
-    if (this.#away) clearTimeout(this.#away)
-    if (this.#lonely) clearTimeout(this.#lonely)
-    this.#leases.end()
+    this.#tasks.end()
+    this.#members.end()
     const bus = this.#bus
     if (!bus) return
     bus.hold(true)
     await this.#actors.end()
-    for (const node of this.nodesById.values()) node.send(['end'])
-    const left = bus.purge(this.id)
-    await Promise.race([
-      Promise.all([left, this.#lease?.end(), this.#allTold()]),
-      new Promise((resolve) => setTimeout(resolve, 3_000)),
-    ])
-    for (const node of this.nodesById.values()) node.channel.close()
+    await within(FAREWELL, Promise.all([bus.purge(this.id), this.#members.leave()]))
+    this.#members.close()
     await bus.close()
   }
+}
 
-  /** Resolves when every node knows that this driver leaves. */
-  async #allTold(): Promise<void> {
-    while ([...this.nodesById.values()].some(({ channel }) => !channel.idle))
-      await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+/** Resolves with the promise, or after so many milliseconds. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
 }

@@ -27,7 +27,11 @@ export interface DriverLease {
   id: string
   version: string
   namespace: string
+  /** Whether it wants to know what workers do. */
+  timeline: boolean
   resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
+  /** Environment variables that its workers have, as threads of its own would. */
+  env: Record<string, string>
   host: string
   pid: number
 }
@@ -79,6 +83,8 @@ export interface LeaseEvents {
   seen(lease: Lease): void
   /** Silent for too long, or gone by itself. */
   lost(lease: Lease): void
+  /** This process itself stood still for so long that others may have lost it. */
+  stalled?(): void
 }
 
 /**
@@ -88,6 +94,9 @@ export interface LeaseEvents {
 export class Leases {
   readonly all = new Map<string, Lease>()
   readonly #seen = new Map<string, number>()
+  /** Those that did not listen when they were asked. */
+  readonly #deaf = new Set<string>()
+  #bus: Bus | null = null
   #timer: NodeJS.Timeout | null = null
   #subscription: { unsubscribe(): void } | null = null
   #away = false
@@ -99,16 +108,18 @@ export class Leases {
   /**
    * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
    * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
+   * @param whom drivers need hear of nodes only, and nodes of drivers: where there are many, that is most of what is said
    */
-  async follow(bus: Bus): Promise<void> {
-    this.#subscription = bus.subscribe(`$KV.${LEASES}.>`, (subject, bytes) => {
+  async follow(bus: Bus, whom: Lease['kind'] | '*' = '*'): Promise<void> {
+    this.#bus = bus
+    this.#subscription = bus.subscribe(`$KV.${LEASES}.${whom}.*`, (subject, bytes) => {
       if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
       else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
     })
     this.#looked = performance.now()
     this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()
     const expected: string[] = []
-    for await (const id of await bus.leases.keys('node.*')) expected.push(id)
+    if (whom !== 'driver') for await (const id of await bus.leases.keys('node.*')) expected.push(id)
     bus.publish(HELLO, new Uint8Array())
     const end = performance.now() + ANSWERS
     while (performance.now() < end && expected.some((id) => !this.all.has(id)))
@@ -137,10 +148,12 @@ export class Leases {
     const id = key(lease)
     this.all.set(id, lease)
     this.#seen.set(id, performance.now())
+    this.#deaf.delete(id)
     this.events.seen(lease)
   }
 
   #gone(id: string): void {
+    this.#deaf.delete(id)
     const lease = this.all.get(id)
     this.all.delete(id)
     this.#seen.delete(id)
@@ -150,11 +163,24 @@ export class Leases {
   #look(): void {
     const now = performance.now()
     // Whoever was busy itself has heard nothing.
-    if (now - this.#looked > 2 * BEAT) this.#forgive()
+    const still = now - this.#looked
+    if (still > 2 * BEAT) this.#forgive()
+    if (still > DRIVER_PATIENCE / 2) this.events.stalled?.()
     this.#looked = now
     if (this.#away) return
-    for (const [id, seen] of this.#seen)
-      if (now - seen > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+    for (const [id, seen] of this.#seen) {
+      const silent = now - seen
+      if (silent > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+      else if (silent > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)
+    }
+  }
+
+  /** One is silent: if it listens no more, its process has ended. It is asked twice, since it may be connecting again. */
+  async #ask(id: string, seen: number): Promise<void> {
+    if (await this.#bus?.listens(id.slice(id.indexOf('.') + 1))) this.#deaf.delete(id)
+    else if (this.#seen.get(id) !== seen || this.#away) this.#deaf.delete(id)
+    else if (!this.#deaf.delete(id)) this.#deaf.add(id)
+    else this.#gone(id)
   }
 
   end(): void {

@@ -1,5 +1,7 @@
+import type { Span } from '../../../core/spans.js'
 import type { Code } from '../../code/index.js'
 import type { ToWorker } from '../../protocol.js'
+import type { Try } from '../../timeline/recorder.js'
 
 /** A value: data for structured cloning, whether it has to be unpacked, and ids of the refs and handles inside. */
 export type NetContent = readonly [data: unknown, special: boolean, carried: readonly string[]]
@@ -41,6 +43,8 @@ export interface NetActor {
 }
 
 export type ToNode =
+  /** Says nothing, but must be received: by a node that was given up and is there again, or that may have forgotten the driver. */
+  | readonly ['hello']
   | readonly ['actor', NetActor]
   | readonly ['call', actor: string, NetTask]
   | readonly ['kill', actor: string, restart: boolean]
@@ -51,6 +55,8 @@ export type ToNode =
   | readonly ['body', id: string, Uint8Array | null]
   /** For code in a worker; the ids of what it holds from now on. */
   | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
+  /** What does your clock show? */
+  | readonly ['clock', asked: number]
   /** The driver leaves. */
   | readonly ['end']
 
@@ -64,8 +70,17 @@ export type NetResult = readonly [
   borrowed: readonly string[],
 ]
 
+/** What workers did, on the node's clock. */
+export interface NetEvents {
+  started: [worker: number, name: string, at: number][]
+  ended: [worker: number, at: number][]
+  calls: [task: string, worker: number, call: Try][]
+  spans: [worker: number, span: Span][]
+}
+
 export type FromNode =
-  | readonly ['results', readonly NetResult[]]
+  | readonly ['results', readonly NetResult[], NetEvents | null]
+  | readonly ['clock', asked: number, shown: number]
   /** Tasks that run for longer. */
   | readonly ['running', tasks: readonly string[]]
   /** A task was delivered more often than it may be tried. */

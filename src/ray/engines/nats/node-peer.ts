@@ -1,10 +1,13 @@
+import { now } from '../../../core/clock.js'
 import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
 import type { Content } from '../../object-ref.js'
 import type { ToWorker } from '../../protocol.js'
+import type { Recorder } from '../../timeline/recorder.js'
 import type { Channel } from './channel.js'
 import type { NodeLease } from './leases.js'
 import type { ToNode } from './messages.js'
+import { NodeClock } from './node-clock.js'
 
 /** A node as a driver sees it. */
 export class NodePeer {
@@ -13,6 +16,9 @@ export class NodePeer {
   readonly #workers = new Map<number, RemoteWorker>()
   /** Actors sent to it since it last said how many CPUs are free. */
   placed = 0
+  readonly clock = new NodeClock()
+  /** Its workers' numbers, and those that the timeline gave them. */
+  readonly rows = new Map<number, number>()
   /** Actors of this driver that are there. */
   actors = 0
 
@@ -26,6 +32,16 @@ export class NodePeer {
 
   send(message: ToNode): void {
     this.channel.send(message)
+  }
+
+  /** Asks what its clock shows. */
+  askClock(): void {
+    this.send(['clock', now()])
+  }
+
+  /** It is lost: its workers have ended. */
+  endRows(recorder: Recorder): void {
+    for (const row of this.rows.values()) recorder.ended(row)
   }
 
   hold(id: string, thing: object): void {

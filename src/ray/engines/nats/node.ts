@@ -5,11 +5,13 @@ import { packageVersion } from '../../version.js'
 import { decodeWire } from '../../wire.js'
 import { Cpus } from '../local/cpus.js'
 import { Bus } from './bus.js'
+import { epochOf, goesOn, unknownFrame } from './channel.js'
 import { Delivery } from './delivery.js'
 import { type DriverLease, Leases, OwnLease } from './leases.js'
 import type { NetTask, Queued } from './messages.js'
-import { type NodeActor, Session } from './session.js'
-import { ACK_WAIT, HELLO, STOP } from './subjects.js'
+import type { NodeActor } from './node-actor.js'
+import { Session } from './session.js'
+import { ACK_WAIT, HELLO, STOP, toPeer } from './subjects.js'
 
 /** Milliseconds that one request for tasks stands. */
 const EXPIRES = 2_500
@@ -96,9 +98,15 @@ export class Node {
       closed: (error) => this.#closed(error),
     })
     bus.frames(this.id, (from, frame) => {
+      const epoch = epochOf(frame)
+      const known = this.#sessions.get(from)
+      if (known && epoch > known.channel.epoch) this.#renounced(from, known)
       const session = this.#sessions.get(from)
+      // It was silent for so long that its work here is over.
+      if (!session && !this.#opening.has(from) && goesOn(frame))
+        return bus.publish(toPeer(from, this.id), unknownFrame())
       if (session) session.channel.receive(frame)
-      else void this.#session(from).then((opened) => opened?.channel.receive(frame))
+      else void this.#session(from, epoch).then((opened) => opened?.channel.receive(frame))
     })
     this.#lease = new OwnLease(bus.leases, () => ({
       kind: 'node',
@@ -117,13 +125,18 @@ export class Node {
     }))
     bus.subscribe(HELLO, () => void this.#lease.give())
     bus.subscribe(STOP, () => this.options.stop?.())
-    await this.#leases.follow(bus)
+    await this.#leases.follow(bus, 'driver')
     await this.#lease.give()
     const sizes = await bus.state.watch({ key: 'size.*' })
     const follow = async () => {
       for await (const { key, operation } of sizes) if (operation === 'PUT') void this.#open(Number(key.slice(5)))
     }
     void follow()
+  }
+
+  /** Says what happens here. */
+  say(line: string): void {
+    this.options.say?.(line)
   }
 
   /** Tasks and calls that run here. */
@@ -134,25 +147,25 @@ export class Node {
   // -- drivers
 
   /** A driver's session here; null if the driver does not live. */
-  #session(driver: string): Promise<Session | null> {
+  #session(driver: string, epoch = 0): Promise<Session | null> {
     let opening = this.#opening.get(driver)
     if (!opening) {
-      opening = this.#openSession(driver)
+      opening = this.#openSession(driver, epoch)
       this.#opening.set(driver, opening)
     }
     return opening
   }
 
-  async #openSession(driver: string): Promise<Session | null> {
+  async #openSession(driver: string, epoch: number): Promise<Session | null> {
     for (let tries = 0; tries < 5; tries++) {
       try {
         const entry = await this.bus.leases.get(`driver.${driver}`)
         if (entry?.operation !== 'PUT') break
         const lease = entry.json<DriverLease>()
         this.#leases.lives(lease)
-        const session = new Session(this, lease)
+        const session = new Session(this, lease, epoch)
         this.#sessions.set(driver, session)
-        this.options.say?.(`driver ${lease.host}:${lease.pid} came`)
+        this.say(`driver ${lease.host}:${lease.pid} came`)
         return session
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 500))
@@ -162,6 +175,15 @@ export class Node {
     return null
   }
 
+  /** A driver took this node for lost and does no more: what ran for it is over, and runs elsewhere. */
+  #renounced(driver: string, session: Session): void {
+    this.#sessions.delete(driver)
+    this.#opening.delete(driver)
+    const { host, pid } = session.lease
+    this.say(`driver ${host}:${pid} had given this node up and begins anew`)
+    void session.close(true, true).then(() => this.changed())
+  }
+
   driverLeft(driver: string, lost = false): void {
     const session = this.#sessions.get(driver)
     if (lost) void this.bus.purge(driver)
@@ -169,7 +191,7 @@ export class Node {
     this.#sessions.delete(driver)
     this.#opening.delete(driver)
     const { host, pid } = session.lease
-    this.options.say?.(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
+    this.say(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
     if (session.lasting) this.#lasting.add(session)
     void session.close().then(() => this.changed())
   }

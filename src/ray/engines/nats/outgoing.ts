@@ -18,6 +18,7 @@ export const taskId = (task: Task): string => task.returns[0]!.id
 /** A call as it goes over the wire. @param sent told of each object that goes or will be asked for */
 export function netTask(task: Task, kind: number, sent: (entry: Entry) => void): NetTask {
   const { definition, settings } = task
+  task.bytesIn = task.args.reduce((sum, { content }) => sum + (content ? content.copied + content.shared : 0), 0)
   const { retryExceptions } = settings
   return {
     id: taskId(task),

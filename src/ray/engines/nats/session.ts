@@ -1,53 +1,25 @@
-import { Actor } from '../../actor.js'
+import { now } from '../../../core/clock.js'
 import { RemoteDefinition } from '../../definition.js'
 import type { EngineHost, WorkerPlace } from '../../engine.js'
-import {
-  ActorDiedError,
-  encodeError,
-  NotSerializableError,
-  ObjectLostError,
-  RayError,
-  RayTaskError,
-  TaskCancelledError,
-} from '../../errors.js'
-import { type Content, Entry, ObjectRef } from '../../object-ref.js'
-import { Prepared, Task } from '../../task.js'
+import { ActorDiedError, encodeError, NotSerializableError, RayError, TaskCancelledError } from '../../errors.js'
+import { Entry } from '../../object-ref.js'
+import { Tallies } from '../../tally.js'
+import { Task } from '../../task.js'
 import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
 import type { LocalWorker } from '../local/worker.js'
 import { connectThread } from '../threads/connection.js'
-import { Channel } from './channel.js'
+import { Borrowed } from './borrowed.js'
+import { Channel, type ChannelEvents } from './channel.js'
 import type { Delivery } from './delivery.js'
 import type { DriverLease } from './leases.js'
-import type { FromNode, NetActor, NetArgument, NetCode, NetContent, NetResult, NetTask, ToNode } from './messages.js'
+import type { FromNode, NetActor, NetCode, NetTask, ToNode } from './messages.js'
 import type { Node } from './node.js'
-import { carriedOf, netContent } from './outgoing.js'
+import { NodeActor } from './node-actor.js'
+import { NodeCalls } from './node-calls.js'
+import { NodeRecorder } from './node-recorder.js'
+import { SessionObjects } from './session-objects.js'
 import { toPeer } from './subjects.js'
-
-/** An actor on this node: whoever made it is told of its starts and its end. */
-export class NodeActor extends Actor {
-  engine: LocalEngine | null = null
-  session: Session | null = null
-
-  override die(error: Error): void {
-    const dead = this.state === 'dead'
-    super.die(error)
-    if (!dead) this.session?.actorDied(this, error)
-  }
-
-  override restart(): boolean {
-    const again = super.restart()
-    if (again) this.session?.tell(['restarted', this.id, 1])
-    return again
-  }
-}
-
-interface Call {
-  task: Task
-  engine: LocalEngine
-  delivery: Delivery | null
-  told: boolean
-}
 
 /** The work of one driver on this node, on workers of its own. */
 export class Session {
@@ -55,41 +27,45 @@ export class Session {
   readonly #engine: LocalEngine
   /** For actors that outlive the driver. */
   #detached: LocalEngine | null = null
-  readonly #calls = new Map<string, Call>()
-  readonly #objects = new Map<string, Entry>()
+  readonly #borrowed = new Borrowed((id) => this.#engine.holds(id) || (this.#detached?.holds(id) ?? false))
+  readonly #calls: NodeCalls
+  readonly #objects = new SessionObjects(this, (id) => this.tell(['want', id]))
   readonly #bodies = new Map<string, (body: Uint8Array | null) => void>()
   readonly #definitions = new Map<string, RemoteDefinition>()
   readonly #actors = new Set<NodeActor>()
   readonly #workers: LocalWorker[] = []
   readonly #numbers = new Map<WorkerPlace, number>()
-  /** Refs and handles of the driver's that workers here hold: how often that was agreed with it. */
-  readonly #holds = new Map<string, number>()
   readonly #cancelled = new Set<string>()
   readonly #deliveries = new Set<Delivery>()
-  #results: NetResult[] = []
-  #resultsOf: { call: Call; id: string }[] = []
   #gone = false
   readonly #host: EngineHost
-  readonly #tally = { submitted: 0, finished: 0, failed: 0, retried: 0 }
+  readonly #recorder: NodeRecorder | null
+  readonly #ids = new WeakMap<Task, string>()
+  readonly #tally = new Tallies().of('')
 
   constructor(
     private readonly node: Node,
     readonly lease: DriverLease,
+    epoch: number,
   ) {
-    this.channel = new Channel(node.bus.maxFrame, {
+    const events: ChannelEvents = {
       publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
       message: (message) => this.#message(message as ToNode),
-    })
+    }
+    this.channel = new Channel(node.bus.maxFrame, events, epoch)
+    this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
+    this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
       namespace: lease.namespace,
       request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
       sent: () => {},
-      carried: (_worker, ids) => ids.map((id) => this.#token(id)),
+      carried: (_worker, ids) => ids.map((id) => this.#objects.token(id)),
       output: (label, stream, text, worker) => {
         if (this.#gone) process[stream].write(text)
         else this.tell(['output', label, stream, text, worker])
       },
       copied: () => {},
+      recorder: this.#recorder,
     }
     this.#engine = this.#makeEngine()
     if (lease.version !== packageVersion())
@@ -114,7 +90,8 @@ export class Session {
         resourceLimits: lease.resourceLimits ?? undefined,
         prefix: `${node.name}/`,
         allow: node.allow,
-        released: (worker, ids) => this.#released(worker, ids),
+        env: lease.env,
+        released: (_worker, ids) => this.#released(ids),
       },
       this.#host,
     )
@@ -140,6 +117,8 @@ export class Session {
 
   #message(message: ToNode): void {
     switch (message[0]) {
+      case 'hello':
+        return
       case 'actor':
         return this.#createActor(message[1])
       case 'call':
@@ -152,7 +131,7 @@ export class Session {
         for (const id of message[1]) this.#free(id)
         return
       case 'object':
-        return this.#objectCame(message[1], message[2])
+        return this.#objects.came(message[1], message[2])
       case 'body':
         this.#bodies.get(message[1])?.(message[2])
         this.#bodies.delete(message[1])
@@ -162,12 +141,14 @@ export class Session {
         const worker = this.#workers[number]
         if (!worker) return
         for (const id of held) {
-          this.#agreed(id)
-          worker.holdOne(id, this.#token(id))
+          this.#borrowed.agree(id)
+          worker.holdOne(id, this.#objects.token(id))
         }
         worker.post(answer)
         return
       }
+      case 'clock':
+        return this.tell(['clock', message[1], now()])
       case 'end':
         this.channel.acknowledge()
         return this.node.driverLeft(this.lease.id)
@@ -204,8 +185,8 @@ export class Session {
     }
     if (this.#cancelled.has(net.id)) return delivery.done(net.id)
     const task = this.#task({ ...net, attempt: tries }, null)
-    this.#watch(net.id, { task, engine: this.#engine, delivery, told: false })
-    task.prepare(this.#arguments(net.args), () => {
+    this.#calls.add(net.id, { task, engine: this.#engine, delivery, told: false })
+    task.prepare(this.#objects.arguments(net.args), () => {
       if (task.state === 'queued') this.#engine.submit(task)
     })
   }
@@ -217,6 +198,7 @@ export class Session {
     const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
     const task = new Task(definition, settings, entries, this.#tally, () => {})
     task.attempt = net.attempt
+    this.#ids.set(task, net.id)
     return task
   }
 
@@ -226,64 +208,15 @@ export class Session {
     if (!definition) {
       definition = RemoteDefinition.received(name, code)
       this.#definitions.set(key, definition)
+      this.node.say(`runs ${name} for driver ${this.lease.host}:${this.lease.pid}`)
     }
     return definition
   }
 
-  /** Reports a call's end, once. */
-  #watch(id: string, call: Call): void {
-    this.#calls.set(id, call)
-    const { task } = call
-    task.returns.at(-1)!.whenSettled(() => {
-      this.#calls.delete(id)
-      const [first] = task.returns
-      const ok = first!.state === 'ready'
-      const values = ok ? task.returns.map((entry) => netContent(entry.content!)) : encodeError(first!.error)
-      const ran = ok || first!.error instanceof RayTaskError
-      const borrowed = [...carriedOf(task).keys()].filter((one) => !this.#holds.has(one) && this.#isHeld(one))
-      for (const one of borrowed) this.#agreed(one)
-      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', borrowed])
-      this.#resultsOf.push({ call, id })
-      if (this.#results.length === 1) queueMicrotask(() => this.#flush())
-    })
-  }
-
-  #flush(): void {
-    const results = this.#results
-    const calls = this.#resultsOf
-    this.#results = []
-    this.#resultsOf = []
-    if (this.#gone) return
-    const confirmed = () => {
-      for (const { call, id } of calls) call.delivery?.done(id)
-    }
-    try {
-      this.channel.send(['results', results], confirmed)
-    } catch {
-      // One of them cannot leave this process: each for itself, that one as an error.
-      results.forEach((result, i) => {
-        const done = () => calls[i]!.call.delivery?.done(calls[i]!.id)
-        try {
-          this.channel.send(['results', [result]], done)
-        } catch (error) {
-          this.channel.send(
-            ['results', [[result[0], false, encodeError(error), ...result.slice(3)] as unknown as NetResult]],
-            done,
-          )
-        }
-      })
-    }
-  }
-
   /** Tells the driver what runs for longer here. */
   beat(): void {
-    const fresh: string[] = []
-    for (const [id, call] of this.#calls)
-      if (call.delivery && !call.told) {
-        call.told = true
-        fresh.push(id)
-      }
-    if (fresh.length) this.tell(['running', fresh])
+    const lasting = this.#calls.lasting()
+    if (lasting.length) this.tell(['running', lasting])
   }
 
   #cancel(id: string, force: boolean): void {
@@ -299,65 +232,15 @@ export class Session {
 
   // -- objects and what is in them
 
-  #arguments(args: readonly NetArgument[]): unknown[] {
-    return args.map((arg) =>
-      arg[0] === 'value' ? new Prepared(this.#content(arg[1])) : new ObjectRef(this.#object(arg[1], arg[2])),
-    )
-  }
-
-  #content([data, special, ids]: NetContent): Content {
-    return { data, special, copied: 0, shared: 0, carried: ids.map((id) => this.#token(id)) }
-  }
-
-  /** An object, asked for once if it did not come along. */
-  #object(id: string, content: NetContent | null): Entry {
-    let entry = this.#objects.get(id)
-    if (!entry) {
-      entry = new Entry(id, this)
-      this.#objects.set(id, entry)
-      if (content) entry.succeed(this.#content(content))
-      else this.tell(['want', id])
-    }
-    return entry
-  }
-
-  #objectCame(id: string, content: NetContent | null): void {
-    const entry = this.#objects.get(id)
-    if (content) entry?.succeed(this.#content(content))
-    else {
-      entry?.fail(new ObjectLostError(id, 'its driver has it no more'))
-      this.#objects.delete(id)
-    }
-  }
-
   #free(id: string): void {
     this.#objects.delete(id)
     this.#engine.release(id)
     this.#detached?.release(id)
   }
 
-  /** What stands for a ref or handle of the driver's here: it only has an id. */
-  #token(id: string): object {
-    return new ObjectRef(new Entry(id, this))
-  }
-
-  #agreed(id: string): void {
-    this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1)
-  }
-
-  #isHeld(id: string): boolean {
-    return this.#engine.holds(id) || (this.#detached?.holds(id) ?? false)
-  }
-
   /** A worker lets things go, or has ended: the driver is told of those that no other holds. */
-  #released(_worker: LocalWorker, ids: Iterable<string>): void {
-    const gone: [string, number][] = []
-    for (const id of ids) {
-      const count = this.#holds.get(id)
-      if (count === undefined || this.#isHeld(id)) continue
-      this.#holds.delete(id)
-      gone.push([id, count])
-    }
+  #released(ids: Iterable<string>): void {
+    const gone = this.#borrowed.release(ids)
     if (gone.length) this.tell(['release', gone])
   }
 
@@ -395,7 +278,7 @@ export class Session {
     actor.session = this
     this.#actors.add(actor)
     this.node.actors.set(id, actor)
-    this.#watch(creation.id, { task, engine, delivery: null, told: true })
+    this.#calls.add(creation.id, { task, engine, delivery: null, told: true })
     task.returns[0]!.whenSettled(() => {
       const { state, error } = task.returns[0]!
       if (state !== 'failed' || actor.state === 'dead') return
@@ -403,7 +286,7 @@ export class Session {
         error instanceof ActorDiedError ? error : new ActorDiedError(label, 'it could not be made', { cause: error }),
       )
     })
-    task.prepare(this.#arguments(creation.args), () => {
+    task.prepare(this.#objects.arguments(creation.args), () => {
       if (actor.state !== 'dead') engine.createActor(actor)
     })
     this.node.changed()
@@ -420,11 +303,11 @@ export class Session {
     const actor = this.node.actors.get(id)
     if (!actor) {
       const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
-      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]]])
+      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]], null])
       return
     }
     const task = this.#task(net, actor)
-    this.#watch(net.id, { task, engine: actor.engine!, delivery: null, told: true })
+    this.#calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
     if (actor.session !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
       return task.fail(
         new NotSerializableError(
@@ -434,7 +317,7 @@ export class Session {
         ),
       )
     actor.queue.push(task)
-    task.prepare(this.#arguments(net.args), () => actor.engine!.pump(actor))
+    task.prepare(this.#objects.arguments(net.args), () => actor.engine!.pump(actor))
   }
 
   #kill(id: string, restart: boolean): void {
@@ -444,12 +327,19 @@ export class Session {
 
   // -- the end
 
-  /** The driver has left or is lost: its work ends, but for actors that outlive it. */
-  async close(all = false): Promise<void> {
+  /**
+   * The driver has left or is lost: its work ends, but for actors that outlive it.
+   * @param all those too
+   * @param again the driver lives: what came from the queue is for other nodes
+   */
+  async close(all = false, again = false): Promise<void> {
     this.#gone = true
     this.channel.close()
     const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
-    for (const delivery of [...this.#deliveries]) delivery.drop()
+    for (const delivery of [...this.#deliveries]) {
+      if (again) delivery.giveBack()
+      else delivery.drop()
+    }
     for (const actor of [...this.#actors]) if (all || !actor.settings.detached) actor.die(over)
     this.#calls.clear()
     this.#objects.clear()

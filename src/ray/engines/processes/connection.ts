@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { epoch, now } from '../../../core/clock.js'
 import { decodeError } from '../../errors.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import { decodeWire, encodeWire } from '../../wire.js'
@@ -17,18 +18,22 @@ export const connectProcess: Connect = (options, events) => new ProcessConnectio
 class ProcessConnection implements Connection {
   readonly states = new AnnouncedStates()
   readonly announces = true
+  readonly process: string
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #complaint = ''
   #error: unknown = null
 
-  constructor({ resourceLimits, ...options }: WorkerOptions, events: ConnectionEvents) {
+  constructor({ resourceLimits, env, ...options }: WorkerOptions, events: ConnectionEvents) {
+    const made = now()
     const child = fork(SCRIPT, [], {
       execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
       serialization: 'advanced',
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child
+    this.process = `${options.name} (${child.pid})`
     child.on('message', (bytes) => {
       const message = decodeWire(bytes as Uint8Array) as ToDriver
       if (message[0] === 'dying') this.#error = decodeError(message[1])
@@ -54,7 +59,7 @@ class ProcessConnection implements Connection {
       // A process of its own may hold its pipes open.
       child.on('exit', (code, signal) => setTimeout(() => ended(code, signal), LAST_WORDS))
     })
-    const start: WorkerStart = { ...options, gate: null, slots: null }
+    const start: WorkerStart = { ...options, gate: null, slots: null, epoch: epoch(), made }
     child.send(encodeWire(start), ignore)
     this.hold(false)
   }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
+import { epoch, now } from '../../../core/clock.js'
 import { Gate } from '../../../core/gate.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import type { Connect, Connection, ConnectionEvents, HeapLimits, WorkerOptions } from '../local/connection.js'
@@ -22,6 +23,7 @@ export const connectThread: Connect = (options, events) => new ThreadConnection(
 class ThreadConnection implements Connection {
   readonly states = new SharedStates()
   readonly announces = false
+  readonly process = null
   readonly #gate = new Gate()
   readonly #port: MessagePort
   readonly #pool: workerpool.Pool
@@ -31,18 +33,30 @@ class ThreadConnection implements Connection {
   #alive = true
 
   constructor(
-    { resourceLimits, ...options }: WorkerOptions,
+    { resourceLimits, env, ...options }: WorkerOptions,
     private readonly events: ConnectionEvents,
   ) {
+    const made = now()
     this.#pool = workerpool.pool(SCRIPT, {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name: options.name } as object,
+      workerThreadOpts: {
+        resourceLimits,
+        execArgv: execArgv(),
+        name: options.name,
+        ...(env && { env: { ...process.env, ...env } }),
+      } as object,
     })
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    const start: WorkerStart = { ...options, gate: this.#gate.shared, slots: this.states.memory }
+    const start: WorkerStart = {
+      ...options,
+      gate: this.#gate.shared,
+      slots: this.states.memory,
+      epoch: epoch(),
+      made,
+    }
     // This call never returns: it is rejected when the thread ends, which `exit` tells in more detail.
     this.#pool.exec('serve', [start, port2], { transfer: [port2], on: () => {} }).catch(() => {})
     // Begun by the call, not by \`minWorkers\`: with that, workerpool would start another in the place of one that ends.

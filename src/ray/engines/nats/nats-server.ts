@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { RayitoError } from '../core/errors.js'
-import { rayitoCache } from '../core/paths.js'
+import { RayitoError } from '../../../core/errors.js'
+import { rayitoCache } from '../../../core/paths.js'
 
 /** The version that rayito is tested with; 2.11 is the oldest that will do. */
 export const NATS_SERVER_VERSION = '2.15.1'

@@ -1,0 +1,182 @@
+import { Actor } from './actor.js'
+import type { RemoteDefinition } from './definition.js'
+import type { Driver } from './driver.js'
+import { ActorDiedError, ActorNameError } from './errors.js'
+import { type ActorIdentity, whenHandlesGone } from './handle.js'
+import { Entry, type ObjectRef } from './object-ref.js'
+import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from './options.js'
+import { makeReturns, type Task } from './task.js'
+import type { ActorOptions, MethodOptions } from './types.js'
+
+/** The actors of a session: made, named, called and ended. */
+export class Actors {
+  readonly byId = new Map<string, Actor>()
+  readonly #names = new Map<string, Actor>()
+  readonly #labels = new Map<string, number>()
+  #made = 0
+
+  constructor(private readonly session: Driver) {
+    whenHandlesGone((id) => this.#abandoned(id))
+  }
+
+  create(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): Actor {
+    checkActorOptions(options)
+    this.session.alive()
+    const taken = this.taken(options)
+    if (taken) return taken
+    const actor = this.make(definition, options)
+    try {
+      actor.creation.prepare(args, () => this.start(actor))
+    } catch (error) {
+      this.#died(actor, error as Error)
+      throw error
+    }
+    return actor
+  }
+
+  /** The actor that has the name already, where that is allowed. */
+  taken({ name, namespace, getIfExists }: ActorOptions): Actor | null {
+    if (name === undefined) return null
+    const actor = this.#names.get(`${namespace ?? this.session.namespace}/${name}`)
+    if (!actor || actor.state === 'dead') return null
+    if (getIfExists) return actor
+    throw new ActorNameError(name, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.')
+  }
+
+  make(
+    definition: RemoteDefinition,
+    options: ActorOptions,
+    id = `${this.session.prefix}a${(++this.#made).toString(36)}`,
+  ): Actor {
+    const number = (this.#labels.get(definition.name) ?? 0) + 1
+    this.#labels.set(definition.name, number)
+    const label = `${definition.name}#${number}`
+    const settings = {
+      name: options.name,
+      namespace: options.namespace ?? this.session.namespace,
+      numCpus: options.numCpus ?? 0,
+      maxRestarts: options.maxRestarts ?? ACTOR_DEFAULTS.maxRestarts,
+      maxTaskRetries: options.maxTaskRetries ?? ACTOR_DEFAULTS.maxTaskRetries,
+      maxConcurrency: options.maxConcurrency ?? ACTOR_DEFAULTS.maxConcurrency,
+      detached: options.lifetime === 'detached',
+      getIfExists: options.getIfExists ?? false,
+    }
+    const entry = new Entry(this.session.nextId(), this.session)
+    const creation = this.session.newTask(
+      definition,
+      {
+        label: `${definition.name}.constructor`,
+        actor: null,
+        method: null,
+        numCpus: settings.numCpus,
+        maxRetries: 0,
+        retryExceptions: false,
+        timeout: undefined,
+        numReturns: 1,
+      },
+      [entry],
+    )
+    const actor = new Actor(id, definition.name, label, settings, creation)
+    this.byId.set(actor.id, actor)
+    if (options.name !== undefined) this.#names.set(`${settings.namespace}/${options.name}`, actor)
+    // An argument that fails fails the actor.
+    entry.whenSettled(() => {
+      if (entry.state === 'failed' && actor.state !== 'dead') this.#died(actor, entry.error as Error)
+    })
+    return actor
+  }
+
+  start(actor: Actor): void {
+    if (actor.state === 'pending') this.session.engine.createActor(actor)
+  }
+
+  #died(actor: Actor, cause: Error): void {
+    actor.die(
+      cause instanceof ActorDiedError ? cause : new ActorDiedError(actor.label, 'it could not be made', { cause }),
+    )
+  }
+
+  call(identity: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
+    checkMethodOptions(options)
+    const { entries, refs } = makeReturns(options.numReturns ?? 1, this.session.nextId, this.session)
+    const actor = this.byId.get(identity.id)
+    const task = this.makeCall(actor, identity, method, entries, options)
+    this.session.prepared(task, () => this.enqueue(task, args))
+    return refs
+  }
+
+  makeCall(
+    actor: Actor | undefined,
+    identity: ActorIdentity,
+    method: string,
+    entries: Entry[],
+    options: MethodOptions,
+  ): Task {
+    this.session.alive()
+    if (!actor) throw new ActorDiedError(identity.label, 'its session was shut down')
+    const settings = {
+      label: options.name ?? `${actor.className}.${method}`,
+      actor,
+      method,
+      numCpus: 0,
+      maxRetries: options.maxTaskRetries ?? actor.settings.maxTaskRetries,
+      retryExceptions: options.retryExceptions ?? false,
+      timeout: options.timeout,
+      numReturns: options.numReturns ?? 1,
+    }
+    return this.session.newTask(actor.creation.definition, settings, entries)
+  }
+
+  /** Puts a call into its actor's queue, which keeps the order of the calls however long their arguments take. */
+  enqueue(task: Task, args: readonly unknown[]): void {
+    const actor = task.settings.actor!
+    if (actor.state === 'dead') return task.fail(actor.death)
+    actor.queue.push(task)
+    // One whose packing throws is failed by its maker, and passed over.
+    task.prepare(args, () => this.session.engine.pump(actor))
+  }
+
+  async find(name: string, namespace = this.session.namespace): Promise<Actor> {
+    this.session.alive()
+    const actor = this.#names.get(`${namespace}/${name}`)
+    if (actor && actor.state !== 'dead') return actor
+    const found = await this.session.engine.findActor?.(name, namespace)
+    if (found) {
+      this.byId.set(found.id, found)
+      return found
+    }
+    throw new ActorNameError(name, 'no living actor has that name', 'Check the name and the namespace.')
+  }
+
+  kill(identity: ActorIdentity, restart: boolean): void {
+    const actor = this.byId.get(identity.id)
+    if (actor) this.session.engine.kill(actor, restart)
+  }
+
+  whenDies(identity: ActorIdentity, then: (death: Error) => void): void {
+    const actor = this.byId.get(identity.id)
+    if (actor) actor.whenDead(then)
+    else then(new ActorDiedError(identity.label, 'its session was shut down'))
+  }
+
+  /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
+  #abandoned(id: string): void {
+    const actor = this.byId.get(id)
+    if (!actor) return
+    if (actor.state === 'dead') return void this.byId.delete(id)
+    if (actor.settings.detached || actor.settings.name !== undefined) return
+    const last = makeReturns(1, this.session.nextId, this.session)
+    const task = this.makeCall(actor, actor, '__terminate__', last.entries, {})
+    this.enqueue(task, [])
+    last.entries[0]!.whenSettled(() => {
+      this.session.engine.kill(actor, false)
+      this.byId.delete(id)
+    })
+  }
+
+  /** The session is over. */
+  end(): void {
+    for (const actor of this.byId.values()) actor.die(new ActorDiedError(actor.label, 'the session was shut down'))
+    this.byId.clear()
+  }
+}

@@ -1,0 +1,99 @@
+import { encodeError, RayTaskError } from '../../errors.js'
+import type { Task } from '../../task.js'
+import type { LocalEngine } from '../local/engine.js'
+import type { Borrowed } from './borrowed.js'
+import type { Channel } from './channel.js'
+import type { Delivery } from './delivery.js'
+import type { NetResult } from './messages.js'
+import type { NodeRecorder } from './node-recorder.js'
+import { carriedOf, netContent } from './outgoing.js'
+
+export interface NodeCall {
+  readonly task: Task
+  readonly engine: LocalEngine
+  /** Of a task from the queue. */
+  readonly delivery: Delivery | null
+  /** The driver knows that it runs here. */
+  told: boolean
+}
+
+/** A driver's calls on this node: the end of each is reported once, and acknowledged in the queue when the driver has it. */
+export class NodeCalls {
+  readonly #calls = new Map<string, NodeCall>()
+  #results: NetResult[] = []
+  #ended: { call: NodeCall; id: string }[] = []
+  #gone = false
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly borrowed: Borrowed,
+    /** What workers did goes with the results. */
+    private readonly recorder: NodeRecorder | null,
+  ) {}
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  get(id: string): NodeCall | undefined {
+    return this.#calls.get(id)
+  }
+
+  add(id: string, call: NodeCall): void {
+    this.#calls.set(id, call)
+    const { task } = call
+    task.returns.at(-1)!.whenSettled(() => {
+      this.#calls.delete(id)
+      const [first] = task.returns
+      const ok = first!.state === 'ready'
+      const values = ok ? task.returns.map((entry) => netContent(entry.content!)) : encodeError(first!.error)
+      const ran = ok || first!.error instanceof RayTaskError
+      const kept = this.borrowed.keep(carriedOf(task).keys())
+      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept])
+      this.#ended.push({ call, id })
+      if (this.#results.length === 1) queueMicrotask(() => this.#flush())
+    })
+  }
+
+  #flush(): void {
+    const results = this.#results
+    const ended = this.#ended
+    this.#results = []
+    this.#ended = []
+    if (this.#gone) return
+    const events = this.recorder?.take() ?? null
+    const confirmed = () => {
+      for (const { call, id } of ended) call.delivery?.done(id)
+    }
+    try {
+      this.channel.send(['results', results, events], confirmed)
+    } catch {
+      // One of them cannot leave this process: each for itself, that one as an error.
+      results.forEach((result, i) => {
+        const done = () => ended[i]!.call.delivery?.done(ended[i]!.id)
+        try {
+          this.channel.send(['results', [result], null], done)
+        } catch (error) {
+          this.channel.send(['results', [[result[0], false, encodeError(error), ...result.slice(3)]], null], done)
+        }
+      })
+    }
+  }
+
+  /** Tasks that run for longer and that the driver has not been told of. */
+  lasting(): string[] {
+    const fresh: string[] = []
+    for (const [id, call] of this.#calls)
+      if (call.delivery && !call.told) {
+        call.told = true
+        fresh.push(id)
+      }
+    return fresh
+  }
+
+  /** Nobody wants their results any more. */
+  clear(): void {
+    this.#gone = true
+    this.#calls.clear()
+  }
+}

@@ -1,0 +1,42 @@
+import { now } from '../../../core/clock.js'
+import type { Span } from '../../../core/spans.js'
+import type { Task } from '../../task.js'
+import type { Recorder, Try } from '../../timeline/recorder.js'
+import type { NetEvents } from './messages.js'
+
+/** Spans that wait for a result to go with; further ones are not kept. */
+const MOST_SPANS = 1_000
+
+const nothing = (): NetEvents => ({ started: [], ended: [], calls: [], spans: [] })
+
+/** What a driver's workers on this node did, until it is told. */
+export class NodeRecorder implements Recorder {
+  #events = nothing()
+  #last = 0
+
+  constructor(private readonly idOf: (task: Task) => string) {}
+
+  started(name: string): number {
+    this.#events.started.push([++this.#last, name, now()])
+    return this.#last
+  }
+
+  ended(worker: number): void {
+    this.#events.ended.push([worker, now()])
+  }
+
+  call(worker: number, task: Task, call: Try): void {
+    this.#events.calls.push([this.idOf(task), worker, { ...call }])
+  }
+
+  spans(worker: number, spans: readonly Span[]): void {
+    const room = MOST_SPANS - this.#events.spans.length
+    for (const span of spans.slice(0, room)) this.#events.spans.push([worker, span])
+  }
+
+  take(): NetEvents {
+    const events = this.#events
+    this.#events = nothing()
+    return events
+  }
+}

@@ -1,0 +1,73 @@
+import type { Task } from '../../task.js'
+import type { NodePeer } from './node-peer.js'
+import { carriedOf } from './outgoing.js'
+
+/** Where a call is. */
+export interface SentCall {
+  readonly task: Task
+  /** Its number in the queue, once that is known; 0 for a message with others. */
+  seq: number
+  /** The node that has it for longer, or that the actor is on. */
+  node: NodePeer | null
+  /** It is in no queue any more: should its node be lost, it is ours to try again. */
+  orphan: boolean
+}
+
+/** A driver's calls that are under way, by id, and what has to live as long as they are. */
+export class SentCalls {
+  readonly #calls = new Map<string, SentCall>()
+  readonly #carrying = new Map<string, { thing: object; count: number }>()
+  /** Of tasks that were too large for the queue. */
+  readonly bodies = new Map<string, Buffer>()
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  /** Refs and handles in their arguments and code, by id. */
+  get carrying(): ReadonlyMap<string, { readonly thing: object }> {
+    return this.#carrying
+  }
+
+  get(id: string): SentCall | undefined {
+    return this.#calls.get(id)
+  }
+
+  has(id: string): boolean {
+    return this.#calls.has(id)
+  }
+
+  set(id: string, call: SentCall): void {
+    this.#calls.set(id, call)
+    for (const [key, thing] of carriedOf(call.task)) {
+      const known = this.#carrying.get(key)
+      if (known) known.count++
+      else this.#carrying.set(key, { thing, count: 1 })
+    }
+  }
+
+  delete(id: string): void {
+    const call = this.#calls.get(id)
+    if (!call) return
+    this.#calls.delete(id)
+    this.bodies.delete(id)
+    for (const key of carriedOf(call.task).keys()) {
+      const known = this.#carrying.get(key)
+      if (known && --known.count <= 0) this.#carrying.delete(key)
+    }
+  }
+
+  /** Takes out the tasks that no queue has and that were on a node which is lost. */
+  takeOrphansOf(node: NodePeer): Task[] {
+    const orphans = [...this.#calls].filter(
+      ([, call]) => call.node === node && call.orphan && !call.task.settings.actor,
+    )
+    for (const [id] of orphans) this.delete(id)
+    return orphans.map(([, { task }]) => task)
+  }
+
+  failAll(error: Error): void {
+    for (const { task } of this.#calls.values()) task.fail(error)
+    this.#calls.clear()
+  }
+}

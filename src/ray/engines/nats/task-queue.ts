@@ -1,0 +1,179 @@
+import { InfeasibleError } from '../../errors.js'
+import { KIND } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import { encodeWire } from '../../wire.js'
+import { Line } from '../local/line.js'
+import { shown } from './address.js'
+import type { NatsEngine } from './engine.js'
+import type { NetTask, Queued } from './messages.js'
+import { netTask, taskId } from './outgoing.js'
+import type { SentCall } from './sent-calls.js'
+import { sizeKey } from './subjects.js'
+
+/** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
+const PUBLISHING = 128
+/** Milliseconds after which it is said that nobody is there to work. */
+const LONELY = 5_000
+
+/** A driver's tasks on their way into the queue that all nodes pull from. */
+export class TaskQueue {
+  /** Tasks that wait to be published, by thousandths of a CPU. */
+  readonly #waiting = new Map<number, Line<Task>>()
+  /** Sizes that have a consumer, or are getting one. */
+  readonly #sizes = new Map<number, Promise<void>>()
+  #publishing = 0
+  #flushing = false
+  #lonely: NodeJS.Timeout | null = null
+
+  constructor(private readonly engine: NatsEngine) {}
+
+  get busy(): boolean {
+    for (const line of this.#waiting.values()) if (line.length) return true
+    return false
+  }
+
+  push(task: Task): void {
+    const size = Math.round(task.settings.numCpus * 1000)
+    let line = this.#waiting.get(size)
+    if (!line) {
+      line = new Line()
+      this.#waiting.set(size, line)
+    }
+    line.push(task)
+    this.flushSoon()
+  }
+
+  /** Publishes what waits, once there is a server. */
+  flushSoon(): void {
+    if (this.#flushing || !this.engine.bus) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      for (const [size, line] of this.#waiting) this.#flush(size, line)
+    })
+  }
+
+  #flush(size: number, line: Line<Task>): void {
+    while (this.#publishing < PUBLISHING && line.first && !this.engine.failure) {
+      const batch: NetTask[] = []
+      const tasks: Task[] = []
+      // Fast calls share a message; one that may not run twice has its own.
+      for (let task = line.first; task; task = line.first) {
+        const { depth } = task.definition
+        const single = depth === 1 || task.settings.maxRetries === 0
+        if (tasks.length && (single || tasks.length >= depth)) break
+        line.shift()
+        if (task.state !== 'queued' || this.#infeasible(task)) continue
+        const encoded = this.#encode(task)
+        if (!encoded) continue
+        tasks.push(task)
+        batch.push(encoded)
+        if (single) break
+      }
+      if (batch.length) void this.#publish(size, tasks, batch)
+    }
+  }
+
+  /** No node is large enough. (Without any node it waits for the first.) */
+  #infeasible(task: Task): boolean {
+    const { numCpus } = task.settings
+    const nodes = [...this.engine.nodesById.values()]
+    if (nodes.length === 0) return false
+    const largest = Math.max(...nodes.map(({ lease }) => lease.cpus))
+    if (numCpus <= largest) return false
+    task.fail(new InfeasibleError(task.label, { CPU: numCpus }, { CPU: largest }))
+    return true
+  }
+
+  #encode(task: Task): NetTask | null {
+    try {
+      return netTask(task, task.settings.actor ? KIND.METHOD : KIND.TASK, (entry) => this.engine.sentObject(entry))
+    } catch (error) {
+      task.fail(error)
+      return null
+    }
+  }
+
+  async #publish(size: number, tasks: Task[], batch: NetTask[]): Promise<void> {
+    const { engine } = this
+    const { sent } = engine
+    this.#publishing++
+    const calls = tasks.map((task): SentCall => ({ task, seq: 0, node: null, orphan: false }))
+    const first = batch[0]!
+    try {
+      let bytes = encodeWire({ driver: engine.id, tasks: batch } satisfies Queued)
+      const shared = tasks.reduce(
+        (sum, { args }) => sum + args.reduce((s, { content }) => s + (content?.shared ?? 0), 0),
+        0,
+      )
+      engine.host.copied(Math.max(0, bytes.length - shared), shared)
+      const bus = engine.bus!
+      if (bytes.length > bus.maxPayload) {
+        sent.bodies.set(first.id, bytes)
+        bytes = encodeWire({ driver: engine.id, body: first.id } satisfies Queued)
+      }
+      calls.forEach((call, i) => {
+        call.task.state = 'running'
+        call.task.place = call
+        sent.set(batch[i]!.id, call)
+      })
+      this.lonelySoon()
+      await this.#consumer(size)
+      const wanted = () => !engine.failure && !engine.down && tasks.some((task) => task.state !== 'done')
+      const seq = await bus.enqueue(engine.id, size, bytes, `${first.id}.${first.attempt}`, wanted)
+      if (seq !== null && tasks.length === 1) {
+        if (tasks[0]!.state === 'done' && sent.has(first.id)) void bus.dequeue(seq)
+        else calls[0]!.seq = seq
+      }
+    } catch (error) {
+      for (const task of tasks) {
+        sent.delete(taskId(task))
+        task.fail(error)
+      }
+    } finally {
+      this.#publishing--
+      this.flushSoon()
+    }
+  }
+
+  /** Whoever pulls tasks of that size must be there before the first of them. */
+  #consumer(size: number): Promise<void> {
+    let made = this.#sizes.get(size)
+    if (!made) {
+      const bus = this.engine.bus!
+      const make = async () => {
+        await bus.consumer(size)
+        await bus.state.put(sizeKey(size), '1')
+      }
+      made = make()
+      this.#sizes.set(size, made)
+      made.catch(() => this.#sizes.delete(size))
+    }
+    return made
+  }
+
+  /** Says, after a while, that work waits and nobody is there. */
+  lonelySoon(): void {
+    const { engine } = this
+    if (engine.nodesById.size || this.#lonely) return
+    this.#lonely = setTimeout(() => {
+      this.#lonely = null
+      if (engine.nodesById.size || engine.down || engine.failure || !engine.busy) return
+      process.stderr.write(
+        `rayito: work waits, no worker has joined: rayito worker --address ${shown(engine.address)}\n`,
+      )
+    }, LONELY).unref()
+  }
+
+  failAll(error: Error): void {
+    for (const line of this.#waiting.values())
+      for (let task = line.first; task; task = line.first) {
+        line.shift()
+        task.fail(error)
+      }
+  }
+
+  end(): void {
+    if (this.#lonely) clearTimeout(this.#lonely)
+  }
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { serve } from '#src/serve/index.js'
+import { picture, service, url } from './helpers.js'
+import { bee, ibis } from './pictures.js'
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
+const image = (...data: unknown[]) => ({ name: 'image', datatype: 'BYTES', shape: [data.length], data })
+
+async function get(path: string) {
+  const response = await fetch(url(path))
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+async function infer(body: unknown, name = 'tiny-vit') {
+  const response = await fetch(url(`/v2/models/${name}/infer`), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+describe('a client of the Open Inference Protocol', () => {
+  service()
+
+  test('finds the server alive and ready, and its model described', async () => {
+    assert.deepEqual(await get('/v2/health/live'), { status: 200, body: { live: true } })
+    assert.deepEqual(await get('/v2/health/ready'), { status: 200, body: { ready: true } })
+    assert.deepEqual((await get('/v2')).body, { name: 'rayito', version: '2', extensions: [], models: ['tiny-vit'] })
+    const { status, body } = await get('/v2/models/tiny-vit')
+    assert.equal(status, 200)
+    assert.deepEqual([body.name, body.inputs], ['tiny-vit', [{ name: 'image', datatype: 'BYTES', shape: [-1] }]])
+    assert.deepEqual((await get('/v2/models/tiny-vit/ready')).body, { name: 'tiny-vit', ready: true })
+  })
+
+  test('gets the five best classes of each picture, best first, under the id it gave', async () => {
+    const { status, body } = await infer({ id: 'a1', inputs: [image(base64(await ibis()), base64(await bee()))] })
+    assert.deepEqual([status, body.id, body.model_name], [200, 'a1', 'tiny-vit'])
+    const [label, score] = body.outputs as { name: string; datatype: string; shape: number[]; data: unknown[] }[]
+    assert.deepEqual([label!.name, label!.datatype, label!.shape], ['label', 'BYTES', [2, 5]])
+    assert.deepEqual([score!.name, score!.datatype, score!.shape], ['score', 'FP32', [2, 5]])
+    assert.deepEqual([label!.data[0], label!.data[5]], ['ibis, sacred ibis', 'bee'])
+    const scores = score!.data as number[]
+    for (const first of [0, 5])
+      assert.ok(scores.slice(first, first + 5).every((s, i, all) => i === 0 || s <= all[i - 1]!))
+  })
+
+  test('is told in the protocol’s form what was wrong', async () => {
+    const good = base64(await ibis())
+    const wrong: [body: unknown, status: number, error: RegExp][] = [
+      [{}, 400, /Expected one input, got none/],
+      [{ inputs: [image(good), image(good)] }, 400, /Expected one input/],
+      [{ inputs: [{ ...image(good), datatype: 'FP32' }] }, 400, /datatype BYTES, got "FP32"/],
+      [{ inputs: [{ ...image(good), shape: [2] }] }, 400, /the shape of 1 pictures, got \[2\]/],
+      [{ inputs: [image()] }, 400, /1 to 16 pictures in data, got 0/],
+      [{ inputs: [image(...Array(17).fill(good))] }, 400, /1 to 16 pictures in data, got 17/],
+      [{ inputs: [image('not base64!')] }, 400, /base64 in data\[0\]/],
+      [{ inputs: [image(base64(Buffer.from('a text')))] }, 415, /not a picture/],
+      [{ inputs: [image(base64(picture('colour.png').subarray(0, 200)))] }, 400, /ends too early/],
+    ]
+    for (const [body, status, error] of wrong) {
+      const told = await infer(body)
+      assert.equal(told.status, status, JSON.stringify(body).slice(0, 80))
+      assert.match(String(told.body.error), error)
+    }
+    assert.deepEqual(await infer({ inputs: [image(good)] }, 'other'), {
+      status: 404,
+      body: { error: 'There is no model other: this server has tiny-vit' },
+    })
+    assert.equal((await infer('{ no json')).status, 422)
+    assert.equal(serve.status().applications.default!.status, 'RUNNING')
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, describe, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type InitOptions, type RayError, type RemoteFunction, ray } from '#src/ray/index.js'
+import { clusterMissing, freePort, Server, WorkerProcess, type WorkerProcessOptions } from './cluster.js'
+import { add, environment } from './functions.js'
+
+const skip = clusterMissing()
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'rayito-refusals-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('a cluster that cannot be used says so, and nothing hangs', skip ? { skip } : {}, () => {
+  const ends: (() => Promise<void>)[] = []
+  afterEach(async () => {
+    await ray.shutdown()
+    for (const end of ends.splice(0).reverse()) await end()
+  })
+
+  async function serverWith(...options: string[]): Promise<Server> {
+    const server = await Server.start(options)
+    ends.push(() => server.end())
+    return server
+  }
+  async function worker(address: string, options: Partial<WorkerProcessOptions> = {}) {
+    const process = await WorkerProcess.start(address, { name: 'node', numCpus: 1, ...options })
+    ends.push(() => process.end())
+    return process
+  }
+  const begin = async (options: InitOptions) => ray.init(options)
+
+  test('no server at the address', async () => {
+    const address = `nats://127.0.0.1:${await freePort()}`
+    const session = ray.init({ address })
+    const ref = add.remote(1, 2)
+    await assert.rejects(ray.get(ref), { code: 'RAY_CLUSTER_UNREACHABLE' })
+    await assert.rejects(async () => session, { code: 'RAY_CLUSTER_UNREACHABLE' })
+    await assert.rejects(ray.get(add.remote(1, 2)), { code: 'RAY_CLUSTER_UNREACHABLE' })
+  })
+
+  test('an address that is none', () => {
+    assert.throws(() => ray.init({ address: 'http://example.org' }), /nats:\/\//)
+    assert.throws(() => ray.init({ address: 'nats://127.0.0.1:1', numCpus: 2 }), { code: 'RAY_MISUSE' })
+  })
+
+  test('user and password are passed on; wrong ones are refused, and not repeated in the error', async () => {
+    const { address } = await serverWith('--user', 'ana', '--pass', 'p@ss')
+    await assert.rejects(begin({ address: address.replace('//', '//ana:wrong@') }), (error: RayError) => {
+      assert.equal(error.code, 'RAY_CLUSTER_REFUSED')
+      assert.doesNotMatch(error.message, /ana:wrong/)
+      return true
+    })
+    await ray.shutdown()
+    await assert.rejects(begin({ address }), { code: 'RAY_CLUSTER_REFUSED' })
+    await ray.shutdown()
+    const right = address.replace('//', '//ana:p%40ss@')
+    await worker(right)
+    await begin({ address: right })
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
+  test('a token is passed on; a wrong one is refused', async () => {
+    const { address } = await serverWith('--auth', 's3cret')
+    await assert.rejects(begin({ address: address.replace('//', '//wrong@') }), { code: 'RAY_CLUSTER_REFUSED' })
+    await ray.shutdown()
+    const right = address.replace('//', '//s3cret@')
+    await worker(right)
+    await begin({ address: right })
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
+  const openssl = spawnSync('openssl', ['version']).status === 0
+  test('TLS with certificates on both sides; without them it is refused', {
+    skip: !openssl && 'there is no openssl to make certificates with',
+  }, async () => {
+    const { ca, cert, key } = certificates()
+    const tls = ['--tls', '--tlscert', cert, '--tlskey', key, '--tlsverify', '--tlscacert', ca]
+    const server = await serverWith(...tls)
+    const address = server.address.replace('nats:', 'tls:')
+    await assert.rejects(begin({ address }), { code: 'RAY_CLUSTER_UNREACHABLE' })
+    await ray.shutdown()
+    const env = { NATS_CA: ca, NATS_CERT: cert, NATS_KEY: key }
+    Object.assign(process.env, env)
+    try {
+      await worker(address, { env })
+      await begin({ address })
+      assert.equal(await ray.get(add.remote(1, 2)), 3)
+      await ray.shutdown()
+    } finally {
+      for (const name of Object.keys(env)) delete process.env[name]
+    }
+  })
+
+  test('a module whose contents differ on the worker is refused, by its file', async () => {
+    const { address } = await serverWith()
+    const file = (place: string) => join(folder, place, 'tasks.mjs')
+    const source = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
+      export const twice = ray.remote((x) => 2 * x)`
+    for (const [place, text] of Object.entries({ here: source, there: `${source} // another version` })) {
+      mkdirSync(join(folder, place))
+      writeFileSync(file(place), text)
+    }
+    await worker(address, { allow: join(folder, 'there') })
+    await begin({ address })
+    const { twice } = (await import(pathToFileURL(file('here')).href)) as {
+      twice: RemoteFunction<[x: number], number>
+    }
+    await assert.rejects(ray.get(twice.remote(1)), (error: RayError & { file?: string }) => {
+      assert.equal(error.code, 'RAY_CLUSTER_CODE')
+      assert.match(error.message, /there.tasks\.mjs is not what the driver has: their contents differ/)
+      assert.equal(error.file, file('there'))
+      return true
+    })
+    writeFileSync(file('there'), source)
+    await worker(address, { name: 'mended', numCpus: 2, allow: join(folder, 'there') })
+    assert.equal(await ray.get(twice.options({ numCpus: 2 }).remote(1)), 2)
+  })
+
+  test('a worker of another version is told with both versions', async () => {
+    const { address } = await serverWith()
+    const other = join(folder, 'other')
+    cpSync(join(ROOT, 'dist'), join(other, 'dist'), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(other, 'node_modules'), 'junction')
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    writeFileSync(join(other, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }))
+    await worker(address, { command: [process.execPath, join(other, 'dist', 'cli', 'main.js')] })
+    await assert.rejects(begin({ address }), {
+      code: 'RAY_CLUSTER_VERSION',
+      message: /Node node runs rayito 99\.0\.0, this driver \d+\.\d+\.\d+\. Install the same version/,
+    })
+  })
+
+  test('a function of no module is refused with the remedy, before anything is sent', async () => {
+    const { address } = await serverWith()
+    await begin({ address })
+    const local = ray.remote((x: number) => x + 1)
+    await assert.rejects(ray.get(local.remote(1)), {
+      code: 'RAY_NOT_SERIALIZABLE',
+      message: /does not travel to other machines.*module of its own, export it.*rayito worker --allow FOLDER/,
+    })
+  })
+
+  test("workers have the driver's settings of the environment, as threads have", async () => {
+    const { address } = await serverWith()
+    await worker(address, { env: { RAYITO_DTYPE: 'fp32', RAYITO_CACHE: 'theirs' } })
+    Object.assign(process.env, { RAYITO_DTYPE: 'q8' })
+    try {
+      await begin({ address })
+      assert.deepEqual(await ray.get([environment.remote('RAYITO_DTYPE'), environment.remote('RAYITO_CACHE')]), [
+        'q8',
+        'theirs',
+      ])
+    } finally {
+      delete process.env.RAYITO_DTYPE
+    }
+  })
+})
+
+/** A certificate for 127.0.0.1 and the authority that vouches for it, made for this run. */
+function certificates(): { ca: string; cert: string; key: string } {
+  const file = (name: string) => join(folder, name)
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
+  const fresh = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+  openssl('req', '-x509', ...fresh, '-keyout', file('ca.key'), '-out', file('ca.pem'), '-subj', '/CN=ca', '-days', '2')
+  openssl('req', ...fresh, '-keyout', file('key.pem'), '-out', file('request.pem'), '-subj', '/CN=127.0.0.1')
+  writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1')
+  const authority = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '2']
+  openssl('x509', '-req', '-in', file('request.pem'), ...authority, '-extfile', file('names'), '-out', file('cert.pem'))
+  return { ca: file('ca.pem'), cert: file('cert.pem'), key: file('key.pem') }
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { inspect } from 'node:util'
+import { ray, type TraceEvent } from '#src/ray/index.js'
+import {
+  add,
+  Counter,
+  dieOnce,
+  fail,
+  firstByte,
+  hold,
+  Meeting,
+  profiled,
+  Temperature,
+  throwOnce,
+  toFahrenheit,
+} from './functions.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'rayito-timeline-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Events of a category, and what their process and thread are called. */
+function named(events: readonly TraceEvent[], category: string) {
+  const names = new Map<string, string>()
+  for (const { ph, name, pid, tid, args } of events)
+    if (ph === 'M' && name.endsWith('_name'))
+      names.set(`${name} ${pid} ${name === 'process_name' ? 0 : tid}`, String(args.name))
+  return events
+    .filter(({ cat }) => cat === category)
+    .map((event) => ({
+      ...event,
+      process: names.get(`process_name ${event.pid} 0`),
+      thread: names.get(`thread_name ${event.pid} ${event.tid}`),
+    }))
+}
+
+onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
+  test('it is Chrome’s trace format: stretches of time in named threads of named processes', async () => {
+    await ray.get([add.remote(1, 2), Counter.remote(1).add.remote(2)])
+    const events = await ray.timeline()
+    const now = Date.now() * 1000
+    for (const event of events) {
+      const { name, cat, ph, ts, dur, pid, tid, args } = event
+      assert.ok(typeof name === 'string' && name !== '' && typeof cat === 'string')
+      assert.ok(Number.isInteger(pid) && Number.isInteger(tid))
+      assert.equal(typeof args, 'object')
+      if (ph === 'M') continue
+      assert.equal(ph, 'X')
+      assert.ok(dur! >= 0 && ts > now - 3_600e6 && ts + dur! < now + 60e6, JSON.stringify(event))
+    }
+    for (const { process, thread } of named(events, 'task')) assert.ok(process && thread)
+    assert.deepEqual(JSON.parse(JSON.stringify(events)), events)
+  })
+
+  test('with a file name it writes the same as JSON', async () => {
+    await ray.get(add.remote(1, 2))
+    const file = join(folder, `${engine}.json`)
+    assert.equal(await ray.timeline(file), undefined)
+    const written = JSON.parse(readFileSync(file, 'utf8')) as TraceEvent[]
+    assert.deepEqual(
+      written.filter(({ cat }) => cat === 'task').map(({ name }) => name),
+      ['add'],
+    )
+    await assert.rejects(ray.timeline(join(folder, 'nowhere', 'x.json')), { code: 'ENOENT' })
+    await assert.rejects(ray.timeline(''), { code: 'INVALID_ARGUMENT' })
+  })
+
+  test('tasks, actors’ calls and constructors are there, each on its worker, with its attempt and whether it failed', async () => {
+    const counter = Counter.remote(1)
+    await ray.get([counter.add.remote(1), counter.add.remote(1)])
+    await assert.rejects(ray.get(counter.fail.remote()))
+    await ray.get(throwOnce.options({ retryExceptions: true }).remote(latch(), 1))
+    const calls = named(await ray.timeline(), 'task')
+    const told = calls.map(({ name, thread, args }) => [
+      name,
+      /CounterClass#\d|worker#\d/.exec(thread!)![0].slice(0, -2),
+      args.attempt,
+      args.failed,
+    ])
+    assert.deepEqual(told.sort(), [
+      ['CounterClass.add', 'CounterClass', 1, false],
+      ['CounterClass.add', 'CounterClass', 1, false],
+      ['CounterClass.constructor', 'CounterClass', 1, false],
+      ['CounterClass.fail', 'CounterClass', 1, true],
+      ['throwOnce', 'worker', 1, true],
+      ['throwOnce', 'worker', 2, false],
+    ])
+    const processes = new Set(calls.map(({ process }) => process))
+    if (engine === 'threads') assert.deepEqual([...processes], [`driver (${process.pid})`])
+    else if (engine === 'processes') assert.equal(processes.size, 2)
+    else assert.match([...processes].join(), /^node-\d+ \(.+, \d+\)$/)
+  })
+
+  test('a worker’s events follow each other on one clock: start, import, transfer, task; the rest is idle', async () => {
+    const before = Date.now() * 1000
+    await ray.get(add.remote(1, 2))
+    await ray.get(add.remote(1, 2))
+    const events = await ray.timeline()
+    const thread = named(events, 'task')[0]!.thread!
+    const of = (category: string) => named(events, category).filter(({ thread: t }) => t === thread)
+    const end = ({ ts, dur }: TraceEvent) => ts + dur!
+    const [start] = of('start')
+    const [imported] = of('import').filter(({ name }) => name === 'rayito')
+    const tasks = of('task')
+    const [transfer] = named(events, 'transfer').filter(({ thread: t }) => t === `to ${thread}`)
+    const slack = engine === 'nats' ? 50_000 : 1_000
+    assert.ok(start!.ts > before - slack)
+    assert.ok(end(start!) <= imported!.ts + 1 && end(imported!) <= tasks[0]!.ts + 1)
+    assert.ok(end(transfer!) <= end(tasks[0]!))
+    for (const idle of of('idle'))
+      for (const task of tasks) assert.ok(end(idle) <= task.ts + 1 || idle.ts >= end(task) - 1)
+    assert.ok(Number(tasks[0]!.args.waitedMs) > 0)
+  })
+
+  test('the module of a function shows as import, arguments that take long as deserialise', async () => {
+    await ray.get(toFahrenheit.remote(new Temperature(1)))
+    const events = await ray.timeline()
+    assert.ok(named(events, 'import').some(({ name }) => name === 'functions.js'))
+  })
+
+  test('ray.profile marks a stretch inside a task, and gives back what it did', async () => {
+    assert.equal(await ray.get(profiled.remote(20)), 42)
+    assert.throws(
+      () =>
+        ray.profile('broken', () => {
+          throw new Error('as it is')
+        }),
+      /as it is/,
+    )
+    const events = await ray.timeline()
+    const [task] = named(events, 'task').filter(({ name }) => name === 'profiled')
+    const [part] = named(events, 'profile').filter(({ name }) => name === 'doubling')
+    assert.equal(part!.thread, task!.thread)
+    assert.ok(part!.ts >= task!.ts && part!.ts + part!.dur! <= task!.ts + task!.dur! + 1)
+    assert.deepEqual(part!.args, { of: 20 })
+    assert.equal(named(events, 'profile').find(({ name }) => name === 'broken')?.thread, 'driver')
+    assert.throws(() => ray.profile('', () => 1), { code: 'INVALID_ARGUMENT' })
+  })
+
+  test('calls of an actor that run at once lie in threads of their own, where they nest', async () => {
+    const meeting = Meeting.options({ maxConcurrency: 4 }).remote()
+    await ray.get([1, 2, 3].map(() => meeting.come.remote(3)))
+    const events = await ray.timeline()
+    const threads = named(events, 'task')
+      .filter(({ name }) => name === 'Meeting.come')
+      .map(({ tid }) => tid)
+    assert.ok(new Set(threads).size > 1)
+    const byThread = new Map<number, TraceEvent[]>()
+    for (const event of events)
+      if (event.ph === 'X') byThread.set(event.tid, [...(byThread.get(event.tid) ?? []), event])
+    for (const stretches of byThread.values())
+      for (const a of stretches)
+        for (const b of stretches) {
+          const crossing = a.ts < b.ts && b.ts < a.ts + a.dur! - 1 && a.ts + a.dur! < b.ts + b.dur! - 1
+          assert.ok(!crossing, JSON.stringify([a, b]))
+        }
+  })
+
+  test('a call that its worker’s death interrupted is there as failed', async () => {
+    await assert.rejects(ray.get(dieOnce.options({ maxRetries: 0 }).remote(latch(), 1)))
+    const [call] = named(await ray.timeline(), 'task')
+    assert.deepEqual([call!.name, call!.args.failed], ['dieOnce', true])
+  })
+
+  test('no more calls and spans are kept than asked for, the newest; the counts are of all', async () => {
+    await begin({ numCpus: 1, timeline: 20 })
+    for (let i = 0; i < 50; i++) {
+      await ray.get(add.remote(i, i))
+      ray.profile('look', () => {})
+    }
+    const last = await ray.get(profiled.remote(1))
+    assert.equal(last, 4)
+    const events = await ray.timeline()
+    assert.equal(named(events, 'task').length, 20)
+    assert.equal(named(events, 'task').at(-1)!.name, 'profiled')
+    const spans = events.filter(({ ph, cat }) => ph === 'X' && !['task', 'idle', 'transfer'].includes(cat))
+    assert.equal(spans.length, 20)
+    const { functions } = await ray.summary()
+    assert.equal(functions.find(({ name }) => name === 'add')!.count, 50)
+  })
+
+  test('names made up for each call are counted together after the first thousand', async () => {
+    await begin({ numCpus: 2, timeline: 10 })
+    await ray.get(Array.from({ length: 1_100 }, (_, i) => add.options({ name: `add ${i}` }).remote(i, i)))
+    const { functions } = await ray.summary()
+    assert.equal(functions.length, 1_001)
+    assert.deepEqual([functions.at(-1)!.name, functions.at(-1)!.count], ['(others)', 100])
+  })
+
+  test('it can be left out', async () => {
+    await begin({ numCpus: 1, timeline: false })
+    await ray.get(add.remote(1, 2))
+    assert.deepEqual(await ray.timeline(), [])
+    const [row] = (await ray.summary()).functions
+    assert.deepEqual([row!.count, row!.wait, row!.run], [1, null, null])
+  })
+})
+
+onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
+  test('it counts calls and failures of each function and method', async () => {
+    const counter = Counter.remote(0)
+    await ray.get([add.remote(1, 2), add.remote(3, 4), counter.add.remote(1)])
+    for (let i = 0; i < 3; i++) await assert.rejects(ray.get(fail.remote('no')))
+    await ray.get(throwOnce.options({ retryExceptions: true }).remote(latch(), 2))
+    const shared = latch()
+    const held = hold.remote(shared)
+    await started(shared)
+    const { functions } = await ray.summary()
+    const row = (name: string) => {
+      const { count, failures, retries, pending } = functions.find((one) => one.name === name)!
+      return { count, failures, retries, pending }
+    }
+    assert.deepEqual(row('add'), { count: 2, failures: 0, retries: 0, pending: 0 })
+    assert.deepEqual(row('fail'), { count: 3, failures: 3, retries: 0, pending: 0 })
+    assert.deepEqual(row('CounterClass.add'), { count: 1, failures: 0, retries: 0, pending: 0 })
+    if (engine !== 'nats') assert.deepEqual(row('throwOnce'), { count: 1, failures: 0, retries: 2, pending: 0 })
+    assert.deepEqual(row('hold'), { count: 0, failures: 0, retries: 0, pending: 1 })
+    letGo(shared)
+    await ray.get(held)
+  })
+
+  test('the percentiles of waiting and running are in order, and running is what it was', async () => {
+    const shared = latch()
+    const first = hold.remote(shared)
+    await started(shared)
+    const began = performance.now()
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    const longest = performance.now() - began
+    letGo(shared)
+    await ray.get([first, ...Array.from({ length: 20 }, () => add.remote(1, 1))])
+    const { functions } = await ray.summary()
+    for (const { name, wait, run } of functions)
+      for (const of of [wait!, run!]) assert.ok(0 <= of.p50 && of.p50 <= of.p95 && of.p95 <= of.p99, name)
+    assert.ok(functions.find(({ name }) => name === 'hold')!.run!.p50 >= longest * 0.9)
+  })
+
+  test('bytes in and out are those of arguments and results', async () => {
+    await ray.get([1, 2].map(() => firstByte.remote(new Uint8Array(10_000))))
+    const { functions } = await ray.summary()
+    const { bytesIn, bytesOut } = functions.find(({ run, count }) => run && count === 2)!
+    assert.ok(bytesIn >= 20_000 && bytesIn < 21_000, `${bytesIn}`)
+    assert.ok(bytesOut > 0 && bytesOut < 200, `${bytesOut}`)
+  })
+
+  test('it prints as a table, and is to be had in a worker', async () => {
+    await ray.get(add.remote(1, 2))
+    const lines = inspect(await ray.summary()).split('\n')
+    assert.match(lines[0]!, /^function +calls +failed +wait p50 +p95 +p99 +run p50 +p95 +p99 +in +out$/)
+    assert.match(lines[1]!, /^add +1 +0 +[\d.]+ [mμ]?s/)
+    assert.match((await ray.summary()).toHtml(), /<td[^>]*>add<\/td>/)
+  })
+})

@@ -50,6 +50,8 @@ const ROWS: readonly (readonly [id: string, title?: string])[] = [
   ['serve.flat'],
   ['cluster.no-op'],
   ['cluster.round-trip'],
+  ['cluster.fp32.B'],
+  ['cluster.fp32.C2'],
 ]
 
 /** Writes table and charts into the README and beside it. Rejects with BENCH_FAILED where no figures are. */

@@ -22,7 +22,9 @@ export const tasks: Group = {
       ours: async () => (await runProgram<CallsResult>('calls', work)).value,
       ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', fewer)).value }),
     })
-    const sessions: TimelineWork = quick ? { blocks: 7, tasks: 4_000 } : { blocks: 61, tasks: 20_000 }
+    const sessions: TimelineWork = quick
+      ? { blocks: 3, tasks: 4_000 }
+      : { blocks: 20 * repetitions(3, 1) + 1, tasks: 20_000 }
     const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
     // of all turns, block by block
     const ours = (kind: Kind, name = 'ours') => runs.ours.flatMap((turn) => turn[kind][name]!)

@@ -1,9 +1,9 @@
-import { amount, type Row, ratioText, verdict } from './row.js'
+import { amount, type Peer, type Row, ratioText, verdict, verdictsOf } from './row.js'
 
 const WIDTH = 720
 const LEFT = 24
-/** For the value at a bar's end. */
-const RIGHT = 200
+/** For what is said at a bar's end. */
+const RIGHT = 300
 const BAR = 16
 const HEAD = 64
 const FOOT = 16
@@ -41,6 +41,7 @@ ${blocks.join('\n')}
 }
 
 interface Bar {
+  /** What is said behind the value. */
   name: string
   className: string
   value: number
@@ -50,8 +51,13 @@ interface Bar {
 function block(row: Row, top: number): { svg: string; height: number } {
   const { unit, limit, ours, spread } = row
   const bars: Bar[] = [
-    { name: 'ours', className: row.holds === false ? 'missed' : 'ours', value: ours, spread },
-    ...Object.entries(row.peers).map(([name, peer]) => ({ name, className: 'peer', ...peer })),
+    {
+      name: 'ours',
+      className: verdictsOf(row).some(({ holds }) => holds === false) ? 'missed' : 'ours',
+      value: ours,
+      spread,
+    },
+    ...Object.entries(row.peers).map(([name, peer]) => ({ className: 'peer', ...peer, name: told(name, peer) })),
   ]
   const largest = Math.max(...bars.map(({ value, spread }) => value + spread), limit ?? 0) || 1
   const place = (value: number) => fixed(LEFT + (Math.max(value, 0) / largest) * (WIDTH - LEFT - RIGHT))
@@ -71,13 +77,21 @@ function block(row: Row, top: number): { svg: string; height: number } {
     limit === null
       ? ''
       : `<line class="limit" x1="${place(limit)}" x2="${place(limit)}" y1="${first - 3}" y2="${first + BAR + 3}"/>`
-  const facts = [ratioText(row), row.target && `target ${row.target}: ${verdict(row)}`].filter(Boolean)
+  // the ratio is to the reference; one with a target of its own says it at its bar
+  const [reference] = Object.values(row.peers)
+  const ratio = reference?.target ? '' : ratioText(row)
+  const facts = [ratio, row.target && `target ${row.target}: ${verdict(row)}`].filter(Boolean)
   return {
     svg:
       `<text class="what" x="${LEFT}" y="${top + 18}">${escaped(row.title)}</text>` +
       `<text class="soft" x="${WIDTH - 16}" y="${top + 18}" text-anchor="end">${escaped(facts.join(' · '))}</text>${drawn.join('')}${line}`,
     height: bottom - top + 12,
   }
+}
+
+/** A peer with a target says how ours keeps it. */
+function told(name: string, peer: Peer): string {
+  return peer.target === null ? name : `${name}: ${ratioText(peer)}, target ${peer.target}: ${verdict(peer)}`
 }
 
 function escaped(text: string): string {

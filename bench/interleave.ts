@@ -8,19 +8,25 @@ export type Runs<Subjects extends Record<string, () => Promise<unknown>>> = {
 /**
  * Runs all subjects in turn, `times` times over, each turn beginning with the next one, so that what changes on the
  * machine meanwhile meets them alike.
+ * @param seldom subjects that run in the first third of the turns only, since they take long
  */
 export async function interleave<Subjects extends Record<string, () => Promise<unknown>>>(
   label: string,
   times: number,
   subjects: Subjects,
+  seldom: readonly string[] = [],
 ): Promise<Runs<Subjects>> {
   const names: string[] = Object.keys(subjects)
   const all: Record<string, unknown[]> = Object.fromEntries(names.map((name) => [name, []]))
-  const bar = progress({ label, total: times * names.length, unit: 'runs' })
+  const often = names.filter((name) => !seldom.includes(name))
+  const few = Math.ceil(times / 3)
+  const total = few * names.length + (times - few) * often.length
+  const bar = progress({ label, total, unit: 'runs' })
   try {
     for (let turn = 0; turn < times; turn++) {
-      for (let i = 0; i < names.length; i++) {
-        const name = names[(turn + i) % names.length]!
+      const now = turn < few ? names : often
+      for (let i = 0; i < now.length; i++) {
+        const name = now[(turn + i) % now.length]!
         all[name]!.push(await subjects[name]!())
         bar.add(1)
       }

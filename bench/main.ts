@@ -1,21 +1,26 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { join, relative } from 'node:path'
-import { Argument, Command, CommanderError } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
+import { writeJson } from '#src/lab/write-json.js'
 import { chart } from './chart.js'
+import type { Figures } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
 import { exercise } from './groups/exercise.js'
-import type { Bench, Group, Prepared } from './groups/group.js'
+import type { Group, Bench as GroupBench, Prepared } from './groups/group.js'
 import { q8 } from './groups/q8.js'
 import { serve } from './groups/serve.js'
 import { tasks } from './groups/tasks.js'
 import { openHub } from './hub.js'
 import { runProgram } from './program.js'
-import type { Row } from './row.js'
+import type { Places } from './programs/prepare.js'
+import { installRay, openRay, type Ray } from './python.js'
+import { writeReadme } from './readme.js'
+import { type Row, verdictsOf } from './row.js'
 import { machineLine, table } from './table.js'
 
 const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise, serve, cluster]
@@ -23,20 +28,33 @@ const GROUPS: readonly Group[] = [tasks, data, actors, q8, exercise, serve, clus
 interface Options {
   quick?: boolean
   withRay?: boolean
+  repetitions?: number
+  readme?: boolean
   out: string
 }
 
 const program = new Command('npm run bench --')
-  .description('measure rayito against what is under it, and leave out/bench.json and a chart for each group')
+  .description(
+    'measure rayito against what is under it and beside it, and leave out/bench.json and a chart for each group',
+  )
   .addArgument(new Argument('[groups...]', 'what to measure (default: all)').choices(GROUPS.map(({ name }) => name)))
   .option('--quick', 'few pictures and repetitions: to see that all works, not how fast it is')
-  .option('--with-ray', 'measure Ray itself too (not here yet)')
+  .option('--with-ray', 'measure Ray itself too: installs it once into rayito’s cache (Python 3.10 to 3.13, 6 GB)')
+  .option('--repetitions <n>', 'how often each thing is measured (default: as its group says)', whole)
+  .option('--readme', 'measure nothing: write the README’s table and charts from out/bench.json')
   .option('--out <folder>', 'where to leave figures and charts', 'out')
   .action(bench)
   .exitOverride()
 
-async function bench(names: string[], { quick = false, withRay = false, out }: Options): Promise<void> {
-  if (withRay) throw new RayitoError('USAGE', '--with-ray is not here yet: Ray itself cannot be measured')
+function whole(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new InvalidArgumentError('Expected a whole number from 1.')
+}
+
+async function bench(names: string[], options: Options): Promise<void> {
+  const { quick = false, withRay = false, repetitions, out } = options
+  if (options.readme) return writeReadme(out)
   const chosen = GROUPS.filter(({ name }) => names.length === 0 || names.includes(name))
   const here = machine()
   process.stdout.write(`${machineLine(here)}\n`)
@@ -44,23 +62,46 @@ async function bench(names: string[], { quick = false, withRay = false, out }: O
   const [load] = loadavg() as [number]
   if (load > here.cores / 4)
     notes.push(`Other work was running (load ${load.toFixed(1)} on ${here.cores} cores): trust ratios, not seconds.`)
-  const model = chosen.some(({ needsModel }) => needsModel) ? await prepare() : null
-  const bench: Bench = { quick, model, note: (line) => notes.push(line) }
+  const needsModel = withRay || chosen.some(({ needsModel }) => needsModel)
+  const { model, ray } = needsModel ? await prepare(withRay) : { model: null, ray: null }
+  const bench: GroupBench = {
+    quick,
+    repetitions: (normal, few) => repetitions ?? (quick ? few : normal),
+    model,
+    ray,
+    note: (line) => notes.push(line),
+  }
   const rows: Row[] = []
   await mkdir(out, { recursive: true })
-  for (const group of chosen) {
-    const measured = await group.measure(bench)
-    if (measured.length === 0) continue
-    await writeFile(join(out, `bench-${group.name}.svg`), chart(group.title, measured, machineLine(here)))
-    process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
-    rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
-  }
   const file = join(out, 'bench.json')
-  await writeFile(
-    file,
-    `${JSON.stringify({ made: new Date().toISOString(), machine: here, quick, load, rows }, null, 2)}\n`,
-  )
-  const held = rows.filter(({ holds }) => holds !== null)
+  const command = commandLine(names, options)
+  const save = () =>
+    writeJson(out, 'bench.json', {
+      made: new Date().toISOString(),
+      machine: here,
+      command,
+      quick,
+      load,
+      rows,
+    } satisfies Figures)
+  try {
+    for (const group of chosen) {
+      const measured = await group.measure(bench)
+      if (measured.length === 0) continue
+      await writeFile(
+        join(out, `bench-${group.name}.svg`),
+        chart(group.title, measured.filter(group.charted ?? (() => true)), machineLine(here)),
+      )
+      process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
+      rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
+      // a long run that is ended half way leaves what it has
+      await save()
+    }
+  } finally {
+    await ray?.close()
+  }
+  await save()
+  const held = rows.flatMap(verdictsOf)
   process.stdout.write(
     [
       '',
@@ -71,12 +112,24 @@ async function bench(names: string[], { quick = false, withRay = false, out }: O
   )
 }
 
+/** What makes the same figures again, wherever they are left. */
+function commandLine(names: string[], { quick, withRay, repetitions }: Options): string {
+  const flags = [quick && '--quick', withRay && '--with-ray', repetitions && `--repetitions ${repetitions}`]
+  const args = [...names, ...flags.filter(Boolean)]
+  return `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`
+}
+
 /** Everything the programs need, in the caches, so that none of them downloads. */
-async function prepare(): Promise<Prepared> {
+async function prepare(withRay: boolean): Promise<{ model: Prepared; ray: Ray | null }> {
+  if (withRay) await installRay()
   const hub = await openHub()
   try {
-    const { value } = await runProgram<Prepared['paths']>('prepare', {}, { env: hub.env, loud: true })
-    return { env: hub.env, paths: value }
+    const places = async (env: NodeJS.ProcessEnv) =>
+      (await runProgram<Places>('prepare', {}, { env, loud: true })).value
+    const { paths, rows } = await places(hub.env)
+    const embedded = { env: { ...hub.env, RAYITO_SOURCE: 'embedded' } }
+    const model = { env: hub.env, paths, rows, embedded: { ...embedded, paths: (await places(embedded.env)).paths } }
+    return { model, ray: withRay ? await openRay(hub, paths.fp32) : null }
   } finally {
     hub.close()
   }

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { RayitoError } from '#src/core/errors.js'
 import { watchTree } from './memory.js'
+import type { Ray } from './python.js'
 
 /** A server in a process of its own. */
 export interface Server {
@@ -17,45 +19,66 @@ export interface Server {
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const PATIENCE = 120_000
+/** What a server may take to end. */
+const GRACE = 30_000
 
 /** The command `rayito serve run …`, ready when it says so. */
 export function serveRun(args: string[], env: NodeJS.ProcessEnv): Promise<Server> {
-  return start([COMMAND, 'serve', 'run', ...args, '--port', '0'], env, 'stderr', /is ready at (http:\S+)\/\.\n/)
+  const command = [process.execPath, COMMAND, 'serve', 'run', ...args, '--port', '0']
+  return start(command, { ...process.env, ...env }, /is ready at (http:\S+)\/\.\n/)
 }
 
 /** A program of programs/ that prints its address when it is ready. */
 export function serveProgram(name: string, env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const file = fileURLToPath(new URL(`./programs/${name}.js`, import.meta.url))
-  return start([file], env, 'stdout', /^(http:\S+)\n/)
+  return start([process.execPath, file], { ...process.env, ...env }, /^(http:\S+)\n/m)
+}
+
+/** An application of ray/ray-server.py. */
+export async function serveRay(ray: Ray, application: string): Promise<Server> {
+  const { command, env } = ray.serve(application, await freePort())
+  // a notebook's interrupt is what Ray Serve ends well on
+  return start(command, env, /^ready at (http:\S+)\n/m, 'SIGINT')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 async function start(
-  args: string[],
+  [file, ...args]: string[],
   env: NodeJS.ProcessEnv,
-  stream: 'stdout' | 'stderr',
   pattern: RegExp,
+  end: NodeJS.Signals = 'SIGTERM',
 ): Promise<Server> {
   const began = performance.now()
-  const child: ChildProcess = spawn(process.execPath, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child: ChildProcess = spawn(file!, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const memory = watchTree(child.pid!)
   child.once('exit', memory.stop)
-  let said = ''
   const url = await new Promise<string>((resolve, reject) => {
     const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
-    child[stream]!.on('data', (text: Buffer) => {
-      said += said.length < 100_000 ? text : ''
-      const found = pattern.exec(said)?.[1]
-      if (!found) return
-      clearTimeout(limit)
-      resolve(found)
-    })
-    child[stream === 'stdout' ? 'stderr' : 'stdout']!.resume()
+    let last = ''
+    for (const stream of [child.stdout!, child.stderr!]) {
+      let said = ''
+      stream.on('data', (text: Buffer) => {
+        // read on when ready, or the server would wait
+        if (said.length > 1_000_000) return
+        said += text
+        last = said.trim().split('\n').at(-1) ?? ''
+        const found = pattern.exec(said)?.[1]
+        if (!found) return
+        said = ' '.repeat(1_000_001)
+        clearTimeout(limit)
+        resolve(found)
+      })
+    }
     child.once('exit', (code) => {
       clearTimeout(limit)
-      const last = said.trim().split('\n').at(-1) ?? ''
       reject(new RayitoError('BENCH_FAILED', `A server ended with ${code} before it was ready. ${last}`))
     })
   })
@@ -65,8 +88,12 @@ async function start(
     pid: child.pid!,
     readySeconds,
     async stop() {
-      child.kill('SIGTERM')
-      await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(end)
+        const limit = setTimeout(() => child.kill('SIGKILL'), GRACE)
+        await once(child, 'exit')
+        clearTimeout(limit)
+      }
       return memory.stop()
     },
   }
@@ -104,10 +131,13 @@ export async function load(url: string, picture: Uint8Array | null, { connection
   const request = picture ? { method: 'POST' as const, ...form(picture) } : { method: 'GET' as const }
   const began = performance.now()
   let last = began
-  const options = { url, connections, timeout: 60, ...request, ...extent }
+  const options = { url, connections, timeout: 300, ...request, ...extent }
   const running = autocannon(options) as Promise<autocannon.Result> & Pick<autocannon.Instance, 'on'>
-  running.on('response', () => {
+  // its own histogram counts whole milliseconds
+  const latencies: number[] = []
+  running.on('response', (_client, _status, _bytes, milliseconds) => {
     last = performance.now()
+    latencies.push(milliseconds)
   })
   const result = await running
   // It looks at the clock once a second only: the last answer says when it was over.
@@ -117,6 +147,12 @@ export async function load(url: string, picture: Uint8Array | null, { connection
       'BENCH_FAILED',
       `${result.errors + result.non2xx} of ${result.requests.total} requests to ${url} failed`,
     )
-  const { p50, p99 } = result.latency
-  return { rate: result.requests.total / seconds, p50, p99, requests: result.requests.total }
+  latencies.sort((a, b) => a - b)
+  const percentile = (share: number) => latencies[Math.floor(share * (latencies.length - 1))]!
+  return {
+    rate: result.requests.total / seconds,
+    p50: percentile(0.5),
+    p99: percentile(0.99),
+    requests: result.requests.total,
+  }
 }

@@ -31,7 +31,7 @@ export function spread(samples: readonly number[]): number {
   return (high - low) / 2
 }
 
-/** `ours` by `theirs`, each with the one of the same repetition. */
+/** `ours` by `theirs`, each with the one of the same repetition; theirs may have had fewer. */
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
-  return ours.map((value, i) => value / theirs[i]!)
+  return theirs.map((value, i) => ours[i]! / value)
 }

@@ -1,5 +1,5 @@
 import type { Exercise1 } from '#src/lab/exercise-file.js'
-import { amount, type Row, ratioText, verdict } from './row.js'
+import { amount, type Peer, type Row, ratioText, verdict } from './row.js'
 
 const HEADS = ['', 'ours', 'reference', 'ratio', 'target', 'ok']
 /** Columns of a terminal. */
@@ -7,31 +7,47 @@ const WIDTH = 80
 /** Names and ratios are read from the left, figures from the right. */
 const LEFT = new Set([0, 5])
 
-/** The rows as text, at most 80 columns wide. */
+/** The rows as text, at most 80 columns wide: a line for ours and its reference, and one for each further peer. */
 export function table(rows: readonly Row[]): string {
-  const cells = rows.map((row) => {
-    const [reference] = Object.values(row.peers)
-    const { unit } = row
-    return [
-      row.id,
-      amount(row.ours, unit),
-      reference ? amount(reference.value, unit) : '',
-      ratioText(row),
-      row.target ?? '',
-      verdict(row),
-    ]
-  })
-  const all = [HEADS, ...cells]
+  const all = [HEADS, ...rows.flatMap(lines)]
   const widths = HEADS.map((_, i) => Math.max(...all.map((line) => line[i]!.length)))
+  // what does not fit is taken from the names
+  widths[0] = Math.min(widths[0]!, WIDTH - widths.slice(1).reduce((sum, width) => sum + 2 + width, 0))
   return all
     .map((line) =>
       line
-        .map((cell, i) => (LEFT.has(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+        .map((cell, i) => (LEFT.has(i) ? cell.slice(0, widths[i]).padEnd(widths[i]!) : cell.padStart(widths[i]!)))
         .join('  ')
-        .trimEnd()
-        .slice(0, WIDTH),
+        .trimEnd(),
     )
     .join('\n')
+}
+
+function lines(row: Row): string[][] {
+  const { id, unit, ours, target } = row
+  const peers = Object.entries(row.peers)
+  const [reference, ...others] = peers as [[string, Peer]?, ...[string, Peer][]]
+  // A reference with a target of its own beside the row's has a line of its own.
+  const apart = reference !== undefined && reference[1].target !== null
+  const line = ([name, peer]: [string, Peer]) => [
+    `  ${name}`,
+    '',
+    amount(peer.value, unit),
+    ratioText(peer),
+    peer.target ?? '',
+    verdict(peer),
+  ]
+  const own = apart
+    ? [id, amount(ours, unit), '', '', target ?? '', verdict(row)]
+    : [
+        id,
+        amount(ours, unit),
+        reference ? amount(reference[1].value, unit) : '',
+        ratioText(row),
+        target ?? '',
+        verdict(row),
+      ]
+  return [own, ...(apart ? peers : others).map(line)]
 }
 
 /** One line about the machine. */

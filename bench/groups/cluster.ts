@@ -8,7 +8,7 @@ import type { ClusterResult, ClusterWork } from '../programs/cluster.js'
 import type { ScaleResult, ScaleWork } from '../programs/cluster-scale.js'
 import type { Ran } from '../programs/exercise.js'
 import { makeRow, type Row } from '../row.js'
-import type { Group, Prepared } from './group.js'
+import type { Bench, Group } from './group.js'
 
 /** Workers of the row that has many of them. */
 const MANY = 32
@@ -18,7 +18,8 @@ export const cluster: Group = {
   name: 'cluster',
   title: 'A cluster of two workers against the bare NATS client, and against threads',
   needsModel: true,
-  async measure({ quick, model, note }) {
+  async measure(bench) {
+    const { quick, note } = bench
     try {
       findNatsServer()
     } catch (error) {
@@ -60,7 +61,7 @@ export const cluster: Group = {
       }),
       makeRow({ id: 'status', title: 'One look with rayito status', unit: 's', ours: status, target: { value: 0.3 } }),
       await manyWorkers(quick),
-      ...(await againstThreads(quick, model!)),
+      ...(await againstThreads(bench)),
     ]
   },
 }
@@ -86,13 +87,14 @@ async function manyWorkers(quick: boolean): Promise<Row> {
 }
 
 /** Versions B and C2 of exercise 1 on two worker processes of one CPU each: what crossing the wire costs. */
-async function againstThreads(quick: boolean, { env }: Prepared): Promise<Row[]> {
-  const indices = range(0, quick ? 800 : 10_000, 40)
+async function againstThreads({ quick, repetitions, model }: Bench): Promise<Row[]> {
+  const { env } = model!
+  const indices = range(0, quick ? 160 : 10_000, 40)
   // The bench has a cache of its own, in which there is none.
   const withServer = { ...env, NATS_SERVER: findNatsServer() }
   const version = (version: string, onCluster: boolean) => () =>
     runProgram<Ran>('exercise', { version, onCluster, indices, dtype: 'fp32', workers: 2 }, { env: withServer })
-  const runs = await interleave('exercise on a cluster', quick ? 2 : 3, {
+  const runs = await interleave('exercise on a cluster', repetitions(3, 1), {
     B: version('B', true),
     'B on threads': version('B', false),
     C2: version('C2', true),

@@ -1,7 +1,9 @@
 import { RayitoError } from '#src/core/errors.js'
+import { range } from '#src/lab/settings.js'
 import { openFullHub } from '../hub.js'
 import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
+import type { RowsResult } from '../programs/rows.js'
 import { makeRow, type Row } from '../row.js'
 import { median } from '../statistics.js'
 import type { Bench, Group } from './group.js'
@@ -24,16 +26,38 @@ interface Opened {
 /** How soon one row of many is there, and what memory that takes. */
 export const data: Group = {
   name: 'data',
-  title: 'Open 100,000 rows and read one',
-  needsModel: false,
+  title: 'Open a data set and read rows',
+  needsModel: true,
   async measure(bench) {
-    const rows: Row[] = []
+    const rows: Row[] = await exerciseRows(bench)
     for (const { rowGroup, seconds } of SIZES) rows.push(...(await opening(bench, rowGroup, seconds)))
     return rows
   },
 }
 
-async function opening({ quick, note }: Bench, rowGroup: number, seconds: number): Promise<Row[]> {
+/** The data set of the exercise, as its versions open and read it. */
+async function exerciseRows({ repetitions, model, ray }: Bench): Promise<Row[]> {
+  const work = { indices: range(0, 10_000, 40) }
+  const runs = await interleave('data', repetitions(9, 2), {
+    ours: async () => (await runProgram<RowsResult>('rows', work, { env: model!.env })).value,
+    ...(ray && { ray: async () => (await ray.run<RowsResult>('rows', work)).value }),
+  })
+  const row = (id: keyof RowsResult, title: string) =>
+    makeRow({
+      id,
+      title,
+      unit: 'ms',
+      ours: runs.ours.map((run) => run[id] * 1e3),
+      peers: { 'Python’s datasets': runs.ray?.map((run) => run[id] * 1e3) },
+    })
+  return [
+    row('open', 'Open the data set of the exercise'),
+    row('first', 'Its first row'),
+    row('rows', `Its ${work.indices.length} rows, decoded`),
+  ]
+}
+
+async function opening({ repetitions, note }: Bench, rowGroup: number, seconds: number): Promise<Row[]> {
   const hub = await openFullHub(rowGroup)
   if (!hub) {
     note(`data: rows in groups of ${rowGroup} were not measured, for that the stand-in ../shared/hub is needed.`)
@@ -47,7 +71,7 @@ async function opening({ quick, note }: Bench, rowGroup: number, seconds: number
     hub.close()
   }
   let turn = 0
-  const runs = await interleave(`data, groups of ${rowGroup}`, quick ? 4 : 20, {
+  const runs = await interleave(`data, groups of ${rowGroup}`, repetitions(20, 2), {
     row: () => runProgram<Opened | null>('open-row', { row: PLACES[turn++ % PLACES.length] }, { env }),
     empty: () => runProgram<Opened | null>('empty', {}, { env }),
   })

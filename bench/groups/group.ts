@@ -1,5 +1,6 @@
 import type { Hub } from '../hub.js'
 import type { ModelPaths } from '../programs/prepare.js'
+import type { Ray } from '../python.js'
 import type { Row } from '../row.js'
 
 /** A file of groups/: rows that are measured together. */
@@ -8,6 +9,8 @@ export interface Group {
   title: string
   /** Whether it works on the exercise's data set and model. */
   needsModel: boolean
+  /** Which rows its chart shows. @default all */
+  charted?: (row: Row) => boolean
   measure(bench: Bench): Promise<Row[]>
 }
 
@@ -15,13 +18,23 @@ export interface Group {
 export interface Bench {
   /** Few pictures and repetitions: to see that all works, not how fast it is. */
   quick: boolean
+  /** How often: what was asked for, else one of the two. */
+  repetitions(normal: number, quick: number): number
   /** The environment of the programs, with the caches filled; null where no group needs the model. */
   model: Prepared | null
+  /** Ray itself, where it is wanted and the group works on the model. */
+  ray: Ray | null
   /** Says why a row is missing. */
   note(line: string): void
 }
 
 export interface Prepared {
   env: Hub['env']
-  paths: Record<'fp32' | 'q8', ModelPaths>
+  paths: Paths
+  /** The data set's train file; null where it is none of the Hub's. */
+  rows: string | null
+  /** The same for what the package brings. */
+  embedded: { env: Hub['env']; paths: Paths }
 }
+
+export type Paths = Record<'fp32' | 'q8', ModelPaths>

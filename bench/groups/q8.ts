@@ -11,7 +11,7 @@ export const q8: Group = {
   needsModel: true,
   async measure({ quick, model }) {
     const { env, paths } = model!
-    const work: QuantisedWork = { q8: paths.q8, blocks: quick ? 4 : 20, pictures: quick ? 6 : 10 }
+    const work: QuantisedWork = { q8: paths.q8, blocks: quick ? 1 : 20, pictures: quick ? 4 : 10 }
     const bar = progress({ label: 'q8', total: work.blocks, unit: 'blocks' })
     const { value } = await runProgram<QuantisedResult>('quantised', work, { env, onStep: () => bar.add(1) }).finally(
       () => bar.done(),

@@ -7,8 +7,8 @@ import { rssMB } from '../memory.js'
 import { runProgram } from '../program.js'
 import type { Bare } from '../programs/bare.js'
 import type { Ran } from '../programs/exercise.js'
-import { makeRow, type Row } from '../row.js'
-import { load, type Server, serveProgram, serveRun } from '../server.js'
+import { type Measured, makeRow, type Row } from '../row.js'
+import { type Load, type Loaded, load, type Server, serveProgram, serveRay, serveRun } from '../server.js'
 import type { Bench, Group, Prepared } from './group.js'
 
 const PICTURE = readFileSync(
@@ -16,6 +16,8 @@ const PICTURE = readFileSync(
 )
 const CONNECTIONS = [1, 8, 32, 128]
 const REPLICAS = 2
+/** Ray's decoder with max_ongoing_requests=100, with which it did best. */
+const BEST_RAY = 'Ray, 100 at once'
 /** Nothing listens there: Wikipedia costs nothing. */
 const NO_WIKIPEDIA = { RAYITO_WIKIPEDIA: 'http://127.0.0.1:9' }
 const SERVICE = ['ray-server:info', '--num-replicas', String(REPLICAS)]
@@ -23,166 +25,217 @@ const SERVICE = ['ray-server:info', '--num-replicas', String(REPLICAS)]
 /** The HTTP server, alone and with ViT-Base. */
 export const serve: Group = {
   name: 'serve',
-  title: 'The server against Fastify, multipart and sharp, and against bare workers',
+  title: 'The server, decoding only and with ViT-Base',
   needsModel: true,
+  charted: ({ id }) => /^(ready|memory|vit-(8|32)|decode-(8|32|128))$/.test(id),
   async measure(bench) {
     return [...(await starts(bench)), ...(await decoding(bench)), ...(await inferring(bench)), await flat(bench)]
   },
 }
 
-async function starts({ quick, model, note }: Bench): Promise<Row[]> {
-  const env = { ...model!.env, ...NO_WIKIPEDIA }
-  const start = (source: string) => async () => {
-    const server = await serveRun([...SERVICE, '--source', source], env)
+/** How soon the server with the built-in model is there. */
+async function starts({ repetitions, model }: Bench): Promise<Row[]> {
+  const { embedded } = await interleave('serve start', repetitions(9, 1), {
+    embedded: () =>
+      withServer(
+        serveRun([...SERVICE, '--source', 'embedded'], { ...model!.embedded.env, ...NO_WIKIPEDIA }),
+        async ({ readySeconds }) => readySeconds,
+      ),
+  })
+  return [
+    makeRow({
+      id: 'ready-embedded',
+      title: 'Ready after the command, built-in model',
+      unit: 's',
+      ours: embedded,
+      target: { value: 1 },
+    }),
+  ]
+}
+
+/** Runs work on a server that lives as long as it takes. */
+async function withServer<T>(starting: Promise<Server>, work: (server: Server) => Promise<T>): Promise<T> {
+  const server = await starting
+  try {
+    return await work(server)
+  } finally {
     await server.stop()
-    return server.readySeconds
   }
-  const times = quick ? 2 : 9
-  const cached = await interleave('serve start', times, { hub: start('hub') })
-  const rows = [
+}
+
+/** What a server did: at each number of connections; ready after so many seconds; its highest memory in MB. */
+interface Served {
+  levels: Record<number, Loaded>
+  ready: number
+  memory: number | null
+}
+
+/** One server, loaded with each number of connections in turn. */
+function served(
+  starting: () => Promise<Server>,
+  path: string,
+  warmUp: Load,
+  extents: [connections: number, Omit<Load, 'connections'>][],
+) {
+  return () =>
+    withServer(starting(), async (server): Promise<Served> => {
+      const levels: Record<number, Loaded> = {}
+      await load(`${server.url}${path}`, PICTURE, warmUp)
+      for (const [connections, extent] of extents)
+        levels[connections] = await load(`${server.url}${path}`, PICTURE, { connections, ...extent })
+      return { levels, ready: server.readySeconds, memory: await server.stop() }
+    })
+}
+
+type Runs = Record<string, Served[]>
+
+/** Rate, and median and 99th percentile of the latency, at each number of connections. */
+function levelRows(
+  { id, title, unit, targets = {} }: { id: string; title: string; unit: string; targets?: Record<number, object> },
+  runs: Runs,
+): Row[] {
+  return Object.keys(runs.ours![0]!.levels).flatMap((level) => {
+    const connections = Number(level)
+    const of = (key: 'rate' | 'p50' | 'p99') => {
+      const samples = Object.entries(runs).map(([name, all]) => [
+        name,
+        all!.map(({ levels }) => levels[connections]![key]),
+      ])
+      const { ours, ...peers } = Object.fromEntries(samples) as Record<string, number[]>
+      // bare workers answer no requests
+      return {
+        ours: ours!,
+        peers: Object.fromEntries(Object.entries(peers).filter(([, all]) => !all.some(Number.isNaN))),
+      }
+    }
+    const where = `${title}, ${connections} connection${connections === 1 ? '' : 's'}`
+    return [
+      makeRow({
+        id: `${id}-${connections}`,
+        title: where,
+        unit,
+        lowerIsBetter: false,
+        ...of('rate'),
+        ...targets[connections],
+      }),
+      makeRow({ id: `${id}-${connections}.p50`, title: `${where}: median latency`, unit: 'ms', ...of('p50') }),
+      makeRow({ id: `${id}-${connections}.p99`, title: `${where}: 99th percentile`, unit: 'ms', ...of('p99') }),
+    ]
+  })
+}
+
+/** A row of the highest memory, where it was seen. */
+function memoryRow(id: string, title: string, runs: Runs, bounds: Pick<Measured, 'target' | 'targets'>): Row[] {
+  const of = (name: string) => runs[name]?.map(({ memory }) => memory ?? Number.NaN)
+  const ours = of('ours')!
+  if (ours.some(Number.isNaN)) return []
+  return [makeRow({ id, title, unit: 'MB', ours, peers: { Ray: of('Ray') }, ...bounds })]
+}
+
+/** Only decoding: what the server itself costs. */
+async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
+  const extents = (quick ? CONNECTIONS.slice(1) : CONNECTIONS).map((n): [number, object] => [
+    n,
+    { duration: quick ? 1 : 3 },
+  ])
+  const decode = (starting: () => Promise<Server>) =>
+    served(starting, '/decode', { connections: 32, amount: 500 }, extents)
+  const runs: Runs = await interleave('serve decode', repetitions(7, 1), {
+    ours: decode(() => serveProgram('serve-ours')),
+    'Fastify, multipart, sharp': decode(() => serveProgram('serve-bare')),
+    'own decoder': decode(() => serveProgram('serve-bare', { OWN_DECODER: '1' })),
+    ...(ray && {
+      Ray: decode(() => serveRay(ray, 'decoder')),
+      [BEST_RAY]: decode(() => serveRay(ray, 'decoder_100')),
+    }),
+  })
+  const rate = (connections: number) => runs.ours!.map(({ levels }) => levels[connections]!.rate)
+  return [
+    ...levelRows(
+      {
+        id: 'decode',
+        title: 'Requests a second that decode a 64×64 PNG',
+        unit: '/s',
+        targets: {
+          8: { targets: ray ? { Ray: 8 } : {} },
+          32: { target: { ratio: 0.85 }, targets: ray ? { [BEST_RAY]: 4 } : {} },
+        },
+      },
+      runs,
+    ),
+    makeRow({
+      id: 'decode-steady',
+      title: 'Requests a second at 128 connections, against 8',
+      unit: '/s',
+      lowerIsBetter: false,
+      ours: rate(128),
+      peers: { 'at 8': rate(8) },
+      target: { ratio: 0.9 },
+    }),
+    ...memoryRow('decode-memory', 'Highest memory, decoding only', runs, {}),
+  ]
+}
+
+/** ViT-Base behind the server, against sessions in two bare workers; meanwhile is the server awake? */
+async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row[]> {
+  const { env, paths } = model as Prepared
+  const indices = range(0, (quick ? 8 : 60) * 40, 40)
+  const bare = async (): Promise<Served> => {
+    const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
+    const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
+    const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
+    return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
+  }
+  const amounts = quick ? { 1: 2, 8: 12 } : { 1: 8, 8: 60, 32: 32, 128: 128 }
+  const extents = Object.entries(amounts).map(([n, amount]): [number, object] => [Number(n), { amount }])
+  const whatis = (starting: () => Promise<Server>) =>
+    served(starting, '/whatis', { connections: 2, amount: 4 }, extents)
+  const start = () => serveRun([...SERVICE, '--source', 'hub'], { ...env, ...NO_WIKIPEDIA })
+  const { awake, ...runs } = await interleave('serve ViT-Base', repetitions(5, 1), {
+    ours: whatis(start),
+    'bare workers': bare,
+    ...(ray && { Ray: whatis(() => serveRay(ray, 'info')) }),
+    awake: () =>
+      withServer(start(), async ({ url }) => {
+        await load(`${url}/whatis`, PICTURE, { connections: 2, amount: 4 })
+        const asked = health(url)
+        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 40 })
+        return asked.stop()
+      }),
+  })
+  const enough = availableParallelism() >= REPLICAS
+  const rows = levelRows(
+    {
+      id: 'vit',
+      title: `Pictures a second, ViT-Base fp32, ${REPLICAS} replicas`,
+      unit: '/s',
+      targets: { 8: { ...(enough && { target: { ratio: 0.95 } }), targets: ray ? { Ray: 2.2 } : {} } },
+    },
+    runs,
+  )
+  return [
     makeRow({
       id: 'ready',
       title: 'Ready after the command, ViT-Base fp32 cached',
       unit: 's',
-      ours: cached.hub,
+      ours: runs.ours.map(({ ready }) => ready),
+      peers: { Ray: runs.Ray?.map(({ ready }) => ready) },
       target: { value: 1.5 },
+      targets: ray ? { Ray: 1 / 7 } : {},
     }),
-  ]
-  try {
-    const { embedded } = await interleave('serve start, embedded', times, { embedded: start('embedded') })
-    rows.push(
-      makeRow({
-        id: 'ready-embedded',
-        title: 'Ready after the command, embedded model',
-        unit: 's',
-        ours: embedded,
-        target: { value: 1 },
-      }),
-    )
-  } catch (error) {
-    note(`serve.ready-embedded is missing: ${(error as Error).message}`)
-  }
-  return rows
-}
-
-/** Runs work on servers that live as long as it takes. */
-async function withServers<T>(
-  servers: Record<string, Promise<Server>>,
-  work: (urls: Record<string, string>) => Promise<T>,
-): Promise<T> {
-  const started = Object.entries(servers)
-  try {
-    const urls: Record<string, string> = {}
-    for (const [name, server] of started) urls[name] = (await server).url
-    return await work(urls)
-  } finally {
-    for (const [, server] of started) await server.then((one) => one.stop()).catch(() => {})
-  }
-}
-
-/** Only decoding: what the server itself costs. */
-async function decoding({ quick }: Bench): Promise<Row[]> {
-  const servers = {
-    ours: serveProgram('serve-ours'),
-    bare: serveProgram('serve-bare'),
-    same: serveProgram('serve-bare', { OWN_DECODER: '1' }),
-  }
-  return withServers(servers, async (urls) => {
-    const names = ['ours', 'bare', 'same'] as const
-    for (const name of names) await load(`${urls[name]}/decode`, PICTURE, { connections: 32, duration: quick ? 1 : 3 })
-    const subjects = Object.fromEntries(
-      CONNECTIONS.flatMap((connections) =>
-        names.map((name) => [
-          `${name} ${connections}`,
-          () => load(`${urls[name]}/decode`, PICTURE, { connections, duration: quick ? 1 : 3 }),
-        ]),
-      ),
-    )
-    const runs = await interleave('serve decode', quick ? 2 : 7, subjects)
-    const rates = (name: string, connections: number) => runs[`${name} ${connections}`]!.map(({ rate }) => rate)
-    const rows = CONNECTIONS.map((connections) =>
-      makeRow({
-        id: `decode-${connections}`,
-        title: `Decode a 64×64 PNG, ${connections} connection${connections === 1 ? '' : 's'}`,
-        unit: 'requests/s',
-        lowerIsBetter: false,
-        ours: rates('ours', connections),
-        peers: {
-          'Fastify, multipart, sharp': rates('bare', connections),
-          'the same with our decoder': rates('same', connections),
-        },
-        ...(connections === 32 ? { target: { ratio: 0.85 } } : {}),
-        details: { p99: runs[`ours ${connections}`]!.map(({ p99 }) => p99) },
-      }),
-    )
-    const steady = makeRow({
-      id: 'decode-steady',
-      title: 'At 128 connections, against 8',
-      unit: 'requests/s',
-      lowerIsBetter: false,
-      ours: rates('ours', 128),
-      peers: { 'at 8': rates('ours', 8) },
-      target: { ratio: 0.9 },
-    })
-    return [...rows, steady]
-  })
-}
-
-/** ViT-Base behind the server, against sessions in two bare workers; meanwhile is the server awake? */
-async function inferring({ quick, model }: Bench): Promise<Row[]> {
-  const { env, paths } = model as Prepared
-  const indices = range(0, (quick ? 40 : 100) * 40, 40)
-  const bare = async () => {
-    const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
-    const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
-    return indices.length / (seconds - loadSeconds)
-  }
-  const served = async () => {
-    const server = await serveRun([...SERVICE, '--source', 'hub'], { ...env, ...NO_WIKIPEDIA })
-    try {
-      await load(`${server.url}/whatis`, PICTURE, { connections: 2, amount: 4 })
-      const { rate, p99 } = await load(`${server.url}/whatis`, PICTURE, { connections: 8, amount: indices.length })
-      const awake = health(server.url)
-      await load(`${server.url}/whatis`, PICTURE, { connections: 8, amount: quick ? 16 : 40 })
-      return { rate, p99, health: await awake.stop(), memory: await server.stop() }
-    } catch (error) {
-      await server.stop()
-      throw error
-    }
-  }
-  const runs = await interleave('serve ViT-Base', quick ? 2 : 5, { bare, served })
-  const of = (key: 'rate' | 'health' | 'p99') => runs.served.map((run) => run[key])
-  const rows = [
-    makeRow({
-      id: 'vit',
-      title: `ViT-Base fp32, 8 connections, ${REPLICAS} replicas`,
-      unit: 'pictures/s',
-      lowerIsBetter: false,
-      ours: of('rate'),
-      peers: { 'bare workers': runs.bare },
-      ...(availableParallelism() >= REPLICAS ? { target: { ratio: 0.95 } } : {}),
-      details: { p99: of('p99') },
-    }),
+    ...rows,
     makeRow({
       id: 'healthz',
-      title: '/-/healthz meanwhile, p99',
+      title: '/-/healthz while both replicas infer, 99th percentile',
       unit: 'ms',
-      ours: of('health'),
+      ours: awake,
       target: { value: 50 },
     }),
+    ...memoryRow('memory', `Highest memory, ViT-Base fp32, ${REPLICAS} replicas`, runs, {
+      target: { value: 700 },
+      targets: ray ? { Ray: 0.25 } : {},
+    }),
   ]
-  const memory = runs.served.map((run) => run.memory).filter((mb): mb is number => mb !== null)
-  if (memory.length === runs.served.length)
-    rows.push(
-      makeRow({
-        id: 'memory',
-        title: `Highest memory, ViT-Base fp32, ${REPLICAS} replicas`,
-        unit: 'MB',
-        ours: memory,
-        target: { value: 700 },
-      }),
-    )
-  return rows
 }
 
 /** Asks /-/healthz every 20 ms, one after the other, until it is stopped: the 99th percentile in ms. */
@@ -206,22 +259,31 @@ function health(url: string): { stop(): Promise<number> } {
   }
 }
 
-/** What the server keeps of many requests. */
-async function flat({ quick }: Bench): Promise<Row> {
+/**
+ * What the server keeps of many requests: the most that it holds during as many as came before. Between two of V8's
+ * collections it holds tens of MB of garbage, so that two single looks say little.
+ */
+async function flat({ quick, repetitions }: Bench): Promise<Row> {
   const amount = quick ? 2_000 : 20_000
   const growth: number[] = []
-  for (let run = 0; run < (quick ? 1 : 3); run++) {
+  for (let run = 0; run < repetitions(3, 1); run++) {
     const server = await serveProgram('serve-ours')
-    const ask = (requests: number) => load(`${server.url}/decode`, PICTURE, { connections: 16, amount: requests })
-    await ask(4_000)
-    const before = rssMB(server.pid)
-    await ask(amount)
-    growth.push(rssMB(server.pid) - before)
+    const most = async () => {
+      let peak = 0
+      const looking = setInterval(() => {
+        peak = Math.max(peak, rssMB(server.pid))
+      }, 100)
+      await load(`${server.url}/decode`, PICTURE, { connections: 16, amount })
+      clearInterval(looking)
+      return Math.max(peak, rssMB(server.pid))
+    }
+    const before = await most()
+    growth.push((await most()) - before)
     await server.stop()
   }
   return makeRow({
     id: 'flat',
-    title: `Resident memory gained by ${amount.toLocaleString('en-US')} requests`,
+    title: `Highest resident memory, ${amount.toLocaleString('en-US')} requests more`,
     unit: 'MB',
     ours: growth,
     target: { value: 20 },

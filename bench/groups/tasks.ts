@@ -1,51 +1,101 @@
-import { progress } from '#src/core/progress.js'
+import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
-import type { TasksResult, TasksWork } from '../programs/tasks.js'
+import type { CallsResult, CallsWork, Kind } from '../programs/calls.js'
 import type { TimelineResult, TimelineWork } from '../programs/timeline.js'
-import { makeRow } from '../row.js'
+import { type Measured, makeRow } from '../row.js'
 import type { Group } from './group.js'
 
-/** What a call costs, against what is under it. */
+const BYTES = 100_000_000
+
+/** What a call costs, against what is under it and beside it. */
 export const tasks: Group = {
   name: 'tasks',
-  title: 'Tasks and actors against workerpool and postMessage',
+  title: 'Calls and objects: tasks, actors, put and get',
   needsModel: false,
-  async measure({ quick }) {
-    const work: TasksWork = quick
-      ? { blocks: 7, tasks: 1_000, roundTrips: 300 }
-      : { blocks: 31, tasks: 4_000, roundTrips: 1_000 }
-    const bar = progress({ label: 'tasks', total: work.blocks, unit: 'blocks' })
-    const { value } = await runProgram<TasksResult>('tasks', work, { onStep: () => bar.add(1) }).finally(() =>
-      bar.done(),
-    )
-    const { noOp, picture, roundTrip } = value
-    const sessions: TimelineWork = quick ? { blocks: 7, tasks: 4_000 } : { blocks: 61, tasks: 20_000 }
+  async measure({ quick, repetitions, ray }) {
+    const work: CallsWork = quick
+      ? { blocks: 3, tasks: 1_000, roundTrips: 200, bytes: BYTES }
+      : { blocks: 10, tasks: 4_000, roundTrips: 1_000, bytes: BYTES }
+    // a block of Ray's takes its time: as many blocks, of fewer calls
+    const fewer: CallsWork = { ...work, tasks: quick ? 300 : 1_000, roundTrips: quick ? 100 : 300 }
+    const runs = await interleave('tasks', repetitions(3, 1), {
+      ours: async () => (await runProgram<CallsResult>('calls', work)).value,
+      ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', fewer)).value }),
+    })
+    const sessions: TimelineWork = quick
+      ? { blocks: 3, tasks: 4_000 }
+      : { blocks: 20 * repetitions(3, 1) + 1, tasks: 20_000 }
     const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
+    // of all turns, block by block
+    const ours = (kind: Kind, name = 'ours') => runs.ours.flatMap((turn) => turn[kind][name]!)
+    const theirs = (kind: Kind) => runs.ray?.flatMap((turn) => turn[kind === 'putGetShared' ? 'putGet' : kind])
+    const row = (
+      kind: Kind,
+      of: (seconds: number) => number,
+      peers: string[],
+      { targets = {}, ...rest }: Omit<Measured, 'ours' | 'peers'>,
+    ) =>
+      makeRow({
+        ...rest,
+        ours: ours(kind).map(of),
+        peers: {
+          ...Object.fromEntries(peers.map((name) => [name, ours(kind, name).map(of)])),
+          Ray: theirs(kind)?.map(of),
+        },
+        targets: ray ? targets : {},
+      })
     const rate = { unit: '/s', lowerIsBetter: false }
     return [
-      makeRow({
+      row('noOp', perSecond, ['workerpool', 'piscina', 'tinypool', 'postMessage'], {
         id: 'no-op',
         title: 'Tasks a second that do nothing, two workers',
         ...rate,
-        ours: noOp.ours.map(perSecond),
-        peers: { workerpool: noOp.theirs.map(perSecond) },
-        target: { ratio: 0.6 },
+        target: { ratio: 1 },
+        targets: { Ray: 15 },
       }),
-      makeRow({
+      row('picture', perSecond, ['workerpool', 'piscina', 'tinypool', 'postMessage'], {
         id: 'picture',
         title: 'Tasks a second with a picture of 12 KB each',
         ...rate,
-        ours: picture.ours.map(perSecond),
-        peers: { workerpool: picture.theirs.map(perSecond) },
         target: { ratio: 0.5 },
+        targets: { Ray: 12 },
       }),
-      makeRow({
+      row('actorCalls', perSecond, ['postMessage'], {
+        id: 'actor-calls',
+        title: 'Calls of an actor a second, all given at once',
+        ...rate,
+        targets: { Ray: 8 },
+      }),
+      row('taskRoundTrip', milliseconds, ['workerpool'], {
+        id: 'task-round-trip',
+        title: 'A task and its answer',
+        unit: 'ms',
+        targets: { Ray: 1 / 15 },
+      }),
+      row('roundTrip', milliseconds, ['postMessage'], {
         id: 'round-trip',
         title: 'A call of an actor and its answer',
         unit: 'ms',
-        ours: roundTrip.ours.map(milliseconds),
-        peers: { postMessage: roundTrip.theirs.map(milliseconds) },
         target: { ratio: 4 },
+        targets: { Ray: 1 / 15 },
+      }),
+      row('putGet', milliseconds, [], {
+        id: 'put-get',
+        title: 'Put and get 100 MB',
+        unit: 'ms',
+        targets: { Ray: 1.2 },
+      }),
+      row('putGetShared', milliseconds, [], {
+        id: 'put-get-shared',
+        title: 'Put and get 100 MB that lie in shared memory',
+        unit: 'ms',
+        targets: { Ray: 1.2 },
+      }),
+      row('createKill', milliseconds, [], {
+        id: 'create-kill',
+        title: 'Create two actors, call each, kill both',
+        unit: 'ms',
+        targets: { Ray: 0.1 },
       }),
       makeRow({
         id: 'timeline',

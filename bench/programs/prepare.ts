@@ -1,6 +1,8 @@
-/** Fills the caches: data set, both models, optimised weights. Reports where the weights are. */
+/** Fills the caches: data set, both models, optimised weights. Reports where they are. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as runtime from 'onnxruntime-node'
+import { hubCache } from '#src/core/paths.js'
 import { loadDataset } from '#src/datasets/index.js'
 import { type Dtype, pipeline } from '#src/transformers/index.js'
 import { findModel } from '#src/transformers/model-files.js'
@@ -17,7 +19,13 @@ export interface ModelPaths {
   optimised: string
 }
 
-report(async (): Promise<Record<Dtype, ModelPaths>> => {
+export interface Places {
+  paths: Record<Dtype, ModelPaths>
+  /** The train file of the Hub's data set; null where there is none. */
+  rows: string | null
+}
+
+report(async (): Promise<Places> => {
   await loadDataset('Maysee/tiny-imagenet')
   const paths = async (dtype: Dtype): Promise<ModelPaths> => {
     const classifier = await pipeline('image-classification', undefined, { dtype })
@@ -26,5 +34,12 @@ report(async (): Promise<Record<Dtype, ModelPaths>> => {
     const { root, name } = await placeOf(files, runtime.env.versions.node ?? runtime.env.versions.common)
     return { original: files.onnx, optimised: join(root, name, GRAPH) }
   }
-  return { fp32: await paths('fp32'), q8: await paths('q8') }
+  return { paths: { fp32: await paths('fp32'), q8: await paths('q8') }, rows: await trainFile() }
 })
+
+async function trainFile(): Promise<string | null> {
+  const folder = join(hubCache(), 'datasets--Maysee--tiny-imagenet')
+  const files = await readdir(folder, { recursive: true }).catch(() => [])
+  const train = files.find((file) => /^snapshots.*train.*\.parquet$/.test(file))
+  return train ? join(folder, train) : null
+}

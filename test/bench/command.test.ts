@@ -27,14 +27,32 @@ async function bench(
   return { code, stdout, stderr }
 }
 
-test('an unknown group and Ray itself are wrong usage, told in one line', async () => {
+test('an unknown group and a number of repetitions that is none are wrong usage, told in one line', async () => {
   const group = await bench(['speed'])
   assert.equal(group.code, 2)
   assert.match(group.stderr, /speed.*tasks, data, actors, q8, exercise, serve/)
-  const ray = await bench(['--with-ray'])
-  assert.equal(ray.code, 2)
-  assert.match(ray.stderr, /^bench: --with-ray is not here yet.*\n$/)
+  for (const wrong of ['0', '1.5', 'many']) {
+    const { code, stderr } = await bench(['tasks', '--repetitions', wrong])
+    assert.equal(code, 2)
+    assert.match(stderr, /--repetitions.*whole number/)
+  }
   assert.equal((await bench(['--help'])).code, 0)
+})
+
+test('--with-ray without Python says what it needs', async (t) => {
+  const cache = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
+  t.after(() => rmSync(cache, { recursive: true, force: true }))
+  const { code, stderr } = await bench(['tasks', '--with-ray', '--out', cache], { PATH: cache, RAYITO_CACHE: cache })
+  assert.equal(code, 1)
+  assert.match(stderr, /^bench: --with-ray needs Python 3\.10 to 3\.13, found none.*leave --with-ray out.*\n$/)
+})
+
+test('--readme without figures says that they are missing', async (t) => {
+  const out = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
+  t.after(() => rmSync(out, { recursive: true, force: true }))
+  const { code, stderr } = await bench(['--readme', '--out', out])
+  assert.equal(code, 1)
+  assert.match(stderr, /^bench: There is no .*bench\.json.*npm run bench.*\n$/)
 })
 
 test('without model and data set the bench says why it cannot measure', async (t) => {
@@ -55,7 +73,7 @@ test('without model and data set the bench says why it cannot measure', async (t
 test('a quick run of the tasks leaves a table, a chart and figures', async (t) => {
   const out = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
   t.after(() => rmSync(out, { recursive: true, force: true }))
-  const { code, stdout, stderr } = await bench(['tasks', '--quick', '--out', out])
+  const { code, stdout, stderr } = await bench(['tasks', '--quick', '--repetitions', '1', '--out', out])
   assert.equal(code, 0, stderr)
   for (const line of stdout.split('\nFigures')[0]!.split('\n')) assert.ok(line.length <= 80, line)
   const { rows, machine, made } = JSON.parse(readFileSync(join(out, 'bench.json'), 'utf8')) as {
@@ -65,13 +83,26 @@ test('a quick run of the tasks leaves a table, a chart and figures', async (t) =
   }
   assert.deepEqual(
     rows.map(({ id }) => id),
-    ['tasks.no-op', 'tasks.picture', 'tasks.round-trip', 'tasks.timeline'],
+    [
+      'tasks.no-op',
+      'tasks.picture',
+      'tasks.actor-calls',
+      'tasks.task-round-trip',
+      'tasks.round-trip',
+      'tasks.put-get',
+      'tasks.put-get-shared',
+      'tasks.create-kill',
+      'tasks.timeline',
+    ],
   )
   assert.ok(Date.parse(made) > 0)
   assert.deepEqual(Object.keys(machine), ['cpu', 'cores', 'memoryGB', 'node', 'platform'])
-  for (const { ours, spread, peers, ratio, limit } of rows) {
-    for (const value of [ours, spread, ratio, limit]) assert.ok(Number.isFinite(value))
-    assert.equal(Object.keys(peers).length, 1)
+  for (const { ours, spread, peers } of rows) {
+    for (const value of [ours, spread]) assert.ok(Number.isFinite(value))
+    for (const peer of Object.values(peers)) assert.ok(Number.isFinite(peer.value) && Number.isFinite(peer.ratio))
   }
+  const [noOp] = rows as [Row]
+  assert.deepEqual(Object.keys(noOp.peers), ['workerpool', 'piscina', 'tinypool', 'postMessage'])
+  assert.ok(Number.isFinite(noOp.limit) && Number.isFinite(noOp.ratio))
   assert.match(readFileSync(join(out, 'bench-tasks.svg'), 'utf8'), /^<svg [\s\S]*<\/svg>\n$/)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chart } from '../../bench/chart.js'
-import { amount, makeRow, ratioText, verdict } from '../../bench/row.js'
+import { amount, makeRow, ratioText, verdict, verdictsOf } from '../../bench/row.js'
 import { machineLine, table } from '../../bench/table.js'
 
 const A = makeRow({
@@ -38,6 +38,34 @@ test('a row has medians, the ratio to the first peer, and the limit that the ref
   assert.equal(verdict(A), 'yes')
 })
 
+test('each peer has its own ratio and target, and one that was not measured is left out', () => {
+  const row = makeRow({
+    id: 'fp32.C2',
+    title: 'Version C2',
+    unit: 's',
+    ours: [26, 27, 28],
+    peers: { 'bare workers': [25, 26, 27], 'transformers.js': undefined, Ray: [36, 36, 35] },
+    target: { ratio: 1.1 },
+    targets: { Ray: 0.7 },
+  })
+  assert.deepEqual(Object.keys(row.peers), ['bare workers', 'Ray'])
+  assert.equal(row.holds, true)
+  const { Ray } = row.peers
+  assert.equal(Ray!.target, '≤ 0.70 ×')
+  assert.ok(Math.abs(Ray!.limit! - 0.7 * 36) < 1e-9)
+  assert.equal(Ray!.holds, false)
+  assert.deepEqual(
+    verdictsOf(row).map(({ holds }) => holds),
+    [true, false],
+  )
+  assert.deepEqual(Object.keys(row.samples), ['ours', 'bare workers', 'Ray'])
+})
+
+test('a ratio of one repetition has no spread', () => {
+  const row = makeRow({ id: 'x', title: 'x', unit: 's', ours: [2], peers: { Ray: [8] } })
+  assert.equal(ratioText(row), '0.25')
+})
+
 test('a ratio whose spread holds 1 is no difference', () => {
   assert.equal(ratioText(FAST), 'no difference')
   assert.match(ratioText(A), /^1\.02 \(1\.02–1\.02\)$/)
@@ -71,12 +99,33 @@ test('the table fits 80 columns', () => {
   assert.match(text, /fp32\.A +13\.3 s +13 s +1\.02 \(1\.02–1\.02\) +≤ 1\.08 × +yes/)
 })
 
+test('a further peer has a line of its own, and so has a reference with a target beside the row’s', () => {
+  const both = makeRow({
+    id: 'init',
+    title: 'ray.init',
+    unit: 'ms',
+    ours: [1, 1, 1],
+    peers: { Ray: [3000, 3000, 3000] },
+    target: { value: 100 },
+    targets: { Ray: 1 / 40 },
+  })
+  assert.match(table([both]), /^init +1 ms +≤ 100 ms +yes\n {2}Ray +3,000 ms +0\.0003 +≤ 0\.025 × +yes$/m)
+  assert.match(table([A]), /\n {2}plain +14 s +0\.95 \(0\.94–0\.96\)$/)
+})
+
 test('the chart draws ours and every peer, and marks what misses its target', () => {
   const svg = chart('Exercise 1', [A, MISSED], 'a machine')
   assert.equal(svg.match(/<rect class="(ours|missed|peer)"/g)!.length, 4)
   assert.equal(svg.match(/<rect class="missed"/g)!.length, 1)
   assert.match(svg, /Version A &#38; &#60;more&#62;/)
   assert.doesNotMatch(svg, /NaN|undefined/)
+})
+
+test('in the chart a peer with a target says how ours keeps it', () => {
+  const row = makeRow({ id: 'x', title: 'x', unit: 's', ours: [2], peers: { Ray: [8] }, targets: { Ray: 0.2 } })
+  const svg = chart('x', [row], 'a machine')
+  assert.match(svg, /8 s <tspan class="soft">Ray: 0\.25, target ≤ 0\.20 ×: no<\/tspan>/)
+  assert.match(svg, /class="missed"/)
 })
 
 test('the machine is one line', () => {

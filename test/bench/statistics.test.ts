@@ -32,4 +32,5 @@ test('an outlier moves neither the median nor the interval of many samples', () 
 
 test('a ratio is of the same repetition: a slow machine meets both', () => {
   assert.deepEqual(ratios([2, 20, 4], [1, 10, 2]), [2, 2, 2])
+  assert.deepEqual(ratios([2, 20, 4], [1]), [2])
 })

@@ -202,7 +202,8 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
 
   test('/openapi.json says what it takes and answers', async () => {
     const { paths } = (await (await fetch(url('/openapi.json'))).json()) as { paths: Record<string, { post: object }> }
-    assert.deepEqual(Object.keys(paths), ['/whatis', '/what-is'])
+    const protocol = ['/v2', '/v2/models/{model}', '/v2/models/{model}/ready', '/v2/models/{model}/infer']
+    assert.deepEqual(Object.keys(paths), ['/whatis', '/what-is', ...protocol])
     const { requestBody, responses } = paths['/whatis']!.post as { requestBody: { content: object }; responses: object }
     assert.ok('multipart/form-data' in requestBody.content)
     assert.deepEqual(Object.keys(responses), ['200', '400', '408', '413', '415', '422', '503'])

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parse } from 'acorn'
 import { NotSerializableError, RayError } from '../errors/classes.js'
+import { parse } from './parse.js'
 import type { Code } from './types.js'
 
 /**

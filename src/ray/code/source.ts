@@ -1,5 +1,6 @@
-import { type AnyNode, type Options, parse } from 'acorn'
+import type { AnyNode, Options } from 'acorn'
 import { type FreeName, type Lexical, namesOf } from './names.js'
+import { parse } from './parse.js'
 
 /** Names that stand in a source for what cannot be written there. */
 export const META = 'rayito$meta'

@@ -1,0 +1,11 @@
+/** A session that does nothing: how soon it is there, and what it takes. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ray } from '#src/ray/index.js'
+import { clocked, report } from '../report.js'
+
+report(async () => {
+  const { seconds } = await clocked(() => ray.init({ numCpus: 2 }))
+  await sleep(1_000) // to be looked at from outside
+  await ray.shutdown()
+  return { init: seconds }
+})

@@ -1,0 +1,110 @@
+/** The README's figures, from out/bench.json. */
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { RayitoError } from '#src/core/errors.js'
+import type { Figures } from './figures.js'
+import { amount, type Peer, type Row, ratioText, verdictsOf } from './row.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const BEGIN = '<!-- made by npm run bench -- --readme -->'
+const END = '<!-- end of what it made -->'
+/** Where the charts go that the README shows, and which. */
+const CHARTS = 'images/bench'
+const SHOWN: Record<string, string> = {
+  exercise: 'Exercise 1: seconds and memory of its versions, beside Ray and what is under them',
+  tasks: 'Calls and objects, beside Ray and other pools',
+  serve: 'The server, beside Ray Serve and bare Fastify',
+}
+
+/** What the README tells, in this order: rows of bench.json that were measured. */
+const ROWS: readonly (readonly [id: string, title?: string])[] = [
+  ...['A', 'A1', 'B', 'C1', 'C2'].map((name) => [`exercise.fp32.${name}`] as const),
+  ...['B', 'C1', 'C2'].map((name) => [`exercise.fp32.${name}.memory`] as const),
+  ['exercise.fp32.sgemm'],
+  ['exercise.q8.best'],
+  ['exercise.q8.C2.memory'],
+  ['exercise.embedded.C2'],
+  ['tasks.no-op'],
+  ['tasks.picture'],
+  ['tasks.actor-calls'],
+  ['tasks.task-round-trip'],
+  ['tasks.round-trip'],
+  ['tasks.put-get'],
+  ['tasks.put-get-shared'],
+  ['tasks.create-kill'],
+  ['actors.init'],
+  ['actors.idle'],
+  ['actors.ready'],
+  ['data.open'],
+  ['data.rows'],
+  ['data.row-50000'],
+  ['serve.ready'],
+  ['serve.memory'],
+  ['serve.vit-8'],
+  ['serve.decode-8'],
+  ['serve.decode-32'],
+  ['serve.decode-128'],
+  ['serve.healthz'],
+  ['serve.flat'],
+  ['cluster.no-op'],
+  ['cluster.round-trip'],
+  ['cluster.fp32.B'],
+  ['cluster.fp32.C2'],
+]
+
+/** Writes table and charts into the README and beside it. Rejects with BENCH_FAILED where no figures are. */
+export async function writeReadme(out: string, root = ROOT): Promise<void> {
+  const file = join(out, 'bench.json')
+  if (!existsSync(file))
+    throw new RayitoError('BENCH_FAILED', `There is no ${file}`, { remedy: 'Measure first: npm run bench' })
+  const figures = JSON.parse(await readFile(file, 'utf8')) as Figures
+  const groups = Object.keys(SHOWN).filter((group) => existsSync(join(out, `bench-${group}.svg`)))
+  await mkdir(join(root, CHARTS), { recursive: true })
+  for (const group of groups) await copyFile(join(out, `bench-${group}.svg`), join(root, CHARTS, `${group}.svg`))
+  const readme = join(root, 'README.md')
+  const text = await readFile(readme, 'utf8')
+  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)]
+  if (from < 0 || to < from)
+    throw new RayitoError('BENCH_FAILED', `Expected ${BEGIN} and ${END} in ${readme}`, { remedy: 'Put them back' })
+  const images = groups.map((group) => `![${SHOWN[group]}](${CHARTS}/${group}.svg)`)
+  const made = [BEGIN, readmeTable(figures), ...images].join('\n\n')
+  await writeFile(readme, `${text.slice(0, from)}${made}\n\n${text.slice(to)}`)
+  process.stdout.write(`Written: README.md, ${CHARTS}/{${groups.join(',')}}.svg\n`)
+}
+
+/** When, on what and by which command; the table; what falls short. */
+export function readmeTable({ made, machine, command, quick, rows }: Figures): string {
+  const { cpu, cores, memoryGB, node, platform } = machine
+  const day = new Date(made).toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const told = ROWS.flatMap(([id, title]) => {
+    const row = byId.get(id)
+    return row ? [line(row, title ?? row.title)] : []
+  })
+  const short = rows.filter((row) => verdictsOf(row).some(({ holds }) => holds === false))
+  return [
+    `Made on ${day} on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}, by`,
+    `\`${command}\`. Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.${quick ? ' A quick look, no proof.' : ''}`,
+    '',
+    '| | rayito | reference | ratio | Ray | ratio |',
+    '|--|--|--|--|--|--|',
+    ...told,
+    ...(short.length > 0 ? ['', `Short of a target: ${short.map(({ id }) => `\`${id}\``).join(', ')}.`] : []),
+  ].join('\n')
+}
+
+function line(row: Row, title: string): string {
+  const peers = Object.entries(row.peers)
+  const ray = peers.filter(([name]) => name.startsWith('Ray')).at(-1)
+  const reference = peers.find(([name]) => !name.startsWith('Ray'))
+  const cells = (peer: [string, Peer] | undefined, name: (name: string) => string) =>
+    peer ? [`${name(peer[0])} ${amount(peer[1].value, row.unit)}`.trim(), ratioText(peer[1])] : ['', '']
+  return `| ${[
+    title,
+    amount(row.ours, row.unit),
+    ...cells(reference, (name) => name),
+    ...cells(ray, (name) => (name === 'Ray' ? '' : `${name.replace(/^Ray, /, '')}:`)),
+  ].join(' | ')} |`
+}

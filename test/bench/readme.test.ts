@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Figures } from '../../bench/figures.js'
+import { readmeTable, writeReadme } from '../../bench/readme.js'
+import { makeRow } from '../../bench/row.js'
+
+const FIGURES: Figures = {
+  made: '2026-11-25T23:00:00.000Z',
+  machine: { cpu: 'A processor 9000', cores: 2, memoryGB: 25.3, node: 'v22.1.0', platform: 'linux x64' },
+  command: 'npm run bench -- --with-ray',
+  quick: false,
+  load: 0,
+  rows: [
+    makeRow({
+      id: 'tasks.no-op',
+      title: 'Tasks a second',
+      unit: '/s',
+      lowerIsBetter: false,
+      ours: [50_000, 51_000, 52_000],
+      peers: { workerpool: [40_000, 41_000, 42_000], Ray: [2_000, 2_000, 2_000] },
+      target: { ratio: 1 },
+      targets: { Ray: 30 },
+    }),
+    makeRow({ id: 'actors.idle', title: 'Idle memory', unit: 'MB', ours: [23], peers: { Ray: [750] } }),
+    makeRow({ id: 'tasks.unknown', title: 'Not for the README', unit: 's', ours: [1] }),
+  ],
+}
+
+test('the README’s table says when, on what and by which command it was made, and what falls short', () => {
+  const text = readmeTable(FIGURES)
+  assert.match(text, /^Made on 25 November 2026 on 2 cores of an A processor, 25 GB, Node 22\.1\.0, linux x64, by$/m)
+  assert.match(text, /^`npm run bench -- --with-ray`\./m)
+  assert.match(
+    text,
+    /^\| Tasks a second \| 51,000 \/s \| workerpool 41,000 \/s \| 1\.24 \(.*\) \| 2,000 \/s \| 25\.5 \(.*\) \|$/m,
+  )
+  assert.match(text, /^\| Idle memory \| 23 MB \| {2}\| {2}\| 750 MB \| 0\.031 \|$/m)
+  assert.match(text, /^Short of a target: `tasks\.no-op`\.$/m)
+  assert.doesNotMatch(text, /Not for the README/)
+})
+
+test('--readme replaces what it made before and nothing else', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'rayito-readme-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  writeFileSync(join(root, 'bench.json'), JSON.stringify(FIGURES))
+  writeFileSync(join(root, 'bench-tasks.svg'), '<svg/>')
+  const [begin, end] = ['<!-- made by npm run bench -- --readme -->', '<!-- end of what it made -->']
+  writeFileSync(join(root, 'README.md'), `# Before\n\n${begin}\n\nold\n\n${end}\n\nAfter\n`)
+  await writeReadme(root, root)
+  const once = readFileSync(join(root, 'README.md'), 'utf8')
+  assert.match(once, /^# Before\n\n<!-- made/)
+  assert.match(once, /!\[.*\]\(images\/bench\/tasks\.svg\)\n\n<!-- end of what it made -->\n\nAfter\n$/)
+  assert.doesNotMatch(once, /old/)
+  assert.equal(readFileSync(join(root, 'images', 'bench', 'tasks.svg'), 'utf8'), '<svg/>')
+  await writeReadme(root, root)
+  assert.equal(readFileSync(join(root, 'README.md'), 'utf8'), once)
+})
+
+test('the README has a place for what it makes', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  assert.match(readme, /<!-- made by npm run bench -- --readme -->[\s\S]*<!-- end of what it made -->/)
+})

@@ -3,7 +3,7 @@ import { EMBEDDED_DATASET, EMBEDDED_MODEL } from '../embedded/index.js'
 import { inReach } from '../hub/index.js'
 import { neededFiles } from '../transformers/model-files.js'
 import { DEFAULT_MODEL } from '../transformers/pipeline.js'
-import type { Settings } from './settings.js'
+import { type Settings, secretly } from './settings.js'
 
 /**
  * Decides where data set and model come from and names them in the settings, so that every version and every worker
@@ -12,9 +12,11 @@ import type { Settings } from './settings.js'
  */
 export async function chooseSource(settings: Settings): Promise<Settings> {
   const { source } = settings
-  if (source === 'hub' || (source === 'auto' && (await isOnHub(settings)))) return { ...settings, source: 'hub' }
+  if (source === 'hub' || (source === 'auto' && (await isOnHub(settings))))
+    return secretly({ ...settings, source: 'hub' })
   if (source === 'auto') tellEmbedded('pictures and model')
-  return { ...settings, source: 'embedded', dataset: EMBEDDED_DATASET, model: settings.model ?? EMBEDDED_MODEL }
+  const model = settings.model ?? EMBEDDED_MODEL
+  return secretly({ ...settings, source: 'embedded', dataset: EMBEDDED_DATASET, model })
 }
 
 async function isOnHub({ dataset, model, dtype }: Settings): Promise<boolean> {

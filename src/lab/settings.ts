@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { expected } from '../core/errors.js'
 import { SOURCES, type Source } from '../core/source.js'
+import { shown } from '../ray/engines/nats/address.js'
 
 export type VersionName = 'A' | 'B' | 'C1' | 'C2'
 
@@ -42,7 +44,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const onCluster = env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local' ? env.RAY_ADDRESS : undefined
   const images = whole('RAYITO_IMAGES', env.RAYITO_IMAGES, 250, ROWS)
   const step = Math.floor(ROWS / images)
-  return {
+  return secretly({
     dataset: 'Maysee/tiny-imagenet',
     model: env.RAYITO_MODEL || undefined,
     dtype: oneOf('RAYITO_DTYPE', env.RAYITO_DTYPE || 'fp32', DTYPES),
@@ -58,7 +60,16 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     address: onCluster,
     service: address('RAYITO_SERVICE', env.RAYITO_SERVICE || 'http://127.0.0.1:8000'),
     out: env.RAYITO_OUT || join('..', 'out'),
-  }
+  })
+}
+
+/** The settings, which a notebook shows: without the password that may stand in a cluster's address. */
+export function secretly(settings: Settings): Settings {
+  const { address } = settings
+  if (!address) return settings
+  return Object.defineProperty(settings, inspect.custom, {
+    value: () => ({ ...settings, address: shown(address) }),
+  })
 }
 
 /** Python's `range(start, stop, step)`, for steps upwards. */

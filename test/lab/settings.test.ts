@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { range, readSettings } from '#src/lab/settings.js'
 
 test('the defaults are the assignment: 250 pictures, range(0, 10000, 40), all versions, one actor a core', () => {
@@ -26,6 +27,13 @@ test('variables choose; versions come in their order; any number of pictures is 
     assert.equal(rows.length, images)
     assert.ok(rows.at(-1)! < 10_000)
   }
+})
+
+test('the settings are shown without the password of a cluster, and have it', () => {
+  const settings = readSettings({ RAY_ADDRESS: 'nats://ana:p4ss@head:4222' })
+  assert.equal(settings.address, 'nats://ana:p4ss@head:4222')
+  assert.match(inspect(settings), /address: 'nats:\/\/head:4222'/)
+  assert.doesNotMatch(inspect(settings), /p4ss/)
 })
 
 test('a wrong value is refused with its variable', () => {

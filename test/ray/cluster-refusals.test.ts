@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
@@ -122,16 +122,24 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
 
   test('a worker of another version is told with both versions', async () => {
     const { address } = await serverWith()
-    const other = join(folder, 'other')
-    cpSync(join(ROOT, 'dist'), join(other, 'dist'), { recursive: true })
-    symlinkSync(join(ROOT, 'node_modules'), join(other, 'node_modules'), 'junction')
-    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-    writeFileSync(join(other, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }))
-    await worker(address, { command: [process.execPath, join(other, 'dist', 'cli', 'main.js')] })
+    await worker(address, { command: otherVersion() })
     await assert.rejects(begin({ address }), {
       code: 'RAY_CLUSTER_VERSION',
       message: /Node node runs rayito 99\.0\.0, this driver \d+\.\d+\.\d+\. Install the same version/,
     })
+  })
+
+  test('a worker of another version may not join those that work, who go on', async () => {
+    const { address } = await serverWith()
+    await worker(address)
+    await begin({ address })
+    const [command, ...args] = [...otherVersion(), 'worker', '--address', address, '--name', 'late']
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(command!, args, (error, _stdout, stderr) => resolve({ code: error?.code, stderr })),
+    )
+    assert.equal(code, 1)
+    assert.match(stderr, /runs rayito \d+\.\d+\.\d+, node late 99\.0\.0\. Install the same version/)
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
   test('a function of no module is refused with the remedy, before anything is sent', async () => {
@@ -159,6 +167,18 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     }
   })
 })
+
+/** The command of a copy of this package with another version. */
+function otherVersion(): string[] {
+  const other = join(folder, 'other')
+  if (!existsSync(other)) {
+    cpSync(join(ROOT, 'dist'), join(other, 'dist'), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(other, 'node_modules'), 'junction')
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    writeFileSync(join(other, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }))
+  }
+  return [process.execPath, join(other, 'dist', 'cli', 'main.js')]
+}
 
 /** A certificate for 127.0.0.1 and the authority that vouches for it, made for this run. */
 function certificates(): { ca: string; cert: string; key: string } {

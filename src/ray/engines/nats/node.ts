@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { availableParallelism, hostname } from 'node:os'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import { RayError } from '../../errors.js'
 import { packageVersion } from '../../version.js'
 import { decodeWire } from '../../wire.js'
 import { Cpus } from '../local/cpus.js'
 import { Bus } from './bus.js'
 import { epochOf, goesOn, unknownFrame } from './channel.js'
 import { Delivery } from './delivery.js'
-import { type DriverLease, Leases, OwnLease } from './leases.js'
+import { type DriverLease, type Lease, Leases, OwnLease } from './leases.js'
 import type { NetTask, Queued } from './messages.js'
 import type { NodeActor } from './node-actor.js'
 import { Session } from './session.js'
@@ -39,6 +40,25 @@ interface Pull {
   asked: number
 }
 
+/**
+ * Those that work together are of one version: a worker of another would take tasks that it cannot run. (Who ended without
+ * taking leave counts for half a minute.)
+ * @throws RayError RAY_CLUSTER_VERSION (rejects)
+ */
+async function agree(bus: Bus, name: string): Promise<void> {
+  const version = packageVersion()
+  const keys: string[] = []
+  for await (const key of await bus.leases.keys()) keys.push(key)
+  for (const key of keys) {
+    const entry = await bus.leases.get(key)
+    if (entry?.operation !== 'PUT') continue
+    const lease = entry.json<Lease>()
+    if (lease.version === version) continue
+    const who = lease.kind === 'node' ? `Node ${lease.name}` : `The driver ${lease.host}:${lease.pid}`
+    throw new RayError('RAY_CLUSTER_VERSION', `${who} runs rayito ${lease.version}, node ${name} ${version}`)
+  }
+}
+
 /** This machine as a part of a cluster: pulls tasks, keeps actors, for any number of drivers. */
 export class Node {
   readonly id = randomUUID().slice(0, 13)
@@ -64,7 +84,12 @@ export class Node {
 
   static async join(options: NodeOptions): Promise<Node> {
     const name = options.name ?? `${hostname()}-${process.pid}`
-    const node = new Node(await Bus.open(options.address, `rayito node ${name}`), name, options)
+    const bus = await Bus.open(options.address, `rayito node ${name}`)
+    await agree(bus, name).catch(async (error) => {
+      await bus.close()
+      throw error
+    })
+    const node = new Node(bus, name, options)
     await node.#start()
     return node
   }

@@ -71,6 +71,8 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
     import('../ray/index.js'),
     findApplication(path),
   ])
+  // Nobody can ask this process for it, and it would hold memory.
+  await ray.init({ timeline: false })
   const { name, host, port, routePrefix } = options
   const run: RunOptions = { name, host, port, routePrefix, log: true, onEvent: tell }
   const running = serve.run(scaled(app, options.numReplicas), run)

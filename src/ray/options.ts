@@ -4,7 +4,7 @@ import type { ActorOptions, InitOptions, MethodOptions, TaskOptions } from './ty
 /** Ray's defaults, in one place. */
 export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false, numReturns: 1 } as const
 /** Calls, and spans, that the timeline keeps. */
-export const TIMELINE_DEFAULT = 50_000
+export const TIMELINE_DEFAULT = 10_000
 export const ACTOR_DEFAULTS = { maxRestarts: 0, maxTaskRetries: 0, maxConcurrency: 1 } as const
 
 type Check = (value: unknown) => boolean

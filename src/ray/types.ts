@@ -33,7 +33,7 @@ export interface InitOptions {
   /**
    * What is kept for `ray.timeline()` and the percentiles of `ray.summary()`: the newest so many calls, and as many spans
    * (80 bytes a call); true for the default, false for nothing.
-   * @default 50_000
+   * @default 10_000
    */
   timeline?: boolean | number
 }

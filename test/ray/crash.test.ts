@@ -44,4 +44,27 @@ describe('a program whose workers are processes', () => {
       await ray.get(refs)`)
     assert.deepEqual([code, stderr], [5, ''])
   })
+
+  test('leaves no worker behind that spins, however it ends', async () => {
+    const { signal, stdout } = await run(`
+      ray.init({ workers: 'processes', numCpus: 1 })
+      const own = ray.remote(() => process.pid)
+      console.log(await ray.get(own.remote()))
+      const spin = ray.remote(() => { for (;;); })
+      spin.remote()
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 200)
+      await new Promise(() => {})`)
+    assert.equal(signal, process.platform === 'win32' ? null : 'SIGKILL')
+    const worker = Number(stdout)
+    assert.ok(worker > 0)
+    while (lives(worker)) await new Promise((resolve) => setTimeout(resolve, 50))
+  })
 })
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

@@ -26,7 +26,7 @@ class ProcessConnection implements Connection {
 
   constructor({ resourceLimits, env, ...options }: WorkerOptions, events: ConnectionEvents) {
     const made = now()
-    const child = fork(SCRIPT, [], {
+    const child = fork(SCRIPT, [String(process.pid)], {
       execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
       serialization: 'advanced',
       env: { ...process.env, ...env },

@@ -71,11 +71,14 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
     import('../ray/index.js'),
     findApplication(path),
   ])
-  // Nobody can ask this process for it, and it would hold memory.
-  await ray.init({ timeline: false })
   const { name, host, port, routePrefix } = options
   const run: RunOptions = { name, host, port, routePrefix, log: true, onEvent: tell }
-  const running = serve.run(scaled(app, options.numReplicas), run)
+  const begin = async () => {
+    // Nobody can ask this process for a timeline, and it would hold memory. An application may have begun a session itself.
+    if (!ray.isInitialized()) await ray.init({ timeline: false })
+    return serve.run(scaled(app, options.numReplicas), run)
+  }
+  const running = begin()
   const signal = await Promise.race([running.then(() => null), stopped])
   if (signal === null) {
     await stopped

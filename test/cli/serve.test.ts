@@ -106,6 +106,14 @@ describe('rayito serve', () => {
     assert.match(named.line, /'wrong' is not exported by .*ray-server\.js: it has info/)
   })
 
+  test('an application may have begun a session of its own', async () => {
+    const own = join(root, '.build', 'test', 'serve', 'cli-own-session')
+    const program = new Program(['run', `${own}:greeter`, '--port', '0'])
+    await program.ready()
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+
   test('--source, --model and --dtype reach the replicas', async () => {
     const args = ['--port', '0', '--source', 'hub', '--model', 'a/b', '--dtype', 'q8']
     const program = new Program(['run', `${apps}:waiting`, ...args])

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Exercise2 } from '#src/lab/exercise-2-file.js'
-import { type CodeCell, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
+import { readNotebook } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
 import { MediaWikiStandIn } from '../stand-ins/mediawiki.js'
+import { outputOf } from './output-of.js'
 import { root, tinyHub } from './tiny-hub.js'
 
 const NAME = '2-image-info-service'
@@ -79,16 +80,3 @@ test('start executes it after notebook 1, against a service of its own, and leav
   assert.match(page, /class="rayito-chart"/)
   await assert.rejects(fetch(exercise.url), 'the service has ended')
 })
-
-/** Everything that a cell put out, as text. */
-function outputOf({ outputs }: CodeCell): string {
-  return outputs
-    .map((output) =>
-      output.output_type === 'stream'
-        ? textOf(output.text)
-        : Object.values((output as { data?: object }).data ?? {})
-            .map(textOf)
-            .join('\n'),
-    )
-    .join('\n')
-}

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Cluster, findCluster, nodesFed, scaledSeconds, scalingChart, scalingText } from '#src/lab/index.js'
-import { type CodeCell, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
+import { readNotebook } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
 import { clusterMissing, natsServer, printed, Server } from '../ray/cluster.js'
 import { scripts } from '../ray/programs.js'
+import { outputOf } from './output-of.js'
 import { root, tinyHub } from './tiny-hub.js'
 
 const NAME = '3-past-one-machine'
@@ -146,16 +147,3 @@ test('the model: nodes share the inference, the driver sends everything', () => 
   assert.equal(chart.match(/<polyline/g)?.length, 3)
   assert.doesNotMatch(chart, /NaN|Infinity|undefined/)
 })
-
-/** Everything that a cell put out, as text. */
-function outputOf({ outputs }: CodeCell): string {
-  return outputs
-    .map((output) =>
-      output.output_type === 'stream'
-        ? textOf(output.text)
-        : Object.values((output as { data?: object }).data ?? {})
-            .map(textOf)
-            .join('\n'),
-    )
-    .join('\n')
-}

@@ -1,3 +1,4 @@
+import type { Output } from '../lab/notebook/nbformat.js'
 import type { CellProgress } from '../lab/notebook/run.js'
 
 interface Terminal {
@@ -8,19 +9,23 @@ interface Terminal {
 
 const MARKS = { ok: '✓', error: '✗', stopped: '■' }
 
-/** Shows each cell of an execution on a line of its own: while it runs on a terminal, else once it has ended. */
-export function cellLines(notebook: string, terminal: Terminal) {
+/**
+ * Shows each cell of an execution on a line of its own: while it runs on a terminal, else once it has ended. Of what cells show,
+ * `notices` are said below their line, once each: they are taken out of the set.
+ */
+export function cellLines(notebook: string, terminal: Terminal, notices = new Set<string>()) {
   const width = () => Math.min(terminal.columns ?? 80, 100)
   let ticking: NodeJS.Timeout | undefined
   terminal.write(`${notebook}\n`)
   return {
-    onCell({ cell, cells, title }: CellProgress) {
+    onCell({ cell, cells, title, part, parts }: CellProgress) {
+      const named = parts > 1 ? `${title} (${part} of ${parts})` : title
       const began = performance.now()
       const line = (mark: string) => {
         const seconds = `${((performance.now() - began) / 1000).toFixed(1)} s`
         const head = ` ${mark} ${String(cell).padStart(String(cells).length)}/${cells}  `
         const room = width() - head.length - seconds.length - 2
-        const shown = title.length > room ? `${title.slice(0, room - 1)}…` : title
+        const shown = named.length > room ? `${named.slice(0, room - 1)}…` : named
         return `${head}${shown.padEnd(room)} ${seconds}`
       }
       if (terminal.isTTY) {
@@ -29,9 +34,12 @@ export function cellLines(notebook: string, terminal: Terminal) {
         ticking = setInterval(draw, 100)
         ticking.unref()
       }
-      return (status: keyof typeof MARKS) => {
+      return (status: keyof typeof MARKS, outputs: readonly Output[]) => {
         clearInterval(ticking)
         terminal.write(`${terminal.isTTY ? '\r\x1b[2K' : ''}${line(MARKS[status])}\n`)
+        const said = JSON.stringify(outputs)
+        for (const notice of notices)
+          if (said.includes(notice) && notices.delete(notice)) terminal.write(`   ${notice}\n`)
       }
     },
     end: () => clearInterval(ticking),

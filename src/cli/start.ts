@@ -4,7 +4,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { embeddedLine, readSource, SOURCES } from '../core/source.js'
+import { embeddedLine, SOURCES } from '../core/source.js'
 import { EXERCISE_2_FILE } from '../lab/exercise-2-file.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
@@ -71,14 +71,13 @@ async function start(options: StartOptions & Partial<HeadOptions> & { head?: boo
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   for (const result of results) rmSync(join(out, result), { force: true })
-  for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal)
+  // Said in the notebook too, which nobody need open.
+  const notices = new Set([embeddedLine('pictures and model')])
+  for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal, notices)
   for (const result of results) process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)
   const exercise = numbers.includes('1') ? readExercise1(out) : null
   if (!exercise) return
   const { stdout } = process
-  // Said in the notebook too, which nobody need open.
-  if (exercise.source === 'embedded' && readSource(env.RAYITO_SOURCE || 'auto') === 'auto')
-    stdout.write(`\n${embeddedLine('pictures and model')}\n`)
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
 }
@@ -92,11 +91,17 @@ async function expectWorkers(address: string): Promise<void> {
     throw new RayitoError('RAY_CLUSTER_EMPTY', `No worker has joined the cluster at ${shown(address)}`)
 }
 
-async function execute(notebook: string, out: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+async function execute(
+  notebook: string,
+  out: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  notices: Set<string>,
+): Promise<void> {
   const output = join(out, basename(notebook))
   const page = output.replace(/\.ipynb$/, '.html')
   for (const old of [output, page]) rmSync(old, { force: true })
-  const lines = cellLines(basename(notebook), process.stdout)
+  const lines = cellLines(basename(notebook), process.stdout, notices)
   try {
     await runNotebook({ notebook, output, cwd: FOLDER, env, signal, onCell: lines.onCell })
   } finally {

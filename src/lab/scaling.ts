@@ -54,9 +54,9 @@ const TOP = 64
 const BOTTOM = 52
 /** What a line stands for, how it is drawn, and how many times the classifier's time it assumes. */
 const LINES = [
-  { text: 'this classifier', colour: '#2a6db0', dash: '', slower: 1, from: 0 },
-  { text: 'one that takes ten times as long', colour: '#b3402f', dash: '7 4', slower: 10, from: 160 },
-  { text: 'ideal', colour: '#8c96a1', dash: '2 4', slower: Infinity, from: 430 },
+  { text: 'this classifier', className: 'line B', dash: '', slower: 1, from: 0 },
+  { text: 'one that takes ten times as long', className: 'line C1', dash: '7 4', slower: 10, from: 160 },
+  { text: 'ideal', className: 'line A', dash: '2 4', slower: Infinity, from: 430 },
 ]
 
 /** Speed-up over the number of nodes, both axes logarithmic: by the figures, for a slower classifier, and ideal. */
@@ -76,17 +76,17 @@ export function scalingChart(figures: ScalingFigures): string {
     `<text class="soft" x="${LEFT - 8}" y="${fixed(y(n) + 4)}" text-anchor="end">${n}</text>`,
   ])
   const steps = Array.from({ length: 49 }, (_, i) => most ** (i / 48))
-  const lines = LINES.map(({ colour, dash, slower }) => {
+  const lines = LINES.map(({ className, dash, slower }) => {
     const points = steps.map((n) => `${fixed(x(n))},${fixed(y(speedUp(slower)(n)))}`)
-    return `<polyline fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}" points="${points.join(' ')}"/>`
+    return `<polyline class="${className}" stroke-dasharray="${dash}" points="${points.join(' ')}"/>`
   })
   const dots = NODES.map(
     (n) =>
-      `<circle cx="${fixed(x(n))}" cy="${fixed(y(speedUp(1)(n)))}" r="3.5" fill="${LINES[0]!.colour}"><title>${n} nodes: ${seconds(scaledSeconds(figures, n))} s, ${speedUp(1)(n).toFixed(1)} times as fast as one</title></circle>`,
+      `<circle cx="${fixed(x(n))}" cy="${fixed(y(speedUp(1)(n)))}" r="3.5" class="infer"><title>${n} nodes: ${seconds(scaledSeconds(figures, n))} s, ${speedUp(1)(n).toFixed(1)} times as fast as one</title></circle>`,
   )
   const legend = LINES.map(
-    ({ text, colour, dash, from }) =>
-      `<line x1="${LEFT + from}" x2="${LEFT + from + 26}" y1="26" y2="26" stroke="${colour}" stroke-width="3" stroke-dasharray="${dash}"/><text class="soft" x="${LEFT + from + 34}" y="30">${text}</text>`,
+    ({ text, className, dash, from }) =>
+      `<line class="${className}" x1="${LEFT + from}" x2="${LEFT + from + 26}" y1="26" y2="26" stroke-dasharray="${dash}"/><text class="soft" x="${LEFT + from + 34}" y="30">${text}</text>`,
   )
   return chart(WIDTH, HEIGHT, scalingText(figures), [
     ...axes,

@@ -28,8 +28,8 @@ test('cells run in order in the real kernel and leave their outputs', async () =
   )
   await runNotebook({
     ...run,
-    onCell: ({ cell, cells, title }) => {
-      seen.push(`${cell}/${cells} ${title}`)
+    onCell: ({ cell, cells, title, part, parts }) => {
+      seen.push(`${cell}/${cells} ${title} ${part}/${parts}`)
       return (status) => seen.push(status)
     },
   })
@@ -40,7 +40,10 @@ test('cells run in order in the real kernel and leave their outputs', async () =
     [stream('a\nb\n'), stream('c\n', 'stderr'), stream('d\n'), display({ 'image/png': 'YWJj' })],
     [stream('late\n')],
   ])
-  assert.deepEqual(seen, ['1/4 One bold title', 'ok', '2/4 Two', 'ok', '3/4 Two', 'ok', '4/4 Two', 'ok'])
+  assert.deepEqual(seen, [
+    ...['1/4 One bold title 1/1', 'ok', '2/4 Two 1/3', 'ok'],
+    ...['3/4 Two 2/3', 'ok', '4/4 Two 3/3', 'ok'],
+  ])
   const executed = await readNotebook(run.output)
   assert.deepEqual(
     executed.cells.map(({ id }) => id),

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { RayitoError } from '../../core/errors.js'
 import { failure } from './failure.js'
 import { Kernel } from './kernel.js'
-import { type CodeCell, type Notebook, readNotebook, textOf, writeNotebook } from './nbformat.js'
+import { type CodeCell, type Notebook, type Output, readNotebook, textOf, writeNotebook } from './nbformat.js'
 import { type Displays, Outputs } from './outputs.js'
 
 /** How far an execution is. */
@@ -12,6 +12,9 @@ export interface CellProgress {
   cells: number
   /** The last heading above the cell. */
   title: string
+  /** Which of the cells below that heading it is, from 1, and how many those are. */
+  part: number
+  parts: number
 }
 
 export interface RunOptions {
@@ -25,8 +28,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
   /** Ends the kernel and what runs in it. */
   signal?: AbortSignal
-  /** Told when a cell begins; what it returns is called when the cell has ended. */
-  onCell?: (progress: CellProgress) => (status: 'ok' | 'error' | 'stopped') => void
+  /** Told when a cell begins; what it returns is called when the cell has ended, with what the cell left. */
+  onCell?: (progress: CellProgress) => (status: 'ok' | 'error' | 'stopped', outputs: readonly Output[]) => void
 }
 
 /**
@@ -61,13 +64,13 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     if (source.trim() === '') continue
     const outputs = new Outputs(displays)
     cell.outputs = outputs.list
-    const place = { cell: index + 1, cells: cells.length, title: titleOf(notebook, cell) }
+    const place = { cell: index + 1, cells: cells.length, ...chapterOf(notebook, cell) }
     const ended = options.onCell?.(place)
     try {
       const { status, count, lossy } = await kernel.execute(source, (message) => outputs.add(message))
       cell.execution_count = count
       outputs.end(lossy)
-      ended?.(status === 'ok' ? 'ok' : 'error')
+      ended?.(status === 'ok' ? 'ok' : 'error', outputs.list)
       if (status !== 'ok')
         throw await failure(
           cells.slice(0, index + 1).map((ran) => textOf(ran.source)),
@@ -78,7 +81,7 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error
-      ended?.(options.signal?.aborted ? 'stopped' : 'error')
+      ended?.(options.signal?.aborted ? 'stopped' : 'error', outputs.list)
       if (options.signal?.aborted)
         throw new RayitoError('NOTEBOOK_STOPPED', `Stopped in cell ${place.cell} of ${place.cells} (${place.title})`, {
           cell: place.cell,
@@ -97,18 +100,29 @@ export function codeCells(notebook: Notebook): CodeCell[] {
   return notebook.cells.filter((cell): cell is CodeCell => cell.cell_type === 'code')
 }
 
+/** The heading a cell stands below, and its place among the cells there. */
+function chapterOf(notebook: Notebook, cell: CodeCell) {
+  const headings = notebook.cells.filter(
+    ({ cell_type, source }) => cell_type === 'markdown' && headingsOf(textOf(source)).length > 0,
+  )
+  const headingOf = (one: CodeCell) =>
+    headings.findLast((heading) => notebook.cells.indexOf(heading) < notebook.cells.indexOf(one))
+  const same = codeCells(notebook).filter((one) => headingOf(one) === headingOf(cell))
+  return { title: titleOf(notebook, cell), part: same.indexOf(cell) + 1, parts: same.length }
+}
+
 /** Text of the last heading above a cell, without its marks. */
 export function titleOf(notebook: Notebook, cell: CodeCell): string {
   const above = notebook.cells
     .slice(0, notebook.cells.indexOf(cell))
     .filter(({ cell_type }) => cell_type === 'markdown')
-  const headings = above.flatMap(({ source }) => withoutFences(textOf(source)).match(/^#{1,6} .+$/gm) ?? [])
+  const headings = above.flatMap(({ source }) => headingsOf(textOf(source)))
   return (headings.at(-1) ?? '')
     .replace(/^#+ /, '')
     .replace(/[*_`]|\[([^\]]*)\]\([^)]*\)/g, '$1')
     .trim()
 }
 
-function withoutFences(markdown: string): string {
-  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, '')
+function headingsOf(markdown: string): string[] {
+  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, '').match(/^#{1,6} .+$/gm) ?? []
 }

@@ -96,6 +96,8 @@ export class Wikipedia {
     this.#cache = new LRUCache({
       max: cacheSize,
       ttl: cacheAge,
+      // Otherwise a clock is kept that a timer sets right, late where the process was held up.
+      ttlResolution: 0,
       // What was asked is answered, though so much was asked meanwhile that the cache has no place for it.
       ignoreFetchAbort: true,
       fetchMethod: (_key, _stale, { context }) => this.#ask(context.term, context.chars),

@@ -59,7 +59,7 @@ describe('exercise 1 on a cluster', skip ? { skip } : {}, () => {
   test('npm start runs notebook 1 there, and says on how many nodes and CPUs', async () => {
     await Promise.all([joinNode(), joinNode()])
     const child = rayito('start', '--address', server.address, '--notebook', '1', '--images', '20')
-    const said = await printed(child, /All this holds for[^.]*\./)
+    const said = await printed(child, /All\s+this\s+holds\s+for[^.]*\./)
     assert.match(said.replace(/\s+/g, ' '), /a cluster of 2 nodes with 2 CPUs/)
     const exercise = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
     assert.equal(exercise.engine, 'nats')

@@ -52,13 +52,12 @@ export interface Window {
 export function lanesOf(driver: readonly Span[], events: readonly TraceEvent[], window: Window): Lane[] {
   const threads = new Map<string, string>()
   for (const { ph, name, pid, tid, args } of events)
-    if (ph === 'M' && name === 'thread_name') threads.set(`${pid}/${tid}`, baseName(String(args.name)))
+    if (ph === 'M' && name === 'thread_name') threads.set(`${pid}/${tid}`, String(args.name))
   const workers = new Map<string, { name: string; marks: Mark[]; works: boolean }>()
-  for (const { ph, cat, ts, dur = 0, pid, tid } of events) {
+  for (const { cat, pid, tid, from, to } of timesOf(events)) {
     const name = threads.get(`${pid}/${tid}`)
     const rank = ORDER.indexOf(cat as Category)
-    if (ph !== 'X' || rank < 0 || !name || name === 'driver') continue
-    const [from, to] = [ts / 1e3, (ts + dur) / 1e3]
+    if (rank < 0 || !name || name === 'driver') continue
     if (to <= window.began || from >= window.ended) continue
     const key = `${pid}/${name}`
     const worker = workers.get(key) ?? { name, marks: [], works: false }
@@ -76,8 +75,18 @@ export function lanesOf(driver: readonly Span[], events: readonly TraceEvent[], 
   return [{ name: 'driver', marks: own }, ...busy].map(({ name, marks }) => ({ name, stretches: split(marks, window) }))
 }
 
-/** A worker has several threads in a trace: for messages to it, and for what overlaps. */
-const baseName = (thread: string) => thread.replace(/^to /, '').replace(/ \(\d+\)$/, '')
+/** When each event was, in milliseconds: those of one piece, and those whose beginning and end are two. */
+function* timesOf(
+  events: readonly TraceEvent[],
+): Generator<Pick<TraceEvent, 'cat' | 'pid' | 'tid'> & Pick<Mark, 'from' | 'to'>> {
+  const open = new Map<string, number>()
+  for (const { ph, cat, ts, dur = 0, pid, tid, id2 } of events) {
+    const key = `${pid}/${id2?.local}`
+    if (ph === 'b') open.set(key, ts)
+    else if (ph === 'e') yield { cat, pid, tid, from: open.get(key)! / 1e3, to: ts / 1e3 }
+    else if (ph === 'X') yield { cat, pid, tid, from: ts / 1e3, to: (ts + dur) / 1e3 }
+  }
+}
 
 /** A time in which something of that rank goes on. */
 interface Mark {

@@ -177,12 +177,14 @@ export interface TraceEvent {
   name: string
   /** start, import, load, read, infer, transfer, deserialise, task, profile, idle; __metadata where `ph` is M. */
   cat: string
-  /** X: a stretch of time. M: names a process or thread. */
-  ph: 'X' | 'M'
-  /** Microseconds since the epoch. */
+  /** X: a stretch of time. b and e: beginning and end of one that may overlap others. M: names a process or thread. */
+  ph: 'X' | 'b' | 'e' | 'M'
+  /** Whole microseconds since the epoch. */
   ts: number
-  /** Microseconds; of X. */
+  /** Whole microseconds; of X. */
   dur?: number
+  /** What a beginning and its end have in common, and no others of the process. */
+  id2?: { local: string }
   /** Numbers of process and thread, named by events with `ph` M. */
   pid: number
   tid: number

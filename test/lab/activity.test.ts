@@ -28,6 +28,14 @@ const event = (cat: string, tid: number, from: number, to: number): TraceEvent =
   tid,
   args: {},
 })
+let beside = 0
+const asynchronous = (cat: string, tid: number, from: number, to: number): TraceEvent[] => {
+  const { dur, ...common } = { ...event(cat, tid, from, to), id2: { local: `0x${++beside}` } }
+  return [
+    { ...common, ph: 'b' },
+    { ...common, ph: 'e', ts: common.ts + dur! },
+  ]
+}
 const thread = (tid: number, name: string): TraceEvent => ({
   name: 'thread_name',
   cat: '__metadata',
@@ -45,16 +53,14 @@ test('a lane tells loading, reading, moving, inferring and waiting, one after th
   assert.deepEqual(told(lane!), ['loading 0–2', 'waiting 2–5', 'reading 5–6', 'inferring 6–9', 'waiting 9–10'])
 })
 
-test('a worker’s threads in the trace are one lane: what it waits beside does not count', () => {
+test('a worker’s thread in the trace and what runs beside it are one lane: what it waits beside does not count', () => {
   const events = [
     thread(1, 'worker#1'),
-    thread(2, 'worker#1 (2)'),
-    thread(3, 'to worker#1'),
     thread(4, 'worker#2'),
     event('start', 1, 1, 2),
     event('import', 1, 2, 3),
-    event('load', 2, 3, 3.5),
-    event('transfer', 3, 1, 5),
+    ...asynchronous('load', 1, 3, 3.5),
+    ...asynchronous('transfer', 1, 1, 5),
     event('task', 1, 3, 4),
     event('task', 1, 6, 9),
     event('deserialise', 1, 6, 6.5),

@@ -36,47 +36,24 @@ interface Stretch {
 const PAUSE = 0.1
 
 /**
- * Chrome's trace events: a process for each process, in it a thread for each worker, one more for each set of calls that
- * overlap, and one for the messages on their way to it.
+ * Chrome's trace events: a process for each process, in it a thread for each worker. What runs beside what its thread shows, and the
+ * messages on their way to it, are asynchronous events, which may overlap.
  */
 export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recorded): TraceEvent[] {
   const work = new Map<number, Stretch[]>()
   const messages = new Map<number, Stretch[]>()
   for (const call of calls) {
-    if (!rows.has(call.worker)) continue
+    const row = rows.get(call.worker)
+    if (!row) continue
     add(work, call.worker, ofCall(call, labelOf(call.tally)))
-    if (call.received > 0)
-      add(messages, call.worker, {
-        category: 'transfer',
-        name: labelOf(call.tally),
-        began: call.sent,
-        ended: call.received,
-        args: { bytes: call.bytesIn },
-      })
+    if (call.received > 0) add(messages, call.worker, ofMessage(call, labelOf(call.tally), row.name))
   }
   for (const { worker, span } of spans) if (rows.has(worker)) add(work, worker, { args: {}, ...span })
 
   const events: TraceEvent[] = []
   const pids = new Map<string, number>()
   let tid = 0
-  const thread = (pid: number, name: string, stretches: readonly Stretch[]) => {
-    tid++
-    events.push(named('thread_name', pid, tid, name), {
-      ...named('thread_sort_index', pid, tid, ''),
-      args: { sort_index: tid },
-    })
-    for (const { category, name, began, ended, args } of stretches)
-      events.push({
-        name,
-        cat: category,
-        ph: 'X',
-        ts: began * 1e3,
-        dur: Math.max(0, ended - began) * 1e3,
-        pid,
-        tid,
-        args,
-      })
-  }
+  let asynchronous = 0
   for (const [number, row] of rows) {
     const done = work.get(number) ?? []
     if (done.length === 0 && !row.idles) continue
@@ -86,15 +63,37 @@ export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recor
       pids.set(row.process, pid)
       events.push(named('process_name', pid, 0, row.process))
     }
-    const [first = [], ...others] = lanes(done)
-    thread(pid, row.name, row.idles ? [...first, ...pauses(row, done, horizon, now)] : first)
-    others.forEach((lane, i) => {
-      thread(pid, `${row.name} (${i + 2})`, lane)
+    tid++
+    events.push(named('thread_name', pid, tid, row.name), {
+      ...named('thread_sort_index', pid, tid, ''),
+      args: { sort_index: tid },
     })
-    const inbox = messages.get(number)
-    if (inbox) for (const lane of lanes(inbox)) thread(pid, `to ${row.name}`, lane)
+    const { nested, beside } = apart(done)
+    const idle = row.idles ? pauses(row, done, horizon, now) : []
+    for (const stretch of [...nested, ...idle]) events.push(complete(stretch, pid, tid))
+    for (const stretch of beside) events.push(...overlapping(ofWorker(stretch, row.name), pid, tid, ++asynchronous))
+    for (const message of messages.get(number) ?? []) events.push(...overlapping(message, pid, tid, ++asynchronous))
   }
   return events
+}
+
+/** Whole microseconds: of fractions, a stretch's start and length would add up to a little more than the start of the next. */
+const micros = (milliseconds: number) => Math.round(milliseconds * 1e3)
+
+function complete({ category: cat, name, began, ended, args }: Stretch, pid: number, tid: number): TraceEvent {
+  const ts = micros(began)
+  return { name, cat, ph: 'X', ts, dur: Math.max(0, micros(ended) - ts), pid, tid, args }
+}
+
+/** Beginning and end of what may overlap others, one after the other. */
+function overlapping(stretch: Stretch, pid: number, tid: number, number: number): [TraceEvent, TraceEvent] {
+  const { category: cat, name, began, ended, args } = stretch
+  const common = { name, cat, pid, tid, id2: { local: `0x${number.toString(16)}` } }
+  const [ts, end] = [micros(began), micros(Math.max(began, ended))]
+  return [
+    { ...common, ph: 'b', ts, args },
+    { ...common, ph: 'e', ts: end, args: {} },
+  ]
 }
 
 function add(to: Map<number, Stretch[]>, worker: number, stretch: Stretch): void {
@@ -108,27 +107,38 @@ function ofCall({ submitted, began, ended, attempt, failed, bytesIn, bytesOut }:
   return { category: 'task', name, began, ended, args }
 }
 
+function ofMessage({ sent, received, bytesIn }: KeptCall, call: string, worker: string): Stretch {
+  return { category: 'transfer', name: `to ${worker}`, began: sent, ended: received, args: { call, bytes: bytesIn } }
+}
+
+/** Perfetto gives each name of overlapping events a track: what has names without end goes by its category. */
+function ofWorker({ args, name, ...stretch }: Stretch, worker: string): Stretch {
+  const few = stretch.category === 'task' || stretch.category === 'profile'
+  return {
+    ...stretch,
+    name: few ? name : stretch.category,
+    args: few ? { ...args, worker } : { ...args, name, worker },
+  }
+}
+
 function named(what: string, pid: number, tid: number, name: string): TraceEvent {
   return { name: what, cat: '__metadata', ph: 'M', ts: 0, pid, tid, args: { name } }
 }
 
-/** Stretches that lie within each other, or apart, side by side: a thread's may not cross. */
-function lanes(stretches: readonly Stretch[]): Stretch[][] {
+/** What may be one thread's, where no stretch may cross another; and what ran beside it. */
+function apart(stretches: readonly Stretch[]): { nested: Stretch[]; beside: Stretch[] } {
   const inOrder = [...stretches].sort((a, b) => a.began - b.began || b.ended - a.ended)
-  const all: { stretches: Stretch[]; open: number[] }[] = []
+  const [nested, beside]: [Stretch[], Stretch[]] = [[], []]
+  const open: number[] = []
   for (const stretch of inOrder) {
-    let lane = all.find(({ open }) => {
-      while (open.length && open.at(-1)! <= stretch.began) open.pop()
-      return open.length === 0 || stretch.ended <= open.at(-1)!
-    })
-    if (!lane) {
-      lane = { stretches: [], open: [] }
-      all.push(lane)
+    while (open.length && open.at(-1)! <= stretch.began) open.pop()
+    if (open.length && stretch.ended > open.at(-1)!) beside.push(stretch)
+    else {
+      nested.push(stretch)
+      open.push(stretch.ended)
     }
-    lane.stretches.push(stretch)
-    lane.open.push(stretch.ended)
   }
-  return all.map(({ stretches }) => stretches)
+  return { nested, beside }
 }
 
 /** When a worker did nothing. */

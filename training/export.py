@@ -1,5 +1,5 @@
 """One graph of everything: trunk, the original's last blocks and its 1000 logits, the drawing branch, the gate, and their mixture. As
-fp32 (the branch's own weights are kept in 16 bits and widened when the model is loaded) and as q8 (QDQ, signed weights by channel)."""
+fp32: the branch's own weights are kept in 16 bits and widened when the model is loaded."""
 import json
 import os
 import numpy as np
@@ -66,39 +66,6 @@ def halve(path, to, branch):
     onnx.checker.check_model(model)
     onnx.save(model, to)
     return len(casts)
-
-
-# the first convolutions see few channels of wide range: in 8 bits they cost a tenth of the photographs
-KEPT = ('/stem', '/blocks.0/')
-
-
-def quantise(path, to, pictures, work):
-    """pictures: arrays [1, 3, 224, 224] as the model sees them, half of them drawings."""
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.left = iter(pictures)
-
-        def get_next(self):
-            x = next(self.left, None)
-            return None if x is None else {'pixel_values': x}
-
-    ready = os.path.join(work, 'ready.onnx')
-    quant_pre_process(path, ready)
-    names = [n.name for n in onnx.load(ready).graph.node if n.name.startswith(KEPT)]
-    quantize_static(
-        ready,
-        to,
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=['Conv', 'Gemm', 'Clip', 'GlobalAveragePool'],
-        nodes_to_exclude=names,
-    )
 
 
 def configure(folder, labels, here):

@@ -1,11 +1,11 @@
 """Makes models/rayito-pictures again: drawings, pictures, features, gate, drawing branch, both files. See README.md.
 
     python training/train.py [--work FOLDER] [--out FOLDER] [--shards N] [--steps N]
+    python training/train.py --only-q8        # the q8 file again, from the fp32 file that is there
 """
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -13,11 +13,12 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 from branch import Branch, averaged, train
-from export import Mixture, configure, export, halve, quantise
-from features import COLOUR, MONO, make, trunk_session
+from export import Mixture, configure, export, halve
+from features import make, trunk_session
 from gate import fit
 from lite0 import Lite0
-from pictures import Glyphs, Image, as_model_sees_it, drawing, photograph
+from pictures import Image, as_model_sees_it
+from quantise import calibration, quantise
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -78,6 +79,7 @@ def main():
     parser.add_argument('--rate', type=float, default=6e-4)
     parser.add_argument('--temperature', type=float, default=1.0)
     parser.add_argument('--seeds', type=int, default=2, help='runs at once, on a thread each')
+    parser.add_argument('--only-q8', action='store_true', help='from the fp32 file that is there')
     args = parser.parse_args()
     work = os.path.abspath(args.work)
     os.makedirs(work, exist_ok=True)
@@ -91,6 +93,8 @@ def main():
     if not os.path.exists(f'{work}/evaluation.json'):
         subprocess.run(['node', f'{HERE}/evaluation.mjs', work], check=True)
     photos = free_photographs(work)
+    if args.only_q8:
+        return write_q8(args, work, photos)
     say(len(photos), 'photographs;', args.shards, 'shards')
     paths = make(work, args.shards, 4, photos)
     classes = json.load(open(f'{HERE}/classes.json'))
@@ -169,21 +173,14 @@ def write(args, work, net, branch, gate, classes, labels, photos):
     export(Mixture(net, branch, gate, classes, args.temperature), whole)
     configure(args.out, labels, HERE)
     say(halve(whole, f'{args.out}/onnx/model.onnx', branch), 'weights of the branch kept in 16 bits')
-    r, glyphs = random.Random(SEED), Glyphs(work)
-    drawn = [i for i, g in enumerate(glyphs.about) if g['kind'] in ('subject', 'extra') and g['style'] in COLOUR + MONO]
-    pictures = []
-    opened = [Image.open(p).convert('RGB') for p in photos]
-    for im in opened:
-        im.thumbnail((1400, 1400))
-    shape = lambda r: glyphs[r.choice(drawn)].getchannel('A')
-    for k in range(150):
-        i = r.choice(drawn)
-        pictures.append(as_model_sees_it(drawing(glyphs[i], glyphs.about[i]['mono'], r)))
-        pictures.append(as_model_sees_it(photograph(opened[k % len(opened)], r, r.choice(opened), shape)))
-    pictures = [(p.transpose(2, 0, 1)[None].astype(np.float32) - 127) / 128 for p in pictures]
-    quantise(whole, f'{args.out}/onnx/model_quantized.onnx', pictures, work)
+    write_q8(args, work, photos)
+
+
+def write_q8(args, work, photos):
+    folder = f'{args.out}/onnx'
+    quantise(f'{folder}/model.onnx', f'{folder}/model_quantized.onnx', calibration(work, photos), work)
     for name in ('model', 'model_quantized'):
-        say(name, os.path.getsize(f'{args.out}/onnx/{name}.onnx'), 'bytes')
+        say(name, os.path.getsize(f'{folder}/{name}.onnx'), 'bytes')
 
 
 if __name__ == '__main__':

@@ -122,7 +122,8 @@ describe('the embedded model', () => {
     assert.ok(share(got, ({ label }, at) => label === right[at]) >= 96, 'top-1')
     assert.ok(share(got, sure) >= 84, 'sure')
     const quantised = await answers(q8, pictures)
-    assert.ok(share(quantised, ({ label }, at) => label === got[at]!.label) >= 96, 'q8 as fp32')
+    assert.ok(share(quantised, ({ label }, at) => label === got[at]!.label) >= 98, 'q8 as fp32')
+    assert.ok(Math.abs(share(quantised, sure) - share(got, sure)) <= 2, 'as sure in q8')
   })
 
   test("names the project's own pictures: hammer, umbrella, sailboat, and not what has no name", async () => {
@@ -171,6 +172,7 @@ describe('the embedded model', () => {
       assert.ok(Math.abs(share(now, isRight) - share(before, isRight)) <= 1, 'top-1')
       assert.ok(Math.abs(share(now, sure) - share(before, sure)) <= 1, 'sure')
       assert.ok(share(quantised, ({ label }, at) => label === now[at]!.label) >= 97, 'q8 as fp32')
+      assert.ok(Math.abs(share(quantised, sure) - share(now, sure)) <= 2, 'as sure in q8')
     } finally {
       await original.close()
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })

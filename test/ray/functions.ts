@@ -215,4 +215,12 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
 })
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
+/** Where an actor finds itself. */
+class SurroundingsClass {
+  variable(name: string): string | undefined {
+    return process.env[name]
+  }
+}
+export const Surroundings = ray.remote(SurroundingsClass)
+
 export const environment = ray.remote((name: string) => process.env[name])

@@ -3,13 +3,16 @@ import type { Engine, EngineHost } from '../engine.js'
 import type { InitOptions } from '../types.js'
 import { LocalEngine } from './local/engine.js'
 import { NatsEngine } from './nats/engine.js'
-import { connectProcess } from './processes/connection.js'
-import { connectThread } from './threads/connection.js'
+import { PROCESSES } from './processes/connection.js'
+import { Threads } from './threads/threads.js'
+
+/** Threads started ahead, at most: each takes about 10 MB. */
+const MOST_SPARES = 4
 
 /** The engine that the options ask for. */
 export function makeEngine(options: InitOptions, host: EngineHost): Engine {
   const { numCpus = availableParallelism(), resourceLimits, workers = 'threads', address } = options
   if (address && address !== 'local') return new NatsEngine(address, options, host)
-  const connect = workers === 'processes' ? connectProcess : connectThread
-  return new LocalEngine({ name: workers, connect, cpus: numCpus, resourceLimits }, host)
+  const connector = workers === 'processes' ? PROCESSES : new Threads(Math.min(Math.ceil(numCpus), MOST_SPARES))
+  return new LocalEngine({ name: workers, connector, cpus: numCpus, resourceLimits }, host)
 }

@@ -55,5 +55,12 @@ export interface Connection {
   stop(): Promise<void>
 }
 
-/** Starts a worker. @throws if none can be started */
-export type Connect = (options: WorkerOptions, events: ConnectionEvents) => Connection
+/** What starts workers. */
+export interface Connector {
+  /** A worker. @throws if none can be started */
+  connect(options: WorkerOptions, events: ConnectionEvents): Connection
+  /** Starts one ahead that `connect` will give; false where there are as many as there should be. */
+  prepare?(resourceLimits: HeapLimits | undefined): boolean
+  /** Ends those that nobody was given. */
+  close?(): Promise<void>
+}

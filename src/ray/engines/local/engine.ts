@@ -14,11 +14,12 @@ import { KIND, SLOT, type ToDriver, type WireContent, type WireResult } from '..
 import type { Task } from '../../task.js'
 import type { Try } from '../../timeline/recorder.js'
 import type { NodeInfo, Resources } from '../../types.js'
-import type { Connect, Death, HeapLimits } from './connection.js'
+import type { Connector, Death, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
 import { actorLost, restartActor, tasksLost } from './deaths.js'
 import { Limits } from './limits.js'
 import { Line } from './line.js'
+import { Spares } from './spares.js'
 import type { LocalWorker, Running } from './worker.js'
 import { Workers } from './workers.js'
 
@@ -27,7 +28,7 @@ const CANCEL_GRACE = 100
 
 export interface LocalEngineOptions {
   name: EngineName
-  connect: Connect
+  connector: Connector
   /** A number, or CPUs shared with other sessions. */
   cpus: number | Cpus
   resourceLimits?: HeapLimits | undefined
@@ -52,6 +53,9 @@ export class LocalEngine implements Engine {
     this.cancel(task, new TaskTimeoutError(task.label, task.settings.timeout!), false),
   )
   readonly #forgetCpus: () => void
+  readonly #spares: Spares
+  /** Calls that were ever sent. */
+  #sent = 0
   /** What is told of a call: one for all, since garbage is what a small call pays most for. */
   readonly #call: Try = {
     sent: 0,
@@ -67,7 +71,7 @@ export class LocalEngine implements Engine {
   #down = false
 
   constructor(
-    { name, connect, cpus, resourceLimits, prefix = '', allow, env, released }: LocalEngineOptions,
+    { name, connector, cpus, resourceLimits, prefix = '', allow, env, released }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -76,7 +80,12 @@ export class LocalEngine implements Engine {
     this.#workers = new Workers(
       this.#cpus,
       {
-        connect,
+        connector: {
+          connect: (...worker) => {
+            this.#spares.wanted()
+            return connector.connect(...worker)
+          },
+        },
         namespace: host.namespace,
         resourceLimits,
         prefix,
@@ -98,6 +107,14 @@ export class LocalEngine implements Engine {
           ),
       },
     )
+    this.#spares = new Spares(connector, resourceLimits, () => this.#calls())
+  }
+
+  /** How many calls were ever sent; null while any has not been answered. */
+  #calls(): number | null {
+    if (this.#queue.length > 0) return null
+    for (const worker of this.#workers) if (worker.inflight.size > 0) return null
+    return this.#sent
   }
 
   submit(task: Task): void {
@@ -203,6 +220,7 @@ export class LocalEngine implements Engine {
   }
 
   #send(worker: LocalWorker, task: Task, kind: number): void {
+    this.#sent++
     const { copied, shared } = worker.send(task, kind)
     if (copied || shared) this.host.copied(copied, shared)
   }
@@ -464,7 +482,7 @@ export class LocalEngine implements Engine {
     this.#forgetCpus()
     this.#limits.clear()
     for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
-    await this.#workers.allEnded()
+    await Promise.all([this.#workers.allEnded(), this.#spares.close()])
   }
 }
 

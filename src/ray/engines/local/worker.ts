@@ -5,7 +5,7 @@ import { carriedId } from '../../handle.js'
 import { type Content, type Entry, entryOf, type ObjectRef } from '../../object-ref.js'
 import { KIND, SLOTS, slotOf, type ToDriver, type ToWorker, type WireCall, type WireObject } from '../../protocol.js'
 import type { Task } from '../../task.js'
-import type { Connect, Connection, Death, WorkerOptions } from './connection.js'
+import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
 
 export interface LocalWorkerEvents {
   message(worker: LocalWorker, message: ToDriver): void
@@ -61,14 +61,14 @@ export class LocalWorker implements WorkerPlace {
   readonly #stderr: string[] = []
 
   constructor(
-    connect: Connect,
+    connector: Connector,
     options: WorkerOptions,
     private readonly events: LocalWorkerEvents,
   ) {
     this.name = options.name
     this.#maxConcurrency = options.maxConcurrency
     this.#sent = options.spans ? new Float64Array(SLOTS) : null
-    this.#connection = connect(options, {
+    this.#connection = connector.connect(options, {
       message: (message) => this.#received(message),
       ended: (death) => {
         const expected = this.closing

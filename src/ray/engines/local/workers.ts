@@ -1,7 +1,7 @@
 import type { Actor } from '../../actor.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
-import type { Connect, HeapLimits } from './connection.js'
+import type { Connector, HeapLimits } from './connection.js'
 import type { Cpus } from './cpus.js'
 import { LocalWorker, type LocalWorkerEvents } from './worker.js'
 
@@ -9,7 +9,7 @@ import { LocalWorker, type LocalWorkerEvents } from './worker.js'
 const EXTRA_WORKERS = 16
 
 export interface WorkersOptions {
-  connect: Connect
+  connector: Connector
   namespace: string
   resourceLimits: HeapLimits | undefined
   allow: readonly string[] | null
@@ -78,9 +78,9 @@ export class Workers {
   }
 
   #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
-    const { connect, prefix: _prefix, released: _released, recorder, ...shared } = this.options
+    const { connector, prefix: _prefix, released: _released, recorder, ...shared } = this.options
     const options = { name, maxConcurrency, actorId, spans: recorder !== null, ...shared }
-    const worker = new LocalWorker(connect, options, this.events)
+    const worker = new LocalWorker(connector, options, this.events)
     if (recorder) worker.number = recorder.started(name, worker.process)
     this.#all.add(worker)
     return worker

@@ -8,7 +8,7 @@ import { Task } from '../../task.js'
 import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
 import type { LocalWorker } from '../local/worker.js'
-import { connectThread } from '../threads/connection.js'
+import { Threads } from '../threads/threads.js'
 import { Borrowed } from './borrowed.js'
 import { Channel, type ChannelEvents } from './channel.js'
 import type { Delivery } from './delivery.js'
@@ -85,7 +85,7 @@ export class Session {
     return new LocalEngine(
       {
         name: 'threads',
-        connect: connectThread,
+        connector: new Threads(),
         cpus: node.cpus,
         resourceLimits: lease.resourceLimits ?? undefined,
         prefix: `${node.name}/`,

@@ -4,7 +4,7 @@ import { epoch, now } from '../../../core/clock.js'
 import { decodeError } from '../../errors.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import { decodeWire, encodeWire } from '../../wire.js'
-import type { Connect, Connection, ConnectionEvents, HeapLimits, WorkerOptions } from '../local/connection.js'
+import type { Connection, ConnectionEvents, Connector, HeapLimits, WorkerOptions } from '../local/connection.js'
 import { AnnouncedStates } from '../local/slots.js'
 
 const SCRIPT = fileURLToPath(new URL('../../worker/process.js', import.meta.url))
@@ -12,7 +12,7 @@ const SCRIPT = fileURLToPath(new URL('../../worker/process.js', import.meta.url)
 /** Milliseconds that the last words of a process may take after its end. */
 const LAST_WORDS = 500
 
-export const connectProcess: Connect = (options, events) => new ProcessConnection(options, events)
+export const PROCESSES: Connector = { connect: (options, events) => new ProcessConnection(options, events) }
 
 /** One worker process: Node's own fork. It may crash, and nothing else with it. */
 class ProcessConnection implements Connection {

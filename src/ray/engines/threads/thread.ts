@@ -1,0 +1,88 @@
+import { fileURLToPath } from 'node:url'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import workerpool from 'workerpool'
+import type { WorkerStart } from '../../protocol.js'
+import type { HeapLimits } from '../local/connection.js'
+
+const SCRIPT = fileURLToPath(new URL('../../worker/main.js', import.meta.url))
+
+/** The part of workerpool's Pool that its types leave out. */
+interface PoolInternals {
+  workers: { worker: Worker }[]
+}
+
+/** The first message to a thread: what it is to be, and the environment of the moment in which that was decided. */
+export type ThreadStart = readonly [start: WorkerStart, env: NodeJS.ProcessEnv]
+
+/**
+ * A thread that imports what every worker needs and waits to be told what it is to be: a workerpool pool of one starts it, sees it
+ * end and ends it; calls go over a port of their own, many a message. (workerpool itself is never given a second call: one
+ * queued behind a dying worker would wait for ever.)
+ */
+export class Thread {
+  readonly worker: Worker
+  readonly port: MessagePort
+  /** Its exit code. */
+  readonly exited: Promise<number>
+  /** What ended it, if it threw. */
+  error: unknown = null
+  alive = true
+  readonly #pool: workerpool.Pool
+
+  /**
+   * @param name what debuggers call it
+   * @param ahead nobody waits for it yet
+   */
+  constructor(name: string, resourceLimits: HeapLimits | undefined, ahead: boolean) {
+    this.#pool = workerpool.pool(SCRIPT, {
+      maxWorkers: 1,
+      workerType: 'thread',
+      workerTerminateTimeout: 100,
+      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name } as object,
+    })
+    const { port1, port2 } = new MessageChannel()
+    this.port = port1
+    // This call never returns: it is rejected when the thread ends, which `exit` tells in more detail.
+    this.#pool.exec('serve', [port2, ahead], { transfer: [port2], on: () => {} }).catch(() => {})
+    // Begun by the call, not by `minWorkers`: with that, workerpool would start another in the place of one that ends.
+    this.worker = (this.#pool as unknown as PoolInternals).workers[0]!.worker
+    this.exited = new Promise((resolve) => {
+      this.worker.on('error', (error) => {
+        this.error = error
+      })
+      this.worker.on('exit', (code) => {
+        this.alive = false
+        void this.#pool.terminate(true).catch(() => {})
+        resolve(code)
+      })
+    })
+    // Idle threads hold no process; busy ones do, through their port.
+    this.hold(false)
+  }
+
+  begin(start: WorkerStart, env: NodeJS.ProcessEnv): void {
+    this.port.postMessage([start, env] satisfies ThreadStart)
+  }
+
+  hold(held: boolean): void {
+    const hold = held ? 'ref' : 'unref'
+    this.port[hold]()
+    this.worker[hold]()
+  }
+}
+
+/**
+ * A worker inherits this process's flags (loaders and conditions among them), but it must not run `node -e`'s program, nor
+ * take its file for one. Undefined where all may be inherited, which Node does better than a list of them.
+ */
+function execArgv(): string[] | undefined {
+  const program = /^(-e|-p|-pe|--eval|--print|--input-type)\b/
+  if (!process.execArgv.some((flag) => program.test(flag))) return undefined
+  const kept: string[] = []
+  for (let i = 0; i < process.execArgv.length; i++) {
+    const flag = process.execArgv[i]!
+    if (!program.test(flag)) kept.push(flag)
+    else if (!flag.includes('=')) i++
+  }
+  return kept
+}

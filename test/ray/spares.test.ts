@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { Threads } from '#src/ray/engines/threads/threads.js'
+import { ray } from '#src/ray/index.js'
+import { Surroundings } from './functions.js'
+import { scripts } from './programs.js'
+
+const run = scripts()
+
+/** Whether the actor that was made last got a thread that was there already: it took none of its time to start. */
+async function wasAhead(): Promise<boolean> {
+  const starts = (await ray.timeline()).filter(({ cat, ph }) => cat === 'start' && ph === 'X')
+  return starts.at(-1)!.dur === 0
+}
+
+describe('threads that are started ahead', () => {
+  after(() => ray.shutdown())
+
+  test('a session at rest starts one; whatever thread an actor gets, its environment is that of now', async () => {
+    await ray.init({ numCpus: 1 })
+    process.env.RAYITO_TEST_GONE = 'before the session had any thread'
+    for (let i = 0, ahead = 0; ahead < 2; i++) {
+      process.env.RAYITO_TEST_NOW = `${i}`
+      const actor = Surroundings.remote()
+      const seen = [actor.variable.remote('RAYITO_TEST_NOW'), actor.variable.remote('RAYITO_TEST_GONE')]
+      assert.deepEqual(await ray.get(seen), [`${i}`, i > 0 ? undefined : 'before the session had any thread'])
+      if (await wasAhead()) ahead++
+      ray.kill(actor)
+      delete process.env.RAYITO_TEST_GONE
+      // A session that always has something to do starts none.
+      await new Promise((resolve) => setTimeout(resolve, 20 * (i % 20)))
+    }
+    delete process.env.RAYITO_TEST_NOW
+  })
+
+  test('no more are kept than asked for, and closing ends them', async () => {
+    const threads = new Threads(2)
+    assert.deepEqual(
+      [1, 2, 3].map(() => threads.prepare(undefined)),
+      [true, true, false],
+    )
+    await threads.close()
+    assert.equal(threads.prepare(undefined), true, 'there is room again')
+    await threads.close()
+  })
+
+  test('they do not hold a program that has nothing else to do', async () => {
+    const { code, stdout } = await run(`
+      import { Threads } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/threads/threads.js'))}
+      new Threads(1).prepare(undefined)
+      ray.init({ numCpus: 2 })
+      console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))
+    `)
+    assert.deepEqual([code, stdout], [0, '2\n'])
+  })
+})

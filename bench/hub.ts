@@ -45,7 +45,7 @@ export async function openHub(): Promise<Hub> {
   if (HF_ENDPOINT) return { name: HF_ENDPOINT, env: own, close() {} }
   if (!existsSync(SERVE)) {
     const model = { type: 'model', id: DEFAULT_MODEL, revision: 'main' } as const
-    const there = await inReach(model, () => neededFiles('fp32'))
+    const there = await inReach(model, 'fp32', () => neededFiles('fp32'))
     return there ? { name: 'https://huggingface.co', env: own, close() {} } : generated(own)
   }
   for (const needed of [MODEL, ROWS]) {

@@ -27,8 +27,8 @@ export const cluster: Group = {
       return []
     }
     const work: ClusterWork = quick
-      ? { blocks: 3, tasks: 2_000, roundTrips: 200, bytes: 100_000_000 }
-      : { blocks: 15, tasks: 5_000, roundTrips: 500, bytes: 100_000_000 }
+      ? { blocks: 3, tasks: 2_000, roundTrips: 1_000, bytes: 100_000_000 }
+      : { blocks: 15, tasks: 5_000, roundTrips: 2_000, bytes: 100_000_000 }
     const bar = progress({ label: 'cluster', total: work.blocks, unit: 'blocks' })
     const { value } = await runProgram<ClusterResult>('cluster', work, { onStep: () => bar.add(1) }).finally(() =>
       bar.done(),

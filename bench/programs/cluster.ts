@@ -1,5 +1,5 @@
 /** A head and two workers of one CPU each on this machine, in turn with the bare client on the same server. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-i
 import { connect } from '@nats-io/transport-node'
 import { ray } from '#src/ray/index.js'
 import { clocked, given, report, step } from '../report.js'
+import { ECHO, QUEUE, TASKS } from './cluster-bare.js'
 import { Echo, nothing } from './work.js'
 
 export interface ClusterWork {
@@ -102,31 +103,30 @@ report(async (): Promise<ClusterResult> => {
   }
 })
 
+/** The same client without us, both ends in processes of their own. */
 async function bareClient() {
-  const [client, other] = await Promise.all([connect({ servers: ADDRESS }), connect({ servers: ADDRESS })])
+  const client = await connect({ servers: ADDRESS })
   const jsm = await jetstreamManager(client)
-  await jsm.streams.add({ name: 'BARE', subjects: ['bare.task'], retention: RetentionPolicy.Workqueue })
-  await jsm.consumers.add('BARE', { durable_name: 'bare', ack_policy: AckPolicy.Explicit })
+  await jsm.streams.add({ name: QUEUE, subjects: [TASKS], retention: RetentionPolicy.Workqueue })
+  await jsm.consumers.add(QUEUE, { durable_name: 'bare', ack_policy: AckPolicy.Explicit })
   const js = jetstream(client)
-  const consumer = await jetstream(other).consumers.get('BARE', 'bare')
-  other.subscribe('bare.echo', { callback: (_error, message) => void message.respond(message.data) })
+  const other = fork(join(HERE, 'cluster-bare.js'), [ADDRESS])
+  await once(other, 'message')
   return {
     async publishAndConsume(count: number): Promise<void> {
-      const published = Promise.all(Array.from({ length: count }, () => js.publish('bare.task', 'x')))
-      let left = count
-      const messages = await consumer.consume({ max_messages: 1000 })
-      for await (const message of messages) {
-        message.ack()
-        if (--left === 0) break
-      }
-      await published
+      const consumed = once(other, 'message')
+      other.send(count)
+      await Promise.all(Array.from({ length: count }, () => js.publish(TASKS, 'x')))
+      await consumed
     },
     async requests(count: number): Promise<void> {
-      for (let i = 0; i < count; i++) await client.request('bare.echo', `${i}`)
+      for (let i = 0; i < count; i++) await client.request(ECHO, `${i}`)
     },
     async close(): Promise<void> {
-      await jsm.streams.delete('BARE')
-      await Promise.all([client.close(), other.close()])
+      other.disconnect()
+      await once(other, 'exit')
+      await jsm.streams.delete(QUEUE)
+      await client.close()
     },
   }
 }

@@ -1,5 +1,5 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { expected } from './errors.js'
+import { finding, found } from './findings.js'
 import { notebookDisplay } from './notebook.js'
 
 /**
@@ -19,11 +19,11 @@ export function readSource(source: unknown = process.env.RAYITO_SOURCE || 'auto'
 export const embeddedLine = (what: string): string =>
   `The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`
 
-/** Says once in this process, in a notebook too, what is used in place of the Hub's. Threads started later know that it was said. */
+/** Says once in a program, in a notebook too, what is used in place of the Hub's. */
 export function tellEmbedded(what: string): void {
-  const key = `rayito: told of the built-in ${what}`
-  if (getEnvironmentData(key)) return
-  setEnvironmentData(key, true)
+  const key = `told of the built-in ${what}`
+  if (finding(key)) return
+  found(key, true)
   const line = embeddedLine(what)
   const display = notebookDisplay()?.display
   if (display) display.html(`<div style="border-left:4px solid #d98e04;padding:.4em .8em">${line}</div>`)

@@ -182,7 +182,7 @@ async function isToBeHad(
       return [] // a split that is not there is told of when it is loaded
     }
   }
-  return inReach({ type: 'dataset', id }, needed, hub)
+  return inReach({ type: 'dataset', id }, `rows of ${wanted.split ?? 'all splits'}`, needed, hub)
 }
 
 async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {

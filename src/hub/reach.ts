@@ -1,5 +1,5 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
+import { finding, found, toldFinding } from '../core/findings.js'
 import { isCached, walkSnapshot } from './cache.js'
 import { type Context, contextOf } from './context.js'
 import { Passing } from './failures.js'
@@ -13,24 +13,34 @@ const PATIENCE = 3_000
 /**
  * Whether a repository can be had: its files are in the cache, or the Hub answers within 3 s (a refusal is an answer, a
  * login page is none). What the Hub did when it was first asked holds for the life of the process and of its threads, so
- * that all parts of a program take the same side.
+ * that all parts of a program take the same side. A worker, on another machine too, takes its driver's.
+ * @param part what of it is asked about, in words
  * @param needed which of the repository's paths are needed
  */
 export async function inReach(
   repo: Repo,
+  part: string,
   needed: (paths: string[]) => Iterable<string>,
   options: HubOptions = {},
 ): Promise<boolean> {
-  const context = contextOf(repo, options)
+  const key = `${repo.type} ${repo.id}${repo.revision ? ` @ ${repo.revision}` : ''} (${part}) is in reach`
+  const told = toldFinding(key)
+  if (told !== undefined) return told
+  const reached = await canBeHad(contextOf(repo, options), needed)
+  found(key, reached)
+  return reached
+}
+
+async function canBeHad(context: Context, needed: (paths: string[]) => Iterable<string>): Promise<boolean> {
   if (await isHere(context, needed)) return true
   if (context.offline) return false
-  const key = `rayito: ${context.endpoint} answers`
-  const known = getEnvironmentData(key)
-  if (typeof known === 'boolean') return known
+  const key = `${context.endpoint} answers`
+  const known = finding(key)
+  if (known !== undefined) return known
   const first = asked.get(key)
   if (first) return first
   const answer = answers(context).then((is) => {
-    setEnvironmentData(key, is)
+    found(key, is)
     return is
   })
   asked.set(key, answer)

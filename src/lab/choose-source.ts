@@ -21,6 +21,6 @@ export async function chooseSource(settings: Settings): Promise<Settings> {
 
 async function isOnHub({ dataset, model, dtype }: Settings): Promise<boolean> {
   const rows = (paths: string[]) => paths.filter((path) => path.endsWith('.parquet'))
-  if (!(await inReach({ type: 'dataset', id: dataset }, rows))) return false
-  return model !== undefined || inReach({ type: 'model', id: DEFAULT_MODEL }, () => neededFiles(dtype))
+  if (!(await inReach({ type: 'dataset', id: dataset }, 'rows', rows))) return false
+  return model !== undefined || inReach({ type: 'model', id: DEFAULT_MODEL }, dtype, () => neededFiles(dtype))
 }

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import { RayitoError } from '../core/errors.js'
+import { FINDINGS, type Finding } from '../core/findings.js'
 import type { Travel } from '../core/travel.js'
 import type { Actor } from './actor.js'
 import { Actors } from './actors.js'
@@ -76,7 +77,10 @@ export class Driver implements Runtime {
     })
     this.prefix = this.engine.id ? `${this.engine.id}.` : ''
     this.actors = new Actors(this)
+    FINDINGS.subscribe(this.#tell)
   }
+
+  #tell = (finding: unknown): void => this.engine.tell(finding as Finding)
 
   nextId = (): string => `${this.prefix}o${(++this.#lastId).toString(36)}`
 
@@ -274,6 +278,7 @@ export class Driver implements Runtime {
 
   async shutdown(): Promise<void> {
     this.#down = true
+    FINDINGS.unsubscribe(this.#tell)
     this.#timeline?.end()
     const over = new NotInitializedError()
     for (const task of this.#pending) task.fail(over)

@@ -1,3 +1,4 @@
+import type { Finding } from '../core/findings.js'
 import type { Actor } from './actor.js'
 import type { Content, Entry } from './object-ref.js'
 import type { ToWorker } from './protocol.js'
@@ -30,6 +31,8 @@ export interface Engine {
   cancel(task: Task, error: Error, force: boolean): void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
+  /** The driver found something out that all workers are to hold to. */
+  tell(finding: Finding): void
   /** A named actor that another driver made. */
   findActor?(name: string, namespace: string): Promise<Actor | null>
   total(): Resources

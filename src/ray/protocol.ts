@@ -3,6 +3,7 @@
  * calls and results a message. Every call has a slot in shared memory that says how far it is, so that a call that has not
  * started can be taken back and a death can be told from a mere loss.
  */
+import type { Finding } from '../core/findings.js'
 import type { Span } from '../core/spans.js'
 import type { Code } from './code/index.js'
 
@@ -50,6 +51,8 @@ export type ToWorker =
   | readonly ['calls', readonly WireCall[], readonly WireObject[], readonly (readonly [string, Code])[]]
   | readonly ['free', readonly string[]]
   | readonly ['cancel', call: number]
+  /** what the driver found out meanwhile */
+  | readonly ['findings', readonly Finding[]]
   /** the answer to a request of the worker's */
   | readonly ['answer', request: number, ok: boolean, data: unknown, special: boolean]
 
@@ -104,4 +107,6 @@ export interface WorkerStart {
   made: number
   /** Whether its spans are wanted. */
   spans: boolean
+  /** What the driver found out so far. */
+  findings: readonly Finding[]
 }

@@ -1,5 +1,5 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
+import { finding, found } from '../core/findings.js'
 import { tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
 import { EMBEDDED_MODEL } from '../embedded/index.js'
@@ -59,7 +59,7 @@ export async function defaultModel(options: FilledOptions): Promise<string> {
   const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
   if (source === 'embedded') return EMBEDDED_MODEL
   const repo = { type: 'model', id: DEFAULT_MODEL, revision } as const
-  if (source === 'hub' || (await inReach(repo, () => neededFiles(dtype), hub))) return DEFAULT_MODEL
+  if (source === 'hub' || (await inReach(repo, dtype, () => neededFiles(dtype), hub))) return DEFAULT_MODEL
   tellEmbedded('model')
   return EMBEDDED_MODEL
 }
@@ -86,12 +86,12 @@ async function open(
   return new ImageClassificationPipeline(files, options, await lease(files, options.numThreads), recipe)
 }
 
-/** Passed on to threads that are started later, so that they do not say it again. */
-const TOLD = 'rayito: the default model was told'
+/** Workers do not say it again. */
+const TOLD = 'the default model was told'
 
 function tellDefault(revision: string): void {
-  if (getEnvironmentData(TOLD)) return
-  setEnvironmentData(TOLD, true)
+  if (finding(TOLD)) return
+  found(TOLD, true)
   process.stderr.write(
     `No model was supplied, defaulted to ${DEFAULT_MODEL} (${PYTHONS_DEFAULT} as ONNX) and revision ${revision.slice(0, 7)} (https://huggingface.co/${DEFAULT_MODEL}).\n`,
   )

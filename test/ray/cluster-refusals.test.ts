@@ -142,6 +142,15 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
+  test('one of another version that was killed does not count, neither for workers nor for drivers', async () => {
+    const { address } = await serverWith()
+    const other = await worker(address, { command: otherVersion(), name: 'other' })
+    await other.end('SIGKILL')
+    await worker(address, { name: 'right' })
+    await begin({ address })
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
   test('a function of no module is refused with the remedy, before anything is sent', async () => {
     const { address } = await serverWith()
     await begin({ address })

@@ -1,6 +1,8 @@
 /** Remote functions and classes of the tests: in a module, as users' are. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
+import { finding } from '#src/core/findings.js'
 import { type ActorHandle, ObjectRef, type RemoteFunction, ray } from '#src/ray/index.js'
 import { arrive, arrived, holdUntil, isOpen, type Latch, letGo } from './latch.js'
 
@@ -217,6 +219,9 @@ export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
 /** Where an actor finds itself. */
 class SurroundingsClass {
+  finding(key: string): boolean | undefined {
+    return finding(key)
+  }
   variable(name: string): string | undefined {
     return process.env[name]
   }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { adoptEpoch, now } from '../../core/clock.js'
 import { RayitoError } from '../../core/errors.js'
+import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
 import { SPANS, type Span, span } from '../../core/spans.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
@@ -61,6 +62,7 @@ export interface Port {
 /** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
 export function serve(start: WorkerStart, port: Port): Promise<never> {
   adoptEpoch(start.epoch)
+  adoptFindings(start.findings)
   if (start.gate) installGate(start.gate)
   if (start.allow) {
     allowModules(start.allow)
@@ -158,6 +160,9 @@ class Loop {
         return
       case 'cancel':
         this.#cancel(message[1])
+        return
+      case 'findings':
+        adoptFindings(message[1])
         return
       case 'answer':
         this.#client.answered(message[1], message[2], message[3])

@@ -1,3 +1,4 @@
+import type { Finding } from '../../../core/findings.js'
 import type { ToDriver, ToWorker } from '../../protocol.js'
 import type { CallStates } from './slots.js'
 
@@ -39,6 +40,8 @@ export interface WorkerOptions {
   spans: boolean
   /** Environment variables that differ from this process's. */
   env: Readonly<Record<string, string>> | null
+  /** What its driver found out so far. */
+  findings: readonly Finding[]
 }
 
 /** A worker thread or process, and the way to it. */

@@ -1,4 +1,5 @@
 import { now } from '../../../core/clock.js'
+import { type Finding, findings } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import type { Engine, EngineHost, EngineName } from '../../engine.js'
 import {
@@ -38,6 +39,8 @@ export interface LocalEngineOptions {
   allow?: readonly string[]
   /** Environment variables of the workers that differ from this process's. */
   env?: Readonly<Record<string, string>>
+  /** What the driver found out so far, where that is another process. @default what this one did */
+  findings?: () => readonly Finding[]
   /** Told of refs and handles that a worker let go, or had when it ended. */
   released?: (worker: LocalWorker, ids: Iterable<string>) => void
 }
@@ -71,7 +74,7 @@ export class LocalEngine implements Engine {
   #down = false
 
   constructor(
-    { name, connector, cpus, resourceLimits, prefix = '', allow, env, released }: LocalEngineOptions,
+    { name, connector, cpus, resourceLimits, prefix = '', allow, env, findings: known, released }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -91,6 +94,7 @@ export class LocalEngine implements Engine {
         prefix,
         allow: allow ?? null,
         env: env ?? null,
+        findings: known ?? findings,
         released,
         recorder: host.recorder,
       },
@@ -451,6 +455,10 @@ export class LocalEngine implements Engine {
   }
 
   // -- the rest
+
+  tell(finding: Finding): void {
+    for (const worker of this.#workers) worker.post(['findings', [finding]])
+  }
 
   release(id: string): void {
     for (const worker of this.#workers) if (worker.known.delete(id)) worker.post(['free', [id]])

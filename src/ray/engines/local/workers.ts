@@ -1,3 +1,4 @@
+import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
@@ -14,6 +15,7 @@ export interface WorkersOptions {
   resourceLimits: HeapLimits | undefined
   allow: readonly string[] | null
   env: Readonly<Record<string, string>> | null
+  findings: () => readonly Finding[]
   released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
   /** What workers are called before their number. */
   prefix: string
@@ -78,8 +80,8 @@ export class Workers {
   }
 
   #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
-    const { connector, prefix: _prefix, released: _released, recorder, ...shared } = this.options
-    const options = { name, maxConcurrency, actorId, spans: recorder !== null, ...shared }
+    const { connector, prefix: _prefix, released: _released, recorder, findings, ...shared } = this.options
+    const options = { name, maxConcurrency, actorId, spans: recorder !== null, ...shared, findings: findings() }
     const worker = new LocalWorker(connector, options, this.events)
     if (recorder) worker.number = recorder.started(name, worker.process)
     this.#all.add(worker)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
@@ -281,6 +282,10 @@ export class NatsEngine implements Engine {
         this.#freed = []
       })
     this.#freed.push(id)
+  }
+
+  tell(finding: Finding): void {
+    this.#members.tell(finding)
   }
 
   total(): Resources {

@@ -1,4 +1,5 @@
 import type { KV } from '@nats-io/kv'
+import type { Finding } from '../../../core/findings.js'
 import type { Bus } from './bus.js'
 import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE } from './subjects.js'
 
@@ -32,6 +33,8 @@ export interface DriverLease {
   resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
   /** Environment variables that its workers have, as threads of its own would. */
   env: Record<string, string>
+  /** What it found out so far, as they are to hold to it. */
+  findings: readonly Finding[]
   host: string
   pid: number
 }

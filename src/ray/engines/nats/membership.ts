@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { type Finding, findings } from '../../../core/findings.js'
 import { RayError } from '../../errors.js'
 import type { InitOptions } from '../../types.js'
 import { packageVersion } from '../../version.js'
@@ -84,6 +85,7 @@ export class Membership {
       timeline: me.timeline,
       resourceLimits: me.resourceLimits ?? null,
       env: travellingEnv(process.env),
+      findings: findings(),
       host: hostname(),
       pid: process.pid,
     }))
@@ -154,6 +156,12 @@ export class Membership {
   #takenForDead({ lease }: NodePeer): void {
     const message = `Node ${lease.name} heard nothing of this driver for so long that it ended its work`
     this.events.failed(new RayError('RAY_CLUSTER_LOST', message))
+  }
+
+  /** All nodes are to know: those whose workers run, and those that read the lease. */
+  tell(finding: Finding): void {
+    this.#lease?.changed()
+    for (const node of this.nodes.values()) node.send(['findings', [finding]])
   }
 
   /** The sum of something over all nodes. */

@@ -1,3 +1,4 @@
+import type { Finding } from '../../../core/findings.js'
 import type { Span } from '../../../core/spans.js'
 import type { Code } from '../../code/index.js'
 import type { ToWorker } from '../../protocol.js'
@@ -55,6 +56,8 @@ export type ToNode =
   | readonly ['body', id: string, Uint8Array | null]
   /** For code in a worker; the ids of what it holds from now on. */
   | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
+  /** What the driver found out meanwhile. */
+  | readonly ['findings', readonly Finding[]]
   /** What does your clock show? */
   | readonly ['clock', asked: number]
   /** The driver leaves. */

@@ -41,8 +41,8 @@ interface Pull {
 }
 
 /**
- * Those that work together are of one version: a worker of another would take tasks that it cannot run. (Who ended without
- * taking leave counts for half a minute.)
+ * Those that work together are of one version: a worker of another would take tasks that it cannot run. Who ended without
+ * taking leave does not count.
  * @throws RayError RAY_CLUSTER_VERSION (rejects)
  */
 async function agree(bus: Bus, name: string): Promise<void> {
@@ -53,7 +53,7 @@ async function agree(bus: Bus, name: string): Promise<void> {
     const entry = await bus.leases.get(key)
     if (entry?.operation !== 'PUT') continue
     const lease = entry.json<Lease>()
-    if (lease.version === version) continue
+    if (lease.version === version || !(await bus.listens(lease.id))) continue
     const who = lease.kind === 'node' ? `Node ${lease.name}` : `The driver ${lease.host}:${lease.pid}`
     throw new RayError('RAY_CLUSTER_VERSION', `${who} runs rayito ${lease.version}, node ${name} ${version}`)
   }

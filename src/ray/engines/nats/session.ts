@@ -37,6 +37,7 @@ export class Session {
   readonly #numbers = new Map<WorkerPlace, number>()
   readonly #cancelled = new Set<string>()
   readonly #deliveries = new Set<Delivery>()
+  readonly #findings: Map<string, boolean>
   #gone = false
   readonly #host: EngineHost
   readonly #recorder: NodeRecorder | null
@@ -53,6 +54,7 @@ export class Session {
       message: (message) => this.#message(message as ToNode),
     }
     this.channel = new Channel(node.bus.maxFrame, events, epoch)
+    this.#findings = new Map(lease.findings)
     this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
     this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
@@ -91,6 +93,7 @@ export class Session {
         prefix: `${node.name}/`,
         allow: node.allow,
         env: lease.env,
+        findings: () => [...this.#findings],
         released: (_worker, ids) => this.#released(ids),
       },
       this.#host,
@@ -147,6 +150,13 @@ export class Session {
         worker.post(answer)
         return
       }
+      case 'findings':
+        for (const finding of message[1]) {
+          this.#findings.set(...finding)
+          this.#engine.tell(finding)
+          this.#detached?.tell(finding)
+        }
+        return
       case 'clock':
         return this.tell(['clock', message[1], now()])
       case 'end':

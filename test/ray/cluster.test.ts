@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
@@ -14,6 +17,8 @@ const skip = clusterMissing()
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
+const folder = mkdtempSync(joinPath(tmpdir(), 'rayito-cluster-test-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
 const FUNCTIONS = import.meta.resolve('./functions.js')
 
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
@@ -188,6 +193,30 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     // Its tasks hold all CPUs until they are taken away.
     assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
     assert.equal(arrived(gate), 2)
+  })
+
+  test('a driver that stood still until it was given up is told so: each of its calls rejects, once, and no new one runs', async () => {
+    const [pid, gate] = [joinPath(folder, 'pid'), latch()]
+    const told = printed(workers.get('alpha')!.child, 'was lost')
+    const child = run(`
+      import { writeFileSync } from 'node:fs'
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const gate = ${JSON.stringify(gate)}
+      const counter = Counter.remote(1)
+      const refs = [counter.hold.remote(gate), hold.remote(gate), hold.remote(gate), hold.remote(gate)]
+      const codes = []
+      const ended = Promise.all(refs.map((ref) => ray.get(ref).then(() => codes.push('ran'), ({ code }) => codes.push(code))))
+      await started(gate, 3)
+      writeFileSync(${JSON.stringify(pid)}, String(process.pid))
+      process.kill(process.pid, 'SIGSTOP')
+      await ended
+      await ray.get(add.remote(1, 2)).catch(({ code }) => codes.push(code))
+      console.log(codes.join())
+      await ray.shutdown()`)
+    await told
+    process.kill(Number(readFileSync(pid, 'utf8')), 'SIGCONT')
+    const { code, stdout } = await child
+    assert.deepEqual([code, stdout], [0, `${Array(5).fill('RAY_CLUSTER_LOST').join()}\n`])
   })
 
   test('a module that a worker may not run is refused, by name', async () => {

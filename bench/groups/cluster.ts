@@ -27,8 +27,8 @@ export const cluster: Group = {
       return []
     }
     const work: ClusterWork = quick
-      ? { blocks: 3, tasks: 2_000, roundTrips: 1_000, bytes: 100_000_000 }
-      : { blocks: 15, tasks: 5_000, roundTrips: 2_000, bytes: 100_000_000 }
+      ? { blocks: 1, tasks: 2_000, roundTrips: 1_000, bytes: 100_000_000, looks: 1 }
+      : { blocks: 15, tasks: 5_000, roundTrips: 2_000, bytes: 100_000_000, looks: 3 }
     const bar = progress({ label: 'cluster', total: work.blocks, unit: 'blocks' })
     const { value } = await runProgram<ClusterResult>('cluster', work, { onStep: () => bar.add(1) }).finally(() =>
       bar.done(),
@@ -68,8 +68,9 @@ export const cluster: Group = {
 
 /** Many more workers than processors: none is left out, no result is lost, and two of them are not faster. */
 async function manyWorkers(quick: boolean): Promise<Row> {
-  const work: ScaleWork = { blocks: quick ? 3 : 10, tasks: quick ? 2_000 : 5_000, workers: MANY }
-  const bar = progress({ label: `${MANY} workers`, total: 2 * work.blocks, unit: 'blocks' })
+  const workers = quick ? 8 : MANY
+  const work: ScaleWork = { blocks: quick ? 1 : 10, tasks: quick ? 2_000 : 5_000, workers }
+  const bar = progress({ label: `${workers} workers`, total: 2 * work.blocks, unit: 'blocks' })
   const { value } = await runProgram<ScaleResult>('cluster-scale', work, { onStep: () => bar.add(1) }).finally(() =>
     bar.done(),
   )
@@ -77,7 +78,7 @@ async function manyWorkers(quick: boolean): Promise<Row> {
     throw new RayitoError('BENCH_FAILED', `${value.asked - value.finished} results of ${value.asked} were lost`)
   return makeRow({
     id: 'many',
-    title: `Tasks a second that do nothing, ${MANY} workers`,
+    title: `Tasks a second that do nothing, ${workers} workers`,
     unit: '/s',
     lowerIsBetter: false,
     ours: value.many.map((seconds) => 1 / seconds),
@@ -94,14 +95,14 @@ async function againstThreads({ quick, repetitions, model }: Bench): Promise<Row
   const withServer = { ...env, NATS_SERVER: findNatsServer() }
   const version = (version: string, onCluster: boolean) => () =>
     runProgram<Ran>('exercise', { version, onCluster, indices, dtype: 'fp32', workers: 2 }, { env: withServer })
-  const runs = await interleave('exercise on a cluster', repetitions(3, 1), {
-    B: version('B', true),
-    'B on threads': version('B', false),
-    C2: version('C2', true),
-    'C2 on threads': version('C2', false),
-  })
-  const of = (name: keyof typeof runs, key: 'seconds' | 'loadSeconds') => runs[name].map(({ value }) => value[key])
-  return (['B', 'C2'] as const).map((name) =>
+  const versions = quick ? (['C2'] as const) : (['B', 'C2'] as const)
+  const subjects = versions.flatMap((name) => [
+    [name, version(name, true)] as const,
+    [`${name} on threads`, version(name, false)] as const,
+  ])
+  const runs = await interleave('exercise on a cluster', repetitions(3, 1), Object.fromEntries(subjects))
+  const of = (name: string, key: 'seconds' | 'loadSeconds') => runs[name]!.map(({ value }) => value[key])
+  return versions.map((name) =>
     makeRow({
       id: `fp32.${name}`,
       title: `Version ${name}, fp32, ${indices.length} pictures`,

@@ -18,6 +18,8 @@ export interface ClusterWork {
   roundTrips: number
   /** Bytes of the object that both nodes get. */
   bytes: number
+  /** How often it is sent, and the command run. */
+  looks: number
 }
 
 /** Seconds: each call, each round trip, the object on both nodes, one look with the command. */
@@ -41,7 +43,7 @@ async function rayito(text: string, ...args: string[]): Promise<ChildProcess> {
 }
 
 report(async (): Promise<ClusterResult> => {
-  const { blocks, tasks, roundTrips, bytes } = given<ClusterWork>()
+  const { blocks, tasks, roundTrips, bytes, looks } = given<ClusterWork>()
   const data = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
   const children = [await rayito('RAY_ADDRESS', 'start', '--head', '--port', `${PORT}`, '--data', data)]
   try {
@@ -82,7 +84,7 @@ report(async (): Promise<ClusterResult> => {
     }
     const actors = [Echo.remote(), Echo.remote()]
     await ray.get(actors.map((one) => one.say.remote(1)))
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < looks; i++) {
       const large = ray.put(new Uint8Array(bytes).fill(i))
       const both = () => ray.get(actors.map((one) => one.length.remote(large)))
       result.object.push((await clocked<unknown>(both)).seconds)

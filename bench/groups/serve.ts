@@ -136,7 +136,7 @@ function memoryRow(id: string, title: string, runs: Runs, bounds: Pick<Measured,
 async function decoding({ quick, repetitions, ray }: Bench): Promise<Row[]> {
   const extents = (quick ? CONNECTIONS.slice(1) : CONNECTIONS).map((n): [number, object] => [
     n,
-    { duration: quick ? 0.4 : 3 },
+    quick ? { amount: 600 } : { duration: 3 },
   ])
   const decode = (starting: () => Promise<Server>) =>
     served(starting, '/decode', { connections: 32, amount: 500 }, extents)

@@ -4,7 +4,7 @@ import { adoptEpoch, now } from '../../core/clock.js'
 import { RayitoError } from '../../core/errors.js'
 import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
-import { SPANS, type Span, span } from '../../core/spans.js'
+import { span } from '../../core/spans.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { freeze, pack } from '../pack.js'
@@ -19,19 +19,15 @@ import {
   type WireArgument,
   type WireCall,
   type WireContent,
-  type WireResult,
   type WorkerStart,
 } from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
 import { WorkerClient, wire } from './client.js'
+import { Outbox } from './outbox.js'
+import { isThenable, methodsOf, several } from './values.js'
 
 type Callable = (...args: unknown[]) => unknown
 type Maybe<T> = T | Promise<T>
-
-/** Milliseconds from which on the making of arguments is told as a span of its own. */
-const SPAN = 0.1
-/** Spans that wait for a result to go with. */
-const MOST_SPANS = 256
 
 /** A call that runs here. */
 class Running implements RuntimeContext {
@@ -77,21 +73,17 @@ class Loop {
   readonly #codes = new Map<string, Maybe<Callable>>()
   readonly #objects = new Map<string, Maybe<unknown>>()
   readonly #running = new Map<number, Running>()
+  readonly #outbox: Outbox
   readonly #client: WorkerClient
   readonly #context = new AsyncLocalStorage<Running>()
   /** Where one call runs at a time, this says more cheaply than #context which. */
   #current: Running | null = null
   #queue: WireCall[] = []
   #head = 0
-  #results: WireResult[] = []
-  /** What the times of #results count from. */
-  #since = 0
-  #spans: Span[] = []
   /** The first call of the message that came last, and when it came. */
   #first = -1
   #receivedAt = 0
   #lastEnd = 0
-  #flushAt = 0
   #instance: Record<string, unknown> | null = null
   #className = ''
   /** The constructor has not returned: no method may start. */
@@ -99,46 +91,28 @@ class Loop {
 
   constructor(
     private readonly start: WorkerStart,
-    private readonly port: Port,
+    port: Port,
   ) {
     this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4))
     this.#creating = start.actorId !== null
-    this.#client = new WorkerClient(start, (message) => this.#post(message))
+    this.#outbox = new Outbox(start, (message) => port.postMessage(message))
+    this.#client = new WorkerClient(start, (message) => this.#outbox.post(message))
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
     if (start.spans) {
       const here = now()
       const born = here - performance.now() + performance.nodeTiming.bootstrapComplete
       const begun = Math.min(Math.max(born, start.made), here)
-      this.#spans.push(
+      this.#outbox.spans(
         { category: 'start', name: start.name, began: start.made, ended: begun },
         { category: 'import', name: 'rayito', began: begun, ended: here },
       )
-      SPANS.subscribe((message) => this.#span(message as Span))
     }
     port.onMessage((message) => this.#receive(message))
   }
 
-  #span(one: Span): void {
-    if (one.category === 'deserialise' && one.ended - one.began < SPAN) return
-    // What a program says may hold more than a message can carry.
-    const told = one.args ? { ...one, args: JSON.parse(JSON.stringify(one.args)) } : one
-    if (this.#spans.push(told) >= MOST_SPANS) this.#tellSpans()
-  }
-
-  #tellSpans(): void {
-    if (this.#spans.length === 0) return
-    this.port.postMessage(['spans', this.#spans])
-    this.#spans = []
-  }
-
   #where(): Running | null {
     return this.#context.getStore() ?? this.#current
-  }
-
-  #post(message: ToDriver): void {
-    this.#flush()
-    this.port.postMessage(message)
   }
 
   #receive(message: ToWorker): void {
@@ -182,8 +156,8 @@ class Loop {
     if (!waiting) return
     this.#mark(call, SLOT.TAKEN)
     const at = now()
-    this.#push(call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0)
-    this.#flush()
+    this.#outbox.result(call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0)
+    this.#outbox.flush()
   }
 
   #learn(id: string, code: Code): void {
@@ -216,14 +190,14 @@ class Loop {
       this.#queue = []
       this.#head = 0
     }
-    this.#flush()
+    this.#outbox.flush()
   }
 
   #run(wireCall: WireCall): void {
     const [call, , , , , label, attempt, announce] = wireCall
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
-    if (announce) this.#post(['started', call])
+    if (announce) this.#outbox.post(['started', call])
     const running = new Running(this.start.name, call, label, attempt, call === this.#first ? this.#receivedAt : 0)
     this.#running.set(call, running)
     if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
@@ -329,56 +303,8 @@ class Loop {
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
     this.#mark(call, SLOT.FINISHED)
-    this.#push(call, ok, values, began, ended, received)
+    this.#outbox.result(call, ok, values, began, ended, received)
     this.#lastEnd = ended
-    // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
-    // a later call that ends the thread must not take them along.
-    if (this.#results.length === 1) this.#flushAt = ended + 1
-    if (ended >= this.#flushAt || ended - began > 1 || this.start.actorId !== null) this.#flush()
     if (pump) this.#pump()
   }
-
-  #push(
-    call: number,
-    ok: boolean,
-    values: WireContent[] | unknown,
-    began: number,
-    ended: number,
-    received: number,
-  ): void {
-    if (this.#results.length === 0) this.#since = began
-    const after = Math.round((began - this.#since) * 1e6)
-    this.#results.push([call, ok, values, after, Math.round((ended - began) * 1e6), received])
-  }
-
-  #flush(): void {
-    if (this.#results.length === 0) return
-    const results = this.#results
-    this.#results = []
-    this.#tellSpans()
-    this.port.postMessage(['results', results, this.#since] satisfies ToDriver)
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-/** The values of a call with numReturns. */
-function several(value: unknown, numReturns: number, task: string): unknown[] {
-  const values =
-    typeof value === 'object' && value !== null && Symbol.iterator in value ? [...(value as Iterable<unknown>)] : null
-  if (values?.length === numReturns) return values
-  throw new RayitoError(
-    'RAY_MISUSE',
-    `Expected ${task} to return ${numReturns} values (numReturns), got ${values ? values.length : typeof value}`,
-  )
-}
-
-function methodsOf(instance: object | null): string[] {
-  const names = new Set<string>()
-  for (let at = instance; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
-    for (const name of Object.getOwnPropertyNames(at))
-      if (name !== 'constructor' && typeof (instance as Record<string, unknown>)[name] === 'function') names.add(name)
-  return [...names]
 }

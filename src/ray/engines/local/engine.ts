@@ -1,4 +1,3 @@
-import { now } from '../../../core/clock.js'
 import { type Finding, findings } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import type { Engine, EngineHost, EngineName } from '../../engine.js'
@@ -11,16 +10,16 @@ import {
   WorkerCrashedError,
 } from '../../errors.js'
 import type { Content } from '../../object-ref.js'
-import { KIND, SLOT, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
+import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
-import type { Try } from '../../timeline/recorder.js'
 import type { NodeInfo, Resources } from '../../types.js'
 import type { Connector, Death, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
 import { actorLost, restartActor, tasksLost } from './deaths.js'
 import { Limits } from './limits.js'
-import { Line } from './line.js'
+import { placementOf, Schedule } from './schedule.js'
 import { Spares } from './spares.js'
+import { Told } from './told.js'
 import type { LocalWorker, Running } from './worker.js'
 import { Workers } from './workers.js'
 
@@ -50,8 +49,7 @@ export class LocalEngine implements Engine {
   readonly name: EngineName
   readonly #cpus: Cpus
   readonly #workers: Workers
-  /** What waits for CPUs, in order: tasks, and actors to be placed. */
-  readonly #queue = new Line<Task | Actor>()
+  readonly #schedule: Schedule
   readonly #limits = new Limits((task) =>
     this.cancel(task, new TaskTimeoutError(task.label, task.settings.timeout!), false),
   )
@@ -59,19 +57,7 @@ export class LocalEngine implements Engine {
   readonly #spares: Spares
   /** Calls that were ever sent. */
   #sent = 0
-  /** What is told of a call: one for all, since garbage is what a small call pays most for. */
-  readonly #call: Try = {
-    sent: 0,
-    received: 0,
-    began: 0,
-    ended: 0,
-    attempt: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    failed: false,
-  }
-  #scheduling = false
-  #down = false
+  readonly #told: Told | null
 
   constructor(
     { name, connector, cpus, resourceLimits, prefix = '', allow, env, findings: known, released }: LocalEngineOptions,
@@ -79,7 +65,7 @@ export class LocalEngine implements Engine {
   ) {
     this.name = name
     this.#cpus = typeof cpus === 'number' ? new Cpus(cpus) : cpus
-    this.#forgetCpus = this.#cpus.whenGiven(() => this.#scheduleSoon())
+    this.#forgetCpus = this.#cpus.whenGiven(() => this.#schedule.soon())
     this.#workers = new Workers(
       this.#cpus,
       {
@@ -111,12 +97,21 @@ export class LocalEngine implements Engine {
           ),
       },
     )
+    this.#told = host.recorder && new Told(host.recorder)
+    this.#schedule = new Schedule(this.#cpus, this.#workers, {
+      send: (worker, task, kind) => this.#send(worker, task, kind),
+      placeActor: (actor) => this.#placeActor(actor),
+      // Whoever gets it next is sent its arguments again. (Objects stay with the worker.)
+      tookBack: (task) => {
+        for (const { content } of task.args) if (content) host.copied(-content.copied, -content.shared)
+      },
+    })
     this.#spares = new Spares(connector, resourceLimits, () => this.#calls())
   }
 
   /** How many calls were ever sent; null while any has not been answered. */
   #calls(): number | null {
-    if (this.#queue.length > 0) return null
+    if (this.#schedule.length > 0) return null
     for (const worker of this.#workers) if (worker.inflight.size > 0) return null
     return this.#sent
   }
@@ -124,103 +119,13 @@ export class LocalEngine implements Engine {
   submit(task: Task): void {
     const { numCpus } = task.settings
     if (numCpus > this.#cpus.total) return task.fail(new InfeasibleError(task.label, { CPU: numCpus }, this.total()))
-    this.#queue.push(task)
-    this.#scheduleSoon()
+    this.#schedule.add(task)
   }
 
   createActor(actor: Actor): void {
-    const need = this.#placement(actor)
+    const need = placementOf(actor, this.#cpus.total)
     if (need > this.#cpus.total) return actor.die(new InfeasibleError(actor.label, { CPU: need }, this.total()))
-    this.#queue.push(actor)
-    this.#scheduleSoon()
-  }
-
-  /** An actor needs a CPU to be placed, and holds only what was asked for. */
-  #placement(actor: Actor): number {
-    return actor.settings.numCpus || Math.min(1, this.#cpus.total)
-  }
-
-  // -- scheduling
-
-  #scheduleSoon(): void {
-    if (this.#scheduling || this.#down) return
-    this.#scheduling = true
-    queueMicrotask(() => {
-      this.#scheduling = false
-      this.#schedule()
-    })
-  }
-
-  #schedule(): void {
-    if (this.#down) return
-    for (let next = this.#queue.first; next; next = this.#queue.first) {
-      try {
-        if (!this.#place(next)) return
-      } catch (error) {
-        this.#unplaced(next, error)
-      }
-      this.#queue.shift()
-    }
-    this.#rebalance()
-  }
-
-  /** No worker could be started: whoever waits for it must know. */
-  #unplaced(next: Task | Actor, error: unknown): void {
-    const death = { exitCode: null, error, lastOutput: [] }
-    if ('creation' in next)
-      next.die(new ActorDiedError(next.label, 'its worker could not be started', { cause: error }))
-    else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
-  }
-
-  #place(next: Task | Actor): boolean {
-    if ('creation' in next) {
-      if (next.state === 'dead') return true
-      if (this.#cpus.available < this.#placement(next)) return false
-      this.#placeActor(next)
-      return true
-    }
-    if (next.state !== 'queued') return true
-    const { numCpus } = next.settings
-    if (this.#cpus.available >= numCpus) {
-      const worker = this.#workers.free(next)
-      if (worker) {
-        this.#workers.hold(worker, numCpus)
-        this.#workers.busy.add(worker)
-        this.#send(worker, next, KIND.TASK)
-        return true
-      }
-    }
-    const busy = this.#shortestLine(next)
-    if (busy) this.#send(busy, next, KIND.TASK)
-    return busy !== null
-  }
-
-  /** A fast function's calls may stand in line at a worker that runs the same kind of call. */
-  #shortestLine({ definition: { depth }, settings: { numCpus } }: Task): LocalWorker | null {
-    if (depth <= 1) return null
-    let best: LocalWorker | null = null
-    for (const worker of this.#workers.busy)
-      if (
-        worker.room > 0 &&
-        worker.blocked === 0 &&
-        worker.cpus === numCpus &&
-        worker.inflight.size < depth &&
-        worker.inflight.size < (best?.inflight.size ?? Infinity)
-      )
-        best = worker
-    return best
-  }
-
-  /** Nothing waits: a worker that stands idle takes over what waits behind a long call elsewhere. */
-  #rebalance(): void {
-    // Only where another would really take it: otherwise it would go round for ever.
-    if (this.#cpus.available <= 0 || (this.#workers.idle === 0 && this.#workers.crowded)) return
-    for (const worker of this.#workers.busy) {
-      if (worker.inflight.size < 2) continue
-      if (this.#cpus.available < worker.cpus) continue
-      const half = [...worker.inflight].slice(Math.ceil(worker.inflight.size / 2))
-      if (this.#takeBack(worker, half)) return this.#scheduleSoon()
-    }
+    this.#schedule.add(actor)
   }
 
   #send(worker: LocalWorker, task: Task, kind: number): void {
@@ -260,23 +165,11 @@ export class LocalEngine implements Engine {
   }
 
   #result(worker: LocalWorker, result: WireResult, since: number): void {
-    const [call, ok, values, after, ran, received] = result
+    const [call, ok, values, , ran, received] = result
     const sent = received && worker.sentAt(call)
     const task = worker.settled(call)
     if (!task) return
-    const { recorder } = this.host
-    if (recorder) {
-      const call = this.#call
-      call.sent = sent
-      call.received = received
-      call.began = since + after / 1e6
-      call.ended = call.began + ran / 1e6
-      call.attempt = task.attempt
-      call.bytesIn = task.bytesIn
-      call.bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
-      call.failed = !ok
-      recorder.call(worker.number, task, call)
-    }
+    this.#told?.result(worker, task, result, since, sent)
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
     if (task.state !== 'done') {
@@ -318,18 +211,18 @@ export class LocalEngine implements Engine {
     const { busy, idle, surplus } = this.#workers
     if (worker.inflight.size === 0 && busy.has(worker)) {
       this.#workers.rest(worker)
-      if (surplus && idle > 0 && this.#queue.length === 0 && !worker.closing) this.#end(worker)
-    } else if (this.#queue.length === 0) return
-    this.#scheduleSoon()
+      if (surplus && idle > 0 && this.#schedule.length === 0 && !worker.closing) this.#end(worker)
+    } else if (this.#schedule.length === 0) return
+    this.#schedule.soon()
   }
 
   /** A task that waits for others lends them its CPUs, as in Ray. */
   #blocked(worker: LocalWorker): void {
     if (this.#workers.actors.has(worker) || worker.blocked++ > 0) return
     this.#cpus.give(worker.cpus)
-    this.#scheduleSoon()
+    this.#schedule.soon()
     // What stands in line behind it would wait for it: it goes back.
-    this.#takeBack(worker, worker.inflight)
+    this.#schedule.takeBack(worker, worker.inflight)
   }
 
   #unblocked(worker: LocalWorker): void {
@@ -344,25 +237,11 @@ export class LocalEngine implements Engine {
     const lost = [...worker.inflight]
     worker.inflight.clear()
     for (const [, task] of lost) this.#limits.end(task)
-    this.#interrupted(worker, lost)
+    this.#told?.interrupted(worker, lost)
     this.#workers.forget(worker)
     if (actor) actorLost(actor, worker, lost, death, this)
     else tasksLost(worker, lost, death, this)
-    this.#scheduleSoon()
-  }
-
-  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
-  #interrupted(worker: LocalWorker, lost: readonly [number, Task][]): void {
-    const { recorder } = this.host
-    if (!recorder) return
-    const ended = now()
-    for (const [call, task] of lost) {
-      if (worker.progress(call) !== SLOT.STARTED) continue
-      const { attempt, bytesIn } = task
-      const began = worker.sentAt(call) || ended
-      const times = { sent: began, received: 0, began, ended }
-      recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
-    }
+    this.#schedule.soon()
   }
 
   #placeActor(actor: Actor): void {
@@ -418,39 +297,23 @@ export class LocalEngine implements Engine {
     const end = () => {
       if (worker.closing || !worker.inflight.has(call)) return
       // What stood in line behind it goes on elsewhere.
-      this.#takeBack(worker, worker.inflight)
+      this.#schedule.takeBack(worker, worker.inflight)
       this.#end(worker)
     }
     if (force) end()
     else setTimeout(end, CANCEL_GRACE).unref()
   }
 
-  /** Puts calls that have not started back into the queue. */
-  #takeBack(worker: LocalWorker, calls: Iterable<[number, Task]>): boolean {
-    let taken = false
-    for (const [call, task] of [...calls]) {
-      if (task.state === 'done' || !worker.take(call)) continue
-      // Whoever gets it next is sent its arguments again. (Objects stay with the worker.)
-      for (const { content } of task.args) if (content) this.host.copied(-content.copied, -content.shared)
-      task.attempt--
-      task.state = 'queued'
-      task.place = null
-      this.#queue.push(task)
-      taken = true
-    }
-    return taken
-  }
-
   #end(worker: LocalWorker): void {
     this.#workers.end(worker, (lost) => {
-      this.#interrupted(worker, lost)
+      this.#told?.interrupted(worker, lost)
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
         if (task.state === 'done') continue
         if (task.retry()) this.submit(task)
         else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))
       }
-      this.#scheduleSoon()
+      this.#schedule.soon()
     })
   }
 
@@ -486,17 +349,10 @@ export class LocalEngine implements Engine {
   }
 
   async shutdown(): Promise<void> {
-    this.#down = true
+    this.#schedule.end()
     this.#forgetCpus()
     this.#limits.clear()
     for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
     await Promise.all([this.#workers.allEnded(), this.#spares.close()])
   }
-}
-
-/** Bytes of a result's values. */
-function sizeOf(values: readonly WireContent[]): number {
-  let size = 0
-  for (let i = 0; i < values.length; i++) size += values[i]![2] + values[i]![3]
-  return size
 }

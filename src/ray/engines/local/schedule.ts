@@ -1,0 +1,144 @@
+import type { Actor } from '../../actor.js'
+import { ActorDiedError, WorkerCrashedError } from '../../errors.js'
+import { KIND } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import type { Cpus } from './cpus.js'
+import { Line } from './line.js'
+import type { LocalWorker } from './worker.js'
+import type { Workers } from './workers.js'
+
+export interface ScheduleEvents {
+  /** A worker is to run a task. */
+  send(worker: LocalWorker, task: Task, kind: number): void
+  /** There is room for an actor. */
+  placeActor(actor: Actor): void
+  /** A call comes back that had not started. */
+  tookBack(task: Task): void
+}
+
+/** An actor needs a CPU to be placed, and holds only what was asked for. */
+export function placementOf(actor: Actor, total: number): number {
+  return actor.settings.numCpus || Math.min(1, total)
+}
+
+/** What waits for CPUs, in order: tasks, and actors to be placed. */
+export class Schedule {
+  readonly #queue = new Line<Task | Actor>()
+  #scheduling = false
+  #ended = false
+
+  constructor(
+    private readonly cpus: Cpus,
+    private readonly workers: Workers,
+    private readonly events: ScheduleEvents,
+  ) {}
+
+  get length(): number {
+    return this.#queue.length
+  }
+
+  add(next: Task | Actor): void {
+    this.#queue.push(next)
+    this.soon()
+  }
+
+  /** Looks at the queue at the end of this turn. */
+  soon(): void {
+    if (this.#scheduling || this.#ended) return
+    this.#scheduling = true
+    queueMicrotask(() => {
+      this.#scheduling = false
+      this.#run()
+    })
+  }
+
+  #run(): void {
+    if (this.#ended) return
+    for (let next = this.#queue.first; next; next = this.#queue.first) {
+      try {
+        if (!this.#place(next)) return
+      } catch (error) {
+        unplaced(next, error)
+      }
+      this.#queue.shift()
+    }
+    this.#rebalance()
+  }
+
+  #place(next: Task | Actor): boolean {
+    if ('creation' in next) {
+      if (next.state === 'dead') return true
+      if (this.cpus.available < placementOf(next, this.cpus.total)) return false
+      this.events.placeActor(next)
+      return true
+    }
+    if (next.state !== 'queued') return true
+    const { numCpus } = next.settings
+    if (this.cpus.available >= numCpus) {
+      const worker = this.workers.free(next)
+      if (worker) {
+        this.workers.hold(worker, numCpus)
+        this.workers.busy.add(worker)
+        this.events.send(worker, next, KIND.TASK)
+        return true
+      }
+    }
+    const busy = this.#shortestLine(next)
+    if (busy) this.events.send(busy, next, KIND.TASK)
+    return busy !== null
+  }
+
+  /** A fast function's calls may stand in line at a worker that runs the same kind of call. */
+  #shortestLine({ definition: { depth }, settings: { numCpus } }: Task): LocalWorker | null {
+    if (depth <= 1) return null
+    let best: LocalWorker | null = null
+    for (const worker of this.workers.busy)
+      if (
+        worker.room > 0 &&
+        worker.blocked === 0 &&
+        worker.cpus === numCpus &&
+        worker.inflight.size < depth &&
+        worker.inflight.size < (best?.inflight.size ?? Infinity)
+      )
+        best = worker
+    return best
+  }
+
+  /** Nothing waits: a worker that stands idle takes over what waits behind a long call elsewhere. */
+  #rebalance(): void {
+    // Only where another would really take it: otherwise it would go round for ever.
+    if (this.cpus.available <= 0 || (this.workers.idle === 0 && this.workers.crowded)) return
+    for (const worker of this.workers.busy) {
+      if (worker.inflight.size < 2) continue
+      if (this.cpus.available < worker.cpus) continue
+      const half = [...worker.inflight].slice(Math.ceil(worker.inflight.size / 2))
+      if (this.takeBack(worker, half)) return this.soon()
+    }
+  }
+
+  /** Puts calls that have not started back into the queue; false if there was none. */
+  takeBack(worker: LocalWorker, calls: Iterable<[number, Task]>): boolean {
+    let taken = false
+    for (const [call, task] of [...calls]) {
+      if (task.state === 'done' || !worker.take(call)) continue
+      this.events.tookBack(task)
+      task.attempt--
+      task.state = 'queued'
+      task.place = null
+      this.#queue.push(task)
+      taken = true
+    }
+    return taken
+  }
+
+  end(): void {
+    this.#ended = true
+  }
+}
+
+/** No worker could be started: whoever waits for it must know. */
+function unplaced(next: Task | Actor, error: unknown): void {
+  const death = { exitCode: null, error, lastOutput: [] }
+  if ('creation' in next) next.die(new ActorDiedError(next.label, 'its worker could not be started', { cause: error }))
+  else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
+}

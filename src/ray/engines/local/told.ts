@@ -1,0 +1,62 @@
+import { now } from '../../../core/clock.js'
+import { SLOT, type WireContent, type WireResult } from '../../protocol.js'
+import type { Task } from '../../task.js'
+import type { Recorder, Try } from '../../timeline/recorder.js'
+import type { Lost } from './deaths.js'
+import type { LocalWorker } from './worker.js'
+
+/** Tells a timeline of the calls of this machine's workers. */
+export class Told {
+  /** What is told of a call: one for all, since garbage is what a small call pays most for. */
+  readonly #call: Try = {
+    sent: 0,
+    received: 0,
+    began: 0,
+    ended: 0,
+    attempt: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    failed: false,
+  }
+
+  constructor(private readonly recorder: Recorder) {}
+
+  /** @param sent when it was handed over; 0 where the message had others before it */
+  result(
+    worker: LocalWorker,
+    task: Task,
+    [, ok, values, after, ran, received]: WireResult,
+    since: number,
+    sent: number,
+  ) {
+    const call = this.#call
+    call.sent = sent
+    call.received = received
+    call.began = since + after / 1e6
+    call.ended = call.began + ran / 1e6
+    call.attempt = task.attempt
+    call.bytesIn = task.bytesIn
+    call.bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
+    call.failed = !ok
+    this.recorder.call(worker.number, task, call)
+  }
+
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
+  interrupted(worker: LocalWorker, lost: Lost): void {
+    const ended = now()
+    for (const [call, task] of lost) {
+      if (worker.progress(call) !== SLOT.STARTED) continue
+      const { attempt, bytesIn } = task
+      const began = worker.sentAt(call) || ended
+      const times = { sent: began, received: 0, began, ended }
+      this.recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
+    }
+  }
+}
+
+/** Bytes of a result's values. */
+function sizeOf(values: readonly WireContent[]): number {
+  let size = 0
+  for (let i = 0; i < values.length; i++) size += values[i]![2] + values[i]![3]
+  return size
+}

@@ -217,6 +217,21 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
 })
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
+/** Counts while others talk to it. */
+class TickerClass {
+  #ticks = 0
+  constructor() {
+    setInterval(() => this.#ticks++, 1)
+  }
+  say<T>(value: T): T {
+    return value
+  }
+  ticks(): number {
+    return this.#ticks
+  }
+}
+export const Ticker = ray.remote(TickerClass)
+
 /** Where an actor finds itself. */
 class SurroundingsClass {
   finding(key: string): boolean | undefined {

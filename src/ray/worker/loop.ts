@@ -52,7 +52,11 @@ class Running implements RuntimeContext {
 /** The way to the driver. */
 export interface Port {
   postMessage(message: ToDriver): void
-  onMessage(then: (message: ToWorker) => void): void
+  /**
+   * @param then says whether the message was a single call to an actor
+   * @param quiet whether nothing runs
+   */
+  onMessage(then: (message: ToWorker) => boolean, quiet: () => boolean): void
 }
 
 /** Runs calls as they come, in order, as many at once as the actor allows (a task's worker: one). Resolves never. */
@@ -108,7 +112,14 @@ class Loop {
         { category: 'import', name: 'rayito', began: begun, ended: here },
       )
     }
-    port.onMessage((message) => this.#receive(message))
+    port.onMessage(
+      (message) => {
+        this.#receive(message)
+        // Tasks come from a queue: whoever waits for one may send the next to another worker.
+        return start.actorId !== null && message[0] === 'calls' && message[1].length === 1
+      },
+      () => this.#running.size === 0,
+    )
   }
 
   #where(): Running | null {

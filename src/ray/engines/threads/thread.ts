@@ -11,8 +11,11 @@ interface PoolInternals {
   workers: { worker: Worker }[]
 }
 
-/** The first message to a thread: what it is to be, and the environment of the moment in which that was decided. */
-export type ThreadStart = readonly [start: WorkerStart, env: NodeJS.ProcessEnv]
+/** The first message to a thread: what it is to be, the environment of the moment in which that was decided, and LOOKING. */
+export type ThreadStart = readonly [start: WorkerStart, env: NodeJS.ProcessEnv, looking: SharedArrayBuffer]
+
+/** One thread at a time may look for its next message instead of being woken (worker/conversation.ts): its number while it does. */
+const LOOKING = new Int32Array(new SharedArrayBuffer(4))
 
 /**
  * A thread that imports what every worker needs and waits to be told what it is to be: a workerpool pool of one starts it, sees it
@@ -46,12 +49,14 @@ export class Thread {
     this.#pool.exec('serve', [port2, ahead], { transfer: [port2], on: () => {} }).catch(() => {})
     // Begun by the call, not by `minWorkers`: with that, workerpool would start another in the place of one that ends.
     this.worker = (this.#pool as unknown as PoolInternals).workers[0]!.worker
+    const number = this.worker.threadId
     this.exited = new Promise((resolve) => {
       this.worker.on('error', (error) => {
         this.error = error
       })
       this.worker.on('exit', (code) => {
         this.alive = false
+        Atomics.compareExchange(LOOKING, 0, number, 0)
         void this.#pool.terminate(true).catch(() => {})
         resolve(code)
       })
@@ -61,7 +66,7 @@ export class Thread {
   }
 
   begin(start: WorkerStart, env: NodeJS.ProcessEnv): void {
-    this.port.postMessage([start, env] satisfies ThreadStart)
+    this.port.postMessage([start, env, LOOKING.buffer] satisfies ThreadStart)
   }
 
   hold(held: boolean): void {

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ray } from '#src/ray/index.js'
+import { Ticker } from './functions.js'
+import { onEachEngine } from './helpers.js'
+
+const CALLS = 2_000
+
+onEachEngine('an actor that is called again and again, each answer waited for', { numCpus: 2 }, () => {
+  test('answers in order, and its own timers have their turn meanwhile', async () => {
+    const actor = Ticker.remote()
+    let ticks = await ray.get(actor.ticks.remote())
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < CALLS; i++) assert.equal(await ray.get(actor.say.remote(i)), i)
+      const later = await ray.get(actor.ticks.remote())
+      assert.ok(later > ticks)
+      ticks = later
+    }
+  })
+
+  test('is one of several, and its end in the midst of it is no matter to the others', async () => {
+    const actors = [Ticker.remote(), Ticker.remote(), Ticker.remote()]
+    const talk = async (actor: (typeof actors)[number], calls: number) => {
+      for (let i = 0; i < calls; i++) assert.equal(await ray.get(actor.say.remote(i)), i)
+    }
+    await Promise.all(actors.map((actor, i) => talk(actor, CALLS / (i + 1))))
+    for (const actor of actors.slice(0, 2)) {
+      await talk(actor, 100)
+      ray.kill(actor)
+      await talk(actors[2]!, CALLS / 2)
+    }
+  })
+})

@@ -1,6 +1,7 @@
 import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../core/errors.js'
 import { firstFrame } from './gif.js'
+import { decodeSmallJpeg } from './small-jpeg.js'
 import { decodeSmallPng } from './small-png.js'
 
 /** Pixels as Pillow's `L`, `RGB` or `RGBA` hold them. */
@@ -19,7 +20,8 @@ export interface Pixels {
  */
 export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixels> {
   if (!isPicture(bytes)) throw invalid(bytes)
-  const small = bytes[0] === 0x89 ? decodeSmallPng(bytes, maxPixels) : null
+  const small =
+    bytes[0] === 0x89 ? decodeSmallPng(bytes, maxPixels) : bytes[0] === 0xff ? decodeSmallJpeg(bytes, maxPixels) : null
   if (small) return small
   const { default: sharp } = await import('sharp')
   // failOn 'error' takes what Pillow takes (warnings) and refuses what it refuses (truncation, damage).

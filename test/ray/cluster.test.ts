@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join as joinPath } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
@@ -17,8 +14,6 @@ const skip = clusterMissing()
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
-const folder = mkdtempSync(joinPath(tmpdir(), 'rayito-cluster-test-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
 const FUNCTIONS = import.meta.resolve('./functions.js')
 
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
@@ -196,10 +191,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a driver that stood still until it was given up is told so: each of its calls rejects, once, and no new one runs', async () => {
-    const [pid, gate] = [joinPath(folder, 'pid'), latch()]
-    const told = printed(workers.get('alpha')!.child, 'was lost')
+    const gate = latch()
     const child = run(`
-      import { writeFileSync } from 'node:fs'
       await ray.init({ address: ${JSON.stringify(server.address)} })
       const gate = ${JSON.stringify(gate)}
       const counter = Counter.remote(1)
@@ -207,14 +200,14 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       const codes = []
       const ended = Promise.all(refs.map((ref) => ray.get(ref).then(() => codes.push('ran'), ({ code }) => codes.push(code))))
       await started(gate, 3)
-      writeFileSync(${JSON.stringify(pid)}, String(process.pid))
       process.kill(process.pid, 'SIGSTOP')
       await ended
       await ray.get(add.remote(1, 2)).catch(({ code }) => codes.push(code))
       console.log(codes.join())
       await ray.shutdown()`)
-    await told
-    process.kill(Number(readFileSync(pid, 'utf8')), 'SIGCONT')
+    // By its id: drivers of other tests are lost as well.
+    await printed(workers.get('alpha')!.child, `:${child.pid} was lost`)
+    process.kill(child.pid, 'SIGCONT')
     const { code, stdout } = await child
     assert.deepEqual([code, stdout], [0, `${Array(5).fill('RAY_CLUSTER_LOST').join()}\n`])
   })

@@ -11,8 +11,11 @@ export interface End {
   stderr: string
 }
 
+/** Its end, and its process's id meanwhile. */
+export type Program = Promise<End> & { pid: number }
+
 /** Runs programs of their own, each in a file of its own, with `ray` imported and `head` before it. */
-export function scripts(head = ''): (source: string) => Promise<End> {
+export function scripts(head = ''): (source: string) => Program {
   const folder = mkdtempSync(join(tmpdir(), 'rayito-program-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
   let count = 0
@@ -27,7 +30,7 @@ export function scripts(head = ''): (source: string) => Promise<End> {
 }
 
 /** Runs a program to its end. */
-export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Promise<End> {
+export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Program {
   const child = spawn(process.execPath, [file], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
@@ -37,5 +40,8 @@ export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: stri
   child.stderr.on('data', (data) => {
     stderr += data
   })
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })))
+  const end = new Promise<End>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  return Object.assign(end, { pid: child.pid! })
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
@@ -12,7 +13,10 @@ import { temporary } from './support.js'
 /** Another stand-in of the Hub, written by others, with real files: our understanding of the Hub is not only our own. */
 const shared = process.env.RAYITO_SHARED ?? fileURLToPath(new URL('../../../../shared', import.meta.url))
 const program = join(shared, 'hub/serve.mjs')
-const skip = !existsSync(program) && '../shared is not there'
+const made = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hub-stand-in')
+const skip =
+  (!existsSync(program) && '../shared is not there') ||
+  (!existsSync(made) && 'the stand-in is empty: python3 ../shared/hub/make.py')
 const TINY: Repo = { type: 'dataset', id: 'Maysee/tiny-imagenet' }
 const LITE: Repo = { type: 'model', id: 'lab/efficientnet-lite0' }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Bus } from '#src/ray/engines/nats/bus.js'
+import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import { add, Counter, type CounterClass, counted, heldFirst, hold, make, nothing, size } from './functions.js'
@@ -187,6 +189,33 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await ray.init({ address: server.address })
     // Its tasks hold all CPUs until they are taken away.
     assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
+    assert.equal(arrived(gate), 2)
+  })
+
+  test('what a killed driver left in the queue does not run, however late a worker takes it', async () => {
+    const gate = latch()
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const gate = ${JSON.stringify(gate)}
+      const refs = [hold.remote(gate), hold.remote(gate)]
+      await started(gate, 2)
+      process.kill(process.pid, 'SIGKILL')`)
+    const lost = ['alpha', 'beta'].map((name) => printed(workers.get(name)!.child, `:${child.pid} was lost`))
+    await started(gate, 2)
+    const bus = await Bus.open(server.address, 'test')
+    const queue = async () => (await bus.jsm.streams.info(STREAM)).state
+    const left = (await bus.jsm.streams.getMessage(STREAM, { seq: (await queue()).last_seq }))!
+    await Promise.all([child, ...lost])
+    // As if a worker had been faster than the clearing of the queue; the first of them may still be cleared away.
+    for (let times = 0; times < 10 && arrived(gate) === 2; times++) {
+      const { last_seq: last } = await queue()
+      bus.publish(left.subject, left.data)
+      await until(async () => {
+        const { last_seq, messages } = await queue()
+        return arrived(gate) > 2 || (last_seq > last && messages === 0)
+      })
+    }
+    await bus.close()
     assert.equal(arrived(gate), 2)
   })
 

@@ -22,7 +22,7 @@ import {
 } from '@nats-io/transport-node'
 import { RayError } from '../../errors.js'
 import { shown } from './address.js'
-import { ACK_WAIT, ALL_TASKS, consumerOf, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
+import { ACK_WAIT, ALL_TASKS, consumerOf, LEASE_TTL, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
 
 /** Milliseconds that connecting may take. */
 const CONNECT_TIMEOUT = 5_000
@@ -63,7 +63,7 @@ export class Bus {
         duplicate_window: nanos(120_000),
       })
       const kvm = new Kvm(connection)
-      const leases = await kvm.create(LEASES, { ttl: 30_000, history: 1 })
+      const leases = await kvm.create(LEASES, { ttl: LEASE_TTL, history: 1 })
       const state = await kvm.create(STATE, { history: 1 })
       return new Bus(connection, jsm, leases, state)
     } catch (cause) {

@@ -12,7 +12,7 @@ import { type DriverLease, type Lease, Leases, OwnLease } from './leases.js'
 import type { NetTask, Queued } from './messages.js'
 import type { NodeActor } from './node-actor.js'
 import { Session } from './session.js'
-import { ACK_WAIT, HELLO, STOP, toPeer } from './subjects.js'
+import { ACK_WAIT, HELLO, LEASE_TTL, STOP, toPeer } from './subjects.js'
 
 /** Milliseconds that one request for tasks stands. */
 const EXPIRES = 2_500
@@ -69,6 +69,8 @@ export class Node {
   readonly #sessions = new Map<string, Session>()
   readonly #opening = new Map<string, Promise<Session | null>>()
   readonly #lasting = new Set<Session>()
+  /** Drivers that were lost and gave no sign of life since, as long as the bucket may still have their leases. */
+  readonly #lost = new Set<string>()
   readonly #deliveries = new Set<Delivery>()
   readonly #waiting = new Set<Delivery>()
   readonly #pulls = new Map<number, Pull>()
@@ -104,7 +106,7 @@ export class Node {
     this.allow = options.allow ?? []
     this.cpus.whenGiven(() => this.changed())
     this.#leases = new Leases({
-      seen: () => {},
+      seen: ({ id }) => this.#lost.delete(id),
       lost: (lease) => lease.kind === 'driver' && this.driverLeft(lease.id, true),
     })
     this.#beat = setInterval(() => this.#beats(), ACK_WAIT / 4)
@@ -211,7 +213,11 @@ export class Node {
 
   driverLeft(driver: string, lost = false): void {
     const session = this.#sessions.get(driver)
-    if (lost) void this.bus.purge(driver)
+    if (lost) {
+      this.#lost.add(driver)
+      setTimeout(() => this.#lost.delete(driver), LEASE_TTL).unref()
+      void this.bus.purge(driver)
+    }
     if (!session) return
     this.#sessions.delete(driver)
     this.#opening.delete(driver)
@@ -280,6 +286,8 @@ export class Node {
   }
 
   async #deliverLater(message: JsMsg, size: number, queued: Queued): Promise<void> {
+    // It was taken before the queue was cleared of it.
+    if (this.#lost.has(queued.driver)) return message.term()
     const session = await this.#session(queued.driver)
     if (!session || session.refused) return message.term()
     if ('tasks' in queued) return this.#run(session, message, size, queued.tasks)

@@ -27,6 +27,8 @@ export const nameKey = (namespace: string, name: string) =>
 
 /** Milliseconds between two signs of life. */
 export const BEAT = 1_000
+/** Milliseconds that the bucket keeps a sign of life. */
+export const LEASE_TTL = 30_000
 /** Milliseconds of silence after which a node is lost; a driver may be busy for longer. */
 export const NODE_PATIENCE = 6_000
 export const DRIVER_PATIENCE = 15_000

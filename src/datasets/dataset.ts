@@ -4,7 +4,7 @@ import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import type { Features } from './features.js'
 import type { Image } from './image.js'
-import { type Place, reopen, type Source } from './source.js'
+import type { Place, Source } from './source.js'
 import { missing } from './strict-record.js'
 
 /** What a row of a data set of pictures holds. Name other columns by giving loadDataset your own type. */
@@ -163,4 +163,10 @@ interface Luggage {
 export async function reviveDataset({ place, indices }: Luggage): Promise<Dataset> {
   const source = await span('load', 'data set', () => reopen(place))
   return new Dataset(source, { indices, maps: [], features: source.features })
+}
+
+/** Opens a source by its place; only the reader that it needs is imported. */
+async function reopen(place: Place): Promise<Source> {
+  if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
+  return new (await import('./picture-source.js')).PictureSource(place)
 }

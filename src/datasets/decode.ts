@@ -1,16 +1,9 @@
 import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../core/errors.js'
 import { firstFrame } from './gif.js'
+import type { Pixels } from './pixels.js'
 import { decodeSmallJpeg } from './small-jpeg.js'
 import { decodeSmallPng } from './small-png.js'
-
-/** Pixels as Pillow's `L`, `RGB` or `RGBA` hold them. */
-export interface Pixels {
-  data: Uint8Array
-  width: number
-  height: number
-  channels: 1 | 3 | 4
-}
 
 /**
  * Decodes PNG, JPEG, WebP or the first frame of a GIF to the bytes that Pillow 13 gives: colour profiles are ignored,

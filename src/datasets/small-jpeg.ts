@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Pixels } from './decode.js'
+import type { Pixels } from './pixels.js'
 
 /** Pixels up to which decoding here and now takes less than handing it to sharp, whose way costs half a millisecond however small the picture. */
 const SMALL = 128 * 128

@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib'
 import { crc32 } from '../core/png.js'
-import type { Pixels } from './decode.js'
+import type { Pixels } from './pixels.js'
 
 /** Pixels up to which decoding here and now takes less than handing it to sharp, whose way costs a millisecond however small the picture. */
 const SMALL = 128 * 128

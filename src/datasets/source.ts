@@ -21,9 +21,3 @@ export interface ReadOptions {
 export type Place =
   | { kind: 'parquet'; files: string[]; options: ReadOptions }
   | { kind: 'pictures'; files: string[]; labels: number[]; names: string[]; options: ReadOptions }
-
-/** Opens a source by its place. */
-export async function reopen(place: Place): Promise<Source> {
-  if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
-  return new (await import('./picture-source.js')).PictureSource(place)
-}

@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
+// for the programs too that do not import ours: the reference is to be what ours stands on
+import '#src/core/telemetry.js'
 import { watchTree } from './memory.js'
 import type { Said } from './report.js'
 

@@ -1,3 +1,5 @@
+import './telemetry.js'
+
 /**
  * The gate before native code. A thread that is stopped while it is inside onnxruntime takes the whole process down, so
  * a thread enters its gate before each native call and leaves it after, and whoever wants to end the thread first closes

@@ -23,7 +23,7 @@ const picture = ${JSON.stringify(fixture('pictures', 'colour-64x64.png'))}
 `
 
 /** Runs an ES module in a Node of its own until it ends. */
-export function runProgram(source: string, environment: Record<string, string> = {}): Promise<Ended> {
+export function runProgram(source: string, environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'rayito-program-'))
   const file = join(folder, 'program.mjs')
   writeFileSync(file, HEAD + source)

@@ -11,7 +11,10 @@ const { folder: cache } = ownCache()
 test('onnxruntime sends no reports of its use and leaves no number of the machine behind', async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'rayito-home-'))
   t.after(() => rmSync(home, { recursive: true, force: true }))
-  const places = { HOME: home, USERPROFILE: home, LOCALAPPDATA: home, XDG_CACHE_HOME: undefined, RAYITO_CACHE: cache }
+  const places = {
+    ...{ HOME: home, USERPROFILE: home, LOCALAPPDATA: home, TMPDIR: home, TEMP: home, TMP: home },
+    ...{ XDG_CACHE_HOME: undefined, RAYITO_CACHE: cache },
+  }
   const { code, stderr } = await runProgram(
     `const classifier = await pipeline('image-classification', model)
     await classifier(picture)

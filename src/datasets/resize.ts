@@ -1,4 +1,5 @@
 import { expected } from '../core/errors.js'
+import { columns, type Neighbours, rows } from './resize-kernel.js'
 
 /** Pillow's filters, by their names there (`Image.Resampling`). */
 export type ResizeFilter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic' | 'lanczos'
@@ -65,6 +66,8 @@ interface Plan {
   /** First input place and number of inputs, for each output place. */
   bounds: Int32Array
   weights: Int32Array
+  /** The same for pixels of three channels, made when asked for. */
+  neighbours: Neighbours | null
 }
 
 const plans = new Map<string, Plan>()
@@ -107,7 +110,28 @@ function makePlan(from: number, to: number, filter: Smooth): Plan {
     bounds[out * 2] = first
     bounds[out * 2 + 1] = count
   }
-  return { size, bounds, weights }
+  return { size, bounds, weights, neighbours: null }
+}
+
+function neighboursOf(plan: Plan): Neighbours {
+  if (plan.neighbours) return plan.neighbours
+  const { size, bounds, weights } = plan
+  const width = bounds.length / 2
+  let most = 0
+  for (let x = 0; x < width; x++) most = Math.max(most, bounds[x * 2 + 1]!)
+  const groups = Math.ceil(most / 4)
+  const parts = new Int16Array(width * groups * 8)
+  for (let x = 0; x < width; x++) {
+    for (let i = 0; i < bounds[x * 2 + 1]!; i++) {
+      const weight = weights[x * size + i]!
+      const at = (x * groups + (i >> 2)) * 8 + (i & 3)
+      parts[at] = weight >> 11
+      parts[at + 4] = weight & 0x7ff
+    }
+  }
+  const starts = Int32Array.from({ length: width }, (_, x) => bounds[x * 2]! * 3)
+  plan.neighbours = { starts, weights: parts, groups }
+  return plan.neighbours
 }
 
 /**
@@ -143,9 +167,9 @@ export function resize(
   if (same && keep.width === width && keep.height === height) return new Uint8Array(data)
   if (same || filter === 'nearest') return nearest(picture, newWidth, newHeight, keep)
   const rowsFirst = height > newHeight && height - newHeight > 2 * (width - newWidth)
-  const columns = (of: Picture) => resizeColumns(of, { to: newWidth, first: left, count: keep.width, filter })
-  const rows = (of: Picture) => resizeRows(of, { to: newHeight, first: top, count: keep.height, filter })
-  const { data: resized } = rowsFirst ? columns(rows(picture)) : rows(columns(picture))
+  const along = (of: Picture) => resizeColumns(of, { to: newWidth, first: left, count: keep.width, filter })
+  const across = (of: Picture) => resizeRows(of, { to: newHeight, first: top, count: keep.height, filter })
+  const { data: resized } = rowsFirst ? along(across(picture)) : across(along(picture))
   return new Uint8Array(resized.buffer, resized.byteOffset, resized.length)
 }
 
@@ -168,11 +192,22 @@ interface Axis {
   filter: Smooth
 }
 
-/** Along the rows. Three channels at once where there are three: the usual picture. */
+/** Along the rows. Pictures of three channels, the usual ones, by the kernel. */
 function resizeColumns(picture: Picture, { to, first, count, filter }: Axis): Picture {
   const { data, width, height, channels } = picture
   if (to === width && count === width) return picture
-  const { size, bounds, weights } = plan(width, to, filter)
+  const made = plan(width, to, filter)
+  if (channels === 3) {
+    const { starts, weights, groups } = neighboursOf(made)
+    const end = first + count
+    const wanted = {
+      starts: starts.subarray(first, end),
+      weights: weights.subarray(first * groups * 8, end * groups * 8),
+      groups,
+    }
+    return { data: columns(data, height, width * 3, wanted), width: count, height, channels }
+  }
+  const { size, bounds, weights } = made
   const output = new Uint8ClampedArray(count * height * channels)
   const stride = width * channels
   let o = 0
@@ -181,21 +216,6 @@ function resizeColumns(picture: Picture, { to, first, count, filter }: Axis): Pi
       const start = row + bounds[x * 2]! * channels
       const w = x * size
       const end = w + bounds[x * 2 + 1]!
-      if (channels === 3) {
-        let r = HALF
-        let g = HALF
-        let b = HALF
-        for (let i = w, from = start; i < end; i++, from += 3) {
-          const weight = weights[i]!
-          r = (r + Math.imul(data[from]!, weight)) | 0
-          g = (g + Math.imul(data[from + 1]!, weight)) | 0
-          b = (b + Math.imul(data[from + 2]!, weight)) | 0
-        }
-        output[o++] = r >> PRECISION_BITS
-        output[o++] = g >> PRECISION_BITS
-        output[o++] = b >> PRECISION_BITS
-        continue
-      }
       for (let c = 0; c < channels; c++) {
         let sum = HALF
         for (let i = w, from = start + c; i < end; i++, from += channels)
@@ -207,53 +227,18 @@ function resizeColumns(picture: Picture, { to, first, count, filter }: Axis): Pi
   return { data: output, width: count, height, channels }
 }
 
-/** Across the rows: a whole row at a time, so that reading and writing go straight through memory. */
+/** Across the rows. */
 function resizeRows(picture: Picture, { to, first, count, filter }: Axis): Picture {
   const { data, width, height, channels } = picture
   if (to === height && count === height) return picture
   const { size, bounds, weights } = plan(height, to, filter)
-  const row = width * channels
-  const output = new Uint8ClampedArray(row * count)
-  const sums = new Int32Array(row)
-  for (let y = first, o = 0; y < first + count; y++) {
-    const start = bounds[y * 2]! * row
-    const w = y * size
-    const taps = bounds[y * 2 + 1]!
-    // Four input rows at a time, the last two or one as a pair: what is missing is a row again, with no weight.
-    for (let i = 0; i < taps; ) {
-      const left = taps - i
-      const isFirst = i === 0
-      const from = start + i * row
-      const one = weights[w + i]!
-      const two = left > 1 ? weights[w + i + 1]! : 0
-      const second = left > 1 ? row : 0
-      if (left > 2) {
-        const three = weights[w + i + 2]!
-        const four = left > 3 ? weights[w + i + 3]! : 0
-        const fourth = left > 3 ? 3 * row : 0
-        i += 4
-        const isLast = i >= taps
-        for (let x = 0, at = from; x < row; x++, at++) {
-          const sum =
-            ((isFirst ? HALF : sums[x]!) +
-              Math.imul(data[at]!, one) +
-              Math.imul(data[at + row]!, two) +
-              Math.imul(data[at + 2 * row]!, three) +
-              Math.imul(data[at + fourth]!, four)) |
-            0
-          if (isLast) output[o++] = sum >> PRECISION_BITS
-          else sums[x] = sum
-        }
-        continue
-      }
-      i += 2
-      for (let x = 0, at = from; x < row; x++, at++) {
-        const sum = ((isFirst ? HALF : sums[x]!) + Math.imul(data[at]!, one) + Math.imul(data[at + second]!, two)) | 0
-        output[o++] = sum >> PRECISION_BITS
-      }
-    }
+  const end = first + count
+  const wanted = {
+    bounds: bounds.subarray(first * 2, end * 2),
+    weights: weights.subarray(first * size, end * size),
+    size,
   }
-  return { data: output, width, height: count, channels }
+  return { data: rows(data, width * channels, wanted), width, height: count, channels }
 }
 
 /** Each wanted pixel from the nearest one. */

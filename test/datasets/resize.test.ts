@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import wabt from 'wabt'
 import { RESIZE_FILTERS, resize } from '#src/datasets/index.js'
+import { KERNEL } from '#src/datasets/resize-kernel-bytes.js'
 
 const side = fc.integer({ min: 1, max: 24 })
 const picture = fc
@@ -45,6 +48,44 @@ describe('resize', () => {
       }),
     )
   })
+
+  const turned = (data: Uint8Array, width: number, height: number) =>
+    Uint8Array.from({ length: data.length }, (_, i) => data[(i % height) * width + Math.floor(i / height)]!)
+
+  test('makes a turned picture narrower or wider as it makes the picture lower or higher', () => {
+    fc.assert(
+      fc.property(picture, side, filter, ({ data, width, height, channels }, to, by) => {
+        const grey = data.subarray(0, width * height)
+        const across = resize(grey, width, height, 1, width, to, by)
+        const along = resize(turned(grey, width, height), height, width, 1, to, width, by)
+        assert.deepEqual(across, turned(along, to, width), `${channels}`)
+      }),
+    )
+  })
+
+  for (const [width, height, w, h] of [
+    [700, 500, 299, 224],
+    [3, 20_000, 2, 1],
+    [20_000, 3, 1, 2],
+    [64, 64, 900, 700],
+    [700, 500, 690, 20],
+  ] as const)
+    test(`does so however large: ${width}×${height} to ${w}×${h}`, () => {
+      const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i, 2_654_435_761) >>> 24)
+      const together = resize(data, width, height, 3, w, h, 'lanczos')
+      for (let c = 0; c < 3; c++) {
+        const one = data.filter((_, i) => i % 3 === c)
+        // a step each, as Pillow's two are, in the same order
+        const [first, second] =
+          height > h && height - h > 2 * (width - w) ? ([width, h] as const) : ([w, height] as const)
+        const half = resize(one, width, height, 1, first, second, 'lanczos')
+        const tall = resize(turned(half, first, second), second, first, 1, h, w, 'lanczos')
+        assert.deepEqual(
+          together.filter((_, i) => i % 3 === c),
+          turned(tall, h, w),
+        )
+      }
+    })
 
   test('gives of a part what the whole has there', () => {
     const part = (of: number) =>
@@ -112,4 +153,10 @@ describe('resize', () => {
     ]
     for (const [message, call] of wrong) assert.throws(call, { code: 'INVALID_ARGUMENT', message })
   })
+})
+
+test("the kernel's bytes are its text, assembled", async () => {
+  const text = readFileSync(new URL('../../../src/datasets/resize-kernel.wat', import.meta.url), 'utf8')
+  const module = (await wabt()).parseWat('resize-kernel.wat', text, { simd: true })
+  assert.equal(Buffer.from(module.toBinary({}).buffer).toString('base64'), KERNEL)
 })

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
+import { Node } from '#src/ray/engines/nats/node.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
@@ -16,6 +17,7 @@ const skip = clusterMissing()
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
+const BUILT = fileURLToPath(new URL('.', import.meta.url))
 const FUNCTIONS = import.meta.resolve('./functions.js')
 
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
@@ -239,6 +241,24 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     process.kill(child.pid, 'SIGCONT')
     const { code, stdout } = await child
     assert.deepEqual([code, stdout], [0, `${Array(5).fill('RAY_CLUSTER_LOST').join()}\n`])
+  })
+
+  test('a worker that is sent away before its task is done gives it to another', async () => {
+    const alone = await Server.start()
+    const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [BUILT] })
+    try {
+      await ray.init({ address: alone.address })
+      const gate = latch()
+      const result = ray.get(heldFirst.remote(gate), { timeout: 60_000 })
+      await started(gate)
+      const other = await WorkerProcess.start(alone.address, { name: 'staying', numCpus: 1 })
+      await node.drain(0)
+      assert.equal(await result, 2)
+      await ray.shutdown()
+      await other.end('SIGKILL')
+    } finally {
+      await alone.end()
+    }
   })
 
   test('a module that a worker may not run is refused, by name', async () => {

@@ -340,7 +340,8 @@ export class Node {
     clearInterval(this.#beat)
     this.#leases.end()
     await this.#lease.end()
-    await Promise.all([...this.#sessions.values(), ...this.#lasting].map((session) => session.close(true)))
+    // Their drivers live: what is not done is for other nodes.
+    await Promise.all([...this.#sessions.values(), ...this.#lasting].map((session) => session.close(true, true)))
     await this.bus.flush()
     await this.bus.close()
   }

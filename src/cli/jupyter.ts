@@ -51,7 +51,12 @@ function installedJupyter(): string[] | null {
 function ownJupyter(): string[] {
   const venv = join(ROOT, '.venv')
   const python = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python')
-  if (works([python, '-m', 'jupyterlab', '--version'])) return [python, '-m', 'jupyter']
+  const own = () => {
+    // JupyterLab brings a script that Node is to take for CommonJS, which it does not in a package of modules.
+    writeFileSync(join(venv, 'package.json'), '{ "type": "commonjs" }\n')
+    return [python, '-m', 'jupyter']
+  }
+  if (works([python, '-m', 'jupyterlab', '--version'])) return own()
   const system = ['python3', 'python', 'py'].find((name) =>
     works([name, '-c', 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))']),
   )
@@ -60,7 +65,7 @@ function ownJupyter(): string[] {
   process.stdout.write(`No jupyter found: installing ${JUPYTERLAB} into ${venv} (once)\n`)
   if (!existsSync(python)) run([system, '-m', 'venv', venv])
   run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', JUPYTERLAB])
-  return [python, '-m', 'jupyter']
+  return own()
 }
 
 /** Writes the kernel's description; returns the folder to put into JUPYTER_PATH. */

@@ -47,7 +47,7 @@ function exitCode(error: unknown): number {
   if (error instanceof RayitoError) {
     process.stderr.write(`rayito: ${error.message}\n`)
     if (error.code === 'NOTEBOOK_STOPPED') return 130
-    return error.code === 'USAGE' ? 2 : 1
+    return error.code === 'USAGE' || error.code === 'INVALID_ARGUMENT' ? 2 : 1
   }
   console.error(error)
   return 1

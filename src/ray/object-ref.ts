@@ -130,5 +130,5 @@ export class ObjectRef<T = unknown> {
   }
 }
 
-export const entryOf = ObjectRef.entry
-export const isRef = ObjectRef.is
+export const entryOf: (ref: ObjectRef<unknown>) => Entry = ObjectRef.entry
+export const isRef: (candidate: unknown) => candidate is ObjectRef = ObjectRef.is

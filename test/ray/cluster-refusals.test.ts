@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type InitOptions, type RayError, type RemoteFunction, ray } from '#src/ray/index.js'
-import { clusterMissing, freePort, Server, WorkerProcess, type WorkerProcessOptions } from './cluster.js'
+import { COMMAND, clusterMissing, freePort, Server, WorkerProcess, type WorkerProcessOptions } from './cluster.js'
 import { add, environment } from './functions.js'
 
 const skip = clusterMissing()
@@ -45,6 +45,17 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
   test('an address that is none', () => {
     assert.throws(() => ray.init({ address: 'http://example.org' }), /nats:\/\//)
     assert.throws(() => ray.init({ address: 'nats://127.0.0.1:1', numCpus: 2 }), { code: 'RAY_MISUSE' })
+  })
+
+  test('the commands say so of one that is none, without what may be a password', () => {
+    for (const address of ['foo', 'localhost:4222', 'ana:secret@localhost:4222', 'http://localhost']) {
+      const { status, stderr } = spawnSync(process.execPath, [COMMAND, 'status', '--address', address], {
+        encoding: 'utf8',
+      })
+      assert.equal(status, 2)
+      assert.match(stderr, /^rayito: Expected `address` to be nats:\/\/HOST:PORT, got .*\n$/)
+      assert.doesNotMatch(stderr, /secret/)
+    }
   })
 
   test('user and password are passed on; wrong ones are refused, and not repeated in the error', async () => {

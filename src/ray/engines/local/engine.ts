@@ -273,6 +273,7 @@ export class LocalEngine implements Engine {
     const lost = worker ? [...worker.inflight] : []
     for (const [, task] of lost) this.#limits.end(task)
     if (worker) this.#end(worker)
+    else this.#schedule.soon()
     if (restart) return restartActor(actor, worker!, lost, new ActorUnavailableError(actor.label, why), this)
     const died = new ActorDiedError(actor.label, why)
     for (const [, task] of lost) task.fail(died)
@@ -284,7 +285,8 @@ export class LocalEngine implements Engine {
     const running = task.place as Running | null
     this.#limits.end(task)
     task.fail(error)
-    if (!running) return
+    // It need not be waited for any more.
+    if (!running) return this.#schedule.soon()
     const { worker, call } = running
     const actor = this.#workers.actors.get(worker)
     if (worker.take(call)) {

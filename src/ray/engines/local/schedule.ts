@@ -16,6 +16,9 @@ export interface ScheduleEvents {
   tookBack(task: Task): void
 }
 
+/** Milliseconds after which work that waits while nothing runs is told of. */
+const PATIENCE = 5_000
+
 /** An actor needs a CPU to be placed, and holds only what was asked for. */
 export function placementOf(actor: Actor, total: number): number {
   return actor.settings.numCpus || Math.min(1, total)
@@ -26,6 +29,7 @@ export class Schedule {
   readonly #queue = new Line<Task | Actor>()
   #scheduling = false
   #ended = false
+  #stuck: NodeJS.Timeout | null = null
 
   constructor(
     private readonly cpus: Cpus,
@@ -49,6 +53,7 @@ export class Schedule {
     queueMicrotask(() => {
       this.#scheduling = false
       this.#run()
+      this.#watch()
     })
   }
 
@@ -116,6 +121,32 @@ export class Schedule {
     }
   }
 
+  /** Work that waits while nothing runs: it holds the process, as running work does, and what it waits for is said once. */
+  #watch(): void {
+    const stuck = this.#queue.length > 0 && !this.#ended && this.workers.resting
+    if (stuck) this.#stuck ??= setTimeout(() => this.#tell(), PATIENCE)
+    else this.#unstuck()
+  }
+
+  #unstuck(): void {
+    if (this.#stuck) clearTimeout(this.#stuck)
+    this.#stuck = null
+  }
+
+  #tell(): void {
+    const next = this.#queue.first
+    if (!next || !this.workers.resting) return this.#unstuck()
+    const need = 'creation' in next ? placementOf(next, this.cpus.total) : next.settings.numCpus
+    const holders = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus > 0)
+    const names = holders.map(({ label }) => label).join(', ')
+    process.stderr.write(
+      `rayito: ${next.label} waits for ${need} CPU; of ${this.cpus.total}, ${Math.max(0, this.cpus.available)} are free` +
+        `${names && `, the others are held by actors: ${names}. ray.kill one of them, or make them with numCpus: 0`}.\n`,
+    )
+    // Said once; what is left only holds the process.
+    this.#stuck = setInterval(() => this.soon(), PATIENCE)
+  }
+
   /** Puts calls that have not started back into the queue; false if there was none. */
   takeBack(worker: LocalWorker, calls: Iterable<[number, Task]>): boolean {
     let taken = false
@@ -133,6 +164,7 @@ export class Schedule {
 
   end(): void {
     this.#ended = true
+    this.#unstuck()
   }
 }
 

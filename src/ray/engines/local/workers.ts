@@ -47,6 +47,13 @@ export class Workers {
     return this.#idle.length
   }
 
+  /** None has a call. */
+  get resting(): boolean {
+    if (this.busy.size > 0) return false
+    for (const worker of this.actors.keys()) if (worker.inflight.size > 0) return false
+    return true
+  }
+
   /** No further worker for tasks is started. Those that wait for others do not count, or a deep recursion would stand still. */
   get crowded(): boolean {
     let waiting = 0

@@ -1,3 +1,5 @@
+import { expected } from '../../../core/errors.js'
+
 /** The address without its secrets. */
 export function shown(address: string): string {
   try {
@@ -6,4 +8,15 @@ export function shown(address: string): string {
   } catch {
     return address
   }
+}
+
+/** One server's address. @throws RayitoError INVALID_ARGUMENT if it is none, without what may be a secret */
+export function urlOf(address: string): URL {
+  try {
+    const url = new URL(address)
+    if (/^(nats|tls):$/.test(url.protocol) && url.host) return url
+  } catch {
+    // Told below, as what parses and is none.
+  }
+  return expected('address', 'nats://HOST:PORT', address.slice(address.lastIndexOf('@') + 1))
 }

@@ -20,8 +20,9 @@ import {
   nanos,
   type Subscription,
 } from '@nats-io/transport-node'
+import { expected } from '../../../core/errors.js'
 import { RayError } from '../../errors.js'
-import { shown } from './address.js'
+import { shown, urlOf } from './address.js'
 import { ACK_WAIT, ALL_TASKS, consumerOf, LEASE_TTL, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
 
 /** Milliseconds that connecting may take. */
@@ -241,7 +242,7 @@ async function dial(address: string, name: string): Promise<NatsConnection> {
 
 /** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
 function connectionOptions(address: string): ConnectionOptions {
-  const servers = address.split(',').map((one) => new URL(one.trim()))
+  const servers = address.split(',').map((one) => urlOf(one.trim()))
   const [{ username, password, protocol, hostname }] = servers as [URL]
   const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
   const tls = protocol === 'tls:' || caFile || certFile
@@ -249,8 +250,16 @@ function connectionOptions(address: string): ConnectionOptions {
     servers: servers.map(({ host }) => host),
     ...(username && password ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
     ...(username && !password ? { token: decodeURIComponent(username) } : {}),
-    ...(NATS_CREDS ? { authenticator: credsAuthenticator(readFileSync(NATS_CREDS)) } : {}),
+    ...(NATS_CREDS ? { authenticator: credsAuthenticator(credentials(NATS_CREDS)) } : {}),
     ...(tls ? { tls: { ...addressed(hostname), ...defined({ caFile, certFile, keyFile }) } } : {}),
+  }
+}
+
+function credentials(file: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch {
+    return expected('NATS_CREDS', 'the path of a file that can be read', file)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Output } from '../lab/notebook/nbformat.js'
 import type { CellProgress } from '../lab/notebook/run.js'
+import { wrap } from './report.js'
 
 interface Terminal {
   isTTY?: boolean
@@ -39,7 +40,8 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
         terminal.write(`${terminal.isTTY ? '\r\x1b[2K' : ''}${line(MARKS[status])}\n`)
         const said = JSON.stringify(outputs)
         for (const notice of notices)
-          if (said.includes(notice) && notices.delete(notice)) terminal.write(`   ${notice}\n`)
+          if (said.includes(notice) && notices.delete(notice))
+            terminal.write(`   ${wrap(notice, width() - 3).join('\n   ')}\n`)
       }
     },
     end: () => clearInterval(ticking),

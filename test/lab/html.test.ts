@@ -30,6 +30,12 @@ test('terminal colours become spans; overwritten lines are gone; marks are escap
   assert.match(html, /<span class="ansi-red-fg">red<\/span> &lt;x&gt;\n100 %<\/pre>/)
 })
 
+test('what stands in columns keeps its lines, prose is broken where the page ends', () => {
+  const shown = (text: string) => withOutput({ output_type: 'stream', name: 'stdout', text })
+  assert.match(shown('name    calls\nready       4\n'), /<pre class="stdout aligned">/)
+  assert.match(shown('By these figures B would be ahead of A from about 87 pictures on.\n'), /<pre class="stdout">/)
+})
+
 test('the richest form of a display is shown', () => {
   assert.match(
     display({ 'text/plain': 'no', 'text/html': ['<table>', '</table>'] }),

@@ -98,6 +98,9 @@ function richToHtml(data: MimeBundle, options: HtmlOptions): string {
   return has('text/plain') ? terminal(textOf(data['text/plain']), 'stdout') : ''
 }
 
+/** What stands in columns, which a broken line would tear apart. */
+const COLUMNS = /\S {2,}\S/
+
 /** A stream's text as a terminal would show it: colours, and lines that were overwritten. */
 function terminal(text: string, name: 'stdout' | 'stderr'): string {
   const shown = text
@@ -107,5 +110,6 @@ function terminal(text: string, name: 'stdout' | 'stderr'): string {
   if (shown === '') return ''
   const ansi = new AnsiUp()
   ansi.use_classes = true
-  return `<pre class="${name}">${ansi.ansi_to_html(shown)}</pre>`
+  const aligned = COLUMNS.test(shown) ? ' aligned' : ''
+  return `<pre class="${name}${aligned}">${ansi.ansi_to_html(shown)}</pre>`
 }

@@ -46,7 +46,14 @@ pre.code { background: var(--panel); border: 1px solid var(--line); border-radiu
 .count::before { content: "["; } .count::after { content: "]"; }
 .outputs { margin: .5rem 0 0 .2rem; padding-left: .9rem; border-left: .2rem solid var(--line); }
 .outputs > * + * { margin-top: .6rem; }
-.outputs pre { white-space: pre; max-height: 40rem; overflow: auto; }
+.outputs pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40rem; overflow: auto; }
+.outputs pre.aligned {
+  white-space: pre; width: max-content; max-width: min(50vw + 24rem, 100vw - 4rem);
+  background: linear-gradient(to right, var(--page) 40%, transparent) left / 2.5rem 100% no-repeat local,
+    linear-gradient(to left, var(--page) 40%, transparent) right / 2.5rem 100% no-repeat local,
+    linear-gradient(to right, color-mix(in srgb, var(--ink) 22%, transparent), transparent) left / .8rem 100% no-repeat scroll,
+    linear-gradient(to left, color-mix(in srgb, var(--ink) 22%, transparent), transparent) right / .8rem 100% no-repeat scroll;
+}
 pre.stderr { color: var(--soft); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .8em 0; }
@@ -77,5 +84,5 @@ details > summary { cursor: pointer; }
   body { font-size: 15px; } h1 { font-size: 1.6rem; } main, nav { padding-left: .9rem; padding-right: .9rem; }
   pre { font-size: .78rem; } th, td { padding: .3rem .5rem; }
 }
-@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre { white-space: pre-wrap; } }
+@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; background: none; } }
 `

@@ -41,7 +41,7 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
         const said = JSON.stringify(outputs)
         for (const notice of notices)
           if (said.includes(notice) && notices.delete(notice))
-            terminal.write(`   ${wrap(notice, width() - 3).join('\n   ')}\n`)
+            terminal.write(`   ${terminal.isTTY ? wrap(notice, width() - 3).join('\n   ') : notice}\n`)
       }
     },
     end: () => clearInterval(ticking),

@@ -179,6 +179,27 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal((await ray.stats()).tasks.finished, 10_000)
   })
 
+  test('tasks of several sizes: none waits behind another while a worker is idle, and being passed on is no try', async () => {
+    await ray.init({ address: server.address })
+    const half = add.options({ numCpus: 0.5, maxRetries: 0 })
+    const both = () => ray.get([half.remote(1, 2), half.remote(1, 2), add.remote(1, 2), add.remote(1, 2)])
+    await both()
+    const gate = latch()
+    const held = hold.options({ maxRetries: 0 }).remote(gate)
+    await started(gate)
+    const sums = await ray.get(
+      Array.from({ length: 40 }, (_, i) => half.remote(i, 1)),
+      { timeout: 20_000 },
+    )
+    assert.deepEqual(
+      sums,
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    )
+    letGo(gate)
+    assert.equal(await ray.get(held), 1)
+    assert.deepEqual(await both(), [3, 3, 3, 3])
+  })
+
   test('a driver that is killed leaves no work running', async () => {
     const gate = latch()
     const child = run(`
@@ -208,6 +229,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const queue = async () => (await bus.jsm.streams.info(STREAM)).state
     const left = (await bus.jsm.streams.getMessage(STREAM, { seq: (await queue()).last_seq }))!
     await Promise.all([child, ...lost])
+    // Workers pull tasks of the sizes that a living driver has.
+    await ray.init({ address: server.address })
+    await ray.get(nothing.remote())
     // As if a worker had been faster than the clearing of the queue; the first of them may still be cleared away.
     for (let times = 0; times < 10 && arrived(gate) === 2; times++) {
       const { last_seq: last } = await queue()

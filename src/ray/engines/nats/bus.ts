@@ -23,7 +23,19 @@ import {
 import { expected } from '../../../core/errors.js'
 import { RayError } from '../../errors.js'
 import { shown, urlOf } from './address.js'
-import { ACK_WAIT, ALL_TASKS, consumerOf, LEASE_TTL, LEASES, STATE, STREAM, tasksOf, toPeer } from './subjects.js'
+import { type QueueMessage, queueMessage } from './queue-message.js'
+import {
+  ACK_WAIT,
+  ALL_TASKS,
+  CONSUMER_IDLE,
+  consumerOf,
+  LEASE_TTL,
+  LEASES,
+  STATE,
+  STREAM,
+  tasksOf,
+  toPeer,
+} from './subjects.js'
 
 /** Milliseconds that connecting may take. */
 const CONNECT_TIMEOUT = 5_000
@@ -48,7 +60,7 @@ export class Bus {
   readonly jsm: JetStreamManager
   /** Who lives: entries go by themselves. */
   readonly leases: KV
-  /** What outlives drivers: names of actors, sizes of tasks. */
+  /** What outlives drivers: names of actors. */
   readonly state: KV
   #held = true
   #closing = false
@@ -174,8 +186,17 @@ export class Bus {
       ack_wait: nanos(ACK_WAIT),
       deliver_policy: DeliverPolicy.All,
       max_ack_pending: -1,
+      inactive_threshold: nanos(CONSUMER_IDLE),
     })
     return this.#js.consumers.get(STREAM, durable)
+  }
+
+  /** A task of one size that waits now; null if there is none. (The client's own requests stand for a second or more.) */
+  async next(milliCpus: number): Promise<QueueMessage | null> {
+    const subject = `${this.#js.apiPrefix}.CONSUMER.MSG.NEXT.${STREAM}.${consumerOf(milliCpus).durable}`
+    const options = { timeout: CONNECT_TIMEOUT, noMux: true }
+    const message = await this.#connection.request(subject, JSON.stringify({ batch: 1, no_wait: true }), options)
+    return message.headers?.code ? null : queueMessage(message)
   }
 
   /** Takes back a task that nobody has fetched yet, if it can be. */

@@ -1,4 +1,4 @@
-import type { JsMsg } from '@nats-io/jetstream'
+import type { QueueMessage } from './queue-message.js'
 
 /** A message of the queue: acknowledged when the driver has the results of all its tasks. */
 export class Delivery {
@@ -6,7 +6,7 @@ export class Delivery {
   #settled = false
 
   constructor(
-    private readonly message: JsMsg,
+    private readonly message: QueueMessage,
     readonly milliCpus: number,
     tasks: readonly string[],
     private readonly ended: (delivery: Delivery) => void,
@@ -14,9 +14,9 @@ export class Delivery {
     this.#left = new Set(tasks)
   }
 
-  /** How often it was delivered, this time included. */
-  get count(): number {
-    return this.message.info.deliveryCount
+  /** Another node had it before, and was lost or silent. */
+  get again(): boolean {
+    return this.message.info.deliveryCount > 1
   }
 
   done(task: string): void {

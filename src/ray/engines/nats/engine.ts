@@ -48,7 +48,14 @@ export class NatsEngine implements Engine {
     setTravelling(true)
     const { resourceLimits } = options
     const { namespace, recorder } = host
-    const me = { id: this.id, namespace, timeline: recorder !== null, resourceLimits, carrying: this.sent.carrying }
+    const me = {
+      id: this.id,
+      namespace,
+      timeline: recorder !== null,
+      resourceLimits,
+      carrying: this.sent.carrying,
+      sizes: () => this.#tasks.sizes,
+    }
     this.#members = new Membership(me, {
       seen: (node) => {
         if (recorder) node.askClock()
@@ -93,6 +100,11 @@ export class NatsEngine implements Engine {
     return this.#failure
   }
 
+  /** Nodes are told of a new size of tasks. */
+  announce(): Promise<void> {
+    return this.#members.announce()
+  }
+
   /** The session was shut down. */
   get down(): boolean {
     return this.#down
@@ -100,11 +112,7 @@ export class NatsEngine implements Engine {
 
   #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
-    for (const task of this.sent.takeOrphansOf(node)) {
-      task.attempt++
-      if (task.retry()) this.submit(task)
-      else task.fail(new WorkerCrashedError(task.label, `node ${node.lease.name}, which was lost,`, {}))
-    }
+    for (const task of this.sent.takeOrphansOf(node)) this.#tryAgain(task, `node ${node.lease.name}, which was lost,`)
     this.#hold()
   }
 
@@ -149,8 +157,9 @@ export class NatsEngine implements Engine {
           if (sent) sent.node = node
         }
         return
-      case 'exhausted':
-        return this.#exhausted(message[1])
+      case 'returned':
+        for (const id of message[2]) this.#returned(id, message[1], message[3])
+        return
       case 'restarted':
         return this.#actors.restarted(message[1], message[2])
       case 'died':
@@ -202,17 +211,28 @@ export class NatsEngine implements Engine {
     return { ...content, carried: ids.length ? this.host.carried(node.worker(0), ids) : [] }
   }
 
-  /** A task came to a node once too often. If another node has it still, it goes on there. */
-  #exhausted(id: string): void {
+  /** A task does not run where it was delivered. If a node that was taken for lost has it still, it goes on there. */
+  #returned(id: string, publication: number, lost: boolean): void {
     const sent = this.sent.get(id)
-    if (!sent) return
-    if (sent.node && this.nodesById.has(sent.node.id)) {
+    // It ended, or was published again since.
+    if (sent?.publication !== publication) return
+    if (lost && sent.node && this.nodesById.has(sent.node.id)) {
       sent.orphan = true
       return
     }
     this.sent.delete(id)
-    sent.task.fail(new WorkerCrashedError(sent.task.label, 'a node that was lost', {}))
+    if (lost) this.#tryAgain(sent.task, 'a node that was lost')
+    else {
+      sent.task.state = 'queued'
+      this.submit(sent.task)
+    }
     this.#hold()
+  }
+
+  #tryAgain(task: Task, where: string): void {
+    task.attempt++
+    if (task.retry()) this.submit(task)
+    else task.fail(new WorkerCrashedError(task.label, where, {}))
   }
 
   // -- actors
@@ -242,7 +262,7 @@ export class NatsEngine implements Engine {
 
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
-    this.sent.set(taskId(task), { task, seq: 0, node, orphan: true })
+    this.sent.set(taskId(task), { task, publication: 0, seq: 0, node, orphan: true })
   }
 
   forgetCall(task: Task): void {

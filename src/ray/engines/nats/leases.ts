@@ -35,6 +35,8 @@ export interface DriverLease {
   env: Record<string, string>
   /** What it found out so far, as they are to hold to it. */
   findings: readonly Finding[]
+  /** Of its tasks, in thousandths of a CPU: nodes pull them by size. */
+  sizes: readonly number[]
   host: string
   pid: number
 }
@@ -131,6 +133,10 @@ export class Leases {
 
   nodes(): NodeLease[] {
     return [...this.all.values()].filter((lease): lease is NodeLease => lease.kind === 'node')
+  }
+
+  drivers(): DriverLease[] {
+    return [...this.all.values()].filter((lease): lease is DriverLease => lease.kind === 'driver')
   }
 
   disconnected(): void {

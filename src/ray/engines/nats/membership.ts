@@ -25,6 +25,8 @@ export interface Member {
   /** Whether it wants to know what workers do. */
   timeline: boolean
   resourceLimits: InitOptions['resourceLimits']
+  /** Of its tasks, in thousandths of a CPU. */
+  sizes(): number[]
   /** Refs and handles in the arguments of calls that are under way. */
   carrying: ReadonlyMap<string, { readonly thing: object }>
 }
@@ -86,6 +88,7 @@ export class Membership {
       resourceLimits: me.resourceLimits ?? null,
       env: travellingEnv(process.env),
       findings: findings(),
+      sizes: me.sizes(),
       host: hostname(),
       pid: process.pid,
     }))
@@ -162,6 +165,11 @@ export class Membership {
   tell(finding: Finding): void {
     this.#lease?.changed()
     for (const node of this.nodes.values()) node.send(['findings', [finding]])
+  }
+
+  /** Says at once how this driver is; resolves when the server has it. */
+  async announce(): Promise<void> {
+    await this.#lease?.give()
   }
 
   /** The sum of something over all nodes. */

@@ -86,8 +86,8 @@ export type FromNode =
   | readonly ['clock', asked: number, shown: number]
   /** Tasks that run for longer. */
   | readonly ['running', tasks: readonly string[]]
-  /** A task was delivered more often than it may be tried. */
-  | readonly ['exhausted', task: string]
+  /** Tasks of a message that do not run there: for want of room, or because a node that had it was lost. */
+  | readonly ['returned', publication: number, tasks: readonly string[], lost: boolean]
   | readonly ['restarted', actor: string, restarts: number]
   | readonly ['died', actor: string, error: unknown]
   | readonly ['want', object: string]
@@ -98,4 +98,4 @@ export type FromNode =
   | readonly ['refused', error: unknown]
 
 /** What lies in the queue: tasks, or the id of a body that is too large for the server. */
-export type Queued = { driver: string; tasks: readonly NetTask[] } | { driver: string; body: string }
+export type Queued = { driver: string; publication: number } & ({ tasks: readonly NetTask[] } | { body: string })

@@ -1,23 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { availableParallelism, hostname } from 'node:os'
-import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { RayError } from '../../errors.js'
 import { packageVersion } from '../../version.js'
-import { decodeWire } from '../../wire.js'
 import { Cpus } from '../local/cpus.js'
 import { Bus } from './bus.js'
 import { epochOf, goesOn, unknownFrame } from './channel.js'
-import { Delivery } from './delivery.js'
 import { type DriverLease, type Lease, Leases, OwnLease } from './leases.js'
-import type { NetTask, Queued } from './messages.js'
 import type { NodeActor } from './node-actor.js'
+import { NodeQueue } from './node-queue.js'
 import { Session } from './session.js'
 import { ACK_WAIT, HELLO, LEASE_TTL, STOP, toPeer } from './subjects.js'
-
-/** Milliseconds that one request for tasks stands. */
-const EXPIRES = 2_500
-/** Tasks that need no CPU, at once. */
-const CPULESS = 16
 
 export interface NodeOptions {
   address: string
@@ -31,13 +23,6 @@ export interface NodeOptions {
   say?(line: string): void
   /** It is asked to leave. */
   stop?(): void
-}
-
-/** Tasks of one size, pulled as CPUs are free. */
-interface Pull {
-  consumer: Consumer
-  /** Asked for and not here yet. */
-  asked: number
 }
 
 /**
@@ -71,9 +56,7 @@ export class Node {
   readonly #lasting = new Set<Session>()
   /** Drivers that were lost and gave no sign of life since, as long as the bucket may still have their leases. */
   readonly #lost = new Set<string>()
-  readonly #deliveries = new Set<Delivery>()
-  readonly #waiting = new Set<Delivery>()
-  readonly #pulls = new Map<number, Pull>()
+  readonly #queue: NodeQueue
   readonly #leases: Leases
   #lease!: OwnLease
   #draining = false
@@ -105,9 +88,20 @@ export class Node {
     this.cpus = new Cpus(options.numCpus ?? availableParallelism())
     this.allow = options.allow ?? []
     this.cpus.whenGiven(() => this.changed())
+    this.#queue = new NodeQueue(bus, this.cpus, {
+      known: (driver) => this.#sessions.get(driver),
+      session: (driver) => this.#session(driver),
+      isLost: (driver) => this.#lost.has(driver),
+    })
     this.#leases = new Leases({
-      seen: ({ id }) => this.#lost.delete(id),
-      lost: (lease) => lease.kind === 'driver' && this.driverLeft(lease.id, true),
+      seen: ({ id }) => {
+        this.#lost.delete(id)
+        this.#sizes()
+      },
+      lost: (lease) => {
+        if (lease.kind === 'driver') this.driverLeft(lease.id, true)
+        this.#sizes()
+      },
     })
     this.#beat = setInterval(() => this.#beats(), ACK_WAIT / 4)
   }
@@ -154,11 +148,6 @@ export class Node {
     bus.subscribe(STOP, () => this.options.stop?.())
     await this.#leases.follow(bus, 'driver')
     await this.#lease.give()
-    const sizes = await bus.state.watch({ key: 'size.*' })
-    const follow = async () => {
-      for await (const { key, operation } of sizes) if (operation === 'PUT') void this.#open(Number(key.slice(5)))
-    }
-    void follow()
   }
 
   /** Says what happens here. */
@@ -227,97 +216,19 @@ export class Node {
     void session.close().then(() => this.changed())
   }
 
-  // -- tasks
-
-  async #open(milliCpus: number): Promise<void> {
-    if (this.#pulls.has(milliCpus) || milliCpus > this.cpus.total * 1000) return
-    try {
-      const consumer = await this.bus.consumer(milliCpus)
-      if (this.#pulls.has(milliCpus)) return
-      this.#pulls.set(milliCpus, { consumer, asked: 0 })
-      this.#pull()
-    } catch {
-      setTimeout(() => void this.#open(milliCpus), 500).unref()
-    }
-  }
-
   /** CPUs, tasks or actors are not what they were. */
   changed(): void {
     this.#lease?.changed()
-    this.#pull()
+    this.#queue.pull()
   }
 
-  /** Asks for as many tasks as there are CPUs free. */
-  #pull(): void {
-    if (this.#draining) return
-    let free = this.cpus.available * 1000
-    for (const delivery of this.#waiting) free -= delivery.milliCpus
-    for (const [size, pull] of this.#pulls) {
-      const room = size === 0 ? CPULESS - this.#deliveries.size : Math.floor(free / size)
-      const missing = room - pull.asked
-      if (missing > 0) void this.#fetch(size, pull, missing)
-    }
-  }
-
-  async #fetch(size: number, pull: Pull, count: number): Promise<void> {
-    pull.asked += count
-    let left = count
-    try {
-      const messages = await pull.consumer.fetch({ max_messages: count, expires: EXPIRES })
-      for await (const message of messages) {
-        left--
-        pull.asked--
-        this.#deliver(message, size)
-      }
-    } catch {
-      // The server is away: asked for again when it is back.
-      await new Promise((resolve) => setTimeout(resolve, 250))
-    }
-    pull.asked -= left
-    this.#pull()
-  }
-
-  #deliver(message: JsMsg, size: number): void {
-    const queued = decodeWire(message.data) as Queued
-    const [driver] = [queued.driver]
-    const session = this.#sessions.get(driver)
-    if (session && 'tasks' in queued) return this.#run(session, message, size, queued.tasks)
-    void this.#deliverLater(message, size, queued)
-  }
-
-  async #deliverLater(message: JsMsg, size: number, queued: Queued): Promise<void> {
-    // It was taken before the queue was cleared of it.
-    if (this.#lost.has(queued.driver)) return message.term()
-    const session = await this.#session(queued.driver)
-    if (!session || session.refused) return message.term()
-    if ('tasks' in queued) return this.#run(session, message, size, queued.tasks)
-    const body = await session.body(queued.body)
-    if (!body) return message.term()
-    const whole = decodeWire(body) as { tasks: readonly NetTask[] }
-    this.#run(session, message, size, whole.tasks)
-  }
-
-  #run(session: Session, message: JsMsg, size: number, tasks: readonly NetTask[]): void {
-    const ids = tasks.map(({ id }) => id)
-    const delivery = new Delivery(message, size, ids, (ended) => {
-      this.#deliveries.delete(ended)
-      this.#waiting.delete(ended)
-      session.ended(ended)
-      this.#pull()
-    })
-    if (!session.accept(delivery)) return delivery.drop()
-    this.#deliveries.add(delivery)
-    this.#waiting.add(delivery)
-    for (const task of tasks) session.run(task, delivery)
-    // The engine takes CPUs for it in the next turn.
-    setImmediate(() => {
-      this.#waiting.delete(delivery)
-      this.#pull()
-    })
+  /** Pulls tasks of the sizes that drivers have. */
+  #sizes(): void {
+    this.#queue.want(new Set(this.#leases.drivers().flatMap(({ sizes }) => sizes)))
   }
 
   #beats(): void {
-    for (const delivery of this.#deliveries) delivery.beat()
+    this.#queue.beat()
     for (const session of this.#sessions.values()) session.beat()
   }
 
@@ -326,10 +237,10 @@ export class Node {
   /** Takes no more work, ends what runs (but waits no longer than `patience` milliseconds for it), and leaves. */
   async drain(patience = 30_000): Promise<void> {
     this.#draining = true
+    this.#queue.drain()
     await this.#lease.give()
     const end = Date.now() + patience
-    const asked = () => [...this.#pulls.values()].some((pull) => pull.asked > 0)
-    while ((this.running > 0 || this.#deliveries.size > 0 || asked()) && Date.now() < end)
+    while ((this.running > 0 || this.#queue.busy) && Date.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 50))
     await this.leave()
   }
@@ -337,6 +248,7 @@ export class Node {
   /** Leaves at once. */
   async leave(): Promise<void> {
     this.#draining = true
+    this.#queue.drain()
     clearInterval(this.#beat)
     this.#leases.end()
     await this.#lease.end()

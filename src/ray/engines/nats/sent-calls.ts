@@ -5,6 +5,8 @@ import { carriedOf } from './outgoing.js'
 /** Where a call is. */
 export interface SentCall {
   readonly task: Task
+  /** Of a task: which message of the driver's it went with. */
+  readonly publication: number
   /** Its number in the queue, once that is known; 0 for a message with others. */
   seq: number
   /** The node that has it for longer, or that the actor is on. */

@@ -186,15 +186,17 @@ export class Session {
     this.#deliveries.delete(delivery)
   }
 
+  /** Tasks from the queue that do not run here: their driver publishes them again, or refuses them. */
+  handBack(delivery: Delivery, publication: number, ids: readonly string[], lost: boolean): void {
+    this.channel.send(['returned', publication, ids, lost], () => {
+      for (const id of ids) delivery.done(id)
+    })
+  }
+
   /** Runs a task from the queue. */
   run(net: NetTask, delivery: Delivery): void {
-    const tries = net.attempt + delivery.count - 1
-    if (net.maxRetries >= 0 && tries > net.maxRetries) {
-      this.channel.send(['exhausted', net.id], () => delivery.done(net.id))
-      return
-    }
     if (this.#cancelled.has(net.id)) return delivery.done(net.id)
-    const task = this.#task({ ...net, attempt: tries }, null)
+    const task = this.#task(net, null)
     this.#calls.add(net.id, { task, engine: this.#engine, delivery, told: false })
     task.prepare(this.#objects.arguments(net.args), () => {
       if (task.state === 'queued') this.#engine.submit(task)

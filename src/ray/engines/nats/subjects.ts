@@ -19,8 +19,6 @@ export const STOP = 'rayito.stop'
 /** Buckets: who lives; what outlives drivers. */
 export const LEASES = 'rayito-leases'
 export const STATE = 'rayito-state'
-/** Key of a size of tasks, so that nodes pull them. */
-export const sizeKey = (milliCpus: number) => `size.${milliCpus}`
 /** Key of a named actor: names may be anything, keys may not. */
 export const nameKey = (namespace: string, name: string) =>
   `name.${Buffer.from(namespace).toString('base64url') || '_'}.${Buffer.from(name).toString('base64url')}`
@@ -34,5 +32,7 @@ export const NODE_PATIENCE = 6_000
 export const DRIVER_PATIENCE = 15_000
 /** Milliseconds after which a task that nobody reports as running is delivered again. */
 export const ACK_WAIT = 8_000
+/** Milliseconds without anybody who asks after which the consumer of a size is dropped; it is made again when needed. */
+export const CONSUMER_IDLE = 24 * 3600 * 1000
 /** Milliseconds without the server after which a driver gives up. */
 export const SERVER_PATIENCE = 60_000

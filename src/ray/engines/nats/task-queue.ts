@@ -8,7 +8,6 @@ import type { NatsEngine } from './engine.js'
 import type { NetTask, Queued } from './messages.js'
 import { netTask, taskId } from './outgoing.js'
 import type { SentCall } from './sent-calls.js'
-import { sizeKey } from './subjects.js'
 
 /** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
 const PUBLISHING = 128
@@ -21,6 +20,7 @@ export class TaskQueue {
   readonly #waiting = new Map<number, Line<Task>>()
   /** Sizes that have a consumer, or are getting one. */
   readonly #sizes = new Map<number, Promise<void>>()
+  #published = 0
   #publishing = 0
   #flushing = false
   #lonely: NodeJS.Timeout | null = null
@@ -30,6 +30,11 @@ export class TaskQueue {
   get busy(): boolean {
     for (const line of this.#waiting.values()) if (line.length) return true
     return false
+  }
+
+  /** Of the tasks that there were, in thousandths of a CPU. */
+  get sizes(): number[] {
+    return [...this.#sizes.keys()]
   }
 
   push(task: Task): void {
@@ -98,10 +103,11 @@ export class TaskQueue {
     const { engine } = this
     const { sent } = engine
     this.#publishing++
-    const calls = tasks.map((task): SentCall => ({ task, seq: 0, node: null, orphan: false }))
+    const publication = ++this.#published
+    const calls = tasks.map((task): SentCall => ({ task, publication, seq: 0, node: null, orphan: false }))
     const first = batch[0]!
     try {
-      let bytes = encodeWire({ driver: engine.id, tasks: batch } satisfies Queued)
+      let bytes = encodeWire({ driver: engine.id, publication, tasks: batch } satisfies Queued)
       const shared = tasks.reduce(
         (sum, { args }) => sum + args.reduce((s, { content }) => s + (content?.shared ?? 0), 0),
         0,
@@ -110,7 +116,7 @@ export class TaskQueue {
       const bus = engine.bus!
       if (bytes.length > bus.maxPayload) {
         sent.bodies.set(first.id, bytes)
-        bytes = encodeWire({ driver: engine.id, body: first.id } satisfies Queued)
+        bytes = encodeWire({ driver: engine.id, publication, body: first.id } satisfies Queued)
       }
       calls.forEach((call, i) => {
         call.task.state = 'running'
@@ -120,7 +126,7 @@ export class TaskQueue {
       this.lonelySoon()
       await this.#consumer(size)
       const wanted = () => !engine.failure && !engine.down && tasks.some((task) => task.state !== 'done')
-      const seq = await bus.enqueue(engine.id, size, bytes, `${first.id}.${first.attempt}`, wanted)
+      const seq = await bus.enqueue(engine.id, size, bytes, `${engine.id}.${publication}`, wanted)
       if (seq !== null && tasks.length === 1) {
         if (tasks[0]!.state === 'done' && sent.has(first.id)) void bus.dequeue(seq)
         else calls[0]!.seq = seq
@@ -143,7 +149,7 @@ export class TaskQueue {
       const bus = this.engine.bus!
       const make = async () => {
         await bus.consumer(size)
-        await bus.state.put(sizeKey(size), '1')
+        await this.engine.announce()
       }
       made = make()
       this.#sizes.set(size, made)

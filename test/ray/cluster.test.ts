@@ -4,12 +4,13 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
+import { Observer } from '#src/ray/engines/nats/observe.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import { add, Counter, type CounterClass, counted, heldFirst, hold, make, nothing, size } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
-import { arrived } from './latch.js'
+import { arrive, arrived } from './latch.js'
 import { scripts } from './programs.js'
 
 const skip = clusterMissing()
@@ -23,7 +24,7 @@ const FUNCTIONS = import.meta.resolve('./functions.js')
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
   const run = scripts(`
     import { Counter, add, hold } from ${JSON.stringify(FUNCTIONS)}
-    import { started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
+    import { arrive, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
   let server: Server
   const workers = new Map<string, WorkerProcess>()
 
@@ -198,6 +199,40 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     letGo(gate)
     assert.equal(await ray.get(held), 1)
     assert.deepEqual(await both(), [3, 3, 3, 3])
+  })
+
+  test('status counts what runs and what waits, of drivers that are busy themselves too, and forgets the killed', async () => {
+    const observer = await Observer.open(server.address)
+    const now = async () => {
+      const { nodes, drivers, running, waiting } = await observer.status()
+      return `${[nodes.length, drivers.length, running, waiting]}`
+    }
+    const [gate, counted, blocked] = [latch(), latch(), latch()]
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const gate = ${JSON.stringify(gate)}
+      const counter = Counter.remote(1)
+      await ray.get([counter.add.remote(1), add.remote(1, 2)])
+      const refs = Array.from({ length: 7 }, () => hold.remote(gate))
+      await started(gate, 2)
+      refs.push(...Array.from({ length: 50 }, () => add.remote(1, 2)))
+      refs.push(counter.hold.remote(gate), counter.add.remote(1), counter.add.remote(1))
+      await started(${JSON.stringify(counted)})
+      arrive(${JSON.stringify(blocked)})
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`)
+    await started(gate, 3)
+    await until(async () => (await now()) === '2,1,3,57')
+    arrive(counted)
+    await started(blocked)
+    assert.equal(await now(), '2,1,3,57')
+    process.kill(child.pid, 'SIGKILL')
+    await child
+    await until(async () => (await now()) === '2,0,0,0')
+    await join('killed')
+    assert.equal(await now(), '3,0,0,0')
+    await leave('killed')
+    assert.equal(await now(), '2,0,0,0')
+    await observer.close()
   })
 
   test('a driver that is killed leaves no work running', async () => {

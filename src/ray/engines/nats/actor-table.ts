@@ -32,6 +32,13 @@ export class ActorTable {
     return this.#waiting.length > 0
   }
 
+  /** Calls that are not on their way to their actor yet. */
+  get waitingCalls(): number {
+    let waiting = 0
+    for (const { queue } of this.#byId.values()) waiting += queue.length
+    return waiting
+  }
+
   create(actor: Actor): void {
     this.#byId.set(actor.id, actor)
     this.#calls.set(actor, this.#calls.get(actor) ?? new Set())

@@ -135,9 +135,9 @@ export class Bus {
   }
 
   /** Whether a peer's process is connected to the server: false only where that is certain. */
-  async listens(peer: string): Promise<boolean> {
+  async listens(peer: string, timeout = PROBE_TIMEOUT): Promise<boolean> {
     try {
-      await this.#connection.request(toPeer(peer, PROBE), '', { timeout: PROBE_TIMEOUT })
+      await this.#connection.request(toPeer(peer, PROBE), '', { timeout })
       return true
     } catch (error) {
       // Nobody answers; but only where nobody listens, the server says so.
@@ -147,9 +147,10 @@ export class Bus {
 
   /** Frames that peers send to `me`. */
   frames(me: string, then: (from: string, frame: Buffer) => void): Subscription {
-    return this.subscribe(toPeer(me, '*'), (subject, frame) => {
+    return this.subscribe(toPeer(me, '*'), (subject, frame, reply) => {
       const from = subject.slice(subject.lastIndexOf('.') + 1)
       if (from !== PROBE) then(from, frame)
+      else if (reply) this.publish(reply, new Uint8Array())
     })
   }
 

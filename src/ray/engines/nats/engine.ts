@@ -55,6 +55,7 @@ export class NatsEngine implements Engine {
       resourceLimits,
       carrying: this.sent.carrying,
       sizes: () => this.#tasks.sizes,
+      unfinished: () => this.#unfinished,
     }
     this.#members = new Membership(me, {
       seen: (node) => {
@@ -334,8 +335,12 @@ export class NatsEngine implements Engine {
     return { ...this.#finished }
   }
 
+  get #unfinished(): number {
+    return this.sent.size + this.#tasks.length + this.#actors.waitingCalls
+  }
+
   get busy(): boolean {
-    return this.sent.size > 0 || this.#asked > 0 || this.#actors.busy || this.#tasks.busy
+    return this.sent.size > 0 || this.#asked > 0 || this.#actors.busy || this.#tasks.length > 0
   }
 
   /** The connection holds the process while something is awaited. */

@@ -11,7 +11,7 @@ export interface NodeLease {
   version: string
   cpus: number
   available: number
-  /** Tasks and actors that run. */
+  /** Tasks and calls of actors that workers have begun with. */
   tasks: number
   actors: number
   objects: number
@@ -37,6 +37,8 @@ export interface DriverLease {
   findings: readonly Finding[]
   /** Of its tasks, in thousandths of a CPU: nodes pull them by size. */
   sizes: readonly number[]
+  /** Its tasks and calls of actors that have not ended. */
+  unfinished: number
   host: string
   pid: number
 }

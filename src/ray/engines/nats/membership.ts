@@ -27,6 +27,8 @@ export interface Member {
   resourceLimits: InitOptions['resourceLimits']
   /** Of its tasks, in thousandths of a CPU. */
   sizes(): number[]
+  /** Tasks and calls that have not ended. */
+  unfinished(): number
   /** Refs and handles in the arguments of calls that are under way. */
   carrying: ReadonlyMap<string, { readonly thing: object }>
 }
@@ -89,6 +91,7 @@ export class Membership {
       env: travellingEnv(process.env),
       findings: findings(),
       sizes: me.sizes(),
+      unfinished: me.unfinished(),
       host: hostname(),
       pid: process.pid,
     }))

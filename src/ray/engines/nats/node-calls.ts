@@ -35,6 +35,13 @@ export class NodeCalls {
     return this.#calls.size
   }
 
+  /** Those that a worker has. */
+  get running(): number {
+    let running = 0
+    for (const { task } of this.#calls.values()) if (task.state === 'running') running++
+    return running
+  }
+
   get(id: string): NodeCall | undefined {
     return this.#calls.get(id)
   }

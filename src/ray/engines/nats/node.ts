@@ -136,9 +136,9 @@ export class Node {
       version: packageVersion(),
       cpus: this.cpus.total,
       available: Math.max(0, this.cpus.available),
-      tasks: this.running,
+      tasks: this.#sum(({ running }) => running),
       actors: this.actors.size,
-      objects: [...this.#sessions.values()].reduce((sum, { objects }) => sum + objects, 0),
+      objects: this.#sum(({ objects }) => objects),
       memoryMB: Math.round(process.memoryUsage().rss / 1e6),
       host: hostname(),
       pid: process.pid,
@@ -155,9 +155,11 @@ export class Node {
     this.options.say?.(line)
   }
 
-  /** Tasks and calls that run here. */
-  get running(): number {
-    return [...this.#sessions.values()].reduce((sum, session) => sum + session.running, 0)
+  /** Of something, over all drivers' sessions. */
+  #sum(of: (session: Session) => number): number {
+    let sum = 0
+    for (const session of this.#sessions.values()) sum += of(session)
+    return sum
   }
 
   // -- drivers
@@ -240,7 +242,7 @@ export class Node {
     this.#queue.drain()
     await this.#lease.give()
     const end = Date.now() + patience
-    while ((this.running > 0 || this.#queue.busy) && Date.now() < end)
+    while ((this.#sum(({ calls }) => calls) > 0 || this.#queue.busy) && Date.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 50))
     await this.leave()
   }

@@ -1,33 +1,58 @@
 import { Bus } from './bus.js'
-import { Leases, type NodeLease } from './leases.js'
-import { STOP, STREAM } from './subjects.js'
+import type { DriverLease, Lease, NodeLease } from './leases.js'
+import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STOP, STREAM } from './subjects.js'
 
 /** A cluster as it is now. */
 export interface ClusterStatus {
   nodes: NodeLease[]
-  drivers: number
-  /** Tasks that wait in the queue or run from it. */
-  queued: number
+  drivers: DriverLease[]
+  /** Tasks and calls of actors that workers have begun with. */
   running: number
+  /** Those that have not begun: with their drivers, in the queue, on a node. */
+  waiting: number
 }
+
+/** Milliseconds in which a process that is not busy itself answers. */
+const ANSWER = 100
 
 /** Looks at a cluster, without being part of it. */
 export class Observer {
-  readonly #leases = new Leases({ seen: () => {}, lost: () => {} })
-
   private constructor(readonly bus: Bus) {}
 
   static async open(address: string): Promise<Observer> {
-    const observer = new Observer(await Bus.open(address, 'rayito status'))
-    await observer.#leases.follow(observer.bus)
-    return observer
+    return new Observer(await Bus.open(address, 'rayito status'))
   }
 
+  /** @throws Error if the server does not answer (rejects) */
   async status(): Promise<ClusterStatus> {
-    const nodes = this.#leases.nodes().sort((a, b) => (a.name < b.name ? -1 : 1))
+    const leases = await this.#leases()
+    const nodes = leases.filter((lease): lease is NodeLease => lease.kind === 'node')
+    const drivers = leases.filter((lease): lease is DriverLease => lease.kind === 'driver')
     const running = nodes.reduce((sum, { tasks }) => sum + tasks, 0)
-    const { state } = await this.bus.jsm.streams.info(STREAM)
-    return { nodes, drivers: this.#leases.all.size - nodes.length, queued: state.messages, running }
+    const unfinished = drivers.reduce((sum, driver) => sum + driver.unfinished, 0)
+    nodes.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return { nodes, drivers, running, waiting: Math.max(0, unfinished - running) }
+  }
+
+  /** What the bucket has of those that live: it may have what the dead left, and hear nothing of those that are busy. */
+  async #leases(): Promise<Lease[]> {
+    const { jsm } = this.bus
+    const [info, entries] = await Promise.all([
+      jsm.streams.info(STREAM),
+      jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last: [`$KV.${LEASES}.>`] }),
+    ])
+    // By the server's clock, which wrote the entries as well; the client's types lack it.
+    const { ts } = info as { ts?: string }
+    const now = ts ? Date.parse(ts) : Date.now()
+    const fresh: Lease[] = []
+    for await (const entry of entries) {
+      if (entry.data.length === 0) continue
+      const lease = entry.json<Lease>()
+      const patience = lease.kind === 'node' ? NODE_PATIENCE : DRIVER_PATIENCE
+      if (now - Date.parse(entry.timestamp) <= patience) fresh.push(lease)
+    }
+    const alive = await Promise.all(fresh.map(({ id }) => this.bus.listens(id, ANSWER)))
+    return fresh.filter((_, i) => alive[i])
   }
 
   /** Asks every node to end what runs and to leave. */
@@ -36,8 +61,7 @@ export class Observer {
     await this.bus.flush()
   }
 
-  async close(): Promise<void> {
-    this.#leases.end()
-    await this.bus.close()
+  close(): Promise<void> {
+    return this.bus.close()
   }
 }

@@ -108,8 +108,14 @@ export class Session {
     return this.#objects.size
   }
 
-  get running(): number {
+  /** Tasks and calls that are here. */
+  get calls(): number {
     return this.#calls.size
+  }
+
+  /** Those that workers have begun with. */
+  get running(): number {
+    return this.#calls.running
   }
 
   tell(message: FromNode): void {

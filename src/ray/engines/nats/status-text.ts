@@ -1,7 +1,7 @@
 import type { ClusterStatus } from './observe.js'
 
 /** A cluster's state as a table of its nodes and a line of sums. */
-export function statusText({ nodes, drivers, queued, running }: ClusterStatus): string {
+export function statusText({ nodes, drivers, running, waiting }: ClusterStatus): string {
   const rows = nodes.map((node) => [
     node.name,
     `${round(node.cpus - node.available)} of ${node.cpus}`,
@@ -20,10 +20,9 @@ export function statusText({ nodes, drivers, queued, running }: ClusterStatus): 
       .trimEnd(),
   )
   const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
-  const waiting = Math.max(0, queued - running)
   return [
     ...(nodes.length ? lines : ['no node has joined: rayito worker --address …']),
-    `${nodes.length} nodes, ${cpus} CPUs; ${drivers} drivers; ${running} tasks and calls run, ${waiting} wait`,
+    `${nodes.length} nodes, ${cpus} CPUs; ${drivers.length} drivers; ${running} tasks and calls run, ${waiting} wait`,
   ].join('\n')
 }
 

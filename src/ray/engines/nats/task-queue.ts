@@ -27,9 +27,11 @@ export class TaskQueue {
 
   constructor(private readonly engine: NatsEngine) {}
 
-  get busy(): boolean {
-    for (const line of this.#waiting.values()) if (line.length) return true
-    return false
+  /** Tasks that wait here. */
+  get length(): number {
+    let length = 0
+    for (const line of this.#waiting.values()) length += line.length
+    return length
   }
 
   /** Of the tasks that there were, in thousandths of a CPU. */

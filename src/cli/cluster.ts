@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
@@ -19,7 +20,7 @@ export function workerCommand(): Command {
     .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
     .option('--num-cpus <n>', `how many tasks run at once (default: the cores, ${availableParallelism()} here)`, cpus)
     .option('--name <name>', 'what the node is called (default: host and process)')
-    .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', collect, [])
+    .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', folders, [])
     .allowExcessArguments(false)
     .action(work)
 }
@@ -32,7 +33,7 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
   const { Node } = await import('../ray/engines/nats/node.js')
   const node = await Node.join({
     address: addressOf(address),
-    allow: allow.map((folder) => resolve(folder)),
+    allow,
     say,
     stop: () => asked.abort(),
     ...(numCpus === undefined ? {} : { numCpus }),
@@ -43,6 +44,8 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
     node.closed.then((error) => error ?? new Error('the server closed the connection')),
     new Promise<null>((resolve) => stop.addEventListener('abort', () => resolve(null))),
   ])
+  if (end) await node.leave()
+  if (end instanceof RayitoError) throw end
   if (end) throw new RayitoError('RAY_CLUSTER_LOST', `The NATS server is gone: ${end.message}`, { cause: end })
   say(`node ${node.name} ends what runs and leaves`)
   await node.drain()
@@ -62,16 +65,22 @@ export function statusCommand(): Command {
 async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
   const observer = await observe(address)
   const { statusText } = await import('../ray/engines/nats/status-text.js')
-  const stop = stopSignal()
   const { stdout } = process
+  const show = async () => {
+    const now = await observer.status()
+    const text = json ? JSON.stringify(now) : statusText(now)
+    // In a terminal it stays in place.
+    stdout.write(`${watch && stdout.isTTY && !json ? '\x1b[H\x1b[2J' : ''}${text}\n`)
+  }
   try {
-    do {
-      const now = await observer.status()
-      const text = json ? JSON.stringify(now) : statusText(now)
-      // In a terminal it stays in place.
-      stdout.write(`${watch && stdout.isTTY && !json ? '\x1b[H\x1b[2J' : ''}${text}\n`)
-      if (watch) await new Promise((resolve) => setTimeout(resolve, 1_000))
-    } while (watch && !stop.aborted)
+    if (!watch) return await show()
+    const stop = stopSignal()
+    const aborted = new Promise((resolve) => stop.addEventListener('abort', resolve))
+    while (!stop.aborted) {
+      // A server that is started again is waited for.
+      await show().catch((error) => process.stderr.write(`rayito: ${(error as Error).message}\n`))
+      await Promise.race([aborted, new Promise((resolve) => setTimeout(resolve, 1_000))])
+    }
   } finally {
     await observer.close()
   }
@@ -103,7 +112,7 @@ export function withHead(start: Command): Command {
   return start
     .option('--head', 'start a cluster instead: its NATS server, here')
     .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
-    .option('--port <port>', 'with --head: the port; 0 takes a free one', '4222')
+    .option('--port <port>', 'with --head: the port; 0 takes a free one', port, 4222)
     .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
     .option('--install', 'with --head: install the pinned nats-server if there is none')
 }
@@ -122,6 +131,15 @@ function cpus(text: string): number {
   return value
 }
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value]
+function port(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('Expected a number from 0 to 65535.')
+  return value
+}
+
+function folders(text: string, before: string[]): string[] {
+  const folder = resolve(text)
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new InvalidArgumentError(`Expected a folder, there is none at ${folder}.`)
+  return [...before, folder]
 }

@@ -7,7 +7,7 @@ import { stopSignal } from './stop-signal.js'
 
 export interface HeadOptions {
   host: string
-  port: string
+  port: number
   data?: string
   install?: boolean
 }
@@ -23,7 +23,7 @@ export async function startHead({
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const program = install ? await findOrInstall(say) : findNatsServer()
   const folder = resolve(data)
-  const head = await Head.start({ host, port: Number(port), data: folder, program })
+  const head = await Head.start({ host, port, data: folder, program, say })
   const { address } = head
   say(`head at ${address} (nats-server, data in ${folder})`)
   say(`join with     rayito worker --address ${address}`)

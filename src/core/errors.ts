@@ -158,6 +158,10 @@ export const ERRORS = {
     meaning: 'A worker may not run a module, does not have it, or has another version of it.',
     remedy: 'Bring the file to the worker and allow its folder: `rayito worker --allow FOLDER`.',
   },
+  RAY_HEAD_RUNNING: {
+    meaning: 'Another head has the data folder.',
+    remedy: 'Use that head, or give this one a folder of its own: --data FOLDER.',
+  },
   NATS_SERVER_MISSING: {
     meaning: 'The program nats-server is not on this machine.',
     remedy: 'Run `rayito start --head --install`, or install nats-server 2.11 or newer (https://nats.io/download).',

@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict'
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type InitOptions, type RayError, type RemoteFunction, ray } from '#src/ray/index.js'
-import { COMMAND, clusterMissing, freePort, Server, WorkerProcess, type WorkerProcessOptions } from './cluster.js'
+import {
+  COMMAND,
+  clusterMissing,
+  freePort,
+  natsServer,
+  printed,
+  Server,
+  WorkerProcess,
+  type WorkerProcessOptions,
+} from './cluster.js'
 import { add, environment } from './functions.js'
 
 const skip = clusterMissing()
@@ -31,6 +40,16 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     ends.push(() => process.end())
     return process
   }
+  /** How a worker ends that cannot join. */
+  const notJoined = (address: string) =>
+    new Promise<{ code: number | null; stderr: string }>((resolve) => {
+      const child = spawn(process.execPath, [COMMAND, 'worker', '--address', address])
+      let stderr = ''
+      child.stderr.on('data', (data) => {
+        stderr += data
+      })
+      child.on('close', (code) => resolve({ code, stderr }))
+    })
   const begin = async (options: InitOptions) => ray.init(options)
 
   test('no server at the address', async () => {
@@ -82,6 +101,44 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     await worker(right)
     await begin({ address: right })
     assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
+  test('a user that may not do what a cluster needs is told what, at once: neither drivers nor workers wait', async () => {
+    const file = join(folder, 'server.conf')
+    const user = (name: string, publish: string, subscribe: string) =>
+      `{ user: ${name}, password: p, permissions: { publish: ${publish}, subscribe: ${subscribe} } }`
+    const users = [
+      user('nothing', '{ deny: ["$JS.API.>"] }', '">"'),
+      user('mute', '["$JS.>", "rayito.>"]', '">"'),
+      user('deaf', '">"', '["_INBOX.>"]'),
+      user('enough', '["$JS.>", "$KV.>", "_INBOX.>", "rayito.>"]', '["$KV.>", "_INBOX.>", "rayito.>"]'),
+    ]
+    writeFileSync(file, `authorization { users = [\n${users.join('\n')}\n] }`)
+    const { address } = await serverWith('--config', file)
+    for (const name of ['nothing', 'mute', 'deaf']) {
+      const as = address.replace('//', `//${name}:p@`)
+      await assert.rejects(begin({ address: as }), {
+        code: 'RAY_CLUSTER_REFUSED',
+        message: /does not allow.*rayito\.>/,
+      })
+      await ray.shutdown()
+      const { code, stderr } = await notJoined(as)
+      assert.equal(code, 1)
+      assert.match(stderr, /^rayito: .* does not allow .*\n$/)
+    }
+    const right = address.replace('//', '//enough:p@')
+    await worker(right)
+    await begin({ address: right })
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
+  test('a server without JetStream is told so', async () => {
+    const port = await freePort()
+    const child = spawn(natsServer()!, ['-a', '127.0.0.1', '-p', `${port}`], { stdio: ['ignore', 'pipe', 'pipe'] })
+    await printed(child, 'Server is ready')
+    const message = /has no JetStream/
+    await assert.rejects(begin({ address: `nats://127.0.0.1:${port}` }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
+    child.kill()
   })
 
   const openssl = spawnSync('openssl', ['version']).status === 0

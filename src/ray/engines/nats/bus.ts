@@ -18,6 +18,7 @@ import {
   type NatsConnection,
   NoRespondersError,
   nanos,
+  PermissionViolationError,
   type Subscription,
 } from '@nats-io/transport-node'
 import { expected } from '../../../core/errors.js'
@@ -50,6 +51,7 @@ export interface BusEvents {
   /** The server is there again after it was gone. */
   reconnected(): void
   disconnected(): void
+  /** The server closed the connection for good, or allows too little to work with (RAY_CLUSTER_REFUSED). */
   closed(error: Error | undefined): void
 }
 
@@ -81,10 +83,15 @@ export class Bus {
       return new Bus(connection, jsm, leases, state)
     } catch (cause) {
       await connection.close()
-      throw new RayError('RAY_CLUSTER_UNREACHABLE', `The NATS server at ${shown(address)} has no JetStream`, {
-        cause,
-        remedy: 'Start it with JetStream: `rayito start --head`, or `nats-server --jetstream`.',
-      })
+      const where = `The NATS server at ${shown(address)}`
+      if (isRefusal(cause)) throw refusal(cause, where)
+      if ((cause as Error).name === 'JetStreamNotEnabled')
+        throw new RayError('RAY_CLUSTER_UNREACHABLE', `${where} has no JetStream`, {
+          cause,
+          remedy: 'Start it with JetStream: `rayito start --head`, or `nats-server --jetstream`.',
+        })
+      const message = `${where} could not set up its queue: ${(cause as Error).message}`
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', message, { cause })
     }
   }
 
@@ -98,7 +105,9 @@ export class Bus {
 
   watch({ reconnected, disconnected, closed }: BusEvents): void {
     const follow = async () => {
-      for await (const { type } of this.#connection.status()) {
+      for await (const status of this.#connection.status()) {
+        const { type } = status
+        if (type === 'error' && isRefusal(status.error)) closed(refusal(status.error, 'The NATS server'))
         if (type === 'disconnect') disconnected()
         if (type === 'reconnect') {
           this.hold(this.#held)
@@ -231,6 +240,18 @@ export class Bus {
   }
 }
 
+/** Whether the server did not allow something that a cluster needs. */
+function isRefusal(error: unknown): error is Error {
+  return [error, (error as Error).cause].some((one) => one instanceof PermissionViolationError)
+}
+
+function refusal(cause: Error, where: string): RayError {
+  return new RayError('RAY_CLUSTER_REFUSED', `${where} does not allow what a cluster needs: ${cause.message}`, {
+    cause,
+    remedy: 'Allow the user to publish and to subscribe to rayito.>, $JS.>, $KV.> and _INBOX.>.',
+  })
+}
+
 interface Internals {
   protocol?: {
     transport?: { socket?: { ref(): void; unref(): void } }
@@ -254,7 +275,7 @@ async function dial(address: string, name: string): Promise<NatsConnection> {
     })
   } catch (cause) {
     const { name: kind, message } = cause as Error
-    if (/authorization|authentication|permission/i.test(`${kind} ${message}`))
+    if (/authorization|authentication/i.test(`${kind} ${message}`))
       throw new RayError('RAY_CLUSTER_REFUSED', `The NATS server at ${shown(address)} refused the credentials`, {
         cause,
       })

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { hostname, networkInterfaces } from 'node:os'
 import { RayitoError } from '../../../core/errors.js'
+import { HeadLock } from './head-lock.js'
 import { findNatsServer } from './nats-server.js'
 
 export interface HeadPlace {
@@ -12,6 +14,8 @@ export interface HeadPlace {
   data: string
   /** @default as findNatsServer finds it */
   program?: string
+  /** What happens, in words. */
+  say?(line: string): void
 }
 
 export interface HeadEnd {
@@ -32,23 +36,35 @@ export class Head {
     private readonly child: ChildProcess,
   ) {}
 
-  /** Starts it; resolves when it takes connections. @throws RayitoError NATS_SERVER_MISSING, RAY_CLUSTER_UNREACHABLE (rejects) */
-  static async start({ host, port, data, program = findNatsServer() }: HeadPlace): Promise<Head> {
+  /**
+   * Starts it; resolves when it takes connections.
+   * @throws RayitoError NATS_SERVER_MISSING, RAY_HEAD_RUNNING, RAY_CLUSTER_UNREACHABLE (rejects)
+   */
+  static async start({ host, port, data, program = findNatsServer(), say = () => {} }: HeadPlace): Promise<Head> {
     mkdirSync(data, { recursive: true })
+    const lock = await HeadLock.take(data, say)
     // It calls a free port −1.
     const options = ['--jetstream', '--store_dir', data, '--addr', host, '--port', `${port || -1}`]
     const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'] })
     let log: string[] = []
     const ended = new Promise<HeadEnd>((resolve) => {
-      child.on('close', (code, signal) => resolve({ code: signal ?? code, last: log.join(' | ') }))
+      child.on('close', (code, signal) => {
+        lock.release()
+        resolve({ code: signal ?? code, last: log.join(' | ') })
+      })
     })
-    const listening = new Promise<string>((resolve, reject) => {
+    const listening = new Promise<{ taken: string; id: string }>((resolve, reject) => {
       let taken = `${port}`
-      child.on('error', reject)
+      let id = ''
+      child.on('error', (error) => {
+        lock.release()
+        reject(error)
+      })
       child.stderr!.setEncoding('utf8').on('data', (text: string) => {
         log = [...log, ...text.split('\n').filter(Boolean)].slice(-LAST_LINES)
         taken = /Listening for client connections on \S*:(\d+)/.exec(text)?.[1] ?? taken
-        if (text.includes('Server is ready')) resolve(taken)
+        id = /\bID: +(\w+)/.exec(text)?.[1] ?? id
+        if (text.includes('Server is ready')) resolve({ taken, id })
       })
       void ended.then(({ code, last }) =>
         reject(
@@ -58,12 +74,26 @@ export class Head {
         ),
       )
     })
-    const shownHost = host === '0.0.0.0' || host === '::' ? 'THIS-HOST' : host
-    return new Head(`nats://${shownHost}:${await listening}`, ended, child)
+    const { taken, id } = await listening
+    lock.serves({ pid: child.pid!, address: addressOf(local(host), taken), id })
+    return new Head(addressOf(reachable(host), taken), ended, child)
   }
 
   /** Asks it to end; `ended` tells when it has. */
   stop(): void {
     this.child.kill('SIGTERM')
   }
+}
+
+const addressOf = (host: string, port: string) => `nats://${host.includes(':') ? `[${host}]` : host}:${port}`
+
+const isAny = (host: string) => host === '0.0.0.0' || host === '::'
+
+const local = (host: string) => (host === '::' ? '::1' : host === '0.0.0.0' ? '127.0.0.1' : host)
+
+/** By which other machines find it: one that listens on all its addresses has no name of its own. */
+function reachable(host: string): string {
+  if (!isAny(host)) return host
+  const outward = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
+  return outward.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? hostname()
 }

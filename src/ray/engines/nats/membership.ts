@@ -73,7 +73,11 @@ export class Membership {
       reconnected: () => this.#reconnected(),
       disconnected: () => this.#disconnected(),
       closed: (cause) =>
-        events.failed(new RayError('RAY_CLUSTER_LOST', 'The NATS server closed the connection', { cause })),
+        events.failed(
+          cause instanceof RayError
+            ? cause
+            : new RayError('RAY_CLUSTER_LOST', 'The NATS server closed the connection', { cause }),
+        ),
     })
     bus.subscribe(HELLO, () => void this.#lease?.give())
     bus.frames(me.id, (from, frame) => {

@@ -13,6 +13,10 @@ const FILE = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
 /** The server's program: NATS_SERVER, rayito's cache, the PATH. @throws RayitoError NATS_SERVER_MISSING */
 export function findNatsServer(): string {
   const { NATS_SERVER, PATH = '' } = process.env
+  if (NATS_SERVER && !existsSync(NATS_SERVER))
+    throw new RayitoError('NATS_SERVER_MISSING', `NATS_SERVER names ${NATS_SERVER}, and there is no such file`, {
+      remedy: 'Correct NATS_SERVER, or unset it: the server in the cache or on the PATH is taken then.',
+    })
   const places = [join(rayitoCache(), 'bin'), ...PATH.split(delimiter)].map((folder) => join(folder, FILE))
   const found = [NATS_SERVER, ...places].find((file) => file && existsSync(file))
   if (!found) throw new RayitoError('NATS_SERVER_MISSING', 'There is no nats-server in the cache or on the PATH')

@@ -1,3 +1,5 @@
+import { RayError } from '../../errors.js'
+import { shown } from './address.js'
 import { Bus } from './bus.js'
 import type { DriverLease, Lease, NodeLease } from './leases.js'
 import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STOP, STREAM } from './subjects.js'
@@ -17,15 +19,21 @@ const ANSWER = 100
 
 /** Looks at a cluster, without being part of it. */
 export class Observer {
-  private constructor(readonly bus: Bus) {}
+  private constructor(
+    readonly bus: Bus,
+    private readonly address: string,
+  ) {}
 
   static async open(address: string): Promise<Observer> {
-    return new Observer(await Bus.open(address, 'rayito status'))
+    return new Observer(await Bus.open(address, 'rayito status'), address)
   }
 
-  /** @throws Error if the server does not answer (rejects) */
+  /** @throws RayError RAY_CLUSTER_UNREACHABLE (rejects) */
   async status(): Promise<ClusterStatus> {
-    const leases = await this.#leases()
+    const leases = await this.#leases().catch((cause: Error) => {
+      const message = `The NATS server at ${shown(this.address)} does not answer (${cause.message})`
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', message, { cause })
+    })
     const nodes = leases.filter((lease): lease is NodeLease => lease.kind === 'node')
     const drivers = leases.filter((lease): lease is DriverLease => lease.kind === 'driver')
     const running = nodes.reduce((sum, { tasks }) => sum + tasks, 0)

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, describe, test } from 'node:test'
+import { Bus } from '#src/ray/engines/nats/bus.js'
+import { COMMAND, clusterMissing, printed, WorkerProcess } from './cluster.js'
+
+const skip = clusterMissing()
+const data = mkdtempSync(join(tmpdir(), 'rayito-head-'))
+after(() => rmSync(data, { recursive: true, force: true }))
+
+const rayito = (...args: string[]) => spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' })
+const exit = (child: ChildProcess) =>
+  new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)))
+
+describe('rayito start --head', skip ? { skip } : {}, () => {
+  const children: ChildProcess[] = []
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = exit(child)
+      child.kill('SIGTERM')
+      await ended
+    }
+  })
+
+  /** Its address, and what it printed until then. */
+  async function head(...args: string[]): Promise<{ child: ChildProcess; address: string; said: string }> {
+    const child = spawn(process.execPath, [COMMAND, 'start', '--head', '--port', '0', '--data', data, ...args])
+    children.push(child)
+    const said = await printed(child, /RAY_ADDRESS=\S+\n/)
+    return { child, said, address: /RAY_ADDRESS=(\S+)/.exec(said)![1]! }
+  }
+
+  test('a second one on the same data folder is refused with the address of the first, which goes on', async () => {
+    const first = await head()
+    const { status, stderr } = rayito('start', '--head', '--port', '0', '--data', data)
+    assert.equal(status, 1)
+    assert.match(stderr, /^rayito: A head \(process \d+\) has the data folder .*\n$/)
+    assert.ok(stderr.includes(first.address) && stderr.includes(data))
+    const bus = await Bus.open(first.address, 'test')
+    await bus.close()
+  })
+
+  test('one that was killed leaves its server: the next takes the folder over, with what it holds', async () => {
+    const first = await head()
+    const before = await Bus.open(first.address, 'test')
+    await before.state.put('kept', 'what outlives it')
+    await before.close()
+    const killed = exit(first.child)
+    first.child.kill('SIGKILL')
+    await killed
+    const { pid } = (JSON.parse(readFileSync(join(data, 'rayito-head.json'), 'utf8')) as { server: { pid: number } })
+      .server
+    const next = await head()
+    assert.match(next.said, /ends the server at .* that was killed/)
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    const bus = await Bus.open(next.address, 'test')
+    assert.equal((await bus.state.get('kept'))?.string(), 'what outlives it')
+    await bus.close()
+  })
+
+  test('one that ends leaves the folder free', async () => {
+    const { child } = await head()
+    const ended = exit(child)
+    child.kill('SIGTERM')
+    assert.equal(await ended, 0)
+    assert.equal(existsSync(join(data, 'rayito-head.json')), false)
+  })
+
+  test('the address that it tells can be used, on all addresses and on IPv6', async () => {
+    for (const host of ['0.0.0.0', '::1']) {
+      const { child, address } = await head('--host', host)
+      const worker = await WorkerProcess.start(address, { name: 'node' })
+      assert.match(rayito('status', '--address', address).stdout, /^node /m)
+      await worker.end()
+      const ended = exit(child)
+      child.kill('SIGTERM')
+      await ended
+    }
+  })
+
+  test('status --watch goes on when the server is started again', async () => {
+    const first = await head()
+    const watch = spawn(process.execPath, [COMMAND, 'status', '--watch', '--address', first.address])
+    children.push(watch)
+    await printed(watch, '0 drivers')
+    const ended = exit(first.child)
+    first.child.kill('SIGTERM')
+    await ended
+    assert.doesNotMatch(
+      await printed(watch, `rayito: The NATS server at ${first.address} does not answer`),
+      /\n {4}at /,
+    )
+    await head('--port', new URL(first.address).port)
+    await printed(watch, '0 drivers')
+    const code = exit(watch)
+    watch.kill('SIGTERM')
+    assert.equal(await code, 0)
+  })
+
+  test('what cannot be is refused with exit code 2', () => {
+    for (const args of [
+      ['start', '--head', '--port', 'abc'],
+      ['start', '--head', '--port', '99999'],
+      ['worker', '--allow', join(data, 'missing')],
+    ]) {
+      const { status, stderr } = rayito(...args)
+      assert.equal(status, 2, args.join(' '))
+      assert.match(stderr, /^rayito: .*Expected a (number from 0 to 65535|folder)/)
+    }
+  })
+
+  test('NATS_SERVER that names no file is told, not passed over', () => {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [COMMAND, 'start', '--head', '--port', '0', '--data', data],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, NATS_SERVER: join(data, 'missing') },
+      },
+    )
+    assert.equal(status, 1)
+    assert.match(stderr, /^rayito: NATS_SERVER names .*missing/)
+  })
+})

@@ -320,6 +320,23 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     }
   })
 
+  test('a task that was asked for before any worker came, and is too large for those that came, says so and waits', async () => {
+    const alone = await Server.start()
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      console.log(await ray.get(add.options({ numCpus: 3 }).remote(1, 2)))
+      await ray.shutdown()`)
+    const told = (text: string) =>
+      new Promise<void>((resolve) => child.child.stderr!.on('data', (data) => `${data}`.includes(text) && resolve()))
+    await told('work waits, no worker has joined: rayito worker --address')
+    const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 2 })
+    await told('work waits, a task needs 3 CPUs and the largest worker has 2: rayito worker --address')
+    const large = await WorkerProcess.start(alone.address, { name: 'large', numCpus: 3 })
+    assert.deepEqual([(await child).code, (await child).stdout], [0, '3\n'])
+    await Promise.all([small.end(), large.end()])
+    await alone.end()
+  })
+
   test('a module that a worker may not run is refused, by name', async () => {
     const worker = await WorkerProcess.start(server.address, {
       name: 'strict',

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,8 +11,8 @@ export interface End {
   stderr: string
 }
 
-/** Its end, and its process's id meanwhile. */
-export type Program = Promise<End> & { pid: number }
+/** Its end, and meanwhile the process itself. */
+export type Program = Promise<End> & { pid: number; child: ChildProcess }
 
 /** Runs programs of their own, each in a file of its own, with `ray` imported and `head` before it. */
 export function scripts(head = ''): (source: string) => Program {
@@ -43,5 +43,5 @@ export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: stri
   const end = new Promise<End>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
-  return Object.assign(end, { pid: child.pid! })
+  return Object.assign(end, { pid: child.pid!, child })
 }

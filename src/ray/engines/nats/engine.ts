@@ -58,9 +58,10 @@ export class NatsEngine implements Engine {
       unfinished: () => this.#unfinished,
     }
     this.#members = new Membership(me, {
-      seen: (node) => {
+      seen: (node, fresh) => {
         if (recorder) node.askClock()
         this.#actors.placeAll()
+        if (fresh) this.#tasks.lonelySoon()
       },
       lost: (node) => {
         if (recorder) node.endRows(recorder)
@@ -113,6 +114,7 @@ export class NatsEngine implements Engine {
 
   #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
+    this.#tasks.lonelySoon()
     for (const task of this.sent.takeOrphansOf(node)) this.#tryAgain(task, `node ${node.lease.name}, which was lost,`)
     this.#hold()
   }
@@ -241,7 +243,7 @@ export class NatsEngine implements Engine {
   createActor(actor: Actor): void {
     if (this.#failure) return actor.die(this.#failure)
     this.#actors.create(actor)
-    this.#tasks.lonelySoon()
+    if (this.nodesById.size === 0) this.#tasks.lonelySoon()
     this.#hold()
   }
 

@@ -35,7 +35,7 @@ export interface Member {
 
 export interface MembershipEvents {
   /** A node came, or said how it is. */
-  seen(node: NodePeer): void
+  seen(node: NodePeer, fresh: boolean): void
   lost(node: NodePeer): void
   message(node: NodePeer, message: FromNode, bytes: number): void
   /** The server is away, or there again. */
@@ -133,7 +133,7 @@ export class Membership {
       }
       this.#meet(lease)
     }
-    this.events.seen(this.nodes.get(lease.id)!)
+    this.events.seen(this.nodes.get(lease.id)!, !known)
   }
 
   #meet(lease: NodeLease): void {

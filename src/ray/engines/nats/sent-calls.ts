@@ -31,6 +31,10 @@ export class SentCalls {
     return this.#carrying
   }
 
+  values(): Iterable<SentCall> {
+    return this.#calls.values()
+  }
+
   get(id: string): SentCall | undefined {
     return this.#calls.get(id)
   }

@@ -125,7 +125,7 @@ export class TaskQueue {
         call.task.place = call
         sent.set(batch[i]!.id, call)
       })
-      this.lonelySoon()
+      if (engine.nodesById.size === 0) this.lonelySoon()
       await this.#consumer(size)
       const wanted = () => !engine.failure && !engine.down && tasks.some((task) => task.state !== 'done')
       const seq = await bus.enqueue(engine.id, size, bytes, `${engine.id}.${publication}`, wanted)
@@ -160,17 +160,27 @@ export class TaskQueue {
     return made
   }
 
-  /** Says, after a while, that work waits and nobody is there. */
+  /** Says, after a while, that work waits and nobody is there who could do it. */
   lonelySoon(): void {
-    const { engine } = this
-    if (engine.nodesById.size || this.#lonely) return
+    if (this.#lonely || !this.#unserved()) return
     this.#lonely = setTimeout(() => {
       this.#lonely = null
-      if (engine.nodesById.size || engine.down || engine.failure || !engine.busy) return
-      process.stderr.write(
-        `rayito: work waits, no worker has joined: rayito worker --address ${shown(engine.address)}\n`,
-      )
+      const { engine } = this
+      const why = engine.down || engine.failure || !engine.busy ? null : this.#unserved()
+      if (why) process.stderr.write(`rayito: work waits, ${why}: rayito worker --address ${shown(engine.address)}\n`)
     }, LONELY).unref()
+  }
+
+  /** Why no node could do what waits; null if one can. */
+  #unserved(): string | null {
+    const { nodesById } = this.engine
+    if (nodesById.size === 0) return 'no worker has joined'
+    // Asked for when there was no node yet, or a larger one.
+    let need = 0
+    for (const { task } of this.engine.sent.values())
+      if (!task.settings.actor) need = Math.max(need, task.settings.numCpus)
+    const largest = Math.max(...[...nodesById.values()].map(({ lease }) => lease.cpus))
+    return need > largest ? `a task needs ${need} CPUs and the largest worker has ${largest}` : null
   }
 
   failAll(error: Error): void {

@@ -6,7 +6,7 @@ import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
 import { Observer } from '#src/ray/engines/nats/observe.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
-import { ActorDiedError, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
+import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import { add, Counter, type CounterClass, counted, heldFirst, hold, make, nothing, size } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
@@ -82,6 +82,61 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const same = Counter.options({ name: 'lasting', getIfExists: true }).remote(0)
     assert.equal(await ray.get(same.add.remote(1)), 43)
     ray.kill(counter)
+  })
+
+  test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async () => {
+    const alone = await Server.start()
+    const nodes = await Promise.all(['one', 'two'].map((name) => WorkerProcess.start(alone.address, { name })))
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const { size } = await import(${JSON.stringify(FUNCTIONS)})
+      const options = { name: 'ward', lifetime: 'detached', maxRestarts: 1 }
+      const counter = Counter.options(options).remote(ray.put(40))
+      console.log(await ray.get(counter.add.remote(1)))`)
+    assert.deepEqual([made.code, made.stdout], [0, '41\n'], made.stderr)
+    await ray.init({ address: alone.address })
+    const host = async (counter: ActorHandle<CounterClass>) => {
+      const [pid] = (await ray.get(counter.thread.remote())).split(':')
+      return nodes.find(({ child }) => `${child.pid}` === pid)!
+    }
+    const counter = await ray.getActor<CounterClass>('ward')
+    const first = await host(counter)
+    const lose = async (node: WorkerProcess) => {
+      await node.end('SIGKILL')
+      await until(async () => !(await ray.nodes()).some(({ name }) => name === node.name))
+    }
+    await lose(first)
+    assert.equal(await ray.get(counter.add.remote(2)), 42)
+    const second = await host(counter)
+    assert.notEqual(second, first)
+    nodes.push(await WorkerProcess.start(alone.address, { name: 'three' }))
+    await lose(second)
+    await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+    await assert.rejects(ray.getActor('ward'), { code: 'RAY_ACTOR_NAME' })
+    await ray.shutdown()
+    await nodes[2]!.end()
+    await alone.end()
+  })
+
+  test('a detached actor that ends without its driver leaves its name free', async () => {
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counter = Counter.options({ name: 'brief', lifetime: 'detached', maxRestarts: 1 }).remote(40)
+      console.log(await ray.get(counter.add.remote(1)))`)
+    assert.deepEqual([made.code, made.stdout], [0, '41\n'], made.stderr)
+    await ray.init({ address: server.address })
+    const counter = await ray.getActor<CounterClass>('brief')
+    await assert.rejects(ray.get(counter.exit.remote(3)), { code: 'RAY_ACTOR_UNAVAILABLE' })
+    assert.equal(await ray.get(counter.add.remote(2)), 42)
+    await assert.rejects(ray.get(counter.exit.remote(3)), ActorDiedError)
+    const isFree = () =>
+      ray.getActor('brief').then(
+        () => false,
+        ({ code }) => code === 'RAY_ACTOR_NAME',
+      )
+    await until(isFree)
+    const again = Counter.options({ name: 'brief' }).remote(0)
+    assert.equal(await ray.get(again.add.remote(1)), 1)
   })
 
   test('a worker killed in mid-task: the task runs again elsewhere; without retries it is told', async () => {
@@ -240,6 +295,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const child = run(`
       await ray.init({ address: ${JSON.stringify(server.address)} })
       const gate = ${JSON.stringify(gate)}
+      await ray.get(Counter.options({ name: 'orphan' }).remote(1).add.remote(1))
       const refs = [hold.remote(gate), hold.remote(gate), hold.remote(gate)]
       await started(gate, 2)
       process.kill(process.pid, 'SIGKILL')`)
@@ -248,6 +304,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     // Its tasks hold all CPUs until they are taken away.
     assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
     assert.equal(arrived(gate), 2)
+    const again = Counter.options({ name: 'orphan' }).remote(40)
+    assert.equal(await ray.get(again.add.remote(1)), 41)
   })
 
   test('what a killed driver left in the queue does not run, however late a worker takes it', async () => {

@@ -1,7 +1,8 @@
 import type { Actor } from '../../actor.js'
 import type { NatsEngine } from './engine.js'
 import type { NodePeer } from './node-peer.js'
-import { nameKey } from './subjects.js'
+import { nameKey, wardKey } from './subjects.js'
+import { decodeWard } from './wards.js'
 
 /** What all drivers know of a named actor. */
 export interface NameRecord {
@@ -54,34 +55,54 @@ export class ActorNames {
     return false
   }
 
-  /** Who has a name; undefined, and the name free, if that is nobody any more. */
-  async #living(key: string): Promise<NameRecord | undefined> {
-    const { state, leases } = this.engine.bus!
+  /** Who has a name; undefined, and the name free, if that is nobody any more. @param left a node that was lost */
+  async #living(key: string, left: NodePeer | null = null): Promise<NameRecord | undefined> {
+    const { state } = this.engine.bus!
     const entry = await state.get(key)
     if (entry?.operation !== 'PUT') return undefined
     const record = entry.json<NameRecord>()
-    const holder = record.node ? `node.${record.node}` : `driver.${record.owner}`
-    // One of ours that has died keeps its name until the server hears of it.
-    const ended = record.owner === this.engine.id && !this.lives(record.id)
-    if (!ended && (await leases.get(holder))?.operation === 'PUT') return record
+    if (await this.#holds(record, left)) return record
     await state.delete(key, { previousSeq: entry.revision }).catch(() => {})
     return undefined
+  }
+
+  /** Whether the actor is somewhere, or someone will bring it somewhere else. */
+  async #holds({ id, owner, node }: NameRecord, left: NodePeer | null): Promise<boolean> {
+    const { state, leases } = this.engine.bus!
+    // One of ours that has died keeps its name until the server hears of it.
+    if (owner === this.engine.id) return this.lives(id)
+    const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
+    if (node && node !== left?.id && (await has(`node.${node}`))) return true
+    if (await has(`driver.${owner}`)) return true
+    const ward = await state.get(wardKey(id))
+    return ward?.operation === 'PUT' && decodeWard(ward.value).actor.maxRestarts !== 0
   }
 
   #record({ id, className, label }: Actor, node: string | null): string {
     return JSON.stringify({ id, className, label, owner: this.engine.id, node } satisfies NameRecord)
   }
 
-  /** Tells all where the actor is. */
-  async placed(actor: Actor, node: NodePeer): Promise<void> {
+  /** Under which the server has the actor's name; null if it has none. */
+  key(actor: Actor): string | null {
+    return this.#keys.get(actor) ?? null
+  }
+
+  /** Tells all where the actor is. @param ward what starts it again without this driver */
+  async placed(actor: Actor, node: NodePeer, ward: Uint8Array | null): Promise<void> {
     const key = this.#keys.get(actor)
-    if (key) await this.engine.bus!.state.put(key, this.#record(actor, node.id)).catch(() => {})
+    if (!key) return
+    const { state } = this.engine.bus!
+    await Promise.all([state.put(key, this.#record(actor, node.id)), ward && state.put(wardKey(actor.id), ward)]).catch(
+      () => {},
+    )
   }
 
   async forget(actor: Actor): Promise<void> {
     const key = this.#keys.get(actor)
     this.#keys.delete(actor)
-    if (key) await this.engine.bus?.state.delete(key).catch(() => {})
+    if (!key) return
+    const { state } = this.engine.bus!
+    await Promise.all([state.delete(key), actor.settings.detached && state.delete(wardKey(actor.id))]).catch(() => {})
   }
 
   /** Where a named actor is, once it is somewhere (and not on `left`); null if none lives. */
@@ -92,8 +113,8 @@ export class ActorNames {
   ): Promise<{ record: NameRecord; node: NodePeer } | null> {
     const key = nameKey(namespace, name)
     for (let waited = 0; waited < MOVING; waited += LOOK) {
-      const record = await this.#living(key)
-      if (!record && !left) return null
+      const record = await this.#living(key, left)
+      if (!record) return null
       const node = record?.node && this.engine.nodesById.get(record.node)
       if (record && node && node !== left) return { record, node }
       await new Promise((resolve) => setTimeout(resolve, LOOK))

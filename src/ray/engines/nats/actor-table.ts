@@ -7,7 +7,8 @@ import type { NatsEngine } from './engine.js'
 import { foreignActor } from './foreign-actor.js'
 import type { NetActor } from './messages.js'
 import type { NodePeer } from './node-peer.js'
-import { netTask } from './outgoing.js'
+import { netTask, wholeArguments } from './outgoing.js'
+import { encodeWard } from './wards.js'
 
 interface Place {
   node: NodePeer
@@ -82,6 +83,7 @@ export class ActorTable {
         maxTaskRetries: settings.maxTaskRetries,
         maxConcurrency: settings.maxConcurrency,
         detached: settings.detached,
+        key: this.#names.key(actor),
       }
       node.actors++
       actor.place = { node, id: actor.id, foreign: false } satisfies Place
@@ -91,11 +93,25 @@ export class ActorTable {
         this.engine.calling(creation, node)
       }
       node.send(['actor', spec])
-      void this.#names.placed(actor, node)
+      void this.#names.placed(actor, node, this.#ward(actor, spec, node))
       this.pump(actor)
     } catch (error) {
       actor.die(new ActorDiedError(actor.label, 'it could not be made', { cause: error }))
     }
+  }
+
+  /** What starts a detached actor again when this driver is gone; null where nothing would, or it is too large. */
+  #ward({ creation }: Actor, actor: NetActor, node: NodePeer): Uint8Array | null {
+    if (!actor.detached || actor.maxRestarts === 0) return null
+    const args = wholeArguments(creation)
+    // Refs and handles in its arguments go with their driver.
+    if (args?.some(([, content]) => content[2].length) !== false) return null
+    const ward = encodeWard({
+      actor: { ...actor, creation: { ...actor.creation, args } },
+      lease: this.engine.lease,
+      node: node.id,
+    })
+    return ward.length <= this.engine.bus!.maxPayload ? ward : null
   }
 
   pump(actor: Actor): void {

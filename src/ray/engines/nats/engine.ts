@@ -9,6 +9,7 @@ import type { Task } from '../../task.js'
 import type { InitOptions, NodeInfo, Resources } from '../../types.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
+import type { DriverLease } from './leases.js'
 import { Membership } from './membership.js'
 import type { FromNode, NetContent, NetResult } from './messages.js'
 import { recordEvents } from './node-events.js'
@@ -100,6 +101,11 @@ export class NatsEngine implements Engine {
 
   get failure(): Error | null {
     return this.#failure
+  }
+
+  /** What this driver says of itself. */
+  get lease(): DriverLease {
+    return this.#members.current
   }
 
   /** Nodes are told of a new size of tasks. */

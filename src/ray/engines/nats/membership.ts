@@ -5,7 +5,7 @@ import type { InitOptions } from '../../types.js'
 import { packageVersion } from '../../version.js'
 import type { Bus } from './bus.js'
 import { Channel, type ChannelEvents, isUnknown } from './channel.js'
-import { Leases, type NodeLease, OwnLease } from './leases.js'
+import { type DriverLease, Leases, type NodeLease, OwnLease } from './leases.js'
 import type { FromNode } from './messages.js'
 import { NodePeer } from './node-peer.js'
 import { HELLO, SERVER_PATIENCE, toPeer } from './subjects.js'
@@ -85,7 +85,15 @@ export class Membership {
       if (node && isUnknown(frame)) return this.#takenForDead(node)
       node?.channel.receive(frame)
     })
-    this.#lease = new OwnLease(bus.leases, () => ({
+    this.#lease = new OwnLease(bus.leases, () => this.current)
+    await this.#lease.give()
+    await this.#leases.follow(bus, 'node')
+  }
+
+  /** What this driver says of itself. */
+  get current(): DriverLease {
+    const { me } = this
+    return {
       kind: 'driver',
       id: me.id,
       version: packageVersion(),
@@ -98,9 +106,7 @@ export class Membership {
       unfinished: me.unfinished(),
       host: hostname(),
       pid: process.pid,
-    }))
-    await this.#lease.give()
-    await this.#leases.follow(bus, 'node')
+    }
   }
 
   #disconnected(): void {

@@ -41,6 +41,8 @@ export interface NetActor {
   maxTaskRetries: number
   maxConcurrency: number
   detached: boolean
+  /** Under which the server has its name, where it has one. */
+  key: string | null
 }
 
 export type ToNode =

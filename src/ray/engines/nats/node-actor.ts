@@ -6,6 +6,10 @@ import type { Session } from './session.js'
 export class NodeActor extends Actor {
   engine: LocalEngine | null = null
   session: Session | null = null
+  /** Under which the server has its name, where it has one. */
+  key: string | null = null
+  /** The server is to know how it fares (wards.ts): it is detached, and this node's. */
+  warded = false
 
   override die(error: Error): void {
     const dead = this.state === 'dead'
@@ -15,7 +19,7 @@ export class NodeActor extends Actor {
 
   override restart(): boolean {
     const again = super.restart()
-    if (again) this.session?.tell(['restarted', this.id, 1])
+    if (again) this.session?.actorRestarted(this)
     return again
   }
 }

@@ -10,6 +10,7 @@ import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
 import { Session } from './session.js'
 import { ACK_WAIT, HELLO, LEASE_TTL, STOP, toPeer } from './subjects.js'
+import { type Ward, Wards } from './wards.js'
 
 export interface NodeOptions {
   address: string
@@ -57,6 +58,7 @@ export class Node {
   /** Drivers that were lost and gave no sign of life since, as long as the bucket may still have their leases. */
   readonly #lost = new Set<string>()
   readonly #queue: NodeQueue
+  readonly wards: Wards
   readonly #leases: Leases
   #lease!: OwnLease
   #draining = false
@@ -92,6 +94,14 @@ export class Node {
       known: (driver) => this.#sessions.get(driver),
       session: (driver) => this.#session(driver),
       isLost: (driver) => this.#lost.has(driver),
+    })
+    this.wards = new Wards(bus, this.id, {
+      room: (numCpus) => !this.#draining && this.cpus.available >= (numCpus || Math.min(1, this.cpus.total)),
+      adopt: (ward) => void this.#adopt(ward),
+      taken: (id) => {
+        const actor = this.actors.get(id)
+        actor?.session?.taken(actor)
+      },
     })
     this.#leases = new Leases({
       seen: ({ id }) => {
@@ -146,7 +156,7 @@ export class Node {
     }))
     bus.subscribe(HELLO, () => void this.#lease.give())
     bus.subscribe(STOP, () => this.options.stop?.())
-    await this.#leases.follow(bus, 'driver')
+    await Promise.all([this.#leases.follow(bus, 'driver'), this.wards.follow()])
     await this.#lease.give()
   }
 
@@ -202,6 +212,15 @@ export class Node {
     void session.close(true, true).then(() => this.changed())
   }
 
+  /** An actor that lost its node, and its driver before that, goes on here. */
+  async #adopt({ actor, lease }: Ward): Promise<void> {
+    this.say(`starts ${actor.label} again, which has lost its node`)
+    const session = new Session(this, { ...lease, timeline: false }, 0)
+    this.#lasting.add(session)
+    await session.close()
+    session.adopt(actor)
+  }
+
   driverLeft(driver: string, lost = false): void {
     const session = this.#sessions.get(driver)
     if (lost) {
@@ -253,6 +272,7 @@ export class Node {
     this.#queue.drain()
     clearInterval(this.#beat)
     this.#leases.end()
+    this.wards.end()
     await this.#lease.end()
     // Their drivers live: what is not done is for other nodes.
     await Promise.all([...this.#sessions.values(), ...this.#lasting].map((session) => session.close(true, true)))

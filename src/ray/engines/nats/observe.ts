@@ -1,8 +1,9 @@
 import { RayError } from '../../errors.js'
 import { shown } from './address.js'
 import { Bus } from './bus.js'
-import type { DriverLease, Lease, NodeLease } from './leases.js'
-import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STOP, STREAM } from './subjects.js'
+import type { DriverLease, NodeLease } from './leases.js'
+import { liveLeases } from './live-leases.js'
+import { STOP } from './subjects.js'
 
 /** A cluster as it is now. */
 export interface ClusterStatus {
@@ -13,9 +14,6 @@ export interface ClusterStatus {
   /** Those that have not begun: with their drivers, in the queue, on a node. */
   waiting: number
 }
-
-/** Milliseconds in which a process that is not busy itself answers. */
-const ANSWER = 100
 
 /** Looks at a cluster, without being part of it. */
 export class Observer {
@@ -30,7 +28,7 @@ export class Observer {
 
   /** @throws RayError RAY_CLUSTER_UNREACHABLE (rejects) */
   async status(): Promise<ClusterStatus> {
-    const leases = await this.#leases().catch((cause: Error) => {
+    const leases = await liveLeases(this.bus).catch((cause: Error) => {
       const message = `The NATS server at ${shown(this.address)} does not answer (${cause.message})`
       throw new RayError('RAY_CLUSTER_UNREACHABLE', message, { cause })
     })
@@ -40,27 +38,6 @@ export class Observer {
     const unfinished = drivers.reduce((sum, driver) => sum + driver.unfinished, 0)
     nodes.sort((a, b) => (a.name < b.name ? -1 : 1))
     return { nodes, drivers, running, waiting: Math.max(0, unfinished - running) }
-  }
-
-  /** What the bucket has of those that live: it may have what the dead left, and hear nothing of those that are busy. */
-  async #leases(): Promise<Lease[]> {
-    const { jsm } = this.bus
-    const [info, entries] = await Promise.all([
-      jsm.streams.info(STREAM),
-      jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last: [`$KV.${LEASES}.>`] }),
-    ])
-    // By the server's clock, which wrote the entries as well; the client's types lack it.
-    const { ts } = info as { ts?: string }
-    const now = ts ? Date.parse(ts) : Date.now()
-    const fresh: Lease[] = []
-    for await (const entry of entries) {
-      if (entry.data.length === 0) continue
-      const lease = entry.json<Lease>()
-      const patience = lease.kind === 'node' ? NODE_PATIENCE : DRIVER_PATIENCE
-      if (now - Date.parse(entry.timestamp) <= patience) fresh.push(lease)
-    }
-    const alive = await Promise.all(fresh.map(({ id }) => this.bus.listens(id, ANSWER)))
-    return fresh.filter((_, i) => alive[i])
   }
 
   /** Asks every node to end what runs and to leave. */

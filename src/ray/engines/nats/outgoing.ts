@@ -39,6 +39,14 @@ export function netTask(task: Task, kind: number, sent: (entry: Entry) => void):
   }
 }
 
+/** A call's arguments as values, with the content of each; null if one is not here. */
+export function wholeArguments(task: Task): (readonly ['value', NetContent])[] | null {
+  const contents = task.args.map(({ content, ref }) => (ref ? entryOf(ref).content : content))
+  return contents.every((content) => content)
+    ? contents.map((content) => ['value', netContent(content!)] as const)
+    : null
+}
+
 function netObject(entry: Entry, sent: (entry: Entry) => void): NetArgument {
   const content = entry.content!
   if (typeof content.data !== 'object' || content.data === null) return ['value', netContent(content)]

@@ -294,6 +294,8 @@ export class Session {
     const engine = detached ? this.#detached! : this.#engine
     actor.engine = engine
     actor.session = this
+    actor.key = net.key
+    actor.warded = detached
     this.#actors.add(actor)
     this.node.actors.set(id, actor)
     this.#calls.add(creation.id, { task, engine, delivery: null, told: true })
@@ -310,9 +312,16 @@ export class Session {
     this.node.changed()
   }
 
+  actorRestarted(actor: NodeActor): void {
+    this.tell(['restarted', actor.id, 1])
+    if (actor.warded) this.node.wards.restarted(actor.id)
+  }
+
   actorDied(actor: NodeActor, error: Error): void {
     this.#actors.delete(actor)
     this.node.actors.delete(actor.id)
+    // While its driver lives, that frees the name.
+    if (actor.warded && this.#gone) this.node.wards.ended(actor)
     this.tell(['died', actor.id, encodeError(error)])
     this.node.changed()
   }
@@ -358,10 +367,31 @@ export class Session {
       if (again) delivery.giveBack()
       else delivery.drop()
     }
-    for (const actor of [...this.#actors]) if (all || !actor.settings.detached) actor.die(over)
+    for (const actor of [...this.#actors]) {
+      if (!all && actor.settings.detached) continue
+      this.#leave(actor, over)
+      // One that leaves frees its names itself.
+      if (!again) this.node.wards.ended(actor)
+    }
     this.#calls.clear()
     this.#objects.clear()
     await Promise.all([this.#engine.shutdown(), all ? this.#detached?.shutdown() : null])
+  }
+
+  /** An actor of a driver that is gone, which another node had. */
+  adopt(actor: NetActor): void {
+    this.#createActor(actor)
+  }
+
+  /** It ends here, but may go on elsewhere. */
+  #leave(actor: NodeActor, why: Error): void {
+    actor.warded = false
+    actor.die(why)
+  }
+
+  /** Another node has taken over an actor that is here still. */
+  taken(actor: NodeActor): void {
+    this.#leave(actor, new RayError('RAY_CLUSTER_LOST', 'Another node has taken the actor over'))
   }
 
   get lasting(): boolean {

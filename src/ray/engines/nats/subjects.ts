@@ -23,6 +23,9 @@ export const STATE = 'rayito-state'
 export const nameKey = (namespace: string, name: string) =>
   `name.${Buffer.from(namespace).toString('base64url') || '_'}.${Buffer.from(name).toString('base64url')}`
 
+/** Key of what it takes to start a detached actor again. */
+export const wardKey = (actor: string) => `ward.${actor}`
+
 /** Milliseconds between two signs of life. */
 export const BEAT = 1_000
 /** Milliseconds that the bucket keeps a sign of life. */

@@ -1,0 +1,135 @@
+import type { KvEntry } from '@nats-io/kv'
+import { packageVersion } from '../../version.js'
+import { decodeWire, encodeWire } from '../../wire.js'
+import type { NameRecord } from './actor-names.js'
+import type { Bus } from './bus.js'
+import type { DriverLease } from './leases.js'
+import { liveLeases } from './live-leases.js'
+import type { NetActor } from './messages.js'
+import { wardKey } from './subjects.js'
+
+/** A detached actor that may start again: all that it takes to do so without its driver, kept on the server. */
+export interface Ward {
+  actor: NetActor
+  /** Of the driver that made it. */
+  lease: DriverLease
+  /** The node that it is on. */
+  node: string
+}
+
+/** Milliseconds between two looks at who lives, and how many in a row a node has to be missed in. */
+const LOOK = 2_000
+const MISSED = 3
+
+export const encodeWard = (ward: Ward): Buffer => encodeWire(ward)
+export const decodeWard = (bytes: Uint8Array): Ward => decodeWire(bytes) as Ward
+
+export interface WardEvents {
+  /** Whether this node could begin with an actor that needs so many CPUs. */
+  room(numCpus: number): boolean
+  /** The actor is this node's now. */
+  adopt(ward: Ward): void
+  /** The actor, if it is here, is another node's. */
+  taken(actor: string): void
+}
+
+/**
+ * Detached actors outlive their drivers; should their node be lost then, whichever node has room starts them again, as often
+ * as their maxRestarts says. (While its driver lives, that is the driver's to do.)
+ */
+export class Wards {
+  readonly #wards = new Map<string, { ward: Ward; revision: number; missed: number }>()
+  #timer: NodeJS.Timeout | null = null
+  #looking = false
+
+  constructor(
+    private readonly bus: Bus,
+    /** This node. */
+    private readonly me: string,
+    private readonly events: WardEvents,
+  ) {}
+
+  async follow(): Promise<void> {
+    const entries = await this.bus.state.watch({ key: wardKey('>') })
+    const follow = async () => {
+      for await (const entry of entries) this.#heard(entry)
+    }
+    void follow()
+    this.#timer = setInterval(() => void this.#look(), LOOK).unref()
+  }
+
+  #heard({ key, operation, value, revision }: KvEntry): void {
+    if (operation !== 'PUT') return void this.#wards.delete(key)
+    const ward = decodeWard(value)
+    this.#wards.set(key, { ward, revision, missed: 0 })
+    if (ward.node !== this.me) this.events.taken(ward.actor.id)
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || this.#wards.size === 0) return
+    this.#looking = true
+    try {
+      const live = new Set((await liveLeases(this.bus)).map(({ id }) => id))
+      for (const [key, known] of this.#wards) {
+        const { node, lease } = known.ward
+        // A server that was started again hears of them one after the other.
+        known.missed = live.has(node) || live.has(lease.id) ? 0 : known.missed + 1
+        if (lease.version !== packageVersion()) continue
+        if (known.missed >= MISSED) await this.#claim(key, known.ward, known.revision)
+      }
+    } catch {
+      // The server is away: looked at again later.
+    }
+    this.#looking = false
+  }
+
+  /** Of those that try, the server lets one succeed. */
+  async #claim(key: string, ward: Ward, revision: number): Promise<void> {
+    const { actor } = ward
+    if (actor.maxRestarts === 0) return this.#forget(key, actor)
+    if (!this.events.room(actor.numCpus)) return
+    const maxRestarts = Math.max(-1, actor.maxRestarts - 1)
+    const mine: Ward = { ...ward, node: this.me, actor: { ...actor, maxRestarts } }
+    const won = await this.bus.state.update(key, encodeWard(mine), revision).then(
+      () => true,
+      () => false,
+    )
+    if (!won) return
+    const { id, className, label } = actor
+    const record: NameRecord = { id, className, label, owner: ward.lease.id, node: this.me }
+    await this.bus.state.put(actor.key!, JSON.stringify(record))
+    this.events.adopt(mine)
+  }
+
+  /** An actor here started again: once less is left. */
+  restarted(actor: string): void {
+    const key = wardKey(actor)
+    const known = this.#wards.get(key)
+    if (!known || known.ward.actor.maxRestarts <= 0) return
+    const { ward, revision } = known
+    const once = { ...ward, actor: { ...ward.actor, maxRestarts: ward.actor.maxRestarts - 1 } }
+    void this.bus.state.update(key, encodeWard(once), revision).catch(() => {})
+  }
+
+  /** An actor here has ended, and its driver is gone: its name is free again. */
+  ended({ id, key }: Pick<NetActor, 'id' | 'key'>): void {
+    if (key) void this.#forget(wardKey(id), { id, key })
+  }
+
+  async #forget(ward: string, { id, key }: Pick<NetActor, 'id' | 'key'>): Promise<void> {
+    const { state } = this.bus
+    try {
+      const entry = key ? await state.get(key) : null
+      // Another may have it by now.
+      if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id)
+        await state.delete(key!, { previousSeq: entry.revision })
+      await state.delete(ward)
+    } catch {
+      // Whoever asks for the name next finds that its node is gone.
+    }
+  }
+
+  end(): void {
+    if (this.#timer) clearInterval(this.#timer)
+  }
+}

@@ -50,6 +50,9 @@ const ROWS: readonly (readonly [id: string, title?: string])[] = [
   ['serve.flat'],
   ['cluster.no-op'],
   ['cluster.round-trip'],
+  ['cluster.object'],
+  ['cluster.status'],
+  ['cluster.many'],
   ['cluster.fp32.B'],
   ['cluster.fp32.C2'],
 ]

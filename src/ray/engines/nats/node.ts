@@ -100,7 +100,7 @@ export class Node {
       adopt: (ward) => void this.#adopt(ward),
       taken: (id) => {
         const actor = this.actors.get(id)
-        actor?.session?.taken(actor)
+        actor?.actors.taken(actor)
       },
     })
     this.#leases = new Leases({

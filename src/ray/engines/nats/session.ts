@@ -1,13 +1,12 @@
 import { now } from '../../../core/clock.js'
 import { RemoteDefinition } from '../../definition.js'
-import type { EngineHost, WorkerPlace } from '../../engine.js'
-import { ActorDiedError, encodeError, NotSerializableError, RayError, TaskCancelledError } from '../../errors.js'
+import type { EngineHost } from '../../engine.js'
+import { encodeError, RayError, TaskCancelledError } from '../../errors.js'
 import { Entry } from '../../object-ref.js'
 import { Tallies } from '../../tally.js'
 import { Task } from '../../task.js'
 import { packageVersion } from '../../version.js'
 import { LocalEngine } from '../local/engine.js'
-import type { LocalWorker } from '../local/worker.js'
 import { Threads } from '../threads/threads.js'
 import { Borrowed } from './borrowed.js'
 import { Channel, type ChannelEvents } from './channel.js'
@@ -15,10 +14,12 @@ import type { Delivery } from './delivery.js'
 import type { DriverLease } from './leases.js'
 import type { FromNode, NetActor, NetCode, NetTask, ToNode } from './messages.js'
 import type { Node } from './node.js'
-import { NodeActor } from './node-actor.js'
+import type { NodeActor } from './node-actor.js'
 import { NodeCalls } from './node-calls.js'
 import { NodeRecorder } from './node-recorder.js'
+import { SessionActors } from './session-actors.js'
 import { SessionObjects } from './session-objects.js'
+import { SessionWorkers } from './session-workers.js'
 import { toPeer } from './subjects.js'
 
 /** The work of one driver on this node, on workers of its own. */
@@ -32,9 +33,17 @@ export class Session {
   readonly #objects = new SessionObjects(this, (id) => this.tell(['want', id]))
   readonly #bodies = new Map<string, (body: Uint8Array | null) => void>()
   readonly #definitions = new Map<string, RemoteDefinition>()
-  readonly #actors = new Set<NodeActor>()
-  readonly #workers: LocalWorker[] = []
-  readonly #numbers = new Map<WorkerPlace, number>()
+  readonly #actors: SessionActors
+  readonly #workers = new SessionWorkers(
+    (...request) => {
+      this.tell(['request', ...request])
+      return !this.#gone
+    },
+    (id) => {
+      this.#borrowed.agree(id)
+      return this.#objects.token(id)
+    },
+  )
   readonly #cancelled = new Set<string>()
   readonly #deliveries = new Set<Delivery>()
   readonly #findings: Map<string, boolean>
@@ -59,7 +68,7 @@ export class Session {
     this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
       namespace: lease.namespace,
-      request: (worker, request, operation, payload) => this.#request(worker, request, operation, payload),
+      request: (worker, request, operation, payload) => this.#workers.request(worker, request, operation, payload),
       sent: () => {},
       carried: (_worker, ids) => ids.map((id) => this.#objects.token(id)),
       output: (label, stream, text, worker) => {
@@ -70,6 +79,17 @@ export class Session {
       recorder: this.#recorder,
     }
     this.#engine = this.#makeEngine()
+    const gone = () => this.#gone
+    this.#actors = new SessionActors(node, lease.namespace, {
+      calls: this.#calls,
+      get gone() {
+        return gone()
+      },
+      engine: (detached) => this.#engineOf(detached),
+      task: (net, actor) => this.#task(net, actor),
+      values: ({ args }) => this.#objects.arguments(args),
+      tell: (message) => this.tell(message),
+    })
     if (lease.version !== packageVersion())
       this.tell([
         'refused',
@@ -80,6 +100,12 @@ export class Session {
           ),
         ),
       ])
+  }
+
+  #engineOf(detached: boolean): LocalEngine {
+    if (!detached) return this.#engine
+    this.#detached ??= this.#makeEngine()
+    return this.#detached
   }
 
   #makeEngine(): LocalEngine {
@@ -129,11 +155,11 @@ export class Session {
       case 'hello':
         return
       case 'actor':
-        return this.#createActor(message[1])
+        return this.#actors.create(message[1])
       case 'call':
-        return this.#callActor(message[1], message[2])
+        return this.#actors.call(message[1], message[2])
       case 'kill':
-        return this.#kill(message[1], message[2])
+        return this.#actors.kill(message[1], message[2])
       case 'cancel':
         return this.#cancel(message[1], message[2])
       case 'free':
@@ -145,17 +171,8 @@ export class Session {
         this.#bodies.get(message[1])?.(message[2])
         this.#bodies.delete(message[1])
         return
-      case 'answer': {
-        const [, number, answer, held] = message
-        const worker = this.#workers[number]
-        if (!worker) return
-        for (const id of held) {
-          this.#borrowed.agree(id)
-          worker.holdOne(id, this.#objects.token(id))
-        }
-        worker.post(answer)
-        return
-      }
+      case 'answer':
+        return this.#workers.answer(message[1], message[2], message[3])
       case 'findings':
         for (const finding of message[1]) {
           this.#findings.set(...finding)
@@ -262,96 +279,6 @@ export class Session {
     if (gone.length) this.tell(['release', gone])
   }
 
-  #request(place: WorkerPlace, request: number, operation: string, payload: unknown): void {
-    const worker = place as LocalWorker
-    if (this.#gone) {
-      const error = new RayError('RAY_CLUSTER_LOST', 'The driver that this actor belongs to has left')
-      return worker.post(['answer', request, false, encodeError(error), false])
-    }
-    let number = this.#numbers.get(worker)
-    if (number === undefined) {
-      // 0 stands for nobody.
-      if (this.#workers.length === 0) this.#workers.length = 1
-      number = this.#workers.push(worker) - 1
-      this.#numbers.set(worker, number)
-    }
-    try {
-      this.tell(['request', number, request, operation, payload])
-    } catch (error) {
-      worker.post(['answer', request, false, encodeError(error), false])
-    }
-  }
-
-  // -- actors
-
-  #createActor(net: NetActor): void {
-    const { id, className, label, creation, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached } = net
-    const { namespace } = this.lease
-    const settings = { name: undefined, namespace, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached }
-    const task = this.#task(creation, null)
-    const actor = new NodeActor(id, className, label, settings, task)
-    if (detached) this.#detached ??= this.#makeEngine()
-    const engine = detached ? this.#detached! : this.#engine
-    actor.engine = engine
-    actor.session = this
-    actor.key = net.key
-    actor.warded = detached
-    this.#actors.add(actor)
-    this.node.actors.set(id, actor)
-    this.#calls.add(creation.id, { task, engine, delivery: null, told: true })
-    task.returns[0]!.whenSettled(() => {
-      const { state, error } = task.returns[0]!
-      if (state !== 'failed' || actor.state === 'dead') return
-      actor.die(
-        error instanceof ActorDiedError ? error : new ActorDiedError(label, 'it could not be made', { cause: error }),
-      )
-    })
-    task.prepare(this.#objects.arguments(creation.args), () => {
-      if (actor.state !== 'dead') engine.createActor(actor)
-    })
-    this.node.changed()
-  }
-
-  actorRestarted(actor: NodeActor): void {
-    this.tell(['restarted', actor.id, 1])
-    if (actor.warded) this.node.wards.restarted(actor.id)
-  }
-
-  actorDied(actor: NodeActor, error: Error): void {
-    this.#actors.delete(actor)
-    this.node.actors.delete(actor.id)
-    // While its driver lives, that frees the name.
-    if (actor.warded && this.#gone) this.node.wards.ended(actor)
-    this.tell(['died', actor.id, encodeError(error)])
-    this.node.changed()
-  }
-
-  #callActor(id: string, net: NetTask): void {
-    const actor = this.node.actors.get(id)
-    if (!actor) {
-      const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
-      this.tell(['results', [[net.id, false, encodeError(error), 0, '', []]], null])
-      return
-    }
-    const task = this.#task(net, actor)
-    this.#calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
-    if (actor.session !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
-      return task.fail(
-        new NotSerializableError(
-          'An argument',
-          "has refs or handles inside, and the actor is another driver's",
-          'Pass their values.',
-        ),
-      )
-    actor.queue.push(task)
-    task.prepare(this.#objects.arguments(net.args), () => actor.engine!.pump(actor))
-  }
-
-  #kill(id: string, restart: boolean): void {
-    const actor = this.node.actors.get(id)
-    if (actor) actor.engine!.kill(actor, restart)
-  }
-
   // -- the end
 
   /**
@@ -362,17 +289,12 @@ export class Session {
   async close(all = false, again = false): Promise<void> {
     this.#gone = true
     this.channel.close()
-    const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
     for (const delivery of [...this.#deliveries]) {
       if (again) delivery.giveBack()
       else delivery.drop()
     }
-    for (const actor of [...this.#actors]) {
-      if (!all && actor.settings.detached) continue
-      this.#leave(actor, over)
-      // One that leaves frees its names itself.
-      if (!again) this.node.wards.ended(actor)
-    }
+    for (const came of this.#bodies.values()) came(null)
+    this.#actors.end(all, again)
     this.#calls.clear()
     this.#objects.clear()
     await Promise.all([this.#engine.shutdown(), all ? this.#detached?.shutdown() : null])
@@ -380,21 +302,10 @@ export class Session {
 
   /** An actor of a driver that is gone, which another node had. */
   adopt(actor: NetActor): void {
-    this.#createActor(actor)
-  }
-
-  /** It ends here, but may go on elsewhere. */
-  #leave(actor: NodeActor, why: Error): void {
-    actor.warded = false
-    actor.die(why)
-  }
-
-  /** Another node has taken over an actor that is here still. */
-  taken(actor: NodeActor): void {
-    this.#leave(actor, new RayError('RAY_CLUSTER_LOST', 'Another node has taken the actor over'))
+    this.#actors.create(actor)
   }
 
   get lasting(): boolean {
-    return [...this.#actors].some(({ settings }) => settings.detached)
+    return this.#actors.lasting
   }
 }

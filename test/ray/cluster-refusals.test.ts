@@ -188,6 +188,34 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     assert.equal(await ray.get(twice.options({ numCpus: 2 }).remote(1)), 2)
   })
 
+  test('so is one whose imports differ, by the file that does, in TypeScript and CommonJS as well', async () => {
+    const { address } = await serverWith()
+    const write = (place: string, deepest: string) => {
+      const files = {
+        'entry.mjs': `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
+          import { createRequire } from 'node:module'
+          const require = createRequire(import.meta.url)
+          const { factor } = require('./middle.cjs')
+          export const times = ray.remote((x) => factor * x)`,
+        'middle.cjs': "exports.factor = require('./lib/deepest').factor // and not import type { T } from './types'",
+        'lib/deepest.js': deepest,
+      }
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(join(folder, place, 'lib'), { recursive: true })
+        writeFileSync(join(folder, place, path), text)
+      }
+      return join(folder, place)
+    }
+    const here = write('driver', 'exports.factor = 2')
+    const there = write('worker', 'exports.factor = 3')
+    await worker(address, { allow: there })
+    await begin({ address })
+    const { times } = (await import(pathToFileURL(join(here, 'entry.mjs')).href)) as {
+      times: RemoteFunction<[x: number], number>
+    }
+    await assert.rejects(ray.get(times.remote(1)), { code: 'RAY_CLUSTER_CODE', file: join(there, 'lib', 'deepest.js') })
+  })
+
   test('a worker of another version is told with both versions', async () => {
     const { address } = await serverWith()
     await worker(address, { command: otherVersion() })

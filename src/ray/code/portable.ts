@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { NotSerializableError, RayError } from '../errors/classes.js'
-import { parse } from './parse.js'
+import { differing, type ModuleHash, moduleHash } from './module-hash.js'
 import type { Code } from './types.js'
 
 /**
@@ -11,10 +10,10 @@ import type { Code } from './types.js'
  * say. Of this package the path inside it; of others the URL here, whose end is looked for in the folders that are allowed
  * there.
  *
- *     rayito-module:HASH:ray/remote.js      user-module:HASH:file:///home/ana/work/tasks.js
+ *     rayito-module:HASH:ray/remote.js      user-module:HASH-PARTS:file:///home/ana/work/tasks.js
  */
 const PACKAGE = new URL('../../', import.meta.url).href
-const PORTABLE = /^(rayito|user)-module:([0-9a-f]*):(.*)$/s
+const PORTABLE = /^(rayito|user)-module:([0-9a-f]*)(?:-([0-9a-f]*))?:(.*)$/s
 
 let travelling = false
 let allowed: readonly string[] | null = null
@@ -34,8 +33,10 @@ export function portableModule(url: string): string {
   if (!travelling || url.startsWith('rayito:') || PORTABLE.test(url)) return url
   if (!url.startsWith('file:'))
     throw new NotSerializableError(url, 'is no file that another machine could have', 'Use a module of your own.')
-  if (url.startsWith(PACKAGE)) return `rayito-module:${hashOf(url)}:${url.slice(PACKAGE.length)}`
-  return `user-module:${hashOf(url)}:${url}`
+  const { whole, parts } = hashOf(url)
+  // Of the package nobody changes single files.
+  if (url.startsWith(PACKAGE)) return `rayito-module:${whole}:${url.slice(PACKAGE.length)}`
+  return `user-module:${whole}-${parts}:${url}`
 }
 
 /** @throws NotSerializableError for code that has no module */
@@ -51,7 +52,7 @@ export function portableCode(code: Code): Code {
 
 /** The module here that a portable name means. @throws RayError RAY_CLUSTER_CODE */
 export function localModule(name: string): string {
-  const [, kind, hash, path] = PORTABLE.exec(name) ?? []
+  const [, kind, whole, parts = '', path] = PORTABLE.exec(name) ?? []
   if (!kind) {
     if (allowed) throw new RayError('RAY_CLUSTER_CODE', `This worker does not run ${name}`)
     return name
@@ -59,11 +60,14 @@ export function localModule(name: string): string {
   const url = kind === 'rayito' ? new URL(path!, PACKAGE).href : userModule(path!)
   if (kind === 'rayito' && !url.startsWith(PACKAGE))
     throw new RayError('RAY_CLUSTER_CODE', `${name} is no module of rayito`)
-  if (hash && hashOf(url) !== hash)
-    throw new RayError('RAY_CLUSTER_CODE', `${fileURLToPath(url)} is not what the driver has: their contents differ`, {
+  const here = hashOf(url)
+  if (whole && here.whole !== whole) {
+    const file = (parts && differing(here, parts)) || fileURLToPath(url)
+    throw new RayError('RAY_CLUSTER_CODE', `${file} is not what the driver has: their contents differ`, {
       remedy: 'Bring the same files to all machines, and start the worker again.',
-      file: fileURLToPath(url),
+      file,
     })
+  }
   return url
 }
 
@@ -100,55 +104,10 @@ function inside(folder: string, file: string): boolean {
   return path !== '' && !path.startsWith('..') && !path.startsWith(sep)
 }
 
-const hashes = new Map<string, string>()
-
-/** Of a file and of those that it imports by relative paths, and so on; of this package's own the file alone. */
-function hashOf(url: string): string {
-  let hash = hashes.get(url)
-  if (hash === undefined) {
-    const file = fileURLToPath(url)
-    const files = url.startsWith(PACKAGE) ? new Map([[file, read(file)]]) : withImports(file)
-    const digest = createHash('sha256')
-    for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1)))
-      digest
-        .update(relative(dirname(file), path).replaceAll(sep, '/'))
-        .update('\0')
-        .update(text)
-        .update('\0')
-    hash = digest.digest('hex').slice(0, 16)
-    hashes.set(url, hash)
-  }
-  return hash
-}
-
-function withImports(file: string, found = new Map<string, string>()): Map<string, string> {
-  if (found.has(file)) return found
-  const text = read(file)
-  found.set(file, text)
-  for (const specifier of relativeImports(text)) {
-    const path = join(dirname(file), specifier)
-    if (existsSync(path)) withImports(path, found)
-  }
-  return found
-}
-
-function relativeImports(text: string): string[] {
+function hashOf(url: string): ModuleHash {
+  const file = fileURLToPath(url)
   try {
-    return parse(text, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }).body.flatMap(
-      (statement) => {
-        const source = 'source' in statement ? statement.source?.value : undefined
-        return typeof source === 'string' && source.startsWith('.') ? [source] : []
-      },
-    )
-  } catch {
-    // Not a text that can be understood: it counts alone.
-    return []
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
+    return moduleHash(file)
   } catch (cause) {
     throw new RayError('RAY_CLUSTER_CODE', `${file} cannot be read`, { cause, file })
   }

@@ -71,9 +71,21 @@ export class Dataset<Row extends object = ImageRow> {
   }
 
   async #read(index: number): Promise<Row> {
-    let row = (await this.#source.row(this.#view.indices?.[index] ?? index)) as object
+    let row = await this.#sourceRow(index)
     for (const map of this.#view.maps) row = { ...row, ...(await (map as RowFunction<object, object>)(row, index)) }
     return row as Row
+  }
+
+  async #sourceRow(index: number, columns?: readonly string[]): Promise<object> {
+    const at = this.#view.indices?.[index] ?? index
+    try {
+      return await this.#source.row(at, columns)
+    } catch (error) {
+      if (!(error instanceof RayitoError && error.code.startsWith('IMAGE_'))) throw error
+      const file = this.#source.fileOf?.(at)
+      const where = file ? `Row ${index} (${file})` : `Row ${index}`
+      throw new RayitoError(error.code, `${where}: ${error.message}`, { remedy: '', cause: error, row: index, file })
+    }
   }
 
   /** The values of one column, in order. Rejects with DATASET_COLUMN_NOT_FOUND. The other columns are not read. */
@@ -83,7 +95,7 @@ export class Dataset<Row extends object = ImageRow> {
       throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, this.columnNames)
     const values: Row[Name][] = []
     for (let i = 0; i < this.numRows; i++) {
-      const row = mapped ? await this.at(i) : await this.#source.row(this.#view.indices?.[i] ?? i, [name])
+      const row = mapped ? await this.at(i) : await this.#sourceRow(i, [name])
       if (!(name in row)) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, Object.keys(row))
       values.push((row as Row)[name])
     }
@@ -128,13 +140,18 @@ export class Dataset<Row extends object = ImageRow> {
     const { numRows } = this
     if (Number.isSafeInteger(index) && index >= 0 && index < numRows) return
     const range = numRows > 0 ? `a whole number from 0 to ${numRows - 1}` : 'none: the data set has no rows'
-    throw new RayitoError('DATASET_INDEX', `Expected a row index to be ${range}, got ${String(index)}`)
+    const got = typeof index === 'number' ? String(index) : `${String(index)} (${typeof index})`
+    throw new RayitoError('DATASET_INDEX', `Expected a row index to be ${range}, got ${got}`)
   }
 
   /** What Python prints. */
-  [inspect.custom](): string {
+  toString(): string {
     const columns = this.columnNames.map((name) => `'${name}'`).join(', ')
     return `Dataset({\n    features: [${columns}],\n    num_rows: ${this.numRows}\n})`
+  }
+
+  [inspect.custom](): string {
+    return String(this)
   }
 
   /** Crosses to other threads by its files, which are opened anew there. */

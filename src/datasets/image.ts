@@ -185,7 +185,11 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   try {
     return await readFile(String(source).startsWith('file:') ? fileURLToPath(source) : source)
   } catch (error) {
-    const { message } = error as Error
+    const { message, code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT')
+      throw new RayitoError('IMAGE_NOT_FOUND', `Expected a picture in ${source}, where there is no file`, {
+        cause: error,
+      })
     throw new RayitoError('IMAGE_NOT_FOUND', `Expected a picture in ${source}, got ${message}`, { cause: error })
   }
 }

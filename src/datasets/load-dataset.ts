@@ -2,10 +2,12 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { type Source as Origin, readSource, tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
+import { HUB_OPTIONS } from '../hub/options.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { MAX_PIXELS } from './image.js'
@@ -83,6 +85,7 @@ async function load<Row extends object>(
   nameOrPath: string | URL,
   options: LoadOptions,
 ): Promise<Dataset<Row> | DatasetDict<Row>> {
+  knownOptions(options, ['split', 'dataFiles', 'revision', 'source', 'cacheBytes', 'maxPixels', ...HUB_OPTIONS])
   const {
     split,
     dataFiles,

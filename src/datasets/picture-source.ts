@@ -15,6 +15,10 @@ export class PictureSource implements Source {
     return this.place.files.length
   }
 
+  fileOf(index: number): string {
+    return this.place.files[index]!
+  }
+
   async row(index: number, columns: readonly string[] = Object.keys(this.features)): Promise<Record<string, unknown>> {
     const { files, labels, options } = this.place
     const row: Record<string, unknown> = {}

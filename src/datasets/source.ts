@@ -6,6 +6,8 @@ export interface Source {
   readonly features: Features
   /** Enough to open it again in another thread. */
   readonly place: Place
+  /** The file that a row lies in, where it has one of its own. */
+  fileOf?(index: number): string
   /** A row with these columns (default all). The index is known to lie inside. */
   row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>>
 }

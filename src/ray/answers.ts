@@ -147,6 +147,7 @@ async function contentFor(
   ref: ObjectRef,
 ): Promise<readonly [ok: boolean, data: unknown, special: boolean]> {
   const entry = entryOf(ref)
+  entry.asked = true
   await new Promise<void>((resolve) => entry.whenSettled(resolve))
   if (entry.state === 'failed') return [false, encodeError(entry.error), false]
   const content = entry.content!

@@ -35,6 +35,7 @@ import type {
   TraceEvent,
   WaitOptions,
 } from './types.js'
+import { Unread } from './unread.js'
 import { settled, waitFor } from './waiting.js'
 
 /** A session: its objects, actors and figures, over one engine. */
@@ -48,6 +49,7 @@ export class Driver implements Runtime {
   readonly #timeline: Timeline | null
   readonly #clock = new TurnClock()
   readonly #pending = new Set<Task>()
+  readonly #unread = new Unread()
   readonly #output: WorkerOutput
   /** Before ids, where other drivers' objects are too. */
   readonly prefix: string
@@ -202,7 +204,11 @@ export class Driver implements Runtime {
   track(task: Task): void {
     if (task.state === 'done') return
     this.#pending.add(task)
-    task.returns[0]?.whenSettled(() => this.#pending.delete(task))
+    const [first] = task.returns
+    first?.whenSettled(() => {
+      this.#pending.delete(task)
+      if (first.state === 'failed' && !this.#down) this.#unread.failed(task.label, first)
+    })
   }
 
   #cancelTask = (task: Task, force: boolean): void => {
@@ -274,6 +280,11 @@ export class Driver implements Runtime {
   summary(): FunctionSummary[] {
     const calls = this.#timeline?.calls ?? []
     return summarise(this.#tallies.all, calls)
+  }
+
+  /** Failures that nobody has asked for, a line each. */
+  unread(): string[] {
+    return this.#unread.tell()
   }
 
   async shutdown(): Promise<void> {

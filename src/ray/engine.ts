@@ -40,6 +40,8 @@ export interface Engine {
   nodes(): NodeInfo[]
   /** Finished calls by worker, of workers that live or lived. */
   perWorker(): Record<string, number>
+  /** Why nothing can be done any more; absent or null while something can. */
+  readonly failure?: Error | null
   /** Ends all workers; resolves when they have ended. */
   shutdown(): Promise<void>
 }

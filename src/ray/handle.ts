@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { runtime } from './runtime.js'
@@ -53,14 +54,29 @@ const handler: ProxyHandler<Target> = {
   has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
 }
 
-function method(actor: ActorIdentity, name: string, options: MethodOptions): unknown {
-  return {
-    remote: (...args: unknown[]) => {
-      const refs = runtime().callActor(actor, name, args, options)
-      return options.numReturns === undefined ? refs[0] : refs
-    },
-    options: (more: MethodOptions) => method(actor, name, { ...options, ...more }),
+/** Called directly it only says how it is to be called. */
+interface Method {
+  (): never
+  remote(...args: unknown[]): unknown
+  options(more: MethodOptions): Method
+}
+
+function method(actor: ActorIdentity, name: string, options: MethodOptions): Method {
+  const called = (() => {
+    throw new RayitoError(
+      'RAY_MISUSE',
+      `${actor.className}.${name} is an actor's method and cannot be called directly`,
+      {
+        remedy: `Call .${name}.remote(…) and ray.get of what it returns.`,
+      },
+    )
+  }) as unknown as Method
+  called.remote = (...args: unknown[]) => {
+    const refs = runtime().callActor(actor, name, args, options)
+    return options.numReturns === undefined ? refs[0] : refs
   }
+  called.options = (more: MethodOptions) => method(actor, name, { ...options, ...more })
+  return called
 }
 
 /** The last handle of an actor is garbage. */

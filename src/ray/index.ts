@@ -2,17 +2,19 @@
  * Ray's programming model: tasks, actors and objects, typed.
  * @see https://docs.ray.io/en/latest/ray-core/walkthrough.html
  */
+import { writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { expected, RayitoError } from '../core/errors.js'
 import { kernel } from '../core/notebook.js'
+import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
 import { makeActorPool } from './actor-pool.js'
 import { Driver } from './driver.js'
 import { actorOf, makeHandle } from './handle.js'
 import { isRef, type ObjectRef } from './object-ref.js'
-import { checkInitOptions } from './options.js'
+import { checkGetOptions, checkInitOptions, checkWaitOptions } from './options.js'
 import { remote } from './remote.js'
 import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
 import { Summary } from './timeline/summary.js'
@@ -47,6 +49,8 @@ function init(given: InitOptions = {}): Session {
   checkInitOptions(given)
   if (peekRuntime() && !(runtime() instanceof Driver))
     return session({ numCpus: availableParallelism(), address: 'local' }, undefined)
+  // One whose cluster could not be reached, or is lost, is over: the next begins anew.
+  if (hasFailed()) void shutdown()
   if (!peekRuntime()) {
     setRuntime(startDriver(given))
   } else {
@@ -68,6 +72,12 @@ function init(given: InitOptions = {}): Session {
     address: driver.address,
   }
   return session(info, ready)
+}
+
+/** The session can do nothing any more. */
+function hasFailed(): boolean {
+  const driver = peekRuntime()
+  return driver instanceof Driver && Boolean(driver.engine.failure)
 }
 
 /** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
@@ -103,6 +113,8 @@ function startDriver(given: InitOptions): Driver {
   options = given
   interruptible()
   if (address !== 'local') polite()
+  if (!ends) process.on('exit', tellUnread)
+  ends = true
   return new Driver({ ...given, address })
 }
 
@@ -110,15 +122,24 @@ function startDriver(given: InitOptions): Driver {
 async function shutdown(): Promise<void> {
   const driver = peekRuntime()
   if (driver instanceof Driver) {
+    tellUnread()
     setRuntime(null)
     ending = driver.shutdown()
   }
   await ending
 }
 
-/** Whether a session runs. */
+/** A failure is told at the end at the latest. */
+let ends = false
+function tellUnread(): void {
+  const driver = peekRuntime()
+  // Also while the process ends, when nothing is written later.
+  if (driver instanceof Driver) for (const line of driver.unread()) writeSync(2, `${line}\n`)
+}
+
+/** Whether a session runs; one whose cluster is lost does not. */
 function isInitialized(): boolean {
-  return peekRuntime() !== null
+  return peekRuntime() !== null && !hasFailed()
 }
 
 /**
@@ -142,9 +163,7 @@ function get<const R extends readonly ObjectRef<unknown>[]>(
   options?: GetOptions,
 ): Promise<{ -readonly [K in keyof R]: ValueOf<R[K]> }>
 async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
-  const { timeout } = options
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
-    expected('timeout', 'milliseconds from 0 and up', timeout)
+  checkGetOptions(options)
   if (isRef(refs)) return (await runtime().get([refs], options))[0]
   checkRefs('refs', refs)
   return runtime().get(refs, options)
@@ -157,14 +176,16 @@ async function wait<T>(
   refs: readonly ObjectRef<T>[],
   options: WaitOptions = {},
 ): Promise<[ObjectRef<T>[], ObjectRef<T>[]]> {
+  if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', shownRefs(refs))
   checkRefs('refs', refs)
-  const { numReturns = 1, timeout } = options
-  if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length)
+  checkWaitOptions(options)
+  const { numReturns = 1 } = options
+  if (numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
-    expected('timeout', 'milliseconds from 0 and up', timeout)
   return (await runtime().wait(refs, options)) as [ObjectRef<T>[], ObjectRef<T>[]]
 }
+
+const shownRefs = (refs: unknown) => (isRef(refs) ? 'an ObjectRef' : Array.isArray(refs) ? '[]' : refs)
 
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
   if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs)
@@ -176,7 +197,9 @@ function checkRefs(name: string, refs: unknown): asserts refs is readonly Object
  * Ends an actor at once; its pending calls reject with an ActorDiedError.
  * @param options.noRestart false lets maxRestarts bring it back. @default true
  */
-function kill(actor: ActorHandle<object>, { noRestart = true }: { noRestart?: boolean } = {}): void {
+function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {}): void {
+  knownOptions(options, ['noRestart'])
+  const { noRestart = true } = options
   const identity = actorOf(actor)
   if (!identity) expected('actor', 'an actor handle', actor)
   runtime().kill(identity, !noRestart)
@@ -187,7 +210,9 @@ function kill(actor: ActorHandle<object>, { noRestart = true }: { noRestart?: bo
  * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays.
  * @param options.force ends its worker at once. @default false
  */
-function cancel(ref: ObjectRef<unknown>, { force = false }: { force?: boolean } = {}): void {
+function cancel(ref: ObjectRef<unknown>, options: { force?: boolean } = {}): void {
+  knownOptions(options, ['force'])
+  const { force = false } = options
   if (!isRef(ref)) expected('ref', 'an ObjectRef', ref)
   runtime().cancel(ref, force)
 }
@@ -195,8 +220,10 @@ function cancel(ref: ObjectRef<unknown>, { force = false }: { force?: boolean } 
 /** A handle to the actor of that name. @throws ActorNameError (rejects) when none lives */
 async function getActor<T extends object = Record<string, (...args: never[]) => unknown>>(
   name: string,
-  { namespace }: { namespace?: string } = {},
+  options: { namespace?: string } = {},
 ): Promise<ActorHandle<T>> {
+  knownOptions(options, ['namespace'])
+  const { namespace } = options
   return makeHandle<T>(await runtime().getActor(name, namespace))
 }
 
@@ -241,7 +268,12 @@ async function timeline(filename?: string): Promise<TraceEvent[] | undefined> {
   if (filename !== undefined && (typeof filename !== 'string' || !filename)) expected('filename', 'a path', filename)
   const events = peekRuntime() ? await runtime().timeline() : []
   if (filename === undefined) return events
-  await writeFile(filename, `[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]\n`)
+  try {
+    await writeFile(filename, `[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]\n`)
+  } catch (cause) {
+    const message = `The timeline cannot be written to ${filename}: ${(cause as Error).message}`
+    throw new RayitoError('INVALID_ARGUMENT', message, { cause, remedy: 'Name a file in a folder that is there.' })
+  }
   return undefined
 }
 

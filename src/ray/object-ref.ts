@@ -31,6 +31,8 @@ export class Entry {
   content: Content | null = null
   error: unknown
   producer: Producer | null = null
+  /** Somebody asked for its value, or passed it on: should it fail, that is seen. */
+  asked = false
   #waiters: (() => void)[] | null = null
 
   constructor(

@@ -1,5 +1,6 @@
-import { expected, RayitoError } from '../core/errors.js'
-import type { ActorOptions, InitOptions, MethodOptions, TaskOptions } from './types.js'
+import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
+import type { ActorOptions, GetOptions, InitOptions, MethodOptions, TaskOptions, WaitOptions } from './types.js'
 
 /** Ray's defaults, in one place. */
 export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false, numReturns: 1 } as const
@@ -21,6 +22,7 @@ const RULES = {
     (v) => typeof v === 'boolean' || (Array.isArray(v) && v.every((c) => typeof c === 'function')),
   ],
   timeout: ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0],
+  signal: ['an AbortSignal', (v) => v instanceof AbortSignal],
   numReturns: ['a whole number from 1 and up', (v) => Number.isInteger(v) && (v as number) >= 1],
   getIfExists: ['true or false', (v) => typeof v === 'boolean'],
   lifetime: ["'detached' or null", (v) => v === 'detached' || v === null],
@@ -39,19 +41,16 @@ type Rule = keyof typeof RULES
 
 function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) => void {
   return (options) => {
-    if (typeof options !== 'object' || options === null) expected('options', 'an object', options)
+    knownOptions(options, names)
     for (const [name, value] of Object.entries(options)) {
-      if (!names.includes(name as never))
-        throw new RayitoError('INVALID_ARGUMENT', `There is no option \`${name}\` here`, {
-          option: name,
-          remedy: `Known are ${names.join(', ')}.`,
-        })
       const [what, fits] = RULES[name as Rule] as [string, Check]
       if (value !== undefined && !fits(value)) expected(name, what, value)
     }
   }
 }
 
+export const checkGetOptions = checker<GetOptions>('timeout', 'signal')
+export const checkWaitOptions = checker<WaitOptions>('numReturns', 'timeout')
 export const checkInitOptions = checker<InitOptions>(
   'numCpus',
   'address',

@@ -55,7 +55,7 @@ export function remoteAs<A extends readonly unknown[], T extends object>(
 
 function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unknown {
   checkTaskOptions(options)
-  return dressed(definition, options, {
+  return dressed(definition, options, 'and ray.get of what it returns', {
     remote: (...args: unknown[]) => {
       const refs = runtime().submit(definition, args, options)
       return options.numReturns === undefined ? refs[0] : refs
@@ -66,18 +66,18 @@ function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unk
 
 function actorClass(definition: RemoteDefinition, options: ActorOptions): unknown {
   checkActorOptions(options)
-  return dressed(definition, options, {
+  return dressed(definition, options, 'for a handle of the actor', {
     remote: (...args: unknown[]) => makeHandle(runtime().createActor(definition, args, options)),
     options: (more: ActorOptions) => actorClass(definition, { ...options, ...more }),
   })
 }
 
 /** A function that only says how it is to be called, with the methods on it. */
-function dressed(definition: RemoteDefinition, options: object, methods: object): unknown {
+function dressed(definition: RemoteDefinition, options: object, then: string, methods: object): unknown {
   const name = definition.name
   const direct = function direct(): never {
     throw new RayitoError('RAY_MISUSE', `${name} is remote and cannot be called directly`, {
-      remedy: `Call ${name}.remote(…) and ray.get of what it returns.`,
+      remedy: `Call ${name}.remote(…) ${then}.`,
     })
   }
   Object.defineProperty(direct, 'name', { value: name })

@@ -86,9 +86,11 @@ export class Task implements Producer {
       this.#wait(promise, (content) => {
         this.args[index] = { content, ref: null }
       })
-    for (const { ref } of this.args) {
+    for (const { content, ref } of this.args) {
+      for (const thing of content?.carried ?? []) if (isRef(thing)) entryOf(thing).asked = true
       if (!ref) continue
       const entry = entryOf(ref)
+      entry.asked = true
       if (entry.state === 'ready') continue
       this.#outstanding++
       entry.whenSettled(() => {

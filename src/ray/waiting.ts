@@ -24,6 +24,7 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
       signal?.removeEventListener('abort', aborted)
       resolve()
     }
+    for (const ref of refs) entryOf(ref).asked = true
     for (const ref of refs) {
       const entry = entryOf(ref)
       if (entry.state === 'ready') continue

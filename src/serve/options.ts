@@ -1,4 +1,5 @@
-import { expected, RayitoError } from '../core/errors.js'
+import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import type { DeploymentOptions, RunOptions } from './types.js'
 
 /** Ray Serve's defaults, in one place. */
@@ -68,14 +69,9 @@ const RUN_RULES: Record<keyof RunOptions, Rule> = {
 }
 
 function check(options: object, rules: Record<string, Rule>): void {
-  if (typeof options !== 'object' || options === null) expected('options', 'an object', options)
+  knownOptions(options, Object.keys(rules))
   for (const [name, value] of Object.entries(options)) {
-    const rule = rules[name]
-    if (!rule)
-      throw new RayitoError('INVALID_ARGUMENT', `There is no option \`${name}\` here`, {
-        option: name,
-        remedy: `Known are ${Object.keys(rules).join(', ')}.`,
-      })
+    const rule = rules[name]!
     if (value !== undefined && !rule[1](value)) expected(name, rule[0], value)
   }
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { Callable } from './callable.js'
@@ -65,7 +66,9 @@ export class ImageClassificationPipeline extends Callable {
     forgotten.register(this, lease, lease)
   }
 
-  async #call(input: Picture | readonly Picture[], { topK = this.topK }: CallOptions = {}): Promise<unknown> {
+  async #call(input: Picture | readonly Picture[], options: CallOptions = {}): Promise<unknown> {
+    knownOptions(options, ['topK'])
+    const { topK = this.topK } = options
     checkTopK(topK)
     if (!Array.isArray(input)) return this.#classify(input as Picture, topK)
     const answers: Classification[][] = []

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { readSource, type Source } from '../core/source.js'
 import type { HubOptions } from '../hub/index.js'
+import { HUB_OPTIONS } from '../hub/options.js'
 
 /** How the weights are stored: 32-bit floats, or 8-bit integers (a quarter of the size, about three times as fast). */
 export type Dtype = 'fp32' | 'q8'
@@ -53,7 +55,7 @@ const DTYPES: readonly string[] = ['fp32', 'q8'] satisfies Dtype[]
 
 /** Fills in the defaults; rejects what no pipeline takes (INVALID_ARGUMENT). */
 export function fillOptions(options: PipelineOptions = {}): FilledOptions {
-  if (options === null || typeof options !== 'object') expected('options', 'an object', options)
+  knownOptions(options, ['dtype', 'numThreads', 'topK', 'source', 'revision', ...HUB_OPTIONS])
   const {
     dtype = 'fp32',
     numThreads = isMainThread ? availableParallelism() : 1,

@@ -29,11 +29,13 @@ describe('a Dataset', () => {
 
   test('at refuses what is no row', async () => {
     const dataset = await load()
-    for (const index of [-1, 60, 1.5, Number.NaN, '3', undefined])
+    for (const index of [-1, 60, 1.5, Number.NaN, '3', undefined]) {
+      const got = typeof index === 'number' ? index : `${index} (${typeof index})`
       await assert.rejects(dataset.at(index as number), {
         code: 'DATASET_INDEX',
-        message: `Expected a row index to be a whole number from 0 to 59, got ${index}`,
+        message: `Expected a row index to be a whole number from 0 to 59, got ${got}`,
       })
+    }
     await assert.rejects(dataset.select([]).at(0), { code: 'DATASET_INDEX', message: /the data set has no rows/ })
   })
 

@@ -52,7 +52,7 @@ describe('Image.open', () => {
   test('says what is wrong with the source', async () => {
     await assert.rejects(Image.open(join(PICTURES, 'none.png')), {
       code: 'IMAGE_NOT_FOUND',
-      message: /none\.png, got ENOENT/,
+      message: /none\.png, where there is no file/,
     })
     await assert.rejects(Image.open('https://example.org/cat.jpg'), {
       code: 'INVALID_ARGUMENT',

@@ -133,6 +133,7 @@ describe('from the disk', () => {
     assert.deepEqual(train.features.label.names, ['fox', 'newt', 'owl'])
     assert.deepEqual(await train.column('label'), [0, 1, 2, 2])
     assert.equal((await train.at(3)).image.width, 34)
+    assert.equal(inspect(train), String(train))
     assert.equal(inspect(train), "Dataset({\n    features: ['image', 'label'],\n    num_rows: 4\n})")
     const split = folderOf(t, picture, ['train/owl/1.png', 'train/newt/1.png', 'valid/owl/2.png'])
     const dict = await loadDataset(split)
@@ -155,7 +156,19 @@ describe('from the disk', () => {
     writeFileSync(join(folder, 'b', '2.png'), readFileSync(picture).subarray(0, 500))
     const { train } = await loadDataset(folder)
     assert.equal((await train.at(0)).image.width, 34)
-    await assert.rejects(train.at(1), { code: 'IMAGE_TRUNCATED' })
+    const file = join(folder, 'b', '2.png')
+    const told = { code: 'IMAGE_TRUNCATED', message: /^Row 1 \(.*2\.png\): Expected a whole picture/, row: 1, file }
+    await assert.rejects(train.at(1), told)
+    await assert.rejects(train.column('image'), told)
+    await assert.rejects(train.select([1]).at(0), { ...told, message: /^Row 0 \(.*2\.png\)/, row: 0 })
+  })
+
+  test('an option that there is not is refused', async (t) => {
+    const folder = folderOf(t, picture, ['a/1.png'])
+    await assert.rejects(loadDataset(folder, { data_files: '*.png' } as object), {
+      code: 'INVALID_ARGUMENT',
+      message: /no option `data_files` here\. Known are split, dataFiles/,
+    })
   })
 
   test('nothing there, nothing in it, or nonsense is a clear error', async (t) => {

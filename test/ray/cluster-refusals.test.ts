@@ -59,6 +59,10 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     await assert.rejects(ray.get(ref), { code: 'RAY_CLUSTER_UNREACHABLE' })
     await assert.rejects(async () => session, { code: 'RAY_CLUSTER_UNREACHABLE' })
     await assert.rejects(ray.get(add.remote(1, 2)), { code: 'RAY_CLUSTER_UNREACHABLE' })
+    // The next session begins without more ado.
+    assert.equal(ray.isInitialized(), false)
+    assert.equal((await ray.init({ numCpus: 1 })).address, 'local')
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
   test('an address that is none', () => {

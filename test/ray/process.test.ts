@@ -31,6 +31,31 @@ describe('a program of its own', () => {
     assert.match(stderr, /RayTaskError.*bad.*wrong/s)
   })
 
+  test('a failure that nobody asked for is told at the end, a line for each function; one that was asked for is not', async () => {
+    const source = (end: string) => `
+      const bad = ray.remote(function bad(n) { throw new TypeError('wrong') })
+      const add = ray.remote(function add(a, b) { return a + b })
+      const never = ray.remote(function never() { return new Promise(() => {}) })
+      const Counter = ray.remote(class Counter { fail() { throw new RangeError('too far') } })
+      const forgotten = [bad.remote(1), bad.remote(2), Counter.remote().fail.remote()]
+      const passedOn = add.remote(bad.remote(3), 1)
+      await ray.get([bad.remote(4), bad.remote(5)]).catch(() => {})
+      await ray.get(passedOn).catch(() => {})
+      const cancelled = never.remote()
+      ray.cancel(cancelled)
+      await ray.wait([...forgotten, cancelled], { numReturns: 4 })
+      ${end}`
+    const told =
+      'rayito: bad failed, and nobody asked for its result: TypeError: wrong (and 1 more)\n' +
+      'rayito: Counter.fail failed, and nobody asked for its result: RangeError: too far\n'
+    for (const end of ['await ray.shutdown()', 'process.exit(0)', '']) {
+      const { code, stderr } = await run(source(end))
+      assert.deepEqual([code, stderr], [0, told], end)
+    }
+    const late = await run(source('await ray.get(forgotten).catch(() => {})'))
+    assert.deepEqual([late.code, late.stderr], [0, ''])
+  })
+
   test('process.exit in the middle of work keeps its code', async () => {
     const { code, stderr } = await run(`
       const spin = ray.remote(() => { for (;;); })

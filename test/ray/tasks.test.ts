@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
-import { add, attempt, echo, fail, giveFunction, here, meet, pair, thread, throwOnce, typeOf } from './functions.js'
+import {
+  add,
+  attempt,
+  Counter,
+  echo,
+  fail,
+  giveFunction,
+  here,
+  meet,
+  pair,
+  thread,
+  throwOnce,
+  typeOf,
+} from './functions.js'
 import { latch, onEachEngine } from './helpers.js'
 
 onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
@@ -112,8 +125,28 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
     assert.throws(() => ray.remote((x: number) => x, { cpus: 1 } as object), /no option `cpus`/)
   })
 
-  test('a remote function called directly says how to call it', () => {
-    assert.throws(() => (add as unknown as () => void)(), /add\.remote/)
+  test('options that a call does not have are refused, as Python names them too', async () => {
+    const ref = add.remote(1, 2)
+    await assert.rejects(ray.get(ref, { timeoutMs: 1 } as object), /no option `timeoutMs`.*timeout, signal/)
+    await assert.rejects(ray.wait([ref], { num_returns: 1 } as object), /no option `num_returns`.*numReturns, timeout/)
+    await assert.rejects(ray.getActor('one', { ns: 'x' } as object), /no option `ns`/)
+    assert.throws(() => ray.cancel(ref, { now: true } as object), /no option `now`/)
+    const counter = Counter.remote(1)
+    assert.throws(() => ray.kill(counter, { no_restart: true } as object), /no option `no_restart`/)
+    assert.equal(await ray.get(ref, { timeout: 60_000 }), 3)
+  })
+
+  test('wait is told of what is no list of refs', async () => {
+    await assert.rejects(ray.wait([]), /`refs` to be a list of one ObjectRef or more, got `\[\]`/)
+    await assert.rejects(ray.wait(add.remote(1, 2) as never), /`refs` to be a list .*, got `an ObjectRef`/)
+    await assert.rejects(ray.wait([add.remote(1, 2)], { numReturns: 2 }), /from 1 to 1, the number of refs/)
+  })
+
+  test('a remote function, class or method called directly says how to call it', () => {
+    assert.throws(() => (add as unknown as () => void)(), /add\.remote\(…\) and ray\.get of what it returns/)
+    assert.throws(() => new (Counter as unknown as new () => object)(), /CounterClass\.remote\(…\) for a handle/)
+    const counter = Counter.remote(1) as unknown as { add(n: number): void }
+    assert.throws(() => counter.add(1), /CounterClass\.add is an actor's method.*\.add\.remote\(…\)/)
   })
 
   test('the context tells the attempt', async () => {

@@ -36,6 +36,14 @@ describe('a pipeline says', () => {
       /`dtype` to be 'fp32' or 'q8', got `fp16`/,
     )
     await rejects(classifier(tinyVit, { numThreads: 0 }), 'INVALID_ARGUMENT', /`numThreads`.*got `0`/)
+    await rejects(classifier(tinyVit, { top_k: 1 }), 'INVALID_ARGUMENT', /no option `top_k`.*topK/)
+    const tiny = await classifier(tinyVit)
+    await rejects(
+      tiny(new Uint8Array(1), { top_k: 1 } as object),
+      'INVALID_ARGUMENT',
+      /no option `top_k` here\. Known are topK/,
+    )
+    await tiny.close()
     await rejects(classifier(tinyVit, { topK: 1.5 }), 'INVALID_ARGUMENT', /`topK`.*got `1.5`/)
     await rejects(classifier(tinyVit, { source: 'disk' }), 'INVALID_ARGUMENT', /`source`.*got `disk`/)
     await rejects(classifier(tinyVit, { revision: '' }), 'INVALID_ARGUMENT', /`revision`/)

@@ -15,7 +15,9 @@ export function summarise(tallies: readonly Tally[], calls: Iterable<KeptCall>):
     if (attempt === 1) waits[tally]!.push(Math.max(0, began - submitted))
     runs[tally]!.push(ended - began)
   }
-  return tallies.map(({ id, label, submitted, finished, failed, retried, bytesIn, bytesOut }) => ({
+  // An actor that nobody can call any more is asked to end.
+  const told = tallies.filter(({ label }) => !label.endsWith('.__terminate__'))
+  return told.map(({ id, label, submitted, finished, failed, retried, bytesIn, bytesOut }) => ({
     name: label,
     count: finished + failed,
     pending: submitted - finished - failed,

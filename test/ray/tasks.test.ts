@@ -153,6 +153,20 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(attempt.remote()), 1)
   })
 
+  test('workers beyond the CPUs are used again while there is work, and end once there is none for a while', async () => {
+    const eight = async () => {
+      const shared = latch()
+      const quarter = meet.options({ numCpus: 0.25 })
+      await ray.get(Array.from({ length: 8 }, () => quarter.remote(shared, 8)))
+      return Object.keys((await ray.stats()).perWorker).length
+    }
+    const workers = await eight()
+    for (let times = 0; times < 5; times++) assert.equal(await eight(), workers)
+    // That they end is a matter of time.
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    assert.equal(await eight(), workers + 6)
+  })
+
   test('wait returns what is ready first, in order, and the rest', async () => {
     const shared = latch()
     const slow = meet.remote(shared, 2)

@@ -21,7 +21,7 @@ import { placementOf, Schedule } from './schedule.js'
 import { Spares } from './spares.js'
 import { Told } from './told.js'
 import type { LocalWorker, Running } from './worker.js'
-import { Workers } from './workers.js'
+import { IDLE, Workers } from './workers.js'
 
 /** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
 const CANCEL_GRACE = 100
@@ -58,6 +58,7 @@ export class LocalEngine implements Engine {
   /** Calls that were ever sent. */
   #sent = 0
   readonly #told: Told | null
+  #trim: NodeJS.Timeout | null = null
 
   constructor(
     { name, connector, cpus, resourceLimits, prefix = '', allow, env, findings: known, released }: LocalEngineOptions,
@@ -208,12 +209,20 @@ export class LocalEngine implements Engine {
 
   /** A worker whose call ended: its CPUs are free when it has no other. */
   #release(worker: LocalWorker): void {
-    const { busy, idle, surplus } = this.#workers
-    if (worker.inflight.size === 0 && busy.has(worker)) {
+    if (worker.inflight.size === 0 && this.#workers.busy.has(worker)) {
       this.#workers.rest(worker)
-      if (surplus && idle > 0 && this.#schedule.length === 0 && !worker.closing) this.#end(worker)
+      if (this.#workers.surplus) this.#trimLater()
     } else if (this.#schedule.length === 0) return
     this.#schedule.soon()
+  }
+
+  /** Ends workers that there are no CPUs for, once they have had nothing to do for a while: the next call may want them. */
+  #trimLater(): void {
+    this.#trim ??= setTimeout(() => {
+      this.#trim = null
+      for (let worker = this.#workers.superfluous; worker; worker = this.#workers.superfluous) this.#end(worker)
+      if (this.#workers.surplus && this.#workers.idle > 0) this.#trimLater()
+    }, IDLE).unref()
   }
 
   /** A task that waits for others lends them its CPUs, as in Ray. */
@@ -352,6 +361,7 @@ export class LocalEngine implements Engine {
 
   async shutdown(): Promise<void> {
     this.#schedule.end()
+    if (this.#trim) clearTimeout(this.#trim)
     this.#forgetCpus()
     this.#limits.clear()
     for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)

@@ -42,6 +42,8 @@ export class LocalWorker implements WorkerPlace {
   blocked = 0
   /** No more work is sent: it is being ended, or has ended. */
   closing = false
+  /** When it last had nothing more to do. */
+  restedAt = 0
   finished = 0
   /** What the timeline calls it by. */
   number = 0

@@ -8,6 +8,8 @@ import { LocalWorker, type LocalWorkerEvents } from './worker.js'
 
 /** Workers for tasks that take no CPU, beyond the CPUs. */
 const EXTRA_WORKERS = 16
+/** Milliseconds without work after which a worker that there is no CPU for is ended (Ray's idle_worker_killing_time_threshold_ms). */
+export const IDLE = 1_000
 
 export interface WorkersOptions {
   connector: Connector
@@ -63,7 +65,15 @@ export class Workers {
 
   /** More than there are CPUs for. */
   get surplus(): boolean {
-    return this.#all.size - this.actors.size > Math.ceil(this.cpus.total)
+    let workers = -this.actors.size
+    for (const worker of this.#all) if (!worker.closing || this.actors.has(worker)) workers++
+    return workers > Math.ceil(this.cpus.total)
+  }
+
+  /** One of more than there are CPUs for that has had nothing to do for a while; null if there is none. */
+  get superfluous(): LocalWorker | null {
+    const longest = this.#idle[0]
+    return this.surplus && longest && performance.now() - longest.restedAt >= IDLE ? longest : null
   }
 
   /** An idle worker, best one that has the task's function; else a new one. */
@@ -105,6 +115,7 @@ export class Workers {
     this.busy.delete(worker)
     const { cpus } = worker
     worker.cpus = 0
+    worker.restedAt = performance.now()
     if (!worker.closing) this.#idle.push(worker)
     this.cpus.give(cpus)
   }

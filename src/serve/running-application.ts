@@ -93,9 +93,14 @@ export class RunningApplication {
       if (deployment !== changed) deployment.tell(changed.router.plan.key, changed.actors)
   }
 
-  /** Requests may be sent to it. */
+  /** Each part of it has a replica. */
   get ready(): boolean {
     return this.#state === 'RUNNING' && this.deployments.every(({ actors }) => actors.length > 0)
+  }
+
+  /** Requests may be sent to it: where the only replica has died, they wait for the next. */
+  get accepts(): boolean {
+    return this.#state === 'RUNNING' && this.deployments.every(({ accepts }) => accepts)
   }
 
   get handle(): DeploymentHandle {

@@ -41,6 +41,8 @@ export class RunningDeployment {
   #timer: NodeJS.Timeout | null = null
   #stopping = false
   #message = ''
+  /** A replica that is to take a lost one's place could not be started. */
+  #failing = false
   #actorClass: ReturnType<typeof remoteAs<[plan: ReplicaPlan], Replica>>
 
   constructor(
@@ -66,6 +68,11 @@ export class RunningDeployment {
 
   get actors(): ActorHandle<Replica>[] {
     return [...this.#replicas].filter(({ state }) => state === 'RUNNING').map(({ actor }) => actor)
+  }
+
+  /** Has a replica, or will soon: one that died is being replaced. */
+  get accepts(): boolean {
+    return this.actors.length > 0 || !this.#failing
   }
 
   /** Finds out how many replicas it is to have: what 'auto' means, only the machines can tell. */
@@ -132,8 +139,10 @@ export class RunningDeployment {
       try {
         await this.#add()
         this.#message = ''
+        this.#failing = false
         return
       } catch (error) {
+        this.#failing = true
         this.#message = `A replica of ${this.title} could not be started: ${rootMessage(error)}`
         if (this.#stopping) return
         this.listener.event('ERROR', 'controller', this.#message)

@@ -132,6 +132,22 @@ export const Mortal = serve.ingress(
   { 'GET /die': 'die' },
 )
 
+/** The first ends in its first call; those that are made for it begin when they are let go. */
+export const Phoenix = serve.ingress(
+  class Phoenix {
+    readonly born: number
+    constructor(latch: Latch) {
+      this.born = Atomics.add(latch, 0, 1)
+      if (this.born > 0) Atomics.wait(latch, 1, 0)
+    }
+    age(): number {
+      if (this.born === 0) process.exit(3)
+      return this.born
+    }
+  },
+  { 'GET /age': 'age' },
+)
+
 /** Is well until the word is set, and then again in replicas that were made later. */
 export class Patient {
   readonly #born: number

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Site, Slow } from './classes.js'
+import { Asking, Counting, Greeter, Mortal, Phoenix, Site, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -421,6 +421,18 @@ describe('HTTP', () => {
   test('a request whose replica dies is answered by another', async () => {
     await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch()), free)
     assert.deepEqual((await json('/die')).body, 'call 2')
+  })
+
+  test('where the only replica dies, requests wait for the next one', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Phoenix, { numReplicas: 1 }).bind(shared), free)
+    const now = () => serve.status().applications.default!.deployments.Phoenix!
+    const killing = json('/age')
+    await until(() => now().restarts === 1)
+    const later = json('/age')
+    await until(() => now().queued === 2)
+    letGo(shared)
+    assert.deepEqual([(await killing).body, (await later).body], [1, 1])
   })
 
   test('a request that kills every replica is a 500, and the server goes on', async () => {

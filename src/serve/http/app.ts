@@ -140,7 +140,7 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
     schema: routeSchema(application, served, url),
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, _reply, done) => {
-      if (!application.ready) return done(unavailable('The application is not ready'))
+      if (!application.accepts) return done(unavailable('The application is not ready'))
       if (router.full) return done(unavailable('Too many requests wait'))
       if (!route.file) return done()
       if (!FORM.test(request.headers['content-type'] ?? ''))

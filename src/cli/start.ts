@@ -60,7 +60,19 @@ export function startCommand(): Command {
     .action(start)
 }
 
-async function start(options: StartOptions & Partial<HeadOptions> & { head?: boolean }): Promise<void> {
+/** Options of a head; the others are of the notebooks. */
+const OF_HEAD = ['host', 'port', 'data', 'install']
+
+async function start(
+  options: StartOptions & Partial<HeadOptions> & { head?: boolean },
+  command: Command,
+): Promise<void> {
+  const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === 'cli' && name !== 'head')
+  const alien = given.find((name) => OF_HEAD.includes(name) !== Boolean(options.head))
+  if (alien)
+    throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, {
+      remedy: '`rayito start --help` lists the options.',
+    })
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
   mkdirSync(out, { recursive: true })

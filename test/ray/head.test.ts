@@ -113,6 +113,18 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     }
   })
 
+  test('options of a head without it, and of the notebooks with it, are refused', () => {
+    for (const [args, told] of [
+      [['--port', '4222'], /^rayito: --port goes with --head/],
+      [['--data', data, '--images', '5'], /^rayito: --data goes with --head/],
+      [['--head', '--images', '5'], /^rayito: --images goes without --head/],
+    ] as const) {
+      const { status, stderr } = rayito('start', ...args)
+      assert.equal(status, 2)
+      assert.match(stderr, told)
+    }
+  })
+
   test('NATS_SERVER that names no file is told, not passed over', () => {
     const { status, stderr } = spawnSync(
       process.execPath,

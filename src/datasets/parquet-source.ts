@@ -50,28 +50,17 @@ export class ParquetSource implements Source {
     const entries = chosen.map(async (column) => {
       const { name } = column.element
       if (this.features[name]?.type !== 'Image') return [name, await file.value(inFile, column)]
-      return [name, await this.#image(file, inFile, column, index)]
+      return [name, await this.#image(file, inFile, column)]
     })
     return Object.fromEntries(await Promise.all(entries))
   }
 
   /** A picture lies in its row, or as a file that the row names; null stays null. */
-  async #image(
-    file: ParquetFile,
-    row: number,
-    column: ParquetFile['columns'][number],
-    index: number,
-  ): Promise<Image | null> {
+  async #image(file: ParquetFile, row: number, column: ParquetFile['columns'][number]): Promise<Image | null> {
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
     const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
     if (source === null) return null
-    try {
-      return await Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
-    } catch (error) {
-      if (!(error instanceof RayitoError)) throw error
-      const { code, message } = error
-      throw new RayitoError(code, `Row ${index}: ${message}`, { remedy: '', cause: error })
-    }
+    return Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
   }
 }

@@ -200,6 +200,24 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(counter.add.remote(1)), 12)
   })
 
+  test('a task of a worker that was given up and is back at once runs again, on the same worker too', async () => {
+    const alone = await Server.start()
+    const still = await WorkerProcess.start(alone.address, { name: 'still', numCpus: 1 })
+    await ray.init({ address: alone.address })
+    const gate = latch()
+    const task = heldFirst.remote(gate)
+    await started(gate)
+    // Within two seconds the driver is told that it runs there.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    still.child.kill('SIGSTOP')
+    await until(async () => (await ray.nodes()).length === 0)
+    still.child.kill('SIGCONT')
+    assert.equal(await ray.get(task, { timeout: 60_000 }), 2)
+    await ray.shutdown()
+    await still.end()
+    await alone.end()
+  })
+
   test('tasks survive the server: started again under load, each result comes once', async () => {
     await ray.init({ address: server.address })
     const runs = latch()

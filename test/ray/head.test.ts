@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { COMMAND, clusterMissing, printed, WorkerProcess } from './cluster.js'
 
@@ -106,10 +107,11 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
       ['start', '--head', '--port', 'abc'],
       ['start', '--head', '--port', '99999'],
       ['worker', '--allow', join(data, 'missing')],
+      ['start', '--head', '--port', '0', '--data', join(fileURLToPath(import.meta.url), 'within')],
     ]) {
       const { status, stderr } = rayito(...args)
       assert.equal(status, 2, args.join(' '))
-      assert.match(stderr, /^rayito: .*Expected a (number from 0 to 65535|folder)/)
+      assert.match(stderr, /^rayito: .*(Expected a (number from 0 to 65535|folder)|data folder .* cannot be used).*\n$/)
     }
   })
 

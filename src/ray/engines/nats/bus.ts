@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import {
   AckPolicy,
   type Consumer,
@@ -12,18 +10,15 @@ import {
 } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import {
-  type ConnectionOptions,
-  connect,
-  credsAuthenticator,
   type NatsConnection,
   NoRespondersError,
   nanos,
   PermissionViolationError,
   type Subscription,
 } from '@nats-io/transport-node'
-import { expected } from '../../../core/errors.js'
 import { RayError } from '../../errors.js'
-import { shown, urlOf } from './address.js'
+import { shown } from './address.js'
+import { CONNECT_TIMEOUT, dial } from './dial.js'
 import { type QueueMessage, queueMessage } from './queue-message.js'
 import {
   ACK_WAIT,
@@ -38,8 +33,6 @@ import {
   toPeer,
 } from './subjects.js'
 
-/** Milliseconds that connecting may take. */
-const CONNECT_TIMEOUT = 5_000
 /** Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing). */
 const PUBLISH_TIMEOUT = 2_000
 
@@ -260,60 +253,3 @@ interface Internals {
 }
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref())
-
-async function dial(address: string, name: string): Promise<NatsConnection> {
-  const options = connectionOptions(address)
-  try {
-    return await connect({
-      ...options,
-      name,
-      timeout: CONNECT_TIMEOUT,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      reconnectJitter: 100,
-      pingInterval: 10_000,
-    })
-  } catch (cause) {
-    const { name: kind, message } = cause as Error
-    if (/authorization|authentication/i.test(`${kind} ${message}`))
-      throw new RayError('RAY_CLUSTER_REFUSED', `The NATS server at ${shown(address)} refused the credentials`, {
-        cause,
-      })
-    throw new RayError('RAY_CLUSTER_UNREACHABLE', `No NATS server answers at ${shown(address)}: ${message}`, { cause })
-  }
-}
-
-/** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
-function connectionOptions(address: string): ConnectionOptions {
-  const servers = address.split(',').map((one) => urlOf(one.trim()))
-  const [{ username, password, protocol, hostname }] = servers as [URL]
-  const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
-  const tls = protocol === 'tls:' || caFile || certFile
-  return {
-    servers: servers.map(({ host }) => host),
-    ...(username && password ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
-    ...(username && !password ? { token: decodeURIComponent(username) } : {}),
-    ...(NATS_CREDS ? { authenticator: credsAuthenticator(credentials(NATS_CREDS)) } : {}),
-    ...(tls ? { tls: { ...addressed(hostname), ...defined({ caFile, certFile, keyFile }) } } : {}),
-  }
-}
-
-function credentials(file: string): Uint8Array {
-  try {
-    return readFileSync(file)
-  } catch {
-    return expected('NATS_CREDS', 'the path of a file that can be read', file)
-  }
-}
-
-/** A certificate for an IP address is checked against it: the client names hosts only, and Node then takes it for localhost. */
-function addressed(hostname: string): object {
-  const host = hostname.replace(/^\[|\]$/g, '')
-  return isIP(host) ? { host } : {}
-}
-
-function defined<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value)) as {
-    [K in keyof T]?: NonNullable<T[K]>
-  }
-}

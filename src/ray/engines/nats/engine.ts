@@ -3,18 +3,19 @@ import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
-import { ActorUnavailableError, decodeError, WorkerCrashedError } from '../../errors.js'
-import type { Content, Entry } from '../../object-ref.js'
+import { ActorUnavailableError, decodeError } from '../../errors.js'
+import type { Entry } from '../../object-ref.js'
 import type { Task } from '../../task.js'
 import type { InitOptions, NodeInfo, Resources } from '../../types.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
+import { CallEnds } from './call-ends.js'
 import type { DriverLease } from './leases.js'
 import { Membership } from './membership.js'
-import type { FromNode, NetContent, NetResult } from './messages.js'
+import type { FromNode } from './messages.js'
 import { recordEvents } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
-import { carriedOf, netContent, taskId } from './outgoing.js'
+import { netContent, taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
 import { TaskQueue } from './task-queue.js'
 
@@ -33,7 +34,7 @@ export class NatsEngine implements Engine {
   readonly #actors: ActorTable
   readonly #tasks: TaskQueue
   readonly #objects = new Map<string, WeakRef<Entry>>()
-  readonly #finished: Record<string, number> = {}
+  readonly #ends: CallEnds
   #bus: Bus | null = null
   #asked = 0
   #freed: string[] = []
@@ -73,6 +74,11 @@ export class NatsEngine implements Engine {
       failed: (error) => this.#fail(error),
     })
     this.#actors = new ActorTable(this)
+    this.#ends = new CallEnds(this.sent, host, {
+      node: (id) => this.nodesById.get(id),
+      submit: (task) => this.submit(task),
+      settled: (task) => this.#actors.settled(task.settings.actor!, task),
+    })
     this.#tasks = new TaskQueue(this)
     this.ready = this.#connect()
     this.ready.catch((error) => this.#fail(error as Error))
@@ -121,7 +127,7 @@ export class NatsEngine implements Engine {
   #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
     this.#tasks.lonelySoon()
-    for (const task of this.sent.takeOrphansOf(node)) this.#tryAgain(task, `node ${node.lease.name}, which was lost,`)
+    this.#ends.lost(node)
     this.#hold()
   }
 
@@ -156,7 +162,7 @@ export class NatsEngine implements Engine {
         this.host.copied(bytes, 0)
         if (message[2] && this.host.recorder)
           recordEvents(this.host.recorder, node, message[2], (id) => this.sent.get(id)?.task)
-        for (const result of message[1]) this.#result(node, result)
+        for (const result of message[1]) this.#ends.result(node, result)
         return this.#hold()
       case 'clock':
         return node.clock.answered(message[1], message[2])
@@ -167,8 +173,8 @@ export class NatsEngine implements Engine {
         }
         return
       case 'returned':
-        for (const id of message[2]) this.#returned(id, message[1], message[3])
-        return
+        for (const id of message[2]) this.#ends.returned(id, message[1], message[3])
+        return this.#hold()
       case 'restarted':
         return this.#actors.restarted(message[1], message[2])
       case 'died':
@@ -191,57 +197,6 @@ export class NatsEngine implements Engine {
       case 'refused':
         return this.#fail(decodeError(message[1]) as Error)
     }
-  }
-
-  #result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed]: NetResult): void {
-    const sent = this.sent.get(id)
-    if (!sent) {
-      // Cancelled meanwhile, or told before: its refs go again.
-      if (ok) for (const [, , ids] of values as readonly NetContent[]) this.host.carried(node.worker(0), ids)
-      return
-    }
-    const { task } = sent
-    if (borrowed.length) {
-      const carried = carriedOf(task)
-      for (const one of borrowed) if (carried.has(one)) node.hold(one, carried.get(one)!)
-    }
-    this.sent.delete(id)
-    if (task.state === 'done') return
-    if (worker) this.#finished[worker] = (this.#finished[worker] ?? 0) + 1
-    if (ok) {
-      task.definition.measured(milliseconds)
-      task.succeed((values as readonly NetContent[]).map((value) => this.#content(node, value)))
-    } else task.fail(decodeError(values))
-    if (task.settings.actor) this.#actors.settled(task.settings.actor, task)
-  }
-
-  #content(node: NodePeer, [data, special, ids]: NetContent): Content {
-    const content = { data, special, copied: 0, shared: 0 }
-    return { ...content, carried: ids.length ? this.host.carried(node.worker(0), ids) : [] }
-  }
-
-  /** A task does not run where it was delivered. If a node that was taken for lost has it still, it goes on there. */
-  #returned(id: string, publication: number, lost: boolean): void {
-    const sent = this.sent.get(id)
-    // It ended, or was published again since.
-    if (sent?.publication !== publication) return
-    if (lost && sent.node && this.nodesById.has(sent.node.id)) {
-      sent.orphan = true
-      return
-    }
-    this.sent.delete(id)
-    if (lost) this.#tryAgain(sent.task, 'a node that was lost')
-    else {
-      sent.task.state = 'queued'
-      this.submit(sent.task)
-    }
-    this.#hold()
-  }
-
-  #tryAgain(task: Task, where: string): void {
-    task.attempt++
-    if (task.retry()) this.submit(task)
-    else task.fail(new WorkerCrashedError(task.label, where, {}))
   }
 
   // -- actors
@@ -340,7 +295,7 @@ export class NatsEngine implements Engine {
   }
 
   perWorker(): Record<string, number> {
-    return { ...this.#finished }
+    return { ...this.#ends.finished }
   }
 
   get #unfinished(): number {

@@ -41,8 +41,7 @@ export class Head {
    * @throws RayitoError NATS_SERVER_MISSING, RAY_HEAD_RUNNING, RAY_CLUSTER_UNREACHABLE (rejects)
    */
   static async start({ host, port, data, program = findNatsServer(), say = () => {} }: HeadPlace): Promise<Head> {
-    mkdirSync(data, { recursive: true })
-    const lock = await HeadLock.take(data, say)
+    const lock = await locked(data, say)
     // It calls a free port −1.
     const options = ['--jetstream', '--store_dir', data, '--addr', host, '--port', `${port || -1}`]
     const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -82,6 +81,20 @@ export class Head {
   /** Asks it to end; `ended` tells when it has. */
   stop(): void {
     this.child.kill('SIGTERM')
+  }
+}
+
+async function locked(data: string, say: (line: string) => void): Promise<HeadLock> {
+  try {
+    mkdirSync(data, { recursive: true })
+    return await HeadLock.take(data, say)
+  } catch (cause) {
+    if (cause instanceof RayitoError) throw cause
+    const message = `The data folder ${data} cannot be used: ${(cause as Error).message}`
+    throw new RayitoError('INVALID_ARGUMENT', message, {
+      cause,
+      remedy: 'Name one that can be written: --data FOLDER.',
+    })
   }
 }
 

@@ -1,0 +1,83 @@
+import type { EngineHost } from '../../engine.js'
+import { decodeError, WorkerCrashedError } from '../../errors.js'
+import type { Content } from '../../object-ref.js'
+import type { Task } from '../../task.js'
+import type { NetContent, NetResult } from './messages.js'
+import type { NodePeer } from './node-peer.js'
+import { carriedOf } from './outgoing.js'
+import type { SentCalls } from './sent-calls.js'
+
+export interface CallEndsEvents {
+  /** A node that lives. */
+  node(id: string): NodePeer | undefined
+  /** The task goes into the queue again. */
+  submit(task: Task): void
+  /** An actor's call has its answer. */
+  settled(task: Task): void
+}
+
+/** How a driver's calls end: with a result, or where they ran, and whether they may try again. */
+export class CallEnds {
+  /** Calls by worker. */
+  readonly finished: Record<string, number> = {}
+
+  constructor(
+    private readonly sent: SentCalls,
+    private readonly host: EngineHost,
+    private readonly events: CallEndsEvents,
+  ) {}
+
+  result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed]: NetResult): void {
+    const sent = this.sent.get(id)
+    if (!sent) {
+      // Cancelled meanwhile, or told before: its refs go again.
+      if (ok) for (const [, , ids] of values as readonly NetContent[]) this.host.carried(node.worker(0), ids)
+      return
+    }
+    const { task } = sent
+    if (borrowed.length) {
+      const carried = carriedOf(task)
+      for (const one of borrowed) if (carried.has(one)) node.hold(one, carried.get(one)!)
+    }
+    this.sent.delete(id)
+    if (task.state === 'done') return
+    if (worker) this.finished[worker] = (this.finished[worker] ?? 0) + 1
+    if (ok) {
+      task.definition.measured(milliseconds)
+      task.succeed((values as readonly NetContent[]).map((value) => this.#content(node, value)))
+    } else task.fail(decodeError(values))
+    if (task.settings.actor) this.events.settled(task)
+  }
+
+  #content(node: NodePeer, [data, special, ids]: NetContent): Content {
+    const content = { data, special, copied: 0, shared: 0 }
+    return { ...content, carried: ids.length ? this.host.carried(node.worker(0), ids) : [] }
+  }
+
+  /** A task does not run where it was delivered. If a node that was taken for lost has it still, it goes on there. */
+  returned(id: string, publication: number, lost: boolean): void {
+    const sent = this.sent.get(id)
+    // It ended, or was published again since.
+    if (sent?.publication !== publication) return
+    // One that was given up and came back has nothing of what it had.
+    if (lost && sent.node && this.events.node(sent.node.id) === sent.node) {
+      sent.orphan = true
+      return
+    }
+    this.sent.delete(id)
+    if (lost) return this.#tryAgain(sent.task, 'a node that was lost')
+    sent.task.state = 'queued'
+    this.events.submit(sent.task)
+  }
+
+  /** A node is lost, and tasks that no queue has were there. */
+  lost(node: NodePeer): void {
+    for (const task of this.sent.takeOrphansOf(node)) this.#tryAgain(task, `node ${node.lease.name}, which was lost,`)
+  }
+
+  #tryAgain(task: Task, where: string): void {
+    task.attempt++
+    if (task.retry()) this.events.submit(task)
+    else task.fail(new WorkerCrashedError(task.label, where, {}))
+  }
+}

@@ -13,7 +13,7 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url))
 /** The server's program: NATS_SERVER, in rayito's cache, on the PATH. */
 export function natsServer(): string | null {
   const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
-  const cache = process.env.RAYITO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'rayito')
+  const cache = process.env.RAYITO_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'rayito')
   const places = [join(cache, 'bin'), ...(process.env.PATH ?? '').split(delimiter)].map((folder) => join(folder, name))
   return [process.env.NATS_SERVER, ...places].find((file) => file && existsSync(file)) ?? null
 }

@@ -22,8 +22,10 @@ export function statusText({ nodes, drivers, running, waiting }: ClusterStatus):
   const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0)
   return [
     ...(nodes.length ? lines : ['no node has joined: rayito worker --address …']),
-    `${nodes.length} nodes, ${cpus} CPUs; ${drivers.length} drivers; ${running} tasks and calls run, ${waiting} wait`,
+    `${plural(nodes.length, 'node')}, ${plural(cpus, 'CPU')}; ${plural(drivers.length, 'driver')}; ` +
+      `${running} tasks and calls run, ${waiting} wait`,
   ].join('\n')
 }
 
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 const round = (value: number) => Math.round(value * 100) / 100

@@ -130,11 +130,11 @@ async function localPath(name: string | URL): Promise<string | null> {
   throw new RayitoError('DATASET_NOT_FOUND', `Expected a data set, got \`${name}\`, where there is no file or folder`)
 }
 
-async function onDisk(path: string, wanted: Wanted): Promise<Found> {
+async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found> {
   const isFile = (await stat(path)).isFile()
   const folder = isFile ? dirname(path) : path
   const files = isFile ? [basename(path)] : await filesBelow(path)
-  return { folder, splits: choose(files, wanted, path) }
+  return { folder, splits: choose(files, wanted, name) }
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
@@ -152,7 +152,7 @@ async function named(
   hub: HubOptions,
   wanted: Wanted,
 ): Promise<Found> {
-  if (id === EMBEDDED_DATASET) return onDisk(await embeddedDataset(), wanted)
+  if (id === EMBEDDED_DATASET) return onDisk(await embeddedDataset(), wanted, id)
   if (source === 'embedded' && id !== ASSIGNMENT)
     throw new RayitoError(
       'DATASET_NOT_FOUND',
@@ -163,7 +163,7 @@ async function named(
     )
   if (source === 'embedded' || !(await isToBeHad(id, source, revision, hub, wanted))) {
     if (source === 'auto') tellEmbedded('pictures')
-    return onDisk(await embeddedDataset(), wanted)
+    return onDisk(await embeddedDataset(), wanted, id)
   }
   return onHub(id, revision, hub, wanted)
 }
@@ -216,7 +216,10 @@ function choose(paths: string[], { split, dataFiles }: Wanted, where: string): M
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
   if (split === undefined) return splits
   const files = splits.get(split)
-  if (!files) throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()])
+  if (!files) {
+    const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
+    throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
+  }
   return new Map([[split, files]])
 }
 

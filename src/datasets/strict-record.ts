@@ -15,6 +15,13 @@ export function strict<T extends object>(target: T, code: ErrorCode, what: strin
 }
 
 /** Expected a split (train, valid), got `trian`. */
-export function missing(code: ErrorCode, what: string, name: string, known: readonly string[]): RayitoError {
-  return new RayitoError(code, `Expected ${what} (${known.join(', ') || 'there are none'}), got \`${name}\``)
+export function missing(
+  code: ErrorCode,
+  what: string,
+  name: string,
+  known: readonly string[],
+  remedy?: string,
+): RayitoError {
+  const message = `Expected ${what} (${known.join(', ') || 'there are none'}), got \`${name}\``
+  return new RayitoError(code, message, remedy ? { remedy } : {})
 }

@@ -96,8 +96,9 @@ describe('from the disk', () => {
     assert.equal(valid.numRows, 60)
     await assert.rejects(loadDataset(folder, { split: 'test' }), {
       code: 'DATASET_SPLIT_NOT_FOUND',
-      message: /Expected a split of .* \(train, valid\), got `test`/,
+      message: /Expected a split of .* \(train, valid\), got `test`$/,
     })
+    await assert.rejects(loadDataset(folder, { split: 'train[:10]' }), { message: /\. Load a whole split, .*select/ })
   })
 
   test('dataFiles chooses, by pattern and by split', async (t) => {

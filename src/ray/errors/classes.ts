@@ -91,10 +91,20 @@ export class WorkerCrashedError extends RayError {
   /** The last lines it wrote to stderr. */
   declare readonly lastOutput: string[]
 
-  constructor(task: string, worker: string, death: WorkerDeath, code: ErrorCode = 'RAY_WORKER_CRASHED', why?: string) {
-    super(code, why ?? `${worker} ended while it ran ${task}${deathNote(death)}`, {
+  /** What happened to it, as the rest of a sentence: `ended while it ran f (exit code 3)`. */
+  declare readonly reason: string
+
+  constructor(
+    task: string,
+    worker: string,
+    death: WorkerDeath,
+    code: ErrorCode = 'RAY_WORKER_CRASHED',
+    reason = `ended while it ran ${task}${deathNote(death)}`,
+  ) {
+    super(code, `${worker} ${reason}`, {
       task,
       worker,
+      reason,
       ...deathFields(death),
     })
   }
@@ -104,7 +114,7 @@ export class WorkerCrashedError extends RayError {
 export class OutOfMemoryError extends WorkerCrashedError {
   constructor(task: string, worker: string, death: WorkerDeath) {
     const limit = death.heapLimit ? ` of ${death.heapLimit} MB` : ''
-    super(task, worker, death, 'RAY_OUT_OF_MEMORY', `${worker} reached its heap limit${limit} while it ran ${task}`)
+    super(task, worker, death, 'RAY_OUT_OF_MEMORY', `reached its heap limit${limit} while it ran ${task}`)
   }
 }
 

@@ -43,20 +43,28 @@ export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: 
 
 /** An actor's worker died: the actor starts again, or is dead. */
 export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
-  const crash = crashOf(actor.label, worker, death)
+  const ran = lost.filter(([call]) => worker.progress(call) === SLOT.STARTED).map(([, { label }]) => label)
+  const crash = crashOf(ran.join(', ') || actor.label, worker, death)
   if (!isStillborn(worker, lost)) return restartActor(actor, worker, lost, crash, again)
-  const reason = `its worker ended before it could begin: ${crash.message}`
+  const reason = `its worker ended before it could begin: it ${crash.reason}`
   const died = new ActorDiedError(actor.label, reason, { cause: crash, ...fieldsOf(crash) })
   for (const [, task] of lost) task.fail(died)
   actor.die(died)
 }
 
 /** Starts an actor again where it may; the calls that ran are told, or run again. */
-export function restartActor(actor: Actor, worker: LocalWorker, lost: Lost, crash: Error, again: Again): void {
+export function restartActor(
+  actor: Actor,
+  worker: LocalWorker,
+  lost: Lost,
+  crash: WorkerCrashedError | ActorUnavailableError,
+  again: Again,
+): void {
   if (actor.state === 'dead') return
+  const why = crash instanceof WorkerCrashedError ? `it ${crash.reason}` : crash.reason
   const calls = lost.filter(([, task]) => task !== actor.creation && task.state !== 'done')
   if (!actor.restart()) {
-    const died = new ActorDiedError(actor.label, crash.message, { cause: crash, ...fieldsOf(crash) })
+    const died = new ActorDiedError(actor.label, why, { cause: crash, ...fieldsOf(crash) })
     for (const [, task] of calls) task.fail(died)
     return actor.die(died)
   }
@@ -67,7 +75,7 @@ export function restartActor(actor: Actor, worker: LocalWorker, lost: Lost, cras
       task.state = 'queued'
       later.push(task)
     } else if (task.retry()) later.push(task)
-    else task.fail(new ActorUnavailableError(actor.label, crash.message, { cause: crash }))
+    else task.fail(new ActorUnavailableError(actor.label, why, { cause: crash }))
   }
   actor.queue.unshift(...later)
   again.createActor(actor)

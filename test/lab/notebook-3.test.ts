@@ -77,7 +77,7 @@ describe('notebook 3', skip ? { skip } : {}, () => {
     assert.match(shown('agreement'), /^B, C2, B, C2: the same 40 classes in the same order/)
     assert.match(shown('who'), /B .*(alpha|beta)\/worker#1/)
     assert.match(shown('unplug-c2'), /beta is gone[\s\S]*C2, C2: the same 40 classes in the same order/)
-    assert.match(shown('unplug-status'), /1 nodes, 1 CPUs; 1 drivers/)
+    assert.match(shown('unplug-status'), /1 node, 1 CPU; 1 driver;/)
     assert.match(shown('unplug-b'), /gamma is gone[\s\S]*B, B: the same 40 classes in the same order/)
     assert.match(shown('another-program'), /Another program counts 42/)
     assert.match(shown('model'), /A picture takes .* to classify and .* to send[\s\S]*<svg/)

@@ -308,6 +308,18 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await observer.close()
   })
 
+  test('status counts nothing as waiting once all has ended', async () => {
+    const observer = await Observer.open(server.address)
+    await ray.init({ address: server.address })
+    const gate = latch()
+    const refs = Array.from({ length: 7 }, () => hold.remote(gate))
+    await until(async () => (await observer.status()).waiting === 5)
+    letGo(gate)
+    await ray.get(refs)
+    assert.equal((await observer.status()).waiting, 0)
+    await observer.close()
+  })
+
   test('a driver that is killed leaves no work running', async () => {
     const gate = latch()
     const child = run(`

@@ -308,7 +308,9 @@ export class NatsEngine implements Engine {
 
   /** The connection holds the process while something is awaited. */
   #hold(): void {
-    this.#bus?.hold((this.busy || !this.#joined) && !this.#failure)
+    const { busy } = this
+    this.#bus?.hold((busy || !this.#joined) && !this.#failure)
+    if (!busy && !this.#down) this.#members.idle()
   }
 
   /** Holds the process until a question to the server is answered. */

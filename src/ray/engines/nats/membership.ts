@@ -53,6 +53,8 @@ export class Membership {
   /** How often each node was lost: one that comes back begins anew. */
   readonly #epochs = new Map<string, number>()
   #away: NodeJS.Timeout | null = null
+  /** Calls that had not ended when this driver last said how it is. */
+  #told = 0
 
   constructor(
     private readonly me: Member,
@@ -85,7 +87,11 @@ export class Membership {
       if (node && isUnknown(frame)) return this.#takenForDead(node)
       node?.channel.receive(frame)
     })
-    this.#lease = new OwnLease(bus.leases, () => this.current)
+    this.#lease = new OwnLease(bus.leases, () => {
+      const { current } = this
+      this.#told = current.unfinished
+      return current
+    })
     await this.#lease.give()
     await this.#leases.follow(bus, 'node')
   }
@@ -178,6 +184,13 @@ export class Membership {
   tell(finding: Finding): void {
     this.#lease?.changed()
     for (const node of this.nodes.values()) node.send(['findings', [finding]])
+  }
+
+  /** All calls have ended: said at once where others take it for busy still. */
+  idle(): void {
+    if (this.#told === 0) return
+    this.#told = 0
+    void this.#lease?.give()
   }
 
   /** Says at once how this driver is; resolves when the server has it. */

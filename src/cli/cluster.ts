@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import type { Observer } from '../ray/engines/nats/observe.js'
+import { port } from './port.js'
 import { stopSignal } from './stop-signal.js'
 
 interface WorkerOptions {
@@ -128,12 +129,6 @@ export function addressOf(given: string | undefined): string {
 function cpus(text: string): number {
   const value = Number(text)
   if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0.')
-  return value
-}
-
-function port(text: string): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('Expected a number from 0 to 65535.')
   return value
 }
 

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import type { RunOptions, ServeEvent, ServeStatus } from '../serve/index.js'
+import { port } from './port.js'
 import { findApplication, scaled } from './serve-application.js'
 import { reloading } from './serve-reload.js'
 
@@ -112,12 +113,6 @@ async function showStatus({ address }: { address: string }): Promise<void> {
     throw new RayitoError('SERVE_UNREACHABLE', `${address} is not a server of rayito's (HTTP ${response.status})`)
   const { stringify } = await import('yaml')
   process.stdout.write(stringify(status))
-}
-
-function port(text: string): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('Expected a port from 0 to 65535.')
-  return value
 }
 
 function replicas(text: string): number | 'auto' {

@@ -111,7 +111,7 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     ]) {
       const { status, stderr } = rayito(...args)
       assert.equal(status, 2, args.join(' '))
-      assert.match(stderr, /^rayito: .*(Expected a (number from 0 to 65535|folder)|data folder .* cannot be used).*\n$/)
+      assert.match(stderr, /^rayito: .*(Expected a (port from 0 to 65535|folder)|data folder .* cannot be used).*\n$/)
     }
   })
 

@@ -1,44 +1,31 @@
 import protobuf from 'protobufjs/minimal.js'
+import {
+  type Field,
+  fields,
+  GRAPH,
+  INT8,
+  MODEL,
+  message,
+  type Node,
+  nameOf,
+  numbers,
+  readNode,
+  TENSOR,
+  text,
+  UINT8,
+  withGraph,
+} from './onnx-file.js'
 
 /**
  * Dynamically quantised models of the Hub multiply by unsigned bytes, for which onnxruntime has no fast kernels. A weight
  * w with zero point z means w − z, and so does the signed byte w − 128 with z − 128: nothing changes but the speed.
- *
- * The file is walked as protobuf, by the numbers of onnx.proto, and copied with the tensors concerned written anew.
  */
-
-/** TensorProto.DataType. */
-const UINT8 = 2
-const INT8 = 3
-
-/** Field numbers of onnx.proto. */
-const MODEL = { graph: 7 }
-const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 }
-const NODE = { input: 1, opType: 4, attribute: 5 }
-const ATTRIBUTE = { graph: 6, graphs: 11 }
-const TENSOR = { dims: 1, dataType: 2, int32Data: 5, name: 8, rawData: 9, externalData: 13, location: 14 }
-const VALUE = { name: 1 }
 
 /** ConvInteger stays as it is: it multiplies the other way round, and its signed kernel is the slow one (measured, five times). */
 const OPERATOR = 'MatMulInteger'
 /** Inputs of MatMulInteger: the weight and its zero point. */
 const WEIGHT = 1
 const ZERO_POINT = 3
-
-/** A field in a buffer: `start` is where its tag begins, `from` to `end` its content. */
-interface Field {
-  number: number
-  start: number
-  from: number
-  end: number
-  /** Of a number field. */
-  value: number
-}
-
-interface Node {
-  op: string
-  inputs: string[]
-}
 
 interface Tensor {
   field: Field
@@ -66,7 +53,7 @@ export function signedWeights(model: Uint8Array): Uint8Array | null {
       return { start: field.start, end: field.end, by: message(GRAPH.initializer, signed(model, tensors.get(name)!)) }
     }),
   )
-  return Buffer.concat([model.subarray(0, graph.start), ...message(MODEL.graph, body), model.subarray(graph.end)])
+  return withGraph(model, graph, body)
 }
 
 /** The nodes and initializers of the main graph, and every name that something else than its nodes refers to. */
@@ -84,31 +71,10 @@ function readGraph(
       const [name, tensor] = readTensor(model, field)
       tensors.set(name, tensor)
     } else if (named.includes(field.number)) {
-      for (const part of fields(model, field)) if (part.number === VALUE.name) taken.add(text(model, part))
+      taken.add(nameOf(model, field))
     }
   }
   return { nodes, tensors, taken }
-}
-
-/** What nodes of graphs inside a node refer to is `taken`. */
-function readNode(model: Uint8Array, node: Field, taken: Set<string>): Node {
-  const read: Node = { op: '', inputs: [] }
-  for (const field of fields(model, node)) {
-    if (field.number === NODE.input) read.inputs.push(text(model, field))
-    else if (field.number === NODE.opType) read.op = text(model, field)
-    else if (field.number === NODE.attribute) {
-      for (const part of fields(model, field)) {
-        if (part.number !== ATTRIBUTE.graph && part.number !== ATTRIBUTE.graphs) continue
-        for (const inner of fields(model, part)) {
-          if (inner.number === GRAPH.node) for (const name of readNode(model, inner, taken).inputs) taken.add(name)
-          if (inner.number === GRAPH.output) {
-            for (const value of fields(model, inner)) if (value.number === VALUE.name) taken.add(text(model, value))
-          }
-        }
-      }
-    }
-  }
-  return read
 }
 
 function readTensor(model: Uint8Array, field: Field): [name: string, Tensor] {
@@ -172,15 +138,6 @@ function signed(model: Uint8Array, { raw, list, rest }: Tensor): Uint8Array[] {
   return [...rest.map(({ start, end }) => model.subarray(start, end)), type, ...message(TENSOR.rawData, [values])]
 }
 
-/** A list of numbers: packed, or a field for each. */
-function numbers(model: Uint8Array, { from, end, value }: Field): number[] {
-  if (from === end) return [value]
-  const reader = protobuf.Reader.create(model)
-  const all: number[] = []
-  for (reader.pos = from; reader.pos < end; ) all.push(reader.int32())
-  return all
-}
-
 /** The content of a message with some of its fields replaced. */
 function splice(
   model: Uint8Array,
@@ -195,40 +152,3 @@ function splice(
   }
   return [...pieces, model.subarray(at, end)]
 }
-
-/** A field that holds these pieces. */
-function message(number: number, pieces: Uint8Array[]): Uint8Array[] {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  const head = protobuf.Writer.create()
-    .uint32((number << 3) | 2)
-    .uint32(length)
-    .finish()
-  return [head, ...pieces]
-}
-
-/** The fields of a message, or of the whole buffer. */
-function fields(buffer: Uint8Array, within?: Field): Field[] {
-  const reader = protobuf.Reader.create(buffer)
-  reader.pos = within?.from ?? 0
-  const end = within?.end ?? buffer.length
-  const found: Field[] = []
-  while (reader.pos < end) {
-    const start = reader.pos
-    const tag = reader.uint32()
-    const wire = tag & 7
-    let value = 0
-    let from = reader.pos
-    if (wire === 2) {
-      const length = reader.uint32()
-      from = reader.pos
-      reader.skip(length)
-    } else if (wire === 0) {
-      value = reader.int32()
-      from = reader.pos
-    } else reader.skipType(wire)
-    found.push({ number: tag >>> 3, start, from, end: reader.pos, value })
-  }
-  return found
-}
-
-const text = (buffer: Uint8Array, { from, end }: Field) => Buffer.from(buffer.subarray(from, end)).toString('utf8')

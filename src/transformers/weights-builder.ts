@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as runtime from 'onnxruntime-node'
+import { smaller } from './first-token-check.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
 import { createSession, modelSource, reason, refusal } from './model-source.js'
+import type { Plan } from './plan.js'
 import { type Failure, toFailure } from './thread-protocol.js'
 import { DATA, GRAPH, seal } from './weights-entry.js'
 import type { Place } from './weights-place.js'
@@ -31,7 +33,7 @@ async function build({ files, place }: BuildOrder): Promise<void> {
   await mkdir(draft, { recursive: true })
   try {
     const plan = await makePlan(files.folder, files.model)
-    await optimise(files, draft)
+    if (!(await optimiseSmaller(files, plan, draft))) await optimise(files, await modelSource(runtime, files), draft)
     await seal(draft, plan)
     // where another was faster, its entry is as good
     await rename(draft, join(place.root, place.name)).catch(() => {})
@@ -42,11 +44,34 @@ async function build({ files, place }: BuildOrder): Promise<void> {
 }
 
 /**
+ * The same of the model without what is computed for nobody, in fp32 only: the scales of a quantised model are taken over
+ * what it computes. False, and nothing written, where it gives nothing or does not answer as the whole model does.
+ */
+async function optimiseSmaller(files: ModelFiles, plan: Plan, folder: string): Promise<boolean> {
+  if (files.dtype !== 'fp32') return false
+  try {
+    const found = await smaller(runtime, files.onnx, plan)
+    if (!found) return false
+    const session = await optimise(files, found.model, folder)
+    const agrees = await found.agrees(session)
+    await session.release()
+    if (agrees) return true
+  } catch {
+    // what is wrong with the model or the disk is said of the whole one
+  }
+  for (const name of await readdir(folder)) await remove(join(folder, name))
+  return false
+}
+
+/**
  * Optimises the graph for this processor and writes it with its weights beside it, laid out as the kernels want them, so
  * that sessions map them instead of holding copies.
  */
-async function optimise(files: ModelFiles, folder: string): Promise<void> {
-  const source = await modelSource(runtime, files)
+async function optimise(
+  files: ModelFiles,
+  source: string | Uint8Array,
+  folder: string,
+): Promise<runtime.InferenceSession> {
   const options = {
     graphOptimizationLevel: 'all',
     optimizedModelFilePath: join(folder, GRAPH),
@@ -60,7 +85,7 @@ async function optimise(files: ModelFiles, folder: string): Promise<void> {
       },
     },
   } as const
-  await createSession(runtime, source, options).catch(async (cause: Error) => {
+  return createSession(runtime, source, options).catch(async (cause: Error) => {
     // a full disk and a bad model fail alike; only a bad one fails without writing, too
     await createSession(runtime, source, {}).catch((why: Error) => {
       throw refusal(files, 'load', why)

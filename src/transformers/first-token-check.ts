@@ -1,0 +1,64 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { InferenceSession } from 'onnxruntime-node'
+import { firstTokenOnly, questions } from './first-token.js'
+import { createSession } from './model-source.js'
+import type { Plan } from './plan.js'
+
+type Runtime = typeof import('onnxruntime-node')
+
+/** A smaller model, and whether a session of it answers as the whole one did. */
+export interface Smaller {
+  model: Uint8Array
+  agrees(session: InferenceSession): Promise<boolean>
+}
+
+/** Models from here on are left alone: as protobuf a file ends at 2 GB, and it is in memory three times meanwhile. */
+const LARGEST = 1e9
+/** Difference of two logits, by the largest of them: rounding stays a hundred times below, a wrong graph far above. */
+const TOLERANCE = 1e-4
+
+/**
+ * The model with only the first token computed where the others are not read (see first-token.ts), or null where there is
+ * nothing to gain: the model is not such a one, or takes pictures of several sizes. Reads and runs the whole model once.
+ */
+export async function smaller(runtime: Runtime, onnx: string, plan: Plan): Promise<Smaller | null> {
+  const size = plan.crop ?? (plan.resize?.kind === 'exact' ? plan.resize : null)
+  if (!size || (await stat(onnx)).size > LARGEST) return null
+  const model = await readFile(onnx)
+  const asked = questions(model)
+  if (!asked) return null
+  const run = async (session: InferenceSession) => {
+    const [input] = session.inputNames
+    const outputs = await session.run({ [input!]: picture(runtime, size) })
+    return { outputs, logits: outputs[session.outputNames[0]!]!.data as Float32Array }
+  }
+  const session = await createSession(runtime, asked.model, {
+    graphOptimizationLevel: 'disabled',
+    enableMemPattern: false,
+  })
+  const { outputs, logits } = await run(session)
+  await session.release()
+  const told = (kind: string, names: string[]) =>
+    new Map(names.map((name, i) => [name, Array.from(outputs[`${kind}:${i}`]!.data as BigInt64Array, Number)]))
+  const made = firstTokenOnly(model, { shapes: told('shape', asked.shapes), values: told('value', asked.values) })
+  if (!made) return null
+  return { model: made, agrees: async (session) => close((await run(session)).logits, logits) }
+}
+
+/** Noise, the same each time, so that no token is like another. */
+function picture({ Tensor }: Runtime, { width, height }: { width: number; height: number }) {
+  let state = 1
+  const noise = () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff
+    return state / 0x4000_0000 - 1
+  }
+  return new Tensor('float32', Float32Array.from({ length: 3 * width * height }, noise), [1, 3, height, width])
+}
+
+function close(logits: Float32Array, expected: Float32Array): boolean {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return (
+    logits.length === expected.length &&
+    logits.every((value, i) => Math.abs(value - expected[i]!) <= TOLERANCE * largest)
+  )
+}

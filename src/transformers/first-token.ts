@@ -1,5 +1,4 @@
 import {
-  ATTRIBUTE,
   type Field,
   fields,
   GRAPH,
@@ -10,7 +9,6 @@ import {
   NODE,
   type Node,
   nameOf,
-  numbers,
   OPSET,
   readNode,
   string,
@@ -62,6 +60,8 @@ interface Graph {
 
 /** Slice takes its places from inputs since this version of ONNX's operators; Softmax and others changed at 13. */
 const FIRST_OPSET = 11
+/** Rows that are computed: two, since for a single one onnxruntime has kernels that add up in another order. */
+const ROWS = 2
 const UNARY = new Set('Cast Erf Exp Gelu Identity Log Neg Reciprocal Relu Sigmoid Softplus Sqrt Tanh'.split(' '))
 const BINARY = new Set('Add Sub Mul Div Pow'.split(' '))
 
@@ -118,7 +118,7 @@ export function firstTokenOnly(model: Uint8Array, told: Told): Uint8Array | null
   if (products === 0) return null
   for (const [node, axis] of formed) {
     const shape = [...told.shapes.get(node.outputs[0]!)!]
-    shape[axis] = 1
+    shape[axis] = ROWS
     freeze(node, shape)
   }
   const made = new Set<string>()
@@ -130,7 +130,7 @@ export function firstTokenOnly(model: Uint8Array, told: Told): Uint8Array | null
       node.inputs[at] = first
       if (made.has(first)) return []
       made.add(first)
-      return message(GRAPH.node, newNode('Slice', [name, 'first-token:0', 'first-token:1', axisName(axis)], first))
+      return message(GRAPH.node, newNode('Slice', [name, 'first-token:0', 'first-token:rows', axisName(axis)], first))
     })
     return [...before, ...message(GRAPH.node, rewritten(model, node))]
   })
@@ -139,7 +139,7 @@ export function firstTokenOnly(model: Uint8Array, told: Told): Uint8Array | null
     ...graph.rest.map(({ start, end }) => model.subarray(start, end)),
     ...written,
     ...initializer('first-token:0', [0]),
-    ...initializer('first-token:1', [1]),
+    ...initializer('first-token:rows', [ROWS]),
     ...[...axes].flatMap((axis) => initializer(axisName(axis), [axis])),
     ...[...frozen].flatMap(([name, shape]) => initializer(name, shape)),
   ]

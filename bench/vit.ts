@@ -120,13 +120,16 @@ export function safetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Array[] 
 /**
  * Arithmetic of one picture in GFLOP, a multiplication and an addition each counted: the products of ViT-Base with 196
  * patches of 16 × 16 and the class token, 12 layers of 768, 12 heads. What is not a product is not counted (under 1 %).
+ * @param lastRows tokens of which the last layer computes more than keys and values
  */
-export function gflopOfPicture(): number {
+export function gflopOfPicture(lastRows = 197): number {
   const [tokens, width, wide, heads, layers, labels] = [197, 768, 3_072, 12, 12, 1_000]
   const product = (m: number, k: number, n: number) => 2 * m * k * n
-  const layer =
-    4 * product(tokens, width, width) +
-    2 * heads * product(tokens, width / heads, tokens) +
-    2 * product(tokens, width, wide)
-  return (product(tokens - 1, 3 * 16 * 16, width) + layers * layer + product(1, width, labels)) / 1e9
+  const layer = (rows: number) =>
+    2 * product(tokens, width, width) +
+    2 * product(rows, width, width) +
+    2 * heads * product(rows, width / heads, tokens) +
+    2 * product(rows, width, wide)
+  const all = (layers - 1) * layer(tokens) + layer(lastRows)
+  return (product(tokens - 1, 3 * 16 * 16, width) + all + product(1, width, labels)) / 1e9
 }

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { RayitoError } from '#src/core/errors.js'
 import { range } from '#src/lab/settings.js'
+import { ROWS } from '#src/transformers/first-token.js'
 import type { Dtype } from '#src/transformers/index.js'
 import { interleave } from '../interleave.js'
 import { type Outcome, runProgram } from '../program.js'
@@ -201,7 +202,7 @@ async function versions(
     )
   }
   if (vit) {
-    const rate = (subject: string) => inferring(subject)!.map((s) => (gflopOfPicture() * indices.length) / s)
+    const rate = (subject: string) => inferring(subject)!.map((s) => (gflopOfPicture(ROWS) * indices.length) / s)
     times.push(
       makeRow({
         id: `${name}.sgemm`,

@@ -61,7 +61,7 @@ interface Graph {
 /** Slice takes its places from inputs since this version of ONNX's operators; Softmax and others changed at 13. */
 const FIRST_OPSET = 11
 /** Rows that are computed: two, since for a single one onnxruntime has kernels that add up in another order. */
-const ROWS = 2
+export const ROWS = 2
 const UNARY = new Set('Cast Erf Exp Gelu Identity Log Neg Reciprocal Relu Sigmoid Softplus Sqrt Tanh'.split(' '))
 const BINARY = new Set('Add Sub Mul Div Pow'.split(' '))
 

@@ -316,7 +316,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await until(async () => (await observer.status()).waiting === 5)
     letGo(gate)
     await ray.get(refs)
-    assert.equal((await observer.status()).waiting, 0)
+    // a question on another connection may overtake the driver's word
+    await until(async () => (await observer.status()).waiting === 0)
     await observer.close()
   })
 

@@ -15,6 +15,14 @@ import { scripts } from './programs.js'
 
 const skip = clusterMissing()
 
+/** Whether no actor has a name. */
+function isFree(name: string): Promise<boolean> {
+  return ray.getActor(name).then(
+    () => false,
+    ({ code }) => code === 'RAY_ACTOR_NAME',
+  )
+}
+
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
@@ -129,12 +137,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await assert.rejects(ray.get(counter.exit.remote(3)), { code: 'RAY_ACTOR_UNAVAILABLE' })
     assert.equal(await ray.get(counter.add.remote(2)), 42)
     await assert.rejects(ray.get(counter.exit.remote(3)), ActorDiedError)
-    const isFree = () =>
-      ray.getActor('brief').then(
-        () => false,
-        ({ code }) => code === 'RAY_ACTOR_NAME',
-      )
-    await until(isFree)
+    await until(() => isFree('brief'))
     const again = Counter.options({ name: 'brief' }).remote(0)
     assert.equal(await ray.get(again.add.remote(1)), 1)
   })
@@ -335,6 +338,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     // Its tasks hold all CPUs until they are taken away.
     assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
     assert.equal(arrived(gate), 2)
+    // one worker may hear of the driver's end a moment after the other
+    await until(() => isFree('orphan'))
     const again = Counter.options({ name: 'orphan' }).remote(40)
     assert.equal(await ray.get(again.add.remote(1)), 41)
   })

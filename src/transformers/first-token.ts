@@ -2,19 +2,18 @@ import {
   type Field,
   fields,
   GRAPH,
-  INT64,
-  integer,
+  initializer,
   MODEL,
   message,
-  NODE,
   type Node,
   nameOf,
-  OPSET,
+  newNode,
+  opsetOf,
   readNode,
-  string,
+  rewritten,
   TENSOR,
   text,
-  VALUE,
+  wholeNumbers,
   withGraph,
 } from './onnx-file.js'
 
@@ -22,7 +21,7 @@ import {
  * A vision transformer of Python classifies by its last layer's first token: `hidden_states[:, 0]`. For all other tokens
  * that layer needs keys and values only, and yet its queries, its projection and its two wide products are computed for
  * all: in ViT-Base 7 of 100 operations, for nobody. Here the choice of the first token goes up through the graph as far as
- * each operator treats tokens on their own, so that the same operations run on one row; the numbers that are left are the
+ * each operator treats tokens on their own, so that the same operations run on two rows; the numbers that are left are the
  * same but for the order in which a kernel adds up. Not for quantised graphs, whose scales are taken over all tokens.
  *
  * Shapes are not inferred: the model is asked for them (`questions`), by one run.
@@ -302,50 +301,4 @@ function readGraph(model: Uint8Array): Graph | null {
     if (part.number !== GRAPH.valueInfo) graph.rest.push(part)
   }
   return graph
-}
-
-/** The version of ONNX's own operators. */
-function opsetOf(model: Uint8Array, all: readonly Field[]): number {
-  for (const entry of all) {
-    if (entry.number !== MODEL.opset) continue
-    const parts = fields(model, entry)
-    const domain = parts.find(({ number }) => number === OPSET.domain)
-    if (domain && !['', 'ai.onnx'].includes(text(model, domain))) continue
-    return parts.find(({ number }) => number === OPSET.version)?.value ?? 0
-  }
-  return 0
-}
-
-/** A node's content with its inputs as they are now. */
-function rewritten(model: Uint8Array, { field, inputs }: Node): Uint8Array[] {
-  const kept = fields(model, field).filter(({ number }) => number !== NODE.input)
-  return [
-    ...inputs.flatMap((name) => string(NODE.input, name)),
-    ...kept.map(({ start, end }) => model.subarray(start, end)),
-  ]
-}
-
-function newNode(op: string, inputs: string[], output: string): Uint8Array[] {
-  return [
-    ...inputs.flatMap((name) => string(NODE.input, name)),
-    ...string(NODE.output, output),
-    ...string(NODE.opType, op),
-  ]
-}
-
-/** A list of whole numbers that the graph holds. */
-function initializer(name: string, values: number[]): Uint8Array[] {
-  const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
-  return message(GRAPH.initializer, [
-    ...integer(TENSOR.dims, values.length),
-    ...integer(TENSOR.dataType, INT64),
-    ...string(TENSOR.name, name),
-    ...message(TENSOR.rawData, [bytes]),
-  ])
-}
-
-/** An output of whole numbers, of any shape. */
-function wholeNumbers(name: string): Uint8Array[] {
-  const tensor = message(1, integer(1, INT64))
-  return [...string(VALUE.name, name), ...message(VALUE.type, tensor)]
 }

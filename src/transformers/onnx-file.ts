@@ -7,16 +7,16 @@ import protobuf from 'protobufjs/minimal.js'
 
 /** Field numbers of onnx.proto. */
 export const MODEL = { graph: 7, opset: 8 }
-export const OPSET = { domain: 1, version: 2 }
+const OPSET = { domain: 1, version: 2 }
 export const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 }
-export const NODE = { input: 1, output: 2, opType: 4, attribute: 5, domain: 7 }
-export const ATTRIBUTE = { name: 1, i: 3, graph: 6, ints: 8, graphs: 11 }
+const NODE = { input: 1, output: 2, opType: 4, attribute: 5, domain: 7 }
+const ATTRIBUTE = { name: 1, i: 3, graph: 6, ints: 8, graphs: 11 }
 export const TENSOR = { dims: 1, dataType: 2, int32Data: 5, name: 8, rawData: 9, externalData: 13, location: 14 }
-export const VALUE = { name: 1, type: 2 }
+const VALUE = { name: 1, type: 2 }
 /** TensorProto.DataType. */
 export const UINT8 = 2
 export const INT8 = 3
-export const INT64 = 7
+const INT64 = 7
 
 /** A field in a buffer: `start` is where its tag begins, `from` to `end` its content. */
 export interface Field {
@@ -129,10 +129,10 @@ export function message(number: number, pieces: Uint8Array[]): Uint8Array[] {
 }
 
 /** A field that holds a text. */
-export const string = (number: number, content: string) => message(number, [Buffer.from(content, 'utf8')])
+const string = (number: number, content: string) => message(number, [Buffer.from(content, 'utf8')])
 
 /** A field that holds a whole number. */
-export const integer = (number: number, value: number) => [
+const integer = (number: number, value: number) => [
   protobuf.Writer.create()
     .uint32(number << 3)
     .int64(value)
@@ -142,4 +142,51 @@ export const integer = (number: number, value: number) => [
 /** The model with another graph. */
 export function withGraph(model: Uint8Array, graph: Field, body: Uint8Array[]): Uint8Array {
   return Buffer.concat([model.subarray(0, graph.start), ...message(MODEL.graph, body), model.subarray(graph.end)])
+}
+
+/** The version of ONNX's own operators. */
+export function opsetOf(model: Uint8Array, all: readonly Field[]): number {
+  for (const entry of all) {
+    if (entry.number !== MODEL.opset) continue
+    const parts = fields(model, entry)
+    const domain = parts.find(({ number }) => number === OPSET.domain)
+    if (domain && !['', 'ai.onnx'].includes(text(model, domain))) continue
+    return parts.find(({ number }) => number === OPSET.version)?.value ?? 0
+  }
+  return 0
+}
+
+/** A node's content with its inputs as they are now. */
+export function rewritten(model: Uint8Array, { field, inputs }: Node): Uint8Array[] {
+  const kept = fields(model, field).filter(({ number }) => number !== NODE.input)
+  return [
+    ...inputs.flatMap((name) => string(NODE.input, name)),
+    ...kept.map(({ start, end }) => model.subarray(start, end)),
+  ]
+}
+
+/** The content of a node of one output. */
+export function newNode(op: string, inputs: string[], output: string): Uint8Array[] {
+  return [
+    ...inputs.flatMap((name) => string(NODE.input, name)),
+    ...string(NODE.output, output),
+    ...string(NODE.opType, op),
+  ]
+}
+
+/** A list of whole numbers that the graph holds. */
+export function initializer(name: string, values: number[]): Uint8Array[] {
+  const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
+  return message(GRAPH.initializer, [
+    ...integer(TENSOR.dims, values.length),
+    ...integer(TENSOR.dataType, INT64),
+    ...string(TENSOR.name, name),
+    ...message(TENSOR.rawData, [bytes]),
+  ])
+}
+
+/** An output of whole numbers, of any shape. */
+export function wholeNumbers(name: string): Uint8Array[] {
+  const tensor = message(1, integer(1, INT64))
+  return [...string(VALUE.name, name), ...message(VALUE.type, tensor)]
 }

@@ -8,7 +8,18 @@ import { Observer } from '#src/ray/engines/nats/observe.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, type CounterClass, counted, heldFirst, hold, make, nothing, size } from './functions.js'
+import {
+  add,
+  Counter,
+  type CounterClass,
+  counted,
+  fastOrHeld,
+  heldFirst,
+  hold,
+  make,
+  nothing,
+  size,
+} from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { arrive, arrived } from './latch.js'
 import { scripts } from './programs.js'
@@ -275,6 +286,21 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     letGo(gate)
     assert.equal(await ray.get(held), 1)
     assert.deepEqual(await both(), [3, 3, 3, 3])
+  })
+
+  test('the bytes of a task that a node hands back are counted once', async () => {
+    await ray.init({ address: server.address })
+    const load = 'x'.repeat(100_000)
+    const [whole, half] = [1, 0.5].map((numCpus) => fastOrHeld.options({ numCpus, maxRetries: 0 }))
+    const moved = async () => (await ray.stats()).bytes.copied
+    await ray.get([whole!.remote(null), half!.remote(null)])
+    const begin = await moved()
+    await ray.get(whole!.remote(null, load))
+    const one = (await moved()) - begin
+    // Both sizes are asked for with the same CPUs: of what comes at once a part finds none.
+    await ray.get(Array.from({ length: 20 }, () => [whole!.remote(null, load), half!.remote(null, load)]).flat())
+    const all = (await moved()) - begin - one
+    assert.ok(Math.abs(all / one - 40) < 0.5, `${all / one} tasks' bytes`)
   })
 
   test('status counts what runs and what waits, of drivers that are busy themselves too, and forgets the killed', async () => {

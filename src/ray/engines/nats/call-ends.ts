@@ -66,6 +66,8 @@ export class CallEnds {
     }
     this.sent.delete(id)
     if (lost) return this.#tryAgain(sent.task, 'a node that was lost')
+    // Whoever gets it next is sent it again.
+    this.host.copied(-sent.copied, -sent.shared)
     sent.task.state = 'queued'
     this.events.submit(sent.task)
   }

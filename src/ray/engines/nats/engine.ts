@@ -226,7 +226,7 @@ export class NatsEngine implements Engine {
 
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
-    this.sent.set(taskId(task), { task, publication: 0, seq: 0, node, orphan: true })
+    this.sent.set(taskId(task), { task, publication: 0, seq: 0, copied: 0, shared: 0, node, orphan: true })
   }
 
   forgetCall(task: Task): void {

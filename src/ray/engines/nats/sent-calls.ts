@@ -9,6 +9,9 @@ export interface SentCall {
   readonly publication: number
   /** Its number in the queue, once that is known; 0 for a message with others. */
   seq: number
+  /** Its share of the bytes of that message; 0 for an actor's call, which is not handed back. */
+  copied: number
+  shared: number
   /** The node that has it for longer, or that the actor is on. */
   node: NodePeer | null
   /** It is in no queue any more: should its node be lost, it is ours to try again. */

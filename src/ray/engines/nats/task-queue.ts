@@ -106,15 +106,14 @@ export class TaskQueue {
     const { sent } = engine
     this.#publishing++
     const publication = ++this.#published
-    const calls = tasks.map((task): SentCall => ({ task, publication, seq: 0, node: null, orphan: false }))
+    const calls = tasks.map(
+      (task): SentCall => ({ task, publication, seq: 0, copied: 0, shared: 0, node: null, orphan: false }),
+    )
     const first = batch[0]!
     try {
       let bytes = encodeWire({ driver: engine.id, publication, tasks: batch } satisfies Queued)
-      const shared = tasks.reduce(
-        (sum, { args }) => sum + args.reduce((s, { content }) => s + (content?.shared ?? 0), 0),
-        0,
-      )
-      engine.host.copied(Math.max(0, bytes.length - shared), shared)
+      weigh(calls, bytes.length)
+      for (const { copied, shared } of calls) engine.host.copied(copied, shared)
       const bus = engine.bus!
       if (bytes.length > bus.maxPayload) {
         sent.bodies.set(first.id, bytes)
@@ -193,5 +192,18 @@ export class TaskQueue {
 
   end(): void {
     if (this.#lonely) clearTimeout(this.#lonely)
+  }
+}
+
+/** Each call's share of a message's bytes, by the size of its arguments; the shares make up the whole. */
+function weigh(calls: SentCall[], length: number): void {
+  for (const call of calls) call.shared = call.task.args.reduce((sum, { content }) => sum + (content?.shared ?? 0), 0)
+  const weight = ({ task, shared }: SentCall) => task.bytesIn - shared + 1
+  let bytes = Math.max(0, length - calls.reduce((sum, { shared }) => sum + shared, 0))
+  let weights = calls.reduce((sum, call) => sum + weight(call), 0)
+  for (const call of calls) {
+    call.copied = Math.round((bytes * weight(call)) / weights)
+    bytes -= call.copied
+    weights -= weight(call)
   }
 }

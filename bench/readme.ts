@@ -31,6 +31,7 @@ const ROWS: readonly (readonly [id: string, title?: string])[] = [
   ['tasks.actor-calls'],
   ['tasks.task-round-trip'],
   ['tasks.round-trip'],
+  ['tasks.put-get-kept'],
   ['tasks.put-get'],
   ['tasks.put-get-shared'],
   ['tasks.create-kill'],

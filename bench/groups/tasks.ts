@@ -81,7 +81,13 @@ export const tasks: Group = {
       }),
       row('putGet', milliseconds, [], {
         id: 'put-get',
-        title: 'Put and get 100 MB',
+        title: 'Put and get 100 MB that go at once',
+        unit: 'ms',
+        targets: { Ray: 1.2 },
+      }),
+      row('putGetKept', milliseconds, [], {
+        id: 'put-get-kept',
+        title: 'Put and get 100 MB that stay, each in memory of its own',
         unit: 'ms',
         targets: { Ray: 1.2 },
       }),
@@ -104,6 +110,14 @@ export const tasks: Group = {
         ours: timeline.on.map(microseconds),
         peers: { without: timeline.off.map(microseconds) },
         target: { ratio: 1.01 },
+      }),
+      makeRow({
+        id: 'timeline-parts',
+        title: 'What the timeline does for such a task, by itself',
+        unit: 'µs',
+        ours: timeline.parts.map(microseconds),
+        peers: { 'the task': timeline.off.map(microseconds) },
+        target: { ratio: 0.01 },
       }),
     ]
   },

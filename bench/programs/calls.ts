@@ -6,7 +6,7 @@ import { Piscina } from 'piscina'
 import Tinypool from 'tinypool'
 import workerpool from 'workerpool'
 import { Image } from '#src/datasets/index.js'
-import { ray } from '#src/ray/index.js'
+import { type ObjectRef, ray } from '#src/ray/index.js'
 import { clocked, given, report, step } from '../report.js'
 import { Echo, nothing, width } from './work.js'
 
@@ -26,6 +26,7 @@ export type Kind =
   | 'taskRoundTrip'
   | 'roundTrip'
   | 'putGet'
+  | 'putGetKept'
   | 'putGetShared'
   | 'createKill'
 
@@ -57,6 +58,7 @@ report(async (): Promise<CallsResult> => {
   const threads = Array.from({ length: WORKERS }, () => new Worker(new URL('./echo-worker.js', import.meta.url)))
   const [thread] = threads as [Worker]
   const actor = Echo.remote()
+  const kept: ObjectRef<Uint8Array>[] = []
   const plain = new Uint8Array(bytes).fill(1)
   const shared = new Uint8Array(new SharedArrayBuffer(bytes)).fill(1)
 
@@ -115,8 +117,18 @@ report(async (): Promise<CallsResult> => {
           }),
       },
     },
-    putGet: { calls: 1, subjects: { ours: () => putGet(plain) } },
-    putGetShared: { calls: 1, subjects: { ours: () => putGet(shared) } },
+    putGet: { calls: 1, subjects: { ours: () => got(ray.put(plain), bytes) } },
+    putGetKept: {
+      calls: 1,
+      subjects: {
+        ours: () => {
+          const ref = ray.put(plain)
+          kept.push(ref)
+          return got(ref, bytes)
+        },
+      },
+    },
+    putGetShared: { calls: 1, subjects: { ours: () => got(ray.put(shared), bytes) } },
     createKill: {
       calls: 1,
       subjects: {
@@ -151,9 +163,9 @@ report(async (): Promise<CallsResult> => {
   return result
 })
 
-async function putGet(data: Uint8Array): Promise<void> {
-  const got = await ray.get(ray.put(data))
-  if (got.length !== data.length || got[data.length - 1] !== 1) throw new Error('What was got is not what was put')
+async function got(ref: ObjectRef<Uint8Array>, bytes: number): Promise<void> {
+  const data = await ray.get(ref)
+  if (data.length !== bytes || data[bytes - 1] !== 1) throw new Error('What was got is not what was put')
 }
 
 /** All values at once, in rotation, and the end of all answers. */

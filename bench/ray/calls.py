@@ -58,6 +58,15 @@ def put_get():
     assert len(ray.get(ray.put(data))) == BYTES
 
 
+kept = []
+
+
+def put_get_kept():
+    ref = ray.put(data)
+    kept.append(ref)
+    assert len(ray.get(ref)) == BYTES
+
+
 def create_kill():
     actors = [Echo.remote(), Echo.remote()]
     ray.get([one.say.remote(0) for one in actors])
@@ -72,6 +81,7 @@ KINDS = {
     "taskRoundTrip": (task_round_trip, ROUND_TRIPS),
     "roundTrip": (round_trip, ROUND_TRIPS),
     "putGet": (put_get, 1),
+    "putGetKept": (put_get_kept, 1),
     "createKill": (create_kill, 1),
 }
 

@@ -19,6 +19,8 @@ export class CallRing {
   readonly #marks: Int32Array
   /** Calls that ever came. */
   #count = 0
+  /** Where the next goes. */
+  #next = 0
   /** The latest end among those that are no longer there; -Infinity while all are. */
   horizon = Number.NEGATIVE_INFINITY
 
@@ -33,7 +35,8 @@ export class CallRing {
     tally: number,
     worker: number,
   ): void {
-    const place = this.#count % this.capacity
+    const place = this.#next
+    this.#next = place + 1 === this.capacity ? 0 : place + 1
     const numbers = this.#numbers
     const at = place * FIELDS
     if (this.#count >= this.capacity) this.horizon = Math.max(this.horizon, numbers[at + 4]!)

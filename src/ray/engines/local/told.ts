@@ -22,21 +22,17 @@ export class Told {
   constructor(private readonly recorder: Recorder) {}
 
   /** @param sent when it was handed over; 0 where the message had others before it */
-  result(
-    worker: LocalWorker,
-    task: Task,
-    [, ok, values, after, ran, received]: WireResult,
-    since: number,
-    sent: number,
-  ) {
+  result(worker: LocalWorker, task: Task, result: WireResult, since: number, sent: number): void {
     const call = this.#call
     call.sent = sent
-    call.received = received
-    call.began = since + after / 1e6
-    call.ended = call.began + ran / 1e6
+    // By index: taken apart by a pattern it takes a tenth longer.
+    const ok = result[1]
+    call.began = since + result[3] / 1e6
+    call.ended = call.began + result[4] / 1e6
+    call.received = result[5]
     call.attempt = task.attempt
     call.bytesIn = task.bytesIn
-    call.bytesOut = ok ? sizeOf(values as readonly WireContent[]) : 0
+    call.bytesOut = ok ? sizeOf(result[2] as readonly WireContent[]) : 0
     call.failed = !ok
     this.recorder.call(worker.number, task, call)
   }

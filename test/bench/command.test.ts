@@ -90,9 +90,11 @@ test('a quick run of the tasks leaves a table, a chart and figures', async (t) =
       'tasks.task-round-trip',
       'tasks.round-trip',
       'tasks.put-get',
+      'tasks.put-get-kept',
       'tasks.put-get-shared',
       'tasks.create-kill',
       'tasks.timeline',
+      'tasks.timeline-parts',
     ],
   )
   assert.ok(Date.parse(made) > 0)

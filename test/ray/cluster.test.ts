@@ -303,8 +303,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.ok(Math.abs(all / one - 40) < 0.5, `${all / one} tasks' bytes`)
   })
 
-  test('status counts what runs and what waits, of drivers that are busy themselves too, and forgets the killed', async () => {
+  test('status counts what runs and what waits, of drivers that are busy themselves too, and forgets the killed', async (t) => {
     const observer = await Observer.open(server.address)
+    t.after(() => observer.close())
     const now = async () => {
       const { nodes, drivers, running, waiting } = await observer.status()
       return `${[nodes.length, drivers.length, running, waiting]}`
@@ -334,11 +335,11 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(await now(), '3,0,0,0')
     await leave('killed')
     assert.equal(await now(), '2,0,0,0')
-    await observer.close()
   })
 
-  test('status counts nothing as waiting once all has ended', async () => {
+  test('status counts nothing as waiting once all has ended', async (t) => {
     const observer = await Observer.open(server.address)
+    t.after(() => observer.close())
     await ray.init({ address: server.address })
     const gate = latch()
     const refs = Array.from({ length: 7 }, () => hold.remote(gate))
@@ -347,7 +348,6 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await ray.get(refs)
     // a question on another connection may overtake the driver's word
     await until(async () => (await observer.status()).waiting === 0)
-    await observer.close()
   })
 
   test('a driver that is killed leaves no work running', async () => {

@@ -18,6 +18,18 @@ onEachEngine('an actor that is called again and again, each answer waited for', 
     }
   })
 
+  test('leaves the timers of its caller their turns', async () => {
+    const actor = Ticker.remote()
+    for (let i = 0; i < 100; i++) await ray.get(actor.say.remote(i))
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 1)
+    for (let calls = 0; ticks < 5; calls++) {
+      assert.ok(calls < 100_000, `${ticks} ticks in ${calls} calls`)
+      assert.equal(await ray.get(actor.say.remote(calls)), calls)
+    }
+    clearInterval(timer)
+  })
+
   test('is one of several, and its end in the midst of it is no matter to the others', async () => {
     const actors = [Ticker.remote(), Ticker.remote(), Ticker.remote()]
     const talk = async (actor: (typeof actors)[number], calls: number) => {

@@ -4,6 +4,7 @@ import { Gate } from '../../../core/gate.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import type { Connection, ConnectionEvents, HeapLimits, WorkerOptions } from '../local/connection.js'
 import { SharedStates } from '../local/slots.js'
+import { Answers } from './answers.js'
 import type { Thread } from './thread.js'
 
 /** The way to a worker that is a thread. */
@@ -12,6 +13,7 @@ export class ThreadConnection implements Connection {
   readonly announces = false
   readonly process = null
   readonly #gate = new Gate()
+  readonly #answers: Answers<ToDriver>
   readonly #ended: Promise<void>
 
   constructor(
@@ -28,17 +30,20 @@ export class ThreadConnection implements Connection {
     }
     thread.begin(start, { ...process.env, ...env })
     this.#ended = thread.exited.then((code) => this.#told(code, resourceLimits))
-    thread.port.on('message', (message: ToDriver) => events.message(message))
+    this.#answers = new Answers(thread.port, (message) => events.message(message))
     // The listener holds the process.
     thread.hold(false)
   }
 
   post(message: ToWorker): void {
-    if (this.thread.alive) this.thread.port.postMessage(message)
+    if (!this.thread.alive) return
+    this.thread.port.postMessage(message)
+    this.#answers.sent(message[0] === 'calls' && message[1].length === 1)
   }
 
   hold(held: boolean): void {
     this.thread.hold(held)
+    this.#answers.busy(held)
   }
 
   /** Native code is left first, then the thread is stopped. */
@@ -59,6 +64,7 @@ export class ThreadConnection implements Connection {
     for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port))
       this.events.message(last.message)
     port.close()
+    this.#answers.busy(false)
     this.#gate.release()
     const outOfMemory = (error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
     const heapLimit = outOfMemory

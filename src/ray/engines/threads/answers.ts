@@ -1,0 +1,63 @@
+import { availableParallelism } from 'node:os'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+
+/** Milliseconds: a call that leaves so soon after the last answer goes on with a conversation. */
+const SOON = 0.3
+/** So many in a row make one. */
+const IN_A_ROW = 8
+/** Calls that are waited for asleep after an answer that was looked for in vain. */
+const AGAIN = 2
+/** Milliseconds that are spent on looking for an answer. */
+const LOOKING = 0.2
+
+const PROCESSORS = availableParallelism()
+
+/** Threads that have calls. */
+let busy = 0
+
+/**
+ * What a thread says to this one: the other side of worker/conversation.ts. Where call follows call, each answer
+ * waited for, and nobody else has anything to do, this thread looks for the answer in each turn of its event loop instead of
+ * sleeping: to be woken takes longer than such a call. Timers and sockets have their turns as ever; an answer that takes longer is
+ * waited for asleep, and so are the next ones.
+ */
+export class Answers<T> {
+  #row = 0
+  #last = 0
+  #busy = false
+
+  constructor(
+    private readonly port: MessagePort,
+    private readonly handle: (message: T) => void,
+  ) {
+    port.on('message', (message: T) => this.#take(message))
+  }
+
+  /** The thread has calls now, or none any more. */
+  busy(whether: boolean): void {
+    if (whether === this.#busy) return
+    this.#busy = whether
+    busy += whether ? 1 : -1
+  }
+
+  /** A message left. @param single it was a call by itself */
+  sent(single: boolean): void {
+    const now = performance.now()
+    this.#row = single && now - this.#last < SOON ? this.#row + 1 : 0
+    if (this.#row >= IN_A_ROW && busy === 1 && PROCESSORS > 1) this.#lookUntil(now + LOOKING)
+  }
+
+  #take(message: T): void {
+    this.#last = performance.now()
+    this.handle(message)
+  }
+
+  #lookUntil(end: number): void {
+    setImmediate(() => {
+      const next = receiveMessageOnPort(this.port)
+      if (next) this.#take(next.message as T)
+      else if (performance.now() < end && this.#busy) this.#lookUntil(end)
+      else this.#row = IN_A_ROW - AGAIN
+    })
+  }
+}

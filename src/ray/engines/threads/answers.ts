@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { availableParallelism } from 'node:os'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 
@@ -19,12 +20,14 @@ let busy = 0
  * What a thread says to this one: the other side of worker/conversation.ts. Where call follows call, each answer
  * waited for, and nobody else has anything to do, this thread looks for the answer in each turn of its event loop instead of
  * sleeping: to be woken takes longer than such a call. Timers and sockets have their turns as ever; an answer that takes longer is
- * waited for asleep, and so are the next ones.
+ * waited for asleep, and so are the next two.
  */
 export class Answers<T> {
   #row = 0
   #last = 0
   #busy = false
+  #looking = false
+  #until = 0
 
   constructor(
     private readonly port: MessagePort,
@@ -44,7 +47,9 @@ export class Answers<T> {
   sent(single: boolean): void {
     const now = performance.now()
     this.#row = single && now - this.#last < SOON ? this.#row + 1 : 0
-    if (this.#row >= IN_A_ROW && busy === 1 && PROCESSORS > 1) this.#lookUntil(now + LOOKING)
+    if (this.#row < IN_A_ROW || busy > 1 || PROCESSORS < 2) return
+    this.#until = now + LOOKING
+    this.#lookSoon()
   }
 
   #take(message: T): void {
@@ -52,12 +57,19 @@ export class Answers<T> {
     this.handle(message)
   }
 
-  #lookUntil(end: number): void {
-    setImmediate(() => {
-      const next = receiveMessageOnPort(this.port)
-      if (next) this.#take(next.message as T)
-      else if (performance.now() < end && this.#busy) this.#lookUntil(end)
-      else this.#row = IN_A_ROW - AGAIN
-    })
+  #lookSoon(): void {
+    if (this.#looking) return
+    this.#looking = true
+    setImmediate(this.#look)
   }
+
+  // What a message brings about is none of the asynchronous context's in which a call happened to be made.
+  #look = AsyncResource.bind(() => {
+    this.#looking = false
+    const next = receiveMessageOnPort(this.port)
+    if (next) this.#take(next.message as T)
+    else if (!this.#busy) return
+    else if (performance.now() < this.#until) this.#lookSoon()
+    else this.#row = IN_A_ROW - AGAIN
+  })
 }

@@ -29,8 +29,10 @@ export class Answers<T> {
   #looking = false
   #until = 0
 
+  /** @param alone whether it has one call at a time: who serves several requests at once leaves the processors to them */
   constructor(
     private readonly port: MessagePort,
+    private readonly alone: boolean,
     private readonly handle: (message: T) => void,
   ) {
     port.on('message', (message: T) => this.#take(message))
@@ -45,6 +47,7 @@ export class Answers<T> {
 
   /** A message left. @param single it was a call by itself */
   sent(single: boolean): void {
+    if (!this.alone) return
     const now = performance.now()
     this.#row = single && now - this.#last < SOON ? this.#row + 1 : 0
     if (this.#row < IN_A_ROW || busy > 1 || PROCESSORS < 2) return

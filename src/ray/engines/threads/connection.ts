@@ -30,7 +30,7 @@ export class ThreadConnection implements Connection {
     }
     thread.begin(start, { ...process.env, ...env })
     this.#ended = thread.exited.then((code) => this.#told(code, resourceLimits))
-    this.#answers = new Answers(thread.port, (message) => events.message(message))
+    this.#answers = new Answers(thread.port, options.maxConcurrency === 1, (message) => events.message(message))
     // The listener holds the process.
     thread.hold(false)
   }

@@ -11,7 +11,7 @@ interface Terminal {
 const MARKS = { ok: '✓', error: '✗', stopped: '■' }
 
 /**
- * Shows each cell of an execution on a line of its own: while it runs on a terminal, else once it has ended. Of what cells show,
+ * Shows each cell of an execution on a line of its own: while it runs on a terminal, with the bar that the cell moves, else once it has ended. Of what cells show,
  * `notices` are said below their line, once each: they are taken out of the set.
  */
 export function cellLines(notebook: string, terminal: Terminal, notices = new Set<string>()) {
@@ -19,23 +19,23 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
   let ticking: NodeJS.Timeout | undefined
   terminal.write(`${notebook}\n`)
   return {
-    onCell({ cell, cells, title, part, parts }: CellProgress) {
+    onCell({ cell, cells, title, part, parts, outputs }: CellProgress) {
       const named = parts > 1 ? `${title} (${part} of ${parts})` : title
       const began = performance.now()
-      const line = (mark: string) => {
+      const line = (mark: string, what = named) => {
         const seconds = `${((performance.now() - began) / 1000).toFixed(1)} s`
         const head = ` ${mark} ${String(cell).padStart(String(cells).length)}/${cells}  `
         const room = width() - head.length - seconds.length - 2
-        const shown = named.length > room ? `${named.slice(0, room - 1)}…` : named
+        const shown = what.length > room ? `${what.slice(0, room - 1)}…` : what
         return `${head}${shown.padEnd(room)} ${seconds}`
       }
       if (terminal.isTTY) {
-        const draw = () => terminal.write(`\r\x1b[2K${line('▸')}`)
+        const draw = () => terminal.write(`\r\x1b[2K${line('▸', barOf(outputs))}`)
         draw()
         ticking = setInterval(draw, 100)
         ticking.unref()
       }
-      return (status: keyof typeof MARKS, outputs: readonly Output[]) => {
+      return (status: keyof typeof MARKS) => {
         clearInterval(ticking)
         terminal.write(`${terminal.isTTY ? '\r\x1b[2K' : ''}${line(MARKS[status])}\n`)
         const said = JSON.stringify(outputs)
@@ -46,4 +46,16 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
     },
     end: () => clearInterval(ticking),
   }
+}
+
+/** The bar (core/progress.ts) that a cell is moving, in words; undefined while it moves none. */
+function barOf(outputs: readonly Output[]): string | undefined {
+  for (const output of outputs) {
+    const html = output.output_type === 'display_data' ? [output.data['text/html'] ?? []].flat().join('') : ''
+    if (!html.includes('<progress value="0')) continue
+    const text = html.replaceAll(/<[^>]*>/g, '').replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(code))
+    // without rate and time: there is a clock beside it
+    return text.replaceAll(/ +/g, ' ').split(' · ')[0]
+  }
+  return undefined
 }

@@ -15,6 +15,8 @@ export interface CellProgress {
   /** Which of the cells below that heading it is, from 1, and how many those are. */
   part: number
   parts: number
+  /** What the cell has shown so far: it grows while the cell runs. */
+  outputs: readonly Output[]
 }
 
 export interface RunOptions {
@@ -28,8 +30,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
   /** Ends the kernel and what runs in it. */
   signal?: AbortSignal
-  /** Told when a cell begins; what it returns is called when the cell has ended, with what the cell left. */
-  onCell?: (progress: CellProgress) => (status: 'ok' | 'error' | 'stopped', outputs: readonly Output[]) => void
+  /** Told when a cell begins; what it returns is called when the cell has ended. */
+  onCell?: (progress: CellProgress) => (status: 'ok' | 'error' | 'stopped') => void
 }
 
 /**
@@ -64,13 +66,13 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     if (source.trim() === '') continue
     const outputs = new Outputs(displays)
     cell.outputs = outputs.list
-    const place = { cell: index + 1, cells: cells.length, ...chapterOf(notebook, cell) }
+    const place = { cell: index + 1, cells: cells.length, ...chapterOf(notebook, cell), outputs: outputs.list }
     const ended = options.onCell?.(place)
     try {
       const { status, count, lossy } = await kernel.execute(source, (message) => outputs.add(message))
       cell.execution_count = count
       outputs.end(lossy)
-      ended?.(status === 'ok' ? 'ok' : 'error', outputs.list)
+      ended?.(status === 'ok' ? 'ok' : 'error')
       if (status !== 'ok')
         throw await failure(
           cells.slice(0, index + 1).map((ran) => textOf(ran.source)),
@@ -81,7 +83,7 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error
-      ended?.(options.signal?.aborted ? 'stopped' : 'error', outputs.list)
+      ended?.(options.signal?.aborted ? 'stopped' : 'error')
       if (options.signal?.aborted)
         throw new RayitoError('NOTEBOOK_STOPPED', `Stopped in cell ${place.cell} of ${place.cells} (${place.title})`, {
           cell: place.cell,

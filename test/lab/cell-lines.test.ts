@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { cellLines } from '#src/cli/cell-lines.js'
+import { runNotebook } from '#src/lab/notebook/run.js'
+import { notebookIn } from './notebook-files.js'
+
+test('a terminal shows the bar that a cell moves, and its heading once that is done', async () => {
+  const run = await notebookIn(
+    '# Drawing',
+    `import { existsSync } from 'node:fs'
+const { progress } = await import(${JSON.stringify(fileURLToPath(import.meta.resolve('#src/core/progress.js')))} as string)
+const bar = progress({ label: 'Made <pictures>', total: 8, unit: 'pictures' })
+bar.add(4)
+while (!existsSync('seen')) await new Promise<void>((later) => setTimeout(() => later(), 20))
+bar.add(4)
+bar.done()`,
+  )
+  const written: string[] = []
+  const write = (text: string) => {
+    written.push(text)
+    if (/Made <pictures> 50% 4 of 8 pictures/.test(text)) writeFileSync(join(run.cwd, 'seen'), '')
+  }
+  const lines = cellLines('a.ipynb', { isTTY: true, columns: 80, write })
+  await runNotebook({ ...run, onCell: lines.onCell })
+  const shown = written.map((text) => text.replace('\r\x1b[2K', ''))
+  assert.ok(shown.every((text) => text.trimEnd().length <= 80))
+  assert.match(shown.at(-1)!, /^ ✓ 1\/1 {2}Drawing +\d+\.\d s\n$/)
+})

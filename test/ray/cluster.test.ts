@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
 import { Observer } from '#src/ray/engines/nats/observe.js'
-import { STREAM } from '#src/ray/engines/nats/subjects.js'
+import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
@@ -103,9 +105,11 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     ray.kill(counter)
   })
 
-  test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async () => {
+  test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async (t) => {
     const alone = await Server.start()
+    t.after(() => alone.end())
     const nodes = await Promise.all(['one', 'two'].map((name) => WorkerProcess.start(alone.address, { name })))
+    t.after(() => Promise.all(nodes.map((node) => node.end())))
     const made = await run(`
       await ray.init({ address: ${JSON.stringify(alone.address)} })
       const { size } = await import(${JSON.stringify(FUNCTIONS)})
@@ -132,9 +136,36 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await lose(second)
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
     await assert.rejects(ray.getActor('ward'), { code: 'RAY_ACTOR_NAME' })
-    await ray.shutdown()
-    await nodes[2]!.end()
-    await alone.end()
+  })
+
+  test('a detached actor is not taken for dead while the node that took it over is about to say where it is', async (t) => {
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counter = Counter.options({ name: 'moving', lifetime: 'detached', maxRestarts: 1 }).remote(40)
+      console.log(await ray.get(counter.add.remote(1)))
+      await ray.shutdown()`)
+    assert.deepEqual([made.code, made.stdout], [0, '41\n'], made.stderr)
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    const key = nameKey('', 'moving')
+    const placed = (await bus.state.get(key))!.json<NameRecord>()
+    const ward = decodeWard((await bus.state.get(wardKey(placed.id)))!.value)
+    // As it stands between the two steps of the node: the claim, and then the name.
+    await bus.state.put(wardKey(placed.id), encodeWard({ ...ward, actor: { ...ward.actor, maxRestarts: 0 } }))
+    await bus.state.put(key, JSON.stringify({ ...placed, node: 'lost' } satisfies NameRecord))
+    await ray.init({ address: server.address })
+    const lookedTwice = new Promise<void>((resolve) => {
+      let looks = 0
+      bus.subscribe(`$JS.API.DIRECT.GET.>`, (subject) => {
+        if (subject.endsWith(wardKey(placed.id)) && ++looks === 2) resolve()
+      })
+    })
+    const found = ray.getActor<CounterClass>('moving')
+    await Promise.race([found, lookedTwice])
+    await bus.state.put(key, JSON.stringify(placed))
+    const counter = await found
+    assert.equal(await ray.get(counter.add.remote(1)), 42)
+    ray.kill(counter)
   })
 
   test('a detached actor that ends without its driver leaves its name free', async () => {
@@ -214,9 +245,11 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(counter.add.remote(1)), 12)
   })
 
-  test('a task of a worker that was given up and is back at once runs again, on the same worker too', async () => {
+  test('a task of a worker that was given up and is back at once runs again, on the same worker too', async (t) => {
     const alone = await Server.start()
+    t.after(() => alone.end())
     const still = await WorkerProcess.start(alone.address, { name: 'still', numCpus: 1 })
+    t.after(() => still.end())
     await ray.init({ address: alone.address })
     const gate = latch()
     const task = heldFirst.remote(gate)
@@ -227,9 +260,6 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await until(async () => (await ray.nodes()).length === 0)
     still.child.kill('SIGCONT')
     assert.equal(await ray.get(task, { timeout: 60_000 }), 2)
-    await ray.shutdown()
-    await still.end()
-    await alone.end()
   })
 
   test('tasks survive the server: started again under load, each result comes once', async () => {
@@ -422,26 +452,23 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.deepEqual([code, stdout], [0, `${Array(5).fill('RAY_CLUSTER_LOST').join()}\n`])
   })
 
-  test('a worker that is sent away before its task is done gives it to another', async () => {
+  test('a worker that is sent away before its task is done gives it to another', async (t) => {
     const alone = await Server.start()
+    t.after(() => alone.end())
     const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [BUILT] })
-    try {
-      await ray.init({ address: alone.address })
-      const gate = latch()
-      const result = ray.get(heldFirst.remote(gate), { timeout: 60_000 })
-      await started(gate)
-      const other = await WorkerProcess.start(alone.address, { name: 'staying', numCpus: 1 })
-      await node.drain(0)
-      assert.equal(await result, 2)
-      await ray.shutdown()
-      await other.end('SIGKILL')
-    } finally {
-      await alone.end()
-    }
+    await ray.init({ address: alone.address })
+    const gate = latch()
+    const result = ray.get(heldFirst.remote(gate), { timeout: 60_000 })
+    await started(gate)
+    const other = await WorkerProcess.start(alone.address, { name: 'staying', numCpus: 1 })
+    t.after(() => other.end())
+    await node.drain(0)
+    assert.equal(await result, 2)
   })
 
-  test('a task that was asked for before any worker came, and is too large for those that came, says so and waits', async () => {
+  test('a task that was asked for before any worker came, and is too large for those that came, says so and waits', async (t) => {
     const alone = await Server.start()
+    t.after(() => alone.end())
     const child = run(`
       await ray.init({ address: ${JSON.stringify(alone.address)} })
       console.log(await ray.get(add.options({ numCpus: 3 }).remote(1, 2)))
@@ -450,11 +477,11 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       new Promise<void>((resolve) => child.child.stderr!.on('data', (data) => `${data}`.includes(text) && resolve()))
     await told('work waits, no worker has joined: rayito worker --address')
     const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 2 })
+    t.after(() => small.end())
     await told('work waits, a task needs 3 CPUs and the largest worker has 2: rayito worker --address')
     const large = await WorkerProcess.start(alone.address, { name: 'large', numCpus: 3 })
+    t.after(() => large.end())
     assert.deepEqual([(await child).code, (await child).stdout], [0, '3\n'])
-    await Promise.all([small.end(), large.end()])
-    await alone.end()
   })
 
   test('a module that a worker may not run is refused, by name', async () => {

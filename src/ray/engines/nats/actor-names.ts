@@ -72,10 +72,13 @@ export class ActorNames {
     // One of ours that has died keeps its name until the server hears of it.
     if (owner === this.engine.id) return this.lives(id)
     const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
-    if (node && node !== left?.id && (await has(`node.${node}`))) return true
-    if (await has(`driver.${owner}`)) return true
-    const ward = await state.get(wardKey(id))
-    return ward?.operation === 'PUT' && decodeWard(ward.value).actor.maxRestarts !== 0
+    const on = async (place: string | null) => place !== null && place !== left?.id && (await has(`node.${place}`))
+    if ((await on(node)) || (await has(`driver.${owner}`))) return true
+    const entry = await state.get(wardKey(id))
+    if (entry?.operation !== 'PUT') return false
+    const ward = decodeWard(entry.value)
+    // The node that takes it over says so here first, its last restart spent, and in the name's record a moment later.
+    return ward.actor.maxRestarts !== 0 || (await on(ward.node))
   }
 
   #record({ id, className, label }: Actor, node: string | null): string {

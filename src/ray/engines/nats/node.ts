@@ -97,7 +97,7 @@ export class Node {
     })
     this.wards = new Wards(bus, this.id, {
       room: (numCpus) => !this.#draining && this.cpus.available >= (numCpus || Math.min(1, this.cpus.total)),
-      adopt: (ward) => void this.#adopt(ward),
+      adopt: (ward) => this.#adopt(ward),
       taken: (id) => {
         const actor = this.actors.get(id)
         actor?.actors.taken(actor)

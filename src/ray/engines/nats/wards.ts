@@ -27,8 +27,8 @@ export const decodeWard = (bytes: Uint8Array): Ward => decodeWire(bytes) as Ward
 export interface WardEvents {
   /** Whether this node could begin with an actor that needs so many CPUs. */
   room(numCpus: number): boolean
-  /** The actor is this node's now. */
-  adopt(ward: Ward): void
+  /** The actor is this node's now; resolves when calls find it here. */
+  adopt(ward: Ward): Promise<void>
   /** The actor, if it is here, is another node's. */
   taken(actor: string): void
 }
@@ -39,6 +39,12 @@ export interface WardEvents {
  */
 export class Wards {
   readonly #wards = new Map<string, { ward: Ward; revision: number; missed: number }>()
+  /** Keys of wards that this node has asked for, until it hears whose they are. */
+  readonly #claimed = new Set<string>()
+  /** Names of actors that are here now, which the server has not been told yet. */
+  readonly #untold = new Map<string, NameRecord>()
+  /** The last that was taken over is here. */
+  #adopted = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
   #looking = false
 
@@ -59,15 +65,43 @@ export class Wards {
   }
 
   #heard({ key, operation, value, revision }: KvEntry): void {
-    if (operation !== 'PUT') return void this.#wards.delete(key)
+    if (operation !== 'PUT') return this.#gone(key)
     const ward = decodeWard(value)
     this.#wards.set(key, { ward, revision, missed: 0 })
-    if (ward.node !== this.me) this.events.taken(ward.actor.id)
+    const claimed = this.#claimed.delete(key)
+    if (ward.node === this.me) {
+      if (claimed) this.#adopted = this.#adopt(ward)
+    } else {
+      this.#untold.delete(ward.actor.key!)
+      this.events.taken(ward.actor.id)
+    }
+  }
+
+  #gone(key: string): void {
+    this.#wards.delete(key)
+    this.#claimed.delete(key)
+  }
+
+  /** Where it is, others are told once it is there: their calls follow at once. */
+  async #adopt(ward: Ward): Promise<void> {
+    await this.events.adopt(ward)
+    const { id, className, label, key } = ward.actor
+    this.#untold.set(key!, { id, className, label, owner: ward.lease.id, node: this.me })
+    await this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    for (const [key, record] of this.#untold) {
+      // The server may be away: told again at the next look.
+      const told = await this.bus.state.put(key, JSON.stringify(record)).catch(() => null)
+      if (told !== null) this.#untold.delete(key)
+    }
   }
 
   async #look(): Promise<void> {
     if (this.#looking || this.#wards.size === 0) return
     this.#looking = true
+    await this.#tell()
     try {
       const live = new Set((await liveLeases(this.bus)).map(({ id }) => id))
       for (const [key, known] of this.#wards) {
@@ -83,22 +117,21 @@ export class Wards {
     this.#looking = false
   }
 
-  /** Of those that try, the server lets one succeed. */
+  /** Of those that try, the server lets one succeed; it tells all, and the one by its answer, either of which may come first or never. */
   async #claim(key: string, ward: Ward, revision: number): Promise<void> {
     const { actor } = ward
     if (actor.maxRestarts === 0) return this.#forget(key, actor)
     if (!this.events.room(actor.numCpus)) return
     const maxRestarts = Math.max(-1, actor.maxRestarts - 1)
     const mine: Ward = { ...ward, node: this.me, actor: { ...actor, maxRestarts } }
+    this.#claimed.add(key)
     const won = await this.bus.state.update(key, encodeWard(mine), revision).then(
       () => true,
       () => false,
     )
-    if (!won) return
-    const { id, className, label } = actor
-    const record: NameRecord = { id, className, label, owner: ward.lease.id, node: this.me }
-    await this.bus.state.put(actor.key!, JSON.stringify(record))
-    this.events.adopt(mine)
+    if (won && this.#claimed.delete(key)) this.#adopted = this.#adopt(mine)
+    // It takes its CPUs before the next is asked for.
+    await this.#adopted
   }
 
   /** An actor here started again: once less is left. */
@@ -113,7 +146,9 @@ export class Wards {
 
   /** An actor here has ended, and its driver is gone: its name is free again. */
   ended({ id, key }: Pick<NetActor, 'id' | 'key'>): void {
-    if (key) void this.#forget(wardKey(id), { id, key })
+    if (!key) return
+    this.#untold.delete(key)
+    void this.#forget(wardKey(id), { id, key })
   }
 
   async #forget(ward: string, { id, key }: Pick<NetActor, 'id' | 'key'>): Promise<void> {

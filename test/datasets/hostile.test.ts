@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
+import { snappyCompress } from 'hysnappy'
 import { RayitoError } from '#src/core/errors.js'
 import { Image, loadDataset } from '#src/datasets/index.js'
+import { compressorsFor } from '#src/datasets/parquet/compressors.js'
 import { PICTURES, TABLES, temporary } from './support.js'
 
 const pictures = [
@@ -73,6 +76,7 @@ describe('whatever is in a Parquet file, there are rows or a clear error', () =>
     'v2-index-gzip',
     'index-dictionary-zstd',
     'brotli',
+    'lz4',
   ]
   const bytes = new Map(tables.map((name) => [name, readFileSync(join(TABLES, `${name}.parquet`))]))
   const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), to: fc.nat(255), inFooter: fc.boolean() })
@@ -98,5 +102,48 @@ describe('whatever is in a Parquet file, there are rows or a clear error', () =>
       },
     )
     await fc.assert(property, { numRuns: 300 })
+  })
+})
+
+describe('whatever is in a packed page, unpacking it ends', () => {
+  /** Literals only: a block that needs no packer. */
+  const lz4 = (bytes: Uint8Array) => Uint8Array.of(bytes.length << 4, ...bytes)
+  const packers = {
+    SNAPPY: snappyCompress,
+    GZIP: gzipSync,
+    BROTLI: brotliCompressSync,
+    LZ4_RAW: lz4,
+    LZ4: (bytes: Uint8Array) => Uint8Array.of(0, 0, 0, bytes.length, 0, 0, 0, bytes.length + 1, ...lz4(bytes)),
+  }
+  // Few values, so that much repeats.
+  const content = (maxLength: number) =>
+    fc.array(fc.oneof(fc.nat(3), fc.nat(255)), { maxLength }).map((bytes) => Uint8Array.from(bytes))
+  // Bytes that make a length negative among them.
+  const change = fc.record({ at: fc.nat(400), to: fc.oneof(fc.nat(255), fc.constantFrom(0, 248, 252, 255)) })
+
+  for (const [codec, pack] of Object.entries(packers) as [keyof typeof packers, (bytes: Uint8Array) => Uint8Array][])
+    test(`${codec}: with the bytes, or an error`, async () => {
+      const unpack = (await compressorsFor(codec))![codec]!
+      const bytes = content(codec.startsWith('LZ4') ? 14 : 300)
+      const property = fc.property(bytes, fc.array(change, { maxLength: 8 }), (bytes, changes) => {
+        const packed = Uint8Array.from(pack(bytes))
+        for (const { at, to } of changes) packed[at % packed.length] = to
+        try {
+          const unpacked = unpack(packed, bytes.length)
+          if (changes.length === 0) assert.deepEqual([...unpacked], [...bytes])
+        } catch (error) {
+          assert.notEqual(changes.length, 0, String(error))
+        }
+      })
+      fc.assert(property, { numRuns: 2_000 })
+    })
+
+  test('where a length is negative', async () => {
+    const { SNAPPY } = (await compressorsFor('SNAPPY'))!
+    assert.throws(() =>
+      SNAPPY!(Uint8Array.of(16, 252, 122, 52, 180, 198, 181, 18, 62, 56, 217, 104, 27, 208, 7, 214, 43, 179), 16),
+    )
+    const { LZ4 } = (await compressorsFor('LZ4'))!
+    assert.throws(() => LZ4!(Uint8Array.of(0, 0, 0, 0, 255, 255, 255, 248, 1, 1, 1, 1, 1, 1, 1, 1, 1), 16))
   })
 })

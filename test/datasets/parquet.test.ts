@@ -54,6 +54,11 @@ describe('rows written by pyarrow', () => {
         assert.deepEqual(plain(await dataset.at(i)), rows.types[i])
     })
 
+  test('a column of nothing but nulls, packed with LZ4', async () => {
+    const { dataset } = await open(file('nothing-lz4'))
+    for (const i of [0, 1, 2]) assert.deepEqual(await dataset.at(i), { nothing: null, whole: i + 1 })
+  })
+
   function plain(value: unknown): unknown {
     if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('hex') }
     if (value instanceof Date) return { time: value.toISOString().replace('.000Z', '+00:00') }

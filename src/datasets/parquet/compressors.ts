@@ -9,10 +9,64 @@ const OWN: Partial<Record<CompressionCodec, Unpack>> = {
   BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength: Math.max(maxOutputLength, 1) }),
 }
 
-/** What unpacks a codec's pages: hyparquet's own for SNAPPY, Node's zlib, or hyparquet-compressors, loaded when needed. */
+/** Bytes, packed and unpacked together, up to which pages share one instance of hysnappy: its memory never shrinks. */
+const SHARED = 4 << 20
+
+/** What unpacks a codec's pages: hysnappy, Node's zlib, or hyparquet-compressors, loaded when needed. */
 export async function compressorsFor(codec: CompressionCodec): Promise<Compressors | undefined> {
-  if (codec === 'UNCOMPRESSED' || codec === 'SNAPPY') return undefined
+  if (codec === 'UNCOMPRESSED') return undefined
+  if (codec === 'SNAPPY') return { SNAPPY: await snappy() }
   const own = OWN[codec]
   if (own) return { [codec]: own }
-  return (await import('hyparquet-compressors')).compressors
+  const { compressors } = await import('hyparquet-compressors')
+  return codec === 'LZ4' || codec === 'LZ4_RAW' ? { [codec]: lz4(compressors, codec) } : compressors
+}
+
+function lz4(compressors: Compressors, codec: 'LZ4' | 'LZ4_RAW'): Unpack {
+  return (input, outputLength) => {
+    // The block of nothing, a dictionary without values for one, it takes for damaged.
+    if (outputLength === 0) return new Uint8Array()
+    return compressors[codec === 'LZ4' && framed(input) ? 'LZ4' : 'LZ4_RAW']!(input, outputLength)
+  }
+}
+
+let loaded: Promise<Unpack> | null = null
+
+/** hyparquet's own takes three times as long, and never ends where a damaged length is negative. */
+function snappy(): Promise<Unpack> {
+  loaded ??= import('hysnappy').then(({ snappyUncompress, snappyUncompressor }) => {
+    const shared = snappyUncompressor()
+    return (input, outputLength) => {
+      // hysnappy believes that the caller knows.
+      if (lengthIn(input) !== outputLength) throw new Error('a page is not as long as its header says')
+      return input.length + outputLength > SHARED ? snappyUncompress(input, outputLength) : shared(input, outputLength)
+    }
+  })
+  return loaded
+}
+
+/** The length that a Snappy block begins with; NaN where it begins with none. @see https://github.com/google/snappy/blob/main/format_description.txt */
+function lengthIn(input: Uint8Array): number {
+  let length = 0
+  for (let at = 0; at < 5; at++) {
+    const byte = input[at] ?? Number.NaN
+    length += (byte & 127) * 2 ** (7 * at)
+    if (byte < 128) return length
+  }
+  return Number.NaN
+}
+
+/**
+ * Whether LZ4 blocks stand in Hadoop's frames, as old writers left them: unpacked length, packed length, block. A length
+ * that is negative sends hyparquet-compressors back, for ever.
+ */
+function framed(input: Uint8Array): boolean {
+  const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
+  let at = 0
+  while (at + 8 <= input.length) {
+    const length = view.getInt32(at + 4)
+    if (length < 0) return false
+    at += 8 + length
+  }
+  return at === input.length
 }

@@ -1,16 +1,13 @@
 /** As much of ONNX's files as the bench needs: the tensors of a model, and a model of one product. */
 import protobuf from 'protobufjs/minimal.js'
+import * as file from '#src/transformers/onnx-file.js'
 
-/** Field numbers of onnx.proto. */
-const MODEL = { irVersion: 1, graph: 7, opset: 8 }
-const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 }
-const NODE = { input: 1, output: 2, opType: 4, attribute: 5 }
-const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9 }
-const ATTRIBUTE = { name: 1, i: 3 }
+/** Field numbers of onnx.proto, of what is written here only. */
+const MODEL = { irVersion: 1, ...file.MODEL }
+const GRAPH = { name: 2, ...file.GRAPH }
+const { NODE, ATTRIBUTE, TENSOR, UINT8, INT64 } = file
 /** TensorProto.DataType. */
 const FLOAT = 1
-const UINT8 = 2
-const INT64 = 7
 
 /** A tensor of 32-bit numbers, row by row. */
 export interface Tensor {
@@ -18,92 +15,31 @@ export interface Tensor {
   data: Float32Array
 }
 
-export interface Node {
-  op: string
-  inputs: string[]
-  outputs: string[]
-  /** Attributes that are whole numbers. */
-  integers: Record<string, number>
-}
-
 /** The nodes of a model, in order, and those of its initializers that are 32-bit numbers in the file itself. */
-export function readOnnx(bytes: Uint8Array): { nodes: Node[]; tensors: Map<string, Tensor> } {
-  const nodes: Node[] = []
+export function readOnnx(model: Uint8Array): { nodes: file.Node[]; tensors: Map<string, Tensor> } {
+  const nodes: file.Node[] = []
   const tensors = new Map<string, Tensor>()
-  for (const graph of parts(bytes)) {
-    if (graph.field !== MODEL.graph) continue
-    for (const part of parts(graph.bytes)) {
-      if (part.field === GRAPH.node) nodes.push(readNode(part.bytes))
-      else if (part.field === GRAPH.initializer) readTensor(part.bytes, tensors)
+  for (const graph of file.fields(model)) {
+    if (graph.number !== MODEL.graph) continue
+    for (const part of file.fields(model, graph)) {
+      if (part.number === GRAPH.node) nodes.push(file.readNode(model, part, new Set()))
+      else if (part.number === GRAPH.initializer) readTensor(model, part, tensors)
     }
   }
   return { nodes, tensors }
 }
 
-function readNode(bytes: Uint8Array): Node {
-  const node: Node = { op: '', inputs: [], outputs: [], integers: {} }
-  for (const { field, bytes: content } of parts(bytes)) {
-    if (field === NODE.input) node.inputs.push(text(content))
-    else if (field === NODE.output) node.outputs.push(text(content))
-    else if (field === NODE.opType) node.op = text(content)
-    else if (field === NODE.attribute) {
-      const all = parts(content)
-      const name = all.find(({ field }) => field === ATTRIBUTE.name)
-      const value = all.find(({ field }) => field === ATTRIBUTE.i)
-      if (name && value) node.integers[text(name.bytes)] = value.number
-    }
-  }
-  return node
-}
-
-function readTensor(bytes: Uint8Array, tensors: Map<string, Tensor>): void {
+function readTensor(model: Uint8Array, initializer: file.Field, tensors: Map<string, Tensor>): void {
   const shape: number[] = []
   let [name, type, raw] = ['', 0, null as Uint8Array | null]
-  for (const { field, bytes: content, number } of parts(bytes)) {
-    if (field === TENSOR.dims) shape.push(...(content.length > 0 ? numbers(content) : [number]))
-    else if (field === TENSOR.dataType) type = number
-    else if (field === TENSOR.name) name = text(content)
-    else if (field === TENSOR.rawData) raw = content
+  for (const part of file.fields(model, initializer)) {
+    if (part.number === TENSOR.dims) shape.push(...file.numbers(model, part))
+    else if (part.number === TENSOR.dataType) type = part.value
+    else if (part.number === TENSOR.name) name = file.text(model, part)
+    else if (part.number === TENSOR.rawData) raw = model.subarray(part.from, part.end)
   }
   // copied: numbers of four bytes begin at a multiple of four
   if (type === FLOAT && raw) tensors.set(name, { shape, data: new Float32Array(new Uint8Array(raw).buffer) })
-}
-
-interface Part {
-  field: number
-  /** Of a field with a length. */
-  bytes: Uint8Array
-  /** Of a number. */
-  number: number
-}
-
-function parts(bytes: Uint8Array): Part[] {
-  const reader = protobuf.Reader.create(bytes)
-  const found: Part[] = []
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32()
-    const part: Part = { field: tag >>> 3, bytes: new Uint8Array(), number: 0 }
-    const wire = tag & 7
-    if (wire === 2) {
-      const length = reader.uint32()
-      part.bytes = bytes.subarray(reader.pos, reader.pos + length)
-      reader.skip(length)
-    } else if (wire === 0) part.number = Number(reader.int64())
-    else reader.skipType(wire)
-    found.push(part)
-  }
-  return found
-}
-
-function numbers(bytes: Uint8Array): number[] {
-  const reader = protobuf.Reader.create(bytes)
-  const found: number[] = []
-  while (reader.pos < reader.len) found.push(Number(reader.int64()))
-  return found
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
 /** A tensor of 32-bit numbers, of whole numbers (64 bits), or of unsigned bytes. */
@@ -111,7 +47,7 @@ export type Constant = Tensor | { shape: number[]; integers: number[] } | { shap
 
 /** A graph, as `writeOnnx` takes it. Shapes of inputs and outputs may name dimensions. */
 export interface Graph {
-  nodes: readonly (Omit<Node, 'integers'> & { attributes?: Record<string, number | number[]> })[]
+  nodes: readonly (Pick<file.Node, 'op' | 'inputs' | 'outputs'> & { attributes?: Record<string, number | number[]> })[]
   tensors: ReadonlyMap<string, Constant>
   inputs: Record<string, (number | string)[]>
   outputs: Record<string, (number | string)[]>

@@ -1,6 +1,7 @@
 /** ViT-Base: what a picture costs, and its weights as transformers in Python reads them. */
 import { RayitoError } from '#src/core/errors.js'
-import { type Node, readOnnx, type Tensor } from './onnx.js'
+import type { Node } from '#src/transformers/onnx-file.js'
+import { readOnnx, type Tensor } from './onnx.js'
 
 /** Names in ONNX files, as exporters write them, and those of Python's checkpoints; `$1` is the layer. */
 const NAMES: readonly [RegExp, string][] = [
@@ -86,7 +87,7 @@ export function checkpoint(onnx: Uint8Array, layers = 12): Map<string, Tensor> {
 
 /** The weight that a node multiplies by from the right: torch keeps it the other way round. */
 function turnedWeight({ op, inputs, integers }: Node): string | null {
-  if (op === 'MatMul' || (op === 'Gemm' && !integers.transB)) return inputs[1] ?? null
+  if (op === 'MatMul' || (op === 'Gemm' && !integers.get('transB')?.[0])) return inputs[1] ?? null
   return null
 }
 

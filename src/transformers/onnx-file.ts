@@ -9,14 +9,14 @@ import protobuf from 'protobufjs/minimal.js'
 export const MODEL = { graph: 7, opset: 8 }
 const OPSET = { domain: 1, version: 2 }
 export const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 }
-const NODE = { input: 1, output: 2, opType: 4, attribute: 5, domain: 7 }
-const ATTRIBUTE = { name: 1, i: 3, graph: 6, ints: 8, graphs: 11 }
+export const NODE = { input: 1, output: 2, opType: 4, attribute: 5, domain: 7 }
+export const ATTRIBUTE = { name: 1, i: 3, graph: 6, ints: 8, graphs: 11 }
 export const TENSOR = { dims: 1, dataType: 2, int32Data: 5, name: 8, rawData: 9, externalData: 13, location: 14 }
 const VALUE = { name: 1, type: 2 }
 /** TensorProto.DataType. */
 export const UINT8 = 2
 export const INT8 = 3
-const INT64 = 7
+export const INT64 = 7
 
 /** A field in a buffer: `start` is where its tag begins, `from` to `end` its content. */
 export interface Field {

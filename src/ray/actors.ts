@@ -24,6 +24,7 @@ export class Actors {
     this.session.alive()
     const taken = this.taken(options)
     if (taken) return taken
+    this.session.ownAll(args)
     const actor = this.make(definition, options)
     try {
       actor.creation.prepare(args, () => this.start(actor))
@@ -101,6 +102,7 @@ export class Actors {
     const { entries, refs } = makeReturns(options.numReturns ?? 1, this.session.nextId, this.session)
     const actor = this.byId.get(identity.id)
     const task = this.makeCall(actor, identity, method, entries, options)
+    this.session.ownAll(args)
     this.session.prepared(task, () => this.enqueue(task, args))
     return refs
   }

@@ -1,3 +1,4 @@
+import type { Actor } from './actor.js'
 import { type Code, carries } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
@@ -63,13 +64,24 @@ const handlers: Handlers = {
   get: (_driver, worker, { id }) => contentFor(worker, heldRef(worker, id)),
   submit(driver, worker, { code, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
-    const task = driver.makeTask(definition(driver, worker, code), entries, options)
-    task.prepare(argsOf(driver, worker, args), () => driver.start(task))
-    driver.track(task)
+    asked(entries, () => {
+      const task = driver.makeTask(definition(driver, worker, code), entries, options)
+      task.prepare(argsOf(driver, worker, args), () => driver.start(task))
+      driver.track(task)
+    })
   },
   createActor(driver, worker, { id, code, args, options }) {
-    const taken = driver.actors.taken(options)
-    const actor = taken ?? driver.actors.make(definition(driver, worker, code), options, id)
+    const made = definition(driver, worker, code)
+    let taken: Actor | null
+    try {
+      taken = driver.actors.taken(options)
+    } catch (error) {
+      // The worker has its handle already: its calls say why.
+      const { name: _taken, ...unnamed } = options
+      taken = driver.actors.make(made, unnamed, id)
+      taken.die(error as Error)
+    }
+    const actor = taken ?? driver.actors.make(made, options, id)
     // One that was there before goes by the worker's id as well.
     driver.actors.byId.set(id, actor)
     worker.holdOne(id, makeHandle(actor))
@@ -77,9 +89,11 @@ const handlers: Handlers = {
   },
   callActor(driver, worker, { actor, method, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
-    const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
-    driver.actors.enqueue(task, argsOf(driver, worker, args))
-    driver.track(task)
+    asked(entries, () => {
+      const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
+      driver.actors.enqueue(task, argsOf(driver, worker, args))
+      driver.track(task)
+    })
   },
   getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
   kill(driver, _worker, { id, restart }) {
@@ -107,6 +121,16 @@ function definition(driver: Driver, worker: WorkerPlace, [id, name, code, carrie
     known.set(id, made)
   }
   return made
+}
+
+/** A call that cannot be made fails its objects: somebody may wait for them already. */
+function asked(entries: readonly Entry[], make: () => void): void {
+  try {
+    make()
+  } catch (error) {
+    for (const entry of entries) entry.fail(error)
+    throw error
+  }
 }
 
 /** An object whose id the worker chose; the worker holds it. */

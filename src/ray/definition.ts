@@ -32,11 +32,19 @@ export class RemoteDefinition {
   }
 
   describe(): Promise<Code> {
-    this.#describing ??= describe(this.target, this.site).then((code) => {
-      this.code = code
-      return code
-    })
+    this.#describing ??= this.#describe()
     return this.#describing
+  }
+
+  async #describe(): Promise<Code> {
+    try {
+      this.code = await describe(this.target, this.site)
+      return this.code
+    } catch (error) {
+      // What cannot travel now may after its variables were changed.
+      this.#describing = null
+      throw error
+    }
   }
 
   /** Mean run time of its calls, in milliseconds. */

@@ -11,7 +11,7 @@ import type { Engine, WorkerPlace } from './engine.js'
 import { makeEngine } from './engines/make-engine.js'
 import { NotInitializedError, TaskCancelledError } from './errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle } from './handle.js'
-import { type Content, Entry, entryOf, ObjectRef, REF } from './object-ref.js'
+import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from './object-ref.js'
 import { ObjectStore } from './object-store.js'
 import { checkTaskOptions, TASK_DEFAULTS, TIMELINE_DEFAULT } from './options.js'
 import { WorkerOutput } from './output.js'
@@ -38,6 +38,9 @@ import type {
 import { Unread } from './unread.js'
 import { settled, waitFor } from './waiting.js'
 
+/** Sessions that this process had: no two give the same ids, or refs and handles of one would reach into the next. */
+let sessions = 0
+
 /** A session: its objects, actors and figures, over one engine. */
 export class Driver implements Runtime {
   readonly engine: Engine
@@ -51,7 +54,7 @@ export class Driver implements Runtime {
   readonly #pending = new Set<Task>()
   readonly #unread = new Unread()
   readonly #output: WorkerOutput
-  /** Before ids, where other drivers' objects are too. */
+  /** Before ids, which other drivers' objects and other sessions' have too. */
   readonly prefix: string
   #lastId = 0
   #down = false
@@ -77,7 +80,8 @@ export class Driver implements Runtime {
         moved.shared += shared
       },
     })
-    this.prefix = this.engine.id ? `${this.engine.id}.` : ''
+    const { id = ++sessions > 1 ? `s${sessions}` : '' } = this.engine
+    this.prefix = id && `${id}.`
     this.actors = new Actors(this)
     FINDINGS.subscribe(this.#tell)
   }
@@ -135,6 +139,11 @@ export class Driver implements Runtime {
     if (entry.owner !== this) entry.lose('its session was shut down')
   }
 
+  /** The same for refs among the arguments of a call. */
+  ownAll(args: readonly unknown[]): void {
+    for (const arg of args) if (isRef(arg)) this.#own(arg)
+  }
+
   free(refs: readonly ObjectRef[]): void {
     for (const ref of refs) {
       const entry = entryOf(ref)
@@ -161,6 +170,7 @@ export class Driver implements Runtime {
     checkTaskOptions(options)
     const { entries, refs } = makeReturns(options.numReturns ?? 1, this.nextId, this)
     const task = this.makeTask(definition, entries, options)
+    this.ownAll(args)
     this.prepared(task, () => task.prepare(args, () => this.start(task)))
     return refs
   }

@@ -82,7 +82,7 @@ export type ToDriver =
   | readonly ['spans', readonly Span[]]
   /** refs and handles that nobody in the worker holds any more, and how often they had been received */
   | readonly ['release', readonly (readonly [id: string, received: number])[]]
-  | readonly ['blocked' | 'unblocked']
+  | readonly ['blocked' | 'unblocked', call: number]
   | readonly ['output', stream: 'stdout' | 'stderr', text: string]
   /** a process is about to end of an error that nobody caught */
   | readonly ['dying', error: unknown]

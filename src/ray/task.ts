@@ -123,6 +123,19 @@ export class Task implements Producer {
     ready?.()
   }
 
+  /** The object among its arguments that was freed while it waited. */
+  get lost(): Entry | null {
+    for (const { ref } of this.args) if (ref && entryOf(ref).state !== 'ready') return entryOf(ref)
+    return null
+  }
+
+  /** Whether its arguments are all there still: it fails if not. */
+  whole(): boolean {
+    const { lost } = this
+    if (lost) this.fail(lost.error)
+    return lost === null
+  }
+
   /** One content for each value returned. */
   succeed(contents: readonly Content[]): void {
     if (this.state === 'done') return

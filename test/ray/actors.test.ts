@@ -111,6 +111,34 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
   })
 
+  test('what waited when it was killed runs after its start, what ran is told or runs again', async () => {
+    for (const maxTaskRetries of [0, 1]) {
+      const counter = Counter.options({ maxRestarts: -1, maxTaskRetries }).remote(10)
+      const gate = latch()
+      const running = counter.hold.remote(gate)
+      await started(gate)
+      const waiting = counter.add.remote(1)
+      ray.kill(counter, { noRestart: false })
+      if (maxTaskRetries === 0) await assert.rejects(ray.get(running), ActorUnavailableError)
+      letGo(gate)
+      if (maxTaskRetries === 1) assert.equal(await ray.get(running), 10)
+      assert.equal(await ray.get(waiting), 11)
+    }
+  })
+
+  test('killed twice in a turn it starts once', async () => {
+    const counter = Counter.options({ maxRestarts: -1, numCpus: 1 }).remote(0)
+    await ray.get(counter.add.remote(1))
+    ray.kill(counter, { noRestart: false })
+    ray.kill(counter, { noRestart: false })
+    assert.equal(await ray.get(counter.add.remote(1)), 1)
+    const other = Counter.options({ numCpus: 1 }).remote(0)
+    assert.equal(await ray.get(other.add.remote(1)), 1)
+    ray.kill(counter)
+    const third = Counter.options({ numCpus: 1 }).remote(0)
+    assert.equal(await ray.get(third.add.remote(1)), 1)
+  })
+
   test('a death without maxRestarts ends it, with its exit code', async () => {
     const counter = Counter.remote(0)
     const calls = [counter.exit.remote(4), counter.add.remote(1)]

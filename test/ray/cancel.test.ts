@@ -78,6 +78,16 @@ onEachEngine('cancel and time limits', { numCpus: 1 }, () => {
     assert.equal(await ray.get(running), 0)
   })
 
+  test('a call of an actor that waits for its argument is dropped; those behind it run', async () => {
+    const counter = Counter.remote(0)
+    await ray.get(counter.add.remote(1))
+    const dropped = counter.add.remote(neverEnds.options({ numCpus: 0 }).remote())
+    const next = counter.add.remote(1)
+    ray.cancel(dropped)
+    await assert.rejects(ray.get(dropped), TaskCancelledError)
+    assert.equal(await ray.get(next), 2)
+  })
+
   test('a time limit ends a task that spins', async () => {
     const shared = latch()
     await assert.rejects(ray.get(spin.options({ timeout: 50 }).remote(shared)), (error) => {

@@ -142,6 +142,21 @@ export const findCounter = ray.remote(async (name: string) => {
   const counter = await ray.getActor<CounterClass>(name)
   return ray.get(counter.add.remote(10))
 })
+/** Returns what it has just asked for, by a function that its worker sees for the first time. */
+export const giveRef = ray.remote((n: number) => ({ ref: add.remote(n, n) }))
+export const giveHandle = ray.remote(() => ({ counter: Counter.remote(20) }))
+/** Makes an actor whose name is taken, and gives a call of it. */
+export const giveTaken = ray.remote((name: string) => ({ ref: Counter.options({ name }).remote(0).add.remote(1) }))
+/** Does not wait for what it asks for. */
+export const askAndGo = ray.remote((box: { ref: ObjectRef<number> }) => {
+  void ray.get(box.ref).catch(() => {})
+})
+/** A value that is nested so deep that a worker can send it and the driver cannot read it. */
+export const nest = ray.remote((depth: number): unknown => {
+  let value: unknown = null
+  for (let i = 0; i < depth; i++) value = { value }
+  return value
+})
 export const failInside = ray.remote(async () => ray.get(fail.remote('inside')))
 
 export class CounterClass {
@@ -164,6 +179,9 @@ export class CounterClass {
   }
   exit(code: number): void {
     process.exit(code)
+  }
+  take({ length }: Uint8Array): number {
+    return length
   }
   hold(latch: Latch): number {
     arrive(latch)

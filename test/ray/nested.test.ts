@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RayTaskError, ray } from '#src/ray/index.js'
-import { add, Counter, countdown, failInside, fibonacci, findCounter, makeCounter, openBox } from './functions.js'
-import { onEachEngine } from './helpers.js'
+import { ActorNameError, RayTaskError, ray } from '#src/ray/index.js'
+import {
+  add,
+  askAndGo,
+  Counter,
+  countdown,
+  failInside,
+  fibonacci,
+  findCounter,
+  giveHandle,
+  giveRef,
+  giveTaken,
+  hold,
+  makeCounter,
+  openBox,
+} from './functions.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
 
 onEachEngine('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a task that waits for others lends them its CPU', async () => {
@@ -34,6 +48,35 @@ onEachEngine('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     const counter = Counter.options({ name: 'shared' }).remote(1)
     assert.equal(await ray.get(findCounter.remote('shared')), 11)
     assert.equal(await ray.get(counter.add.remote(1)), 12)
+  })
+
+  test('a ref that a task returns is known, its function being new to the worker too', async () => {
+    const { ref } = await ray.get(giveRef.remote(4))
+    assert.equal(await ray.get(ref), 8)
+  })
+
+  test('so is the handle of an actor that it has just made', async () => {
+    const { counter } = await ray.get(giveHandle.remote())
+    assert.equal(await ray.get(counter.add.remote(1)), 21)
+  })
+
+  test('an actor that a task cannot make fails its calls with the reason, whoever waits for them', async () => {
+    const first = Counter.options({ name: 'only' }).remote(0)
+    await ray.get(first.add.remote(1))
+    const { ref } = await ray.get(giveTaken.remote('only'))
+    await assert.rejects(ray.get(ref), ActorNameError)
+  })
+
+  test('a task that does not wait for what it asked for gives its CPU back once', async () => {
+    const gate = latch()
+    const slow = hold.options({ numCpus: 0 }).remote(gate)
+    await started(gate)
+    for (let i = 0; i < 3; i++) await ray.get(askAndGo.remote({ ref: slow }))
+    const next = hold.remote(gate)
+    await started(gate, 2)
+    if (engine !== 'nats') assert.deepEqual(await ray.availableResources(), { CPU: 0 })
+    letGo(gate)
+    assert.equal((await ray.get([slow, next])).length, 2)
   })
 
   test('an error goes through as many tasks as it has to', async () => {

@@ -2,9 +2,24 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ObjectLostError, ObjectStoreFullError, ray } from '#src/ray/index.js'
-import { add, echo, firstByte, neverEnds, putInside, setByte, Temperature, toFahrenheit, write } from './functions.js'
-import { onEachEngine } from './helpers.js'
+import { ActorDiedError, NotSerializableError, ObjectLostError, ObjectStoreFullError, ray } from '#src/ray/index.js'
+import {
+  add,
+  Counter,
+  echo,
+  firstByte,
+  hold,
+  nest,
+  neverEnds,
+  putInside,
+  setByte,
+  size,
+  Temperature,
+  thread,
+  toFahrenheit,
+  write,
+} from './functions.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
@@ -75,6 +90,55 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
     await assert.rejects(ray.get(ref), (error) => error instanceof ObjectLostError && /freed/.test(error.message))
     await assert.rejects(ray.get(echo.remote(ref)), ObjectLostError)
   })
+
+  test('an argument that is freed before its call runs fails the call; CPUs and actor are there for the next', async () => {
+    const gate = latch()
+    const held = [hold.remote(gate), hold.remote(gate)]
+    await started(gate, 2)
+    const ref = ray.put(new Uint8Array(1000))
+    const late = size.remote(ref)
+    ray.free(ref)
+    letGo(gate)
+    await ray.get(held)
+    await assert.rejects(ray.get(late), ObjectLostError)
+    assert.equal(await ray.get(size.remote(new Uint8Array(3))), 3)
+    assert.equal((await ray.get([thread.remote(), thread.remote()])).length, 2)
+  })
+
+  test('so is one that stands in line at an actor', async () => {
+    const counter = Counter.remote(0)
+    const ref = ray.put(new Uint8Array(1000))
+    assert.equal(await ray.get(counter.take.remote(ref)), 1000)
+    const gate = latch()
+    const held = counter.hold.remote(gate)
+    await started(gate)
+    const late = counter.take.remote(ref)
+    ray.free(ref)
+    letGo(gate)
+    await ray.get(held)
+    await assert.rejects(ray.get(late), ObjectLostError)
+    assert.equal(await ray.get(counter.add.remote(1)), 1)
+  })
+
+  test('refs and handles of a session that is over reach nothing of the next', async () => {
+    const [old, oldCounter] = [ray.put(['old']), Counter.remote(5)]
+    assert.equal(await ray.get(oldCounter.add.remote(1)), 6)
+    await begin({ numCpus: 2 })
+    const [fresh, counter] = [ray.put(['new']), Counter.remote(0)]
+    assert.deepEqual(await ray.get(echo.remote(fresh)), ['new'])
+    await assert.rejects(ray.get(echo.remote(old)), ObjectLostError)
+    assert.throws(() => oldCounter.add.remote(1), ActorDiedError)
+    ray.kill(oldCounter)
+    assert.equal(await ray.get(counter.add.remote(1)), 1)
+  })
+
+  // A thread's stack is larger than its driver's.
+  if (engine === 'threads')
+    test('a result that is nested too deep for the driver to read is the error of its task', async () => {
+      await ray.get(nest.remote(1))
+      await assert.rejects(ray.get(nest.remote(2000)), NotSerializableError)
+      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+    })
 
   test('the refs of a session that is over are lost', async () => {
     const ref = ray.put(1)

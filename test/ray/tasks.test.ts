@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
 import {
@@ -40,6 +41,23 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
     if (engine === 'nats') await assert.rejects(ray.get(remote.remote(2)), /module of its own/)
     else assert.equal(await ray.get(remote.remote(2)), 7)
   })
+
+  if (engine !== 'nats')
+    test('a function that was refused for a value around it is taken once that can travel', async () => {
+      let around: unknown = createServer()
+      const remote = ray.remote(() => String(around))
+      await assert.rejects(ray.get(remote.remote()), /around/)
+      around = 'fine'
+      assert.equal(await ray.get(remote.remote()), 'fine')
+    })
+
+  // Threads share Blobs.
+  if (engine === 'processes')
+    test('an argument that a process cannot be sent fails its call, and nothing else', async () => {
+      await assert.rejects(ray.get(typeOf.remote(new Blob(['x']))), NotSerializableError)
+      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+      assert.equal(await ray.get(typeOf.remote('x')), 'string')
+    })
 
   test('a ref as an argument is replaced by its value, inside another value it stays a ref', async () => {
     const ref = add.remote(1, 1)

@@ -52,6 +52,8 @@ export class WorkerClient implements Runtime {
   constructor(
     private readonly start: WorkerStart,
     private readonly send: (message: ToDriver) => void,
+    /** The call that runs now; null if none does. */
+    private readonly running: () => number | null,
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
     whenHandlesGone((id) => {
@@ -169,6 +171,11 @@ export class WorkerClient implements Runtime {
 
   #tail: Promise<void> | null = null
 
+  /** Requests that have not been sent yet; null if all have. */
+  get unsent(): Promise<void> | null {
+    return this.#tail
+  }
+
   #watch(answered: Promise<unknown>, refs: readonly ObjectRef[]): void {
     answered.catch((error) => this.#failed(refs, error))
   }
@@ -243,12 +250,14 @@ export class WorkerClient implements Runtime {
 
   /** While a task waits for others, its CPUs are theirs. */
   async #waiting<T>(refs: readonly ObjectRef[], promise: Promise<T>): Promise<T> {
-    if (refs.every((ref) => entryOf(ref).state !== 'pending')) return promise
-    this.send(['blocked'])
+    // What a call left behind has no CPUs to lend.
+    const call = this.running()
+    if (call === null || refs.every((ref) => entryOf(ref).state !== 'pending')) return promise
+    this.send(['blocked', call])
     try {
       return await promise
     } finally {
-      this.send(['unblocked'])
+      this.send(['unblocked', call])
     }
   }
 

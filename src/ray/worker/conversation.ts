@@ -24,6 +24,10 @@ export function converse<T>(
   mayLook: () => boolean,
   looked: () => void,
 ): void {
+  // Who asked must not wait for ever: the worker's end tells them.
+  port.on('messageerror', (error) => {
+    throw error
+  })
   if (availableParallelism() < 2) return void port.on('message', handle)
   let row = 0
   let left = TURN

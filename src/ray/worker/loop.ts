@@ -6,7 +6,8 @@ import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
 import { span } from '../../core/spans.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
-import { encodeError, TaskCancelledError } from '../errors.js'
+import { encodeError, ObjectLostError, TaskCancelledError } from '../errors.js'
+import type { Content } from '../object-ref.js'
 import { freeze, pack } from '../pack.js'
 import {
   KIND,
@@ -100,7 +101,11 @@ class Loop {
     this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4))
     this.#creating = start.actorId !== null
     this.#outbox = new Outbox(start, (message) => port.postMessage(message))
-    this.#client = new WorkerClient(start, (message) => this.#outbox.post(message))
+    this.#client = new WorkerClient(
+      start,
+      (message) => this.#outbox.post(message),
+      () => this.#where()?.call ?? null,
+    )
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
     if (start.spans) {
@@ -267,7 +272,11 @@ class Loop {
   }
 
   #argument(wireArgument: WireArgument): Maybe<unknown> {
-    if (wireArgument.length === 1) return this.#objects.get(wireArgument[0] as string)
+    if (wireArgument.length === 1) {
+      const id = wireArgument[0] as string
+      if (!this.#objects.has(id)) throw new ObjectLostError(id, 'it was freed')
+      return this.#objects.get(id)
+    }
     const [data, special] = wireArgument
     return special ? span('deserialise', 'argument', () => this.#client.unpack(data)) : data
   }
@@ -290,19 +299,21 @@ class Loop {
       const packed = values.map((one, i) => pack(one, numReturns === 1 ? 'its result' : `its result[${i}]`))
       if (packed.some((one) => one instanceof Promise))
         Promise.all(packed).then(
-          (ready) => this.#finish(running, true, ready.map(wire), ended, true),
+          (ready) => this.#deliver(running, ready, ended, true),
           (error) => this.#finish(running, false, encodeError(error), ended, true),
         )
-      else
-        this.#finish(
-          running,
-          true,
-          packed.map((one) => wire(one as Exclude<typeof one, Promise<unknown>>)),
-          ended,
-        )
+      else this.#deliver(running, packed as Content[], ended, false)
     } catch (error) {
       this.#finish(running, false, encodeError(error), ended)
     }
+  }
+
+  /** Of refs and handles inside, the driver must have heard before. */
+  #deliver(running: Running, contents: readonly Content[], ended: number, pump: boolean): void {
+    const { unsent } = this.#client
+    if (unsent && contents.some(({ carried }) => carried.length > 0))
+      void unsent.then(() => this.#finish(running, true, contents.map(wire), ended, true))
+    else this.#finish(running, true, contents.map(wire), ended, pump)
   }
 
   #failed(running: Running, error: unknown): void {

@@ -17,6 +17,8 @@ export interface Death {
 
 export interface ConnectionEvents {
   message(message: ToDriver): void
+  /** It sent what cannot be read here. */
+  unreadable(error: unknown): void
   /** All that it sent before its end has been told. */
   ended(death: Omit<Death, 'lastOutput'>): void
 }

@@ -45,7 +45,8 @@ export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: 
 export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
   const ran = lost.filter(([call]) => worker.progress(call) === SLOT.STARTED).map(([, { label }]) => label)
   const crash = crashOf(ran.join(', ') || actor.label, worker, death)
-  if (!isStillborn(worker, lost)) return restartActor(actor, worker, lost, crash, again)
+  const began = (call: number) => worker.progress(call) !== SLOT.QUEUED
+  if (!isStillborn(worker, lost)) return restartActor(actor, lost, began, crash, again)
   const reason = `its worker ended before it could begin: it ${crash.reason}`
   const died = new ActorDiedError(actor.label, reason, { cause: crash, ...fieldsOf(crash) })
   for (const [, task] of lost) task.fail(died)
@@ -55,8 +56,8 @@ export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: 
 /** Starts an actor again where it may; the calls that ran are told, or run again. */
 export function restartActor(
   actor: Actor,
-  worker: LocalWorker,
   lost: Lost,
+  began: (call: number) => boolean,
   crash: WorkerCrashedError | ActorUnavailableError,
   again: Again,
 ): void {
@@ -70,9 +71,10 @@ export function restartActor(
   }
   const later: Task[] = []
   for (const [call, task] of calls) {
-    if (worker.progress(call) === SLOT.QUEUED) {
+    if (!began(call)) {
       task.attempt--
       task.state = 'queued'
+      task.place = null
       later.push(task)
     } else if (task.retry()) later.push(task)
     else task.fail(new ActorUnavailableError(actor.label, why, { cause: crash }))

@@ -89,6 +89,7 @@ export class LocalEngine implements Engine {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#died(from, death),
         sent: (entry) => host.sent(entry),
+        failed: (from) => this.#settled(from),
         output: (from, stream, text) =>
           host.output(
             this.#workers.actors.has(from) ? from.name : from.lastLabel || from.name,
@@ -157,9 +158,9 @@ export class LocalEngine implements Engine {
         )
         return
       case 'blocked':
-        return this.#blocked(worker)
+        return this.#blocked(worker, message[1])
       case 'unblocked':
-        return this.#unblocked(worker)
+        return this.#unblocked(worker, message[1])
       case 'request':
         return this.host.request(worker, message[1], message[2], message[3])
     }
@@ -184,6 +185,12 @@ export class LocalEngine implements Engine {
       // Cancelled meanwhile: its refs go again.
       for (const value of values as readonly WireContent[]) this.host.carried(worker, value[4])
     }
+    this.#settled(worker)
+  }
+
+  /** A worker has room for further calls. */
+  #settled(worker: LocalWorker): void {
+    const actor = this.#workers.actors.get(worker)
     if (actor) this.pump(actor)
     else this.#release(worker)
   }
@@ -226,16 +233,17 @@ export class LocalEngine implements Engine {
   }
 
   /** A task that waits for others lends them its CPUs, as in Ray. */
-  #blocked(worker: LocalWorker): void {
-    if (this.#workers.actors.has(worker) || worker.blocked++ > 0) return
+  #blocked(worker: LocalWorker, call: number): void {
+    if (this.#workers.actors.has(worker) || !worker.inflight.has(call) || worker.blocked++ > 0) return
     this.#cpus.give(worker.cpus)
     this.#schedule.soon()
     // What stands in line behind it would wait for it: it goes back.
     this.#schedule.takeBack(worker, worker.inflight)
   }
 
-  #unblocked(worker: LocalWorker): void {
-    if (this.#workers.actors.has(worker) || --worker.blocked > 0) return
+  /** One that has ended in the meantime has nothing to take back. */
+  #unblocked(worker: LocalWorker, call: number): void {
+    if (this.#workers.actors.has(worker) || !worker.inflight.has(call) || --worker.blocked > 0) return
     this.#cpus.take(worker.cpus)
   }
 
@@ -270,20 +278,27 @@ export class LocalEngine implements Engine {
       const task = queue[sent]!
       if (task.state === 'preparing') break // it holds those behind it: calls keep their order
       sent++
-      if (task.state === 'queued') this.#send(worker, task, KIND.METHOD)
+      if (task.state === 'queued' && task.whole()) this.#send(worker, task, KIND.METHOD)
     }
     if (sent) queue.splice(0, sent)
   }
 
   kill(actor: Actor, restart: boolean): void {
-    if (actor.state === 'dead') return
+    // One that is about to start need not start again.
+    if (actor.state === 'dead' || (restart && actor.state !== 'alive')) return
     const worker = actor.place as LocalWorker | null
     const why = 'it was killed with ray.kill'
     const lost = worker ? [...worker.inflight] : []
     for (const [, task] of lost) this.#limits.end(task)
-    if (worker) this.#end(worker)
-    else this.#schedule.soon()
-    if (restart) return restartActor(actor, worker!, lost, new ActorUnavailableError(actor.label, why), this)
+    // It goes on until it has ended: what is to run elsewhere must not begin there.
+    const taken = new Set(restart ? lost.map(([call]) => call).filter((call) => worker!.take(call)) : [])
+    worker?.inflight.clear()
+    if (worker) {
+      this.#told?.interrupted(worker, lost)
+      this.#end(worker)
+    } else this.#schedule.soon()
+    const began = (call: number) => !taken.has(call)
+    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor.label, why), this)
     const died = new ActorDiedError(actor.label, why)
     for (const [, task] of lost) task.fail(died)
     actor.die(died)
@@ -295,7 +310,10 @@ export class LocalEngine implements Engine {
     this.#limits.end(task)
     task.fail(error)
     // It need not be waited for any more.
-    if (!running) return this.#schedule.soon()
+    if (!running) {
+      if (task.settings.actor) this.pump(task.settings.actor)
+      return this.#schedule.soon()
+    }
     const { worker, call } = running
     const actor = this.#workers.actors.get(worker)
     if (worker.take(call)) {

@@ -73,11 +73,16 @@ export class Schedule {
   #place(next: Task | Actor): boolean {
     if ('creation' in next) {
       if (next.state === 'dead') return true
+      const { creation } = next
+      if (creation.lost) {
+        next.die(new ActorDiedError(next.label, 'it could not be made', { cause: creation.lost.error }))
+        return true
+      }
       if (this.cpus.available < placementOf(next, this.cpus.total)) return false
       this.events.placeActor(next)
       return true
     }
-    if (next.state !== 'queued') return true
+    if (next.state !== 'queued' || !next.whole()) return true
     const { numCpus } = next.settings
     if (this.cpus.available >= numCpus) {
       const worker = this.workers.free(next)

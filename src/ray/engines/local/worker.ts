@@ -1,9 +1,19 @@
 import { now } from '../../../core/clock.js'
 import { type Code, carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
+import { NotSerializableError } from '../../errors.js'
 import { carriedId } from '../../handle.js'
 import { type Content, type Entry, entryOf, type ObjectRef } from '../../object-ref.js'
-import { KIND, SLOTS, slotOf, type ToDriver, type ToWorker, type WireCall, type WireObject } from '../../protocol.js'
+import {
+  KIND,
+  SLOT,
+  SLOTS,
+  slotOf,
+  type ToDriver,
+  type ToWorker,
+  type WireCall,
+  type WireObject,
+} from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
 
@@ -14,6 +24,8 @@ export interface LocalWorkerEvents {
   /** An object went to a worker for the first time: its end is to be told. */
   sent(entry: Entry): void
   output(worker: LocalWorker, stream: 'stdout' | 'stderr', text: string): void
+  /** Calls have failed on their way there or back. */
+  failed(worker: LocalWorker): void
 }
 
 const LAST_LINES = 20
@@ -72,6 +84,7 @@ export class LocalWorker implements WorkerPlace {
     this.#sent = options.spans ? new Float64Array(SLOTS) : null
     this.#connection = connector.connect(options, {
       message: (message) => this.#received(message),
+      unreadable: (error) => this.#unreadable(error),
       ended: (death) => {
         const expected = this.closing
         this.closing = true
@@ -196,23 +209,40 @@ export class LocalWorker implements WorkerPlace {
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
-      const message: ToWorker = ['calls', this.#calls, this.#objects, this.#codes]
-      const calls = this.#calls
+      const [calls, objects, codes] = [this.#calls, this.#objects, this.#codes]
       this.#calls = []
       this.#objects = []
       this.#codes = []
       try {
-        this.post(message)
+        this.post(['calls', calls, objects, codes])
       } catch (error) {
-        // What cannot cross is found when it is packed; should something slip through, nobody is to wait for ever.
-        for (const [call] of calls) {
-          const task = this.inflight.get(call)
-          if (!task) continue
-          this.#leave(call)
-          task.fail(error)
-        }
+        this.#unsent(calls, objects, codes, error)
       }
     })
+  }
+
+  /** What cannot cross is found when it is packed; should something slip through, nobody is to wait for ever. */
+  #unsent(calls: WireCall[], objects: WireObject[], codes: [string, Code][], error: unknown): void {
+    for (const [id] of objects) this.known.delete(id)
+    for (const [id] of codes) this.codes.delete(id)
+    for (const [call] of calls) {
+      const task = this.inflight.get(call)
+      if (!task) continue
+      this.#leave(call)
+      task.fail(error)
+    }
+    this.events.failed(this)
+  }
+
+  /** Results came that cannot be read: nested too deep for this thread's stack, which is smaller than a worker's. */
+  #unreadable(error: unknown): void {
+    const why = `cannot be read here: ${(error as Error).message}`
+    for (const [call, task] of [...this.inflight]) {
+      if (this.progress(call) !== SLOT.FINISHED) continue
+      this.#leave(call)
+      task.fail(new NotSerializableError(`The result of ${task.label}`, why, 'Return something flatter.'))
+    }
+    this.events.failed(this)
   }
 
   /** When a call was handed over that was the first of its message. */

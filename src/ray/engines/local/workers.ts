@@ -113,7 +113,9 @@ export class Workers {
   /** A worker whose task ended. */
   rest(worker: LocalWorker): void {
     this.busy.delete(worker)
-    const { cpus } = worker
+    // A task that ended without waiting for what it had asked for has lent them still.
+    const cpus = worker.blocked === 0 ? worker.cpus : 0
+    worker.blocked = 0
     worker.cpus = 0
     worker.restedAt = performance.now()
     if (!worker.closing) this.#idle.push(worker)

@@ -253,6 +253,8 @@ export class NatsEngine implements Engine {
       this.sent.delete(taskId(task))
       if (actor) this.#actors.settled(actor, task)
     }
+    // Those behind it need not wait for it any more.
+    else if (task.settings.actor) this.#actors.pump(task.settings.actor)
     this.#hold()
   }
 

@@ -47,8 +47,10 @@ export function wholeArguments(task: Task): (readonly ['value', NetContent])[] |
     : null
 }
 
+/** @throws ObjectLostError for one that was freed meanwhile */
 function netObject(entry: Entry, sent: (entry: Entry) => void): NetArgument {
-  const content = entry.content!
+  const { content } = entry
+  if (!content) throw entry.error
   if (typeof content.data !== 'object' || content.data === null) return ['value', netContent(content)]
   sent(entry)
   return ['object', entry.id, content.copied + content.shared <= INLINE ? netContent(content) : null]

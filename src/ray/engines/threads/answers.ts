@@ -34,8 +34,10 @@ export class Answers<T> {
     private readonly port: MessagePort,
     private readonly alone: boolean,
     private readonly handle: (message: T) => void,
+    private readonly unreadable: (error: unknown) => void,
   ) {
     port.on('message', (message: T) => this.#take(message))
+    port.on('messageerror', unreadable)
   }
 
   /** The thread has calls now, or none any more. */
@@ -55,6 +57,16 @@ export class Answers<T> {
     this.#lookSoon()
   }
 
+  /** What has come already. */
+  next(): { message: T } | undefined {
+    for (;;)
+      try {
+        return receiveMessageOnPort(this.port) as { message: T } | undefined
+      } catch (error) {
+        this.unreadable(error)
+      }
+  }
+
   #take(message: T): void {
     this.#last = performance.now()
     this.handle(message)
@@ -69,8 +81,8 @@ export class Answers<T> {
   // What a message brings about is none of the asynchronous context's in which a call happened to be made.
   #look = AsyncResource.bind(() => {
     this.#looking = false
-    const next = receiveMessageOnPort(this.port)
-    if (next) this.#take(next.message as T)
+    const next = this.next()
+    if (next) this.#take(next.message)
     else if (!this.#busy) return
     else if (performance.now() < this.#until) this.#lookSoon()
     else this.#row = IN_A_ROW - AGAIN

@@ -1,4 +1,3 @@
-import { receiveMessageOnPort } from 'node:worker_threads'
 import { epoch, now } from '../../../core/clock.js'
 import { Gate } from '../../../core/gate.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
@@ -30,7 +29,12 @@ export class ThreadConnection implements Connection {
     }
     thread.begin(start, { ...process.env, ...env })
     this.#ended = thread.exited.then((code) => this.#told(code, resourceLimits))
-    this.#answers = new Answers(thread.port, options.maxConcurrency === 1, (message) => events.message(message))
+    this.#answers = new Answers(
+      thread.port,
+      options.maxConcurrency === 1,
+      (message) => events.message(message),
+      (error) => events.unreadable(error),
+    )
     // The listener holds the process.
     thread.hold(false)
   }
@@ -61,8 +65,7 @@ export class ThreadConnection implements Connection {
   #told(exitCode: number, resourceLimits: HeapLimits | undefined): void {
     const { port, error, worker } = this.thread
     // What it sent before its end counts: results, and its last words.
-    for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port))
-      this.events.message(last.message)
+    for (let last = this.#answers.next(); last; last = this.#answers.next()) this.events.message(last.message)
     port.close()
     this.#answers.busy(false)
     this.#gate.release()

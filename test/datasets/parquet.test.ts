@@ -59,6 +59,22 @@ describe('rows written by pyarrow', () => {
     for (const i of [0, 1, 2]) assert.deepEqual(await dataset.at(i), { nothing: null, whole: i + 1 })
   })
 
+  for (const name of ['decimals', 'decimals-whole'])
+    test(`${name}: a decimal is the number nearest to it, in a list too`, async () => {
+      const { dataset } = await open(file(name))
+      for (const [i, price] of [1.15, 0.3, null, -0.07, 123.45, 0.99].entries())
+        assert.deepEqual(await dataset.at(i), { price, prices: [price, price] })
+    })
+
+  test('nulls within lists and records are null', async () => {
+    const { dataset } = await open(file('nulls'))
+    const pairs = [{ a: 1, s: null }, null, { a: null, s: { t: null } }, { a: 2, s: { t: 'x' } }]
+    const lists = [[[1], null, []], null, [], [null, [null, 2]]]
+    const inLists = [pairs, null, [], [null]]
+    for (const [i, pair] of pairs.entries())
+      assert.deepEqual(await dataset.at(i), { lists: lists[i], pair, pairs: inLists[i] })
+  })
+
   function plain(value: unknown): unknown {
     if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('hex') }
     if (value instanceof Date) return { time: value.toISOString().replace('.000Z', '+00:00') }

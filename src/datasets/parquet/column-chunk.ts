@@ -133,7 +133,8 @@ export class ColumnChunkReader {
     return {
       pathInSchema: path_in_schema,
       schemaPath,
-      element: schemaPath.at(-1)!.element,
+      // hyparquet multiplies by 0.01 where dividing by 100 is exact: the scale of decimals is applied where a value is taken.
+      element: { ...schemaPath.at(-1)!.element, scale: 0 },
       type,
       codec,
       compressors: await compressorsFor(codec),

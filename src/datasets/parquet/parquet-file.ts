@@ -59,7 +59,7 @@ export class ParquetFile {
       if (column.children.length === 0) return values[0]
       const parts = new Map(leaves.map(({ path }, i) => [path.join('.'), [values[i]]]))
       this.hyparquet.assembleNested(parts, column, this.hyparquet.DEFAULT_PARSERS)
-      return parts.get(column.path.join('.'))?.[0] ?? null
+      return withNulls(parts.get(column.path.join('.'))?.[0])
     })
   }
 
@@ -76,7 +76,9 @@ export class ParquetFile {
 
   async #leaf(row: number, leaf: SchemaTree): Promise<unknown> {
     const group = lastAtMost(this.#starts, row, (start) => start)
-    return own(await this.#chunk(group, leaf).value(row - this.#starts[group]!))
+    const value = own(await this.#chunk(group, leaf).value(row - this.#starts[group]!))
+    const { converted_type, scale } = leaf.element
+    return converted_type === 'DECIMAL' && scale ? divided(value, 10 ** scale) : value
   }
 
   #chunk(group: number, leaf: SchemaTree): ColumnChunkReader {
@@ -106,6 +108,19 @@ function own(value: unknown): unknown {
   if (value instanceof Date) return new Date(value)
   if (Array.isArray(value)) return value.map(own)
   return value ?? null
+}
+
+/** The unscaled numbers of a decimal column, in lists or alone. */
+function divided(value: unknown, by: number): unknown {
+  return Array.isArray(value) ? value.map((part) => divided(part, by)) : typeof value === 'number' ? value / by : value
+}
+
+/** Putting lists and records together leaves undefined where they hold null. */
+function withNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withNulls)
+  if (value === null || typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype)
+    return value ?? null
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withNulls(part)]))
 }
 
 /** Whatever goes wrong inside a file is the file's fault, and says so. */

@@ -63,6 +63,14 @@ export const ERRORS = {
     meaning: 'A data file is truncated or is not Parquet.',
     remedy: 'Delete the file and fetch or write it again.',
   },
+  DATASET_UNREADABLE: {
+    meaning: 'The system does not let a data file be read.',
+    remedy: 'Check that the file may be read, the disk under it, and for EMFILE the limit of open files (ulimit -n).',
+  },
+  DATASET_UNSUPPORTED: {
+    meaning: 'A Parquet file holds a codec, an encoding or a type that cannot be read here.',
+    remedy: 'Write it again without, for example with pyarrow: pq.write_table(pq.read_table(file), file).',
+  },
   IMAGE_NOT_FOUND: { meaning: "A picture's file cannot be read.", remedy: 'Check the path.' },
   IMAGE_INVALID: {
     meaning: 'The bytes are not a picture that can be read.',

@@ -13,6 +13,8 @@ export class ParquetSource implements Source {
   readonly features: Features
   /** First row of each file. */
   readonly #starts: number[] = []
+  /** Each file's columns, in the order of the first file's: as in Python, names count. */
+  readonly #columns: ParquetFile['columns'][] = []
 
   private constructor(
     readonly place: ParquetPlace,
@@ -27,11 +29,16 @@ export class ParquetSource implements Source {
     const [first] = files
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
     this.features = parquetFeatures(first.columns, first.note('huggingface'))
-    const names = Object.keys(this.features).join(', ')
-    for (const { columns, file } of files) {
-      const own = columns.map(({ element }) => element.name).join(', ')
-      if (own !== names)
-        throw new RayitoError('DATASET_BROKEN', `Expected ${file.path} to have the columns ${names}, got ${own}`)
+    const names = namesOf(first)
+    for (const file of files) {
+      const own = namesOf(file)
+      if (own.length !== names.length || !names.every((name) => own.includes(name)))
+        throw new RayitoError(
+          'DATASET_BROKEN',
+          `Expected ${file.file.path} to have the columns ${names.join(', ')}, got ${own.join(', ')}`,
+          { remedy: 'Load files with other columns apart, with dataFiles.' },
+        )
+      this.#columns.push(names.map((name) => file.columns[own.indexOf(name)]!))
     }
   }
 
@@ -46,7 +53,7 @@ export class ParquetSource implements Source {
     while (this.#starts[which]! > index) which--
     const file = this.files[which]!
     const inFile = index - this.#starts[which]!
-    const chosen = file.columns.filter(({ element }) => !columns || columns.includes(element.name))
+    const chosen = this.#columns[which]!.filter(({ element }) => !columns || columns.includes(element.name))
     const entries = chosen.map(async (column) => {
       const { name } = column.element
       if (this.features[name]?.type !== 'Image') return [name, await file.value(inFile, column)]
@@ -64,3 +71,5 @@ export class ParquetSource implements Source {
     return Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
   }
 }
+
+const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)

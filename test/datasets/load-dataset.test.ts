@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { loadDataset } from '#src/datasets/index.js'
 import { fits, splitsOf } from '#src/datasets/splits.js'
 import { type Files, HubStandIn } from '../stand-ins/hub.js'
@@ -119,6 +120,18 @@ describe('from the disk', () => {
       code: 'DATASET_BROKEN',
       message: /b\.parquet to have the columns image, label, got text/,
     })
+  })
+
+  test('files with the same columns in another order go together, in the order of the first', async (t) => {
+    const folder = temporary(t)
+    for (const [file, names] of Object.entries({ a: ['x', 'y', '7'], b: ['7', 'y', 'x'] })) {
+      const columnData = names.map((name) => ({ name, data: [`${file} ${name}`], type: 'STRING' as const }))
+      writeFileSync(join(folder, `${file}.parquet`), new Uint8Array(parquetWriteBuffer({ columnData })))
+    }
+    const { train } = await loadDataset<Record<string, string>>(folder)
+    assert.deepEqual(await train.at(0), { x: 'a x', y: 'a y', 7: 'a 7' })
+    assert.equal(JSON.stringify(await train.at(1)), '{"7":"b 7","x":"b x","y":"b y"}')
+    assert.deepEqual(await train.column('y'), ['a y', 'b y'])
   })
 
   test('pictures in class folders: sorted class names, and splits where there are folders for them', async (t) => {

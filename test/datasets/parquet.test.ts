@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { Dataset, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
@@ -125,6 +126,24 @@ describe('rows written by hyparquet-writer', () => {
     assert.deepEqual(await dataset.at(0), { n: 0, s: 's0' })
     assert.deepEqual(await dataset.at(999), { n: 2997, s: `s${2997 % 7}` })
     assert.deepEqual(await dataset.column('n'), numbers)
+  })
+
+  test('whatever the names of the columns, numbers among them', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const columnData = ['label', '1', '0'].map((name, i) => ({ name, data: [i, i + 10], type: 'INT32' as const }))
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData })))
+    assert.deepEqual(await (await open(path)).dataset.at(1), { label: 10, 1: 11, 0: 12 })
+  })
+
+  test('a page of nothing but nulls, whose no values are packed into no bytes', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const columnData = [{ name: 'real', data: [null, null], type: 'DOUBLE' as const, encoding: 'PLAIN' as const }]
+    for (const codec of ['SNAPPY', 'GZIP'] as const) {
+      // As parquet-java does.
+      const pack = (bytes: Uint8Array) => (bytes.length === 0 ? bytes : assert.fail())
+      writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, codec, compressors: { [codec]: pack } })))
+      assert.deepEqual(await (await open(path)).dataset.at(1), { real: null })
+    }
   })
 })
 
@@ -276,6 +295,23 @@ describe('a damaged file', () => {
     writeFileSync(path, bytes)
     const damaged = await open(path)
     await assert.rejects(damaged.dataset.at(30), { code: 'DATASET_BROKEN' })
+  })
+
+  test('is none where the system will not open it, or where what it holds is not supported', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    symlinkSync(path, path)
+    await assert.rejects(loadDataset(pathToFileURL(dirname(path))), {
+      code: 'DATASET_UNREADABLE',
+      message: /^Expected to read .*a\.parquet, got ELOOP\. Check that/,
+    })
+    rmSync(path)
+    const columnData = [{ name: 'whole', data: [1, 2], type: 'INT32' as const }]
+    const options = { columnData, codec: 'LZO' as const, compressors: { LZO: (bytes: Uint8Array) => bytes } }
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer(options)))
+    await assert.rejects((await open(path)).dataset.at(0), {
+      code: 'DATASET_UNSUPPORTED',
+      message: /^Expected .*a\.parquet to hold .*, got parquet unsupported compression codec: LZO\. Write it again/,
+    })
   })
 
   test('a picture that is none names its row', async (t) => {

@@ -34,6 +34,8 @@ function unpack(hyparquet: Hyparquet, packed: Uint8Array, header: PageHeader, de
   if (!second) return hyparquet.decompressPage(packed, size, codec, compressors)
   if (codec === 'UNCOMPRESSED' || second.is_compressed === false) return packed
   const levels = second.repetition_levels_byte_length + second.definition_levels_byte_length
+  // Where all values are null, parquet-java packs none into no bytes, which no codec would unpack.
+  if (size === levels) return packed.subarray(0, levels)
   const bytes = new Uint8Array(size)
   bytes.set(packed.subarray(0, levels))
   bytes.set(hyparquet.decompressPage(packed.subarray(levels), size - levels, codec, compressors), levels)

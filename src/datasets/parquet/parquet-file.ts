@@ -1,5 +1,5 @@
 import type { FileMetaData, SchemaTree } from 'hyparquet'
-import { RayitoError } from '../../core/errors.js'
+import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
 import { ColumnChunkReader } from './column-chunk.js'
 import { FileReader } from './file-reader.js'
@@ -123,14 +123,21 @@ function withNulls(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withNulls(part)]))
 }
 
-/** Whatever goes wrong inside a file is the file's fault, and says so. */
+/** How hyparquet says that a file is whole and still beyond it; of a damaged one it says `undefined`. */
+const UNSUPPORTED = /unsupported [\w ]+: (?!undefined)|not supported$/
+
+/** Whatever goes wrong inside a file is the file's fault, and says so; not so what the system refuses. */
 async function guard<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
     if (error instanceof RayitoError) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw new RayitoError('DATASET_NOT_FOUND', `The data file ${path} is gone`, { cause: error })
-    throw new RayitoError('DATASET_BROKEN', `Expected ${path} to be a whole Parquet file: ${message}`, { cause: error })
+    const { code, syscall, message } = error as NodeJS.ErrnoException
+    const fail = (code: ErrorCode, message: string) => new RayitoError(code, message, { cause: error })
+    if (code === 'ENOENT') throw fail('DATASET_NOT_FOUND', `The data file ${path} is gone`)
+    if (syscall) throw fail('DATASET_UNREADABLE', `Expected to read ${path}, got ${code}`)
+    if (UNSUPPORTED.test(message))
+      throw fail('DATASET_UNSUPPORTED', `Expected ${path} to hold what can be read here, got ${message}`)
+    throw fail('DATASET_BROKEN', `Expected ${path} to be a whole Parquet file: ${message}`)
   }
 }

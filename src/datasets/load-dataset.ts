@@ -249,7 +249,14 @@ function matching(
         if (found.length > 0) return found
         throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
       })
-      return [split, dataOf([...new Set(files)])]
+      const data = dataOf([...new Set(files)])
+      if (data.length > 0) return [split, data]
+      const asked = [patterns].flat().join(', ')
+      const got = files.length > 0 ? files.slice(0, 3).join(', ') : 'none'
+      throw new RayitoError(
+        'DATASET_NOT_FOUND',
+        `Expected Parquet files or pictures that fit ${asked} in ${where}, got ${got}`,
+      )
     }),
   )
 }

@@ -111,6 +111,12 @@ describe('from the disk', () => {
       code: 'DATASET_NOT_FOUND',
       message: /files that fit z\* in/,
     })
+    writeFileSync(join(folder, 'x', 'data.csv'), 'a,b')
+    for (const dataFiles of ['x/data.csv', { train: 'x/*.parquet', test: ['x/*.csv'] }])
+      await assert.rejects(loadDataset(folder, { dataFiles }), {
+        code: 'DATASET_NOT_FOUND',
+        message: /Expected Parquet files or pictures that fit x\/.*csv in .*, got x\/data\.csv/,
+      })
   })
 
   test('files whose columns differ do not go together', async (t) => {

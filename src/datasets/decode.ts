@@ -7,8 +7,8 @@ import { decodeSmallPng } from './small-png.js'
 
 /**
  * Decodes PNG, JPEG, WebP or the first frame of a GIF to the bytes that Pillow 13 gives: colour profiles are ignored,
- * 16-bit colour keeps its high byte, 16-bit grey is clipped at 255, CMYK becomes RGB, a palette becomes its colours, and
- * the EXIF orientation is applied.
+ * 16 bits of colour, or of grey with alpha, keep their high byte, 16-bit grey is clipped at 255, CMYK becomes RGB, a palette
+ * becomes its colours, and the EXIF orientation is applied.
  * @param maxPixels width × height at most, judged from the header, before anything is unfolded
  */
 export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixels> {
@@ -24,12 +24,14 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
     const { width, height, format, space, hasAlpha, orientation } = await picture.metadata()
     if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
     if (format === 'gif') return await gif(sharp, bytes, input)
+    // Of PNG's colour type 0: the shade that may be transparent there is no alpha to Pillow.
+    const isGrey16 = space === 'grey16' && bytes[25] === 0
     if (orientation && orientation > 1) picture.autoOrient()
     if (space === 'cmyk') picture.pipelineColourspace('cmyk').toColourspace('cmyk')
-    else if (space === 'grey16') picture.toColourspace('grey16')
+    else if (isGrey16) picture.removeAlpha().toColourspace('grey16')
     else if (space === 'b-w' && !hasAlpha) picture.toColourspace('b-w')
     else picture.toColourspace('srgb')
-    if (space === 'grey16' && !hasAlpha) return await grey16(picture)
+    if (isGrey16) return await grey16(picture)
     const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true })
     const size = { width: info.width, height: info.height }
     if (space === 'cmyk') return { data: fromCmyk(data), ...size, channels: 3 }

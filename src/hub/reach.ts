@@ -37,17 +37,28 @@ async function canBeHad(context: Context, needed: (paths: string[]) => Iterable<
   const key = `${context.endpoint} answers`
   const known = finding(key)
   if (known !== undefined) return known
-  const first = asked.get(key)
-  if (first) return first
-  const answer = answers(context).then((is) => {
-    found(key, is)
-    return is
-  })
+  const answer =
+    asked.get(key) ??
+    answers(context).then((is) => {
+      found(key, is)
+      return is
+    })
   asked.set(key, answer)
-  return answer
+  return orAborted(answer, context.signal)
 }
 
+/** The one question to each Hub, shared by all who ask: nobody's signal ends it. */
 const asked = new Map<string, Promise<boolean>>()
+
+function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return answer
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
 
 async function isHere(context: Context, needed: (paths: string[]) => Iterable<string>): Promise<boolean> {
   const { commit, listing } = await cachedListing(context)
@@ -61,15 +72,13 @@ async function isHere(context: Context, needed: (paths: string[]) => Iterable<st
 }
 
 async function answers(context: Context): Promise<boolean> {
-  const { endpoint, repo, signal } = context
-  const limit = AbortSignal.timeout(PATIENCE)
-  const hurried = { ...context, signal: signal ? AbortSignal.any([signal, limit]) : limit }
+  const { endpoint, repo } = context
+  const hurried = { ...context, signal: AbortSignal.timeout(PATIENCE) }
   try {
     const response = await ask(hurried, '', `${endpoint}/api/${repo.type}s/${repo.id}`)
     await response.body?.cancel()
     return response.headers.get('content-type')?.includes('json') ?? false
   } catch (error) {
-    signal?.throwIfAborted()
     if (error instanceof RayitoError) return error.code !== 'HUB_PROTOCOL'
     return error instanceof Passing && hurried.contact.made
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { adoptFindings, findings } from '#src/core/findings.js'
 import { download, inReach } from '#src/hub/index.js'
@@ -75,6 +76,30 @@ describe('a repository is in reach', () => {
     assert.equal(hub.requests.length, asked)
     await hub.close()
     assert.equal(await inReach(DATASET, 'rows', parquet, options), true)
+  })
+
+  test('whoever gives up asking gives up alone: others get the answer, then and later', async (t) => {
+    const { options } = await setup(t)
+    const answers: ServerResponse[] = []
+    const hub = createHttpServer((_, response) => {
+      answers.push(response)
+      hub.emit('asked')
+    }).listen(0, '127.0.0.1')
+    t.after(() => hub.closeAllConnections())
+    t.after(() => hub.close())
+    await once(hub, 'listening')
+    const endpoint = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`
+    const ask = (signal?: AbortSignal) => inReach(DATASET, 'rows', parquet, { ...options, endpoint, signal })
+    const abort = new AbortController()
+    const asked = once(hub, 'asked')
+    const first = assert.rejects(ask(abort.signal), /enough/)
+    await asked
+    const second = ask()
+    abort.abort(new Error('enough'))
+    await first
+    await assert.rejects(ask(abort.signal), /enough/)
+    answers[0]!.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    assert.deepEqual([await second, await ask(), answers.length], [true, true, 1])
   })
 
   test('or as the driver found it, in a worker: though that has the files, or reaches the Hub', async (t) => {

@@ -114,7 +114,8 @@ function waitOf(headers: Headers): number | undefined {
 /**
  * Makes an attempt again while its failure may pass, with waits that double (and differ from one process to the next), or
  * as long as the Hub asks. A Hub that cannot be connected to at all is not waited for.
- * @param gained bytes so far, where an attempt continues the one before: attempts that bring something are not counted
+ * @param gained bytes so far, where an attempt continues the one before: attempts that come further than all before are not
+ * counted (a server that knows no ranges begins anew each time)
  */
 export async function patiently<T>(
   context: Context,
@@ -123,14 +124,15 @@ export async function patiently<T>(
   gained = () => 0,
 ): Promise<T> {
   const { retries, retryDelay, signal } = context
+  let furthest = gained()
   for (let failures = 1; ; failures++) {
-    const before = gained()
     try {
       signal?.throwIfAborted()
       return await attempt()
     } catch (error) {
       if (!(error instanceof Passing)) throw error
-      if (gained() - before >= GAIN) failures = 1
+      if (gained() - furthest >= GAIN) failures = 1
+      furthest = Math.max(furthest, gained())
       if (failures > retries || (error.connecting && !context.contact.made) || (error.wait ?? 0) > PATIENCE)
         throw unreachable(context, what, error, failures)
       const delay = Math.min(2 ** (failures - 1), 16) * retryDelay

@@ -117,6 +117,24 @@ test('starts anew at a server that knows no ranges', async (t) => {
   assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
 })
 
+test('gives up a server that knows no ranges and cuts now here, now there', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.norange = true
+  let transfers = 0
+  const cutting: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    // Without an end to the cuts a failure of this test would be a download for ever.
+    if (!String(input).startsWith(hub.cdn) || ++transfers > 30) return response
+    const bytes = new Uint8Array(await response.arrayBuffer()).subarray(0, transfers % 2 === 1 ? 100_000 : 200_000)
+    return new Response(bytes, response)
+  }
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, fetch: cutting, retries: 3 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /got the end after [12]00000 of 300000 bytes \(4 tries\)/,
+  })
+  assert.equal(transfers, 5)
+})
+
 test('gives up a transfer that falls silent, and continues it', async (t) => {
   const { hub, options } = await setup(t)
   hub.faults.stall = 2

@@ -108,10 +108,14 @@ describe('whatever is in a Parquet file, there are rows or a clear error', () =>
 describe('whatever is in a packed page, unpacking it ends', () => {
   /** Literals only: a block that needs no packer. */
   const lz4 = (bytes: Uint8Array) => Uint8Array.of(bytes.length << 4, ...bytes)
+  /** One block as it is. */
+  const zstd = (bytes: Uint8Array) =>
+    Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length, (bytes.length << 3) | 1, bytes.length >> 5, 0, ...bytes)
   const packers = {
     SNAPPY: snappyCompress,
     GZIP: gzipSync,
     BROTLI: brotliCompressSync,
+    ZSTD: zstd,
     LZ4_RAW: lz4,
     LZ4: (bytes: Uint8Array) => Uint8Array.of(0, 0, 0, bytes.length, 0, 0, 0, bytes.length + 1, ...lz4(bytes)),
   }
@@ -124,7 +128,7 @@ describe('whatever is in a packed page, unpacking it ends', () => {
   for (const [codec, pack] of Object.entries(packers) as [keyof typeof packers, (bytes: Uint8Array) => Uint8Array][])
     test(`${codec}: with the bytes, or an error`, async () => {
       const unpack = (await compressorsFor(codec))![codec]!
-      const bytes = content(codec.startsWith('LZ4') ? 14 : 300)
+      const bytes = content(codec.startsWith('LZ4') ? 14 : 255)
       const property = fc.property(bytes, fc.array(change, { maxLength: 8 }), (bytes, changes) => {
         const packed = Uint8Array.from(pack(bytes))
         for (const { at, to } of changes) packed[at % packed.length] = to
@@ -137,6 +141,12 @@ describe('whatever is in a packed page, unpacking it ends', () => {
       })
       fc.assert(property, { numRuns: 2_000 })
     })
+
+  test('where a tree of Huffman codes is weighed with one weight alone', async () => {
+    const { ZSTD } = (await compressorsFor('ZSTD'))!
+    const unpack = () => ZSTD!(Buffer.from('28b52ffd20107d000002c1020af003ffffffffffffffff00', 'hex'), 16)
+    assert.throws(unpack)
+  })
 
   test('where a length is negative', async () => {
     const { SNAPPY } = (await compressorsFor('SNAPPY'))!

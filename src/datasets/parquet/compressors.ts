@@ -1,23 +1,34 @@
-import { brotliDecompressSync, unzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import type { CompressionCodec, Compressors } from 'hyparquet'
 
 type Unpack = (input: Uint8Array, outputLength: number) => Uint8Array
 
-/** Node has these; a page that unfolds further than its header says is damaged. */
+/** A page that unfolds further than its header says is damaged. */
+const limited =
+  (unpack: (input: Uint8Array, options: zlib.ZlibOptions) => Uint8Array): Unpack =>
+  (input, outputLength) =>
+    unpack(input, { maxOutputLength: Math.max(outputLength, 1) })
+
+/** Node has it from 22.15 on. */
+const { zstdDecompressSync } = zlib as { zstdDecompressSync?: typeof zlib.unzipSync }
+
+/** What Node brings. */
 const OWN: Partial<Record<CompressionCodec, Unpack>> = {
-  GZIP: (input, maxOutputLength) => unzipSync(input, { maxOutputLength: Math.max(maxOutputLength, 1) }),
-  BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength: Math.max(maxOutputLength, 1) }),
+  GZIP: limited(zlib.unzipSync),
+  BROTLI: limited(zlib.brotliDecompressSync),
+  ...(zstdDecompressSync && { ZSTD: limited(zstdDecompressSync) }),
 }
 
 /** Bytes, packed and unpacked together, up to which pages share one instance of hysnappy: its memory never shrinks. */
 const SHARED = 4 << 20
 
-/** What unpacks a codec's pages: hysnappy, Node's zlib, or hyparquet-compressors, loaded when needed. */
+/** What unpacks a codec's pages: hysnappy, Node's zlib, zstddec or hyparquet-compressors, loaded when needed. */
 export async function compressorsFor(codec: CompressionCodec): Promise<Compressors | undefined> {
   if (codec === 'UNCOMPRESSED') return undefined
   if (codec === 'SNAPPY') return { SNAPPY: await snappy() }
   const own = OWN[codec]
   if (own) return { [codec]: own }
+  if (codec === 'ZSTD') return { ZSTD: await zstd() }
   const { compressors } = await import('hyparquet-compressors')
   return codec === 'LZ4' || codec === 'LZ4_RAW' ? { [codec]: lz4(compressors, codec) } : compressors
 }
@@ -27,6 +38,23 @@ function lz4(compressors: Compressors, codec: 'LZ4' | 'LZ4_RAW'): Unpack {
     // The block of nothing, a dictionary without values for one, it takes for damaged.
     if (outputLength === 0) return new Uint8Array()
     return compressors[codec === 'LZ4' && framed(input) ? 'LZ4' : 'LZ4_RAW']!(input, outputLength)
+  }
+}
+
+/** Bytes, packed and unpacked together, for which zstddec has the memory: where it has none, it writes over its own. */
+const MOST = 1 << 30
+
+/** hyparquet-compressors' takes longer, and never ends where a tree of Huffman codes has been damaged. */
+async function zstd(): Promise<Unpack> {
+  const { ZSTDDecoder } = await import('zstddec')
+  const decoder = new ZSTDDecoder()
+  await decoder.init()
+  return (input, outputLength) => {
+    if (input.length + outputLength > MOST) throw new Error('a page is larger than a gigabyte')
+    // Told of no length, it would believe the block's.
+    const output = decoder.decode(input, Math.max(outputLength, 1))
+    if (output.length !== outputLength) throw new Error('a page is not as long as its header says')
+    return output
   }
 }
 

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
+import type { Encoding } from 'hyparquet'
 import { snappyCompress } from 'hysnappy'
 import { RayitoError } from '#src/core/errors.js'
 import { Image, loadDataset } from '#src/datasets/index.js'
 import { compressorsFor } from '#src/datasets/parquet/compressors.js'
-import { PICTURES, TABLES, temporary } from './support.js'
+import { onePage, PICTURES, TABLES, temporary } from './support.js'
 
 const pictures = [
   'colour-420.jpg',
@@ -77,6 +78,8 @@ describe('whatever is in a Parquet file, there are rows or a clear error', () =>
     'index-dictionary-zstd',
     'brotli',
     'lz4',
+    'differences-v1',
+    'differences-v2',
   ]
   const bytes = new Map(tables.map((name) => [name, readFileSync(join(TABLES, `${name}.parquet`))]))
   const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), to: fc.nat(255), inFooter: fc.boolean() })
@@ -155,5 +158,91 @@ describe('whatever is in a packed page, unpacking it ends', () => {
     )
     const { LZ4 } = (await compressorsFor('LZ4'))!
     assert.throws(() => LZ4!(Uint8Array.of(0, 0, 0, 0, 255, 255, 255, 248, 1, 1, 1, 1, 1, 1, 1, 1, 1), 16))
+  })
+})
+
+describe('whatever a page claims to hold, reading it ends', () => {
+  /** A header of version 1 or 2, of 100 values. */
+  const first = (encoding: Encoding) => ({
+    data_page_header: {
+      num_values: 100,
+      encoding,
+      definition_level_encoding: 'RLE' as const,
+      repetition_level_encoding: 'RLE' as const,
+    },
+  })
+  const second = (encoding: Encoding, levels: number) => ({
+    data_page_header_v2: {
+      num_values: 100,
+      num_nulls: 0,
+      num_rows: 100,
+      encoding,
+      definition_levels_byte_length: levels,
+      repetition_levels_byte_length: 0,
+      is_compressed: false,
+    },
+  })
+
+  async function rejects(t: TestContext, file: Uint8Array, message: RegExp): Promise<void> {
+    const path = join(temporary(t), 'a.parquet')
+    writeFileSync(path, file)
+    await assert.rejects((await loadDataset(path, { split: 'train' })).at(0), { code: 'DATASET_BROKEN', message })
+  }
+
+  test('differences in blocks of a negative size or number of parts', async (t) => {
+    const minusOne = [255, 255, 255, 255, 15]
+    const blocks = [
+      [128, 1, ...minusOne],
+      [0, ...minusOne],
+      [...minusOne, 4],
+      [128, 1, 0],
+      [128, 1, 8],
+    ]
+    // 100 empty texts: no differences between lengths of 0.
+    const zeroes = [128, 1, 4, 100, 0, 0, 0, 0, 0, 0]
+    for (const block of blocks)
+      for (const [type, encoding, before] of [
+        ['INT32', 'DELTA_BINARY_PACKED', []],
+        ['INT64', 'DELTA_BINARY_PACKED', []],
+        ['BYTE_ARRAY', 'DELTA_LENGTH_BYTE_ARRAY', []],
+        ['BYTE_ARRAY', 'DELTA_BYTE_ARRAY', []],
+        ['BYTE_ARRAY', 'DELTA_BYTE_ARRAY', zeroes],
+      ] as const) {
+        const bytes = [...before, ...block, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        await rejects(t, onePage(type, 'REQUIRED', first(encoding), bytes), /differences of a page are damaged/)
+        await rejects(t, onePage(type, 'REQUIRED', second(encoding, 0), bytes), /differences of a page are damaged/)
+        // Behind levels: 100 times 1.
+        const levels = [200, 1, 1]
+        const optional = [3, 0, 0, 0, ...levels, ...bytes]
+        await rejects(t, onePage(type, 'OPTIONAL', first(encoding), optional), /differences of a page are damaged/)
+      }
+  })
+
+  test('levels that end before all values have one, with a claim of millions behind them', async (t) => {
+    // A run of one level, then behind the levels one of 2^24.
+    const run = [2, 1]
+    const claim = [128, 128, 128, 16, 1]
+    const file = onePage('INT32', 'OPTIONAL', first('PLAIN'), [2, 0, 0, 0, ...run, ...claim])
+    await rejects(t, file, /levels of a page end too early/)
+    await rejects(
+      t,
+      onePage('INT32', 'OPTIONAL', second('PLAIN', 2), [...run, ...claim]),
+      /levels of a page end too early/,
+    )
+    // In eight bytes, where five are the most.
+    const long = [130, 128, 128, 128, 128, 128, 128, 0, 1]
+    await rejects(
+      t,
+      onePage('INT32', 'OPTIONAL', second('PLAIN', 9), [...long, ...claim]),
+      /values of a page are damaged/,
+    )
+  })
+
+  test('truth values and whole numbers in runs that claim more than there are', async (t) => {
+    const claim = [128, 128, 128, 16, 1]
+    const behind = [2, 0, 0, 0, 2, 1, ...claim]
+    await rejects(t, onePage('BOOLEAN', 'REQUIRED', first('RLE'), behind), /a run of 16777216 values/)
+    await rejects(t, onePage('BOOLEAN', 'REQUIRED', second('RLE', 0), behind), /a run of 16777216 values/)
+    await rejects(t, onePage('INT32', 'REQUIRED', first('RLE'), [1, ...claim]), /a run of 16777216 values/)
   })
 })

@@ -67,6 +67,21 @@ describe('rows written by pyarrow', () => {
         assert.deepEqual(await dataset.at(i), { price, prices: [price, price] })
     })
 
+  for (const name of ['differences-v1', 'differences-v2'])
+    test(`${name}: whole numbers and texts by their differences, truth values in runs`, async () => {
+      const { dataset } = await open(file(name))
+      const texts = (i: number) =>
+        String(i)
+          .padStart(6, '0')
+          .slice(0, i % 6) + 'x'.repeat(i % 3)
+      for (let i = 0; i < 1000; i++) {
+        const values = { whole: (-1) ** i * i ** 5, small: i * i - 9000, text: texts(i), other: 'y'.repeat(i % 40) }
+        const row = { ...values, flag: i % 5 < 2 }
+        const nothing = Object.fromEntries(Object.keys(row).map((name) => [name, null]))
+        assert.deepEqual(await dataset.at(i), i % 7 === 3 ? nothing : row)
+      }
+    })
+
   test('nulls within lists and records are null', async () => {
     const { dataset } = await open(file('nulls'))
     const pairs = [{ a: 1, s: null }, null, { a: null, s: { t: null } }, { a: 2, s: { t: 'x' } }]

@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { PageHeader, ParquetType, SchemaElement } from 'hyparquet'
+import { ByteWriter } from 'hyparquet-writer'
+import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import type { ResizeFilter } from '#src/datasets/index.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -49,3 +53,43 @@ export function readJson<T>(...path: string[]): T {
 }
 
 export const manifest = readJson<Manifest>(PICTURES, 'manifest.json')
+
+/** A Parquet file of one column, `x`, in one page: its header and bytes are taken as they are given. */
+export function onePage(
+  type: ParquetType,
+  repetition_type: SchemaElement['repetition_type'],
+  header: Pick<PageHeader, 'data_page_header' | 'data_page_header_v2'>,
+  bytes: readonly number[],
+): Uint8Array {
+  const writer = new ByteWriter()
+  const magic = () => writer.appendBytes(new TextEncoder().encode('PAR1'))
+  magic()
+  const kind = header.data_page_header ? 'DATA_PAGE' : 'DATA_PAGE_V2'
+  writePageHeader(writer, {
+    type: kind,
+    uncompressed_page_size: bytes.length,
+    compressed_page_size: bytes.length,
+    ...header,
+  })
+  writer.appendBytes(Uint8Array.from(bytes))
+  const rows = BigInt((header.data_page_header ?? header.data_page_header_v2)!.num_values)
+  const size = BigInt(writer.offset - 4)
+  const meta_data = {
+    type,
+    encodings: ['PLAIN' as const],
+    path_in_schema: ['x'],
+    codec: 'UNCOMPRESSED' as const,
+    num_values: rows,
+    total_uncompressed_size: size,
+    total_compressed_size: size,
+    data_page_offset: 4n,
+  }
+  const schema = [
+    { name: 'root', num_children: 1 },
+    { name: 'x', type, repetition_type },
+  ]
+  const row_groups = [{ columns: [{ file_offset: 4n, meta_data }], total_byte_size: size, num_rows: rows }]
+  writeMetadata(writer, { version: 2, schema, num_rows: rows, row_groups, metadata_length: 0 })
+  magic()
+  return writer.getBytes()
+}

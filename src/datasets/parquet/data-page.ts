@@ -1,5 +1,6 @@
 import type { DataReader, DecodedArray, PageHeader } from 'hyparquet'
 import type { ColumnDecoder } from 'hyparquet/src/types.js'
+import { Claims } from './claims.js'
 import { type Hyparquet, readerOf } from './hyparquet.js'
 
 /**
@@ -21,7 +22,7 @@ export function readDataPage(
   // pyarrow writes such pages between others.
   if ((header.data_page_header ?? header.data_page_header_v2)?.num_values === 0) return previous ?? []
   const bytes = unpack(hyparquet, packed, header, decoder)
-  checkRuns(hyparquet, bytes, header, decoder)
+  check(hyparquet, bytes, header, decoder)
   const plain = { ...header, compressed_page_size: bytes.length }
   const asIs = { ...decoder, codec: 'UNCOMPRESSED' as const }
   return hyparquet.readPage(readerOf(bytes), plain, asIs, dictionary, previous, 0).data
@@ -45,73 +46,41 @@ function unpack(hyparquet: Hyparquet, packed: Uint8Array, header: PageHeader, de
 const widthOf = (maximum: number) => 32 - Math.clz32(maximum)
 
 /** @see https://parquet.apache.org/docs/file-format/data-pages/ */
-function checkRuns(
-  hyparquet: Hyparquet,
-  bytes: Uint8Array,
-  header: PageHeader,
-  { schemaPath, type }: ColumnDecoder,
-): void {
+function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { schemaPath, type }: ColumnDecoder): void {
   const repetition = widthOf(hyparquet.getMaxRepetitionLevel(schemaPath))
-  const definition = widthOf(hyparquet.getMaxDefinitionLevel(schemaPath))
+  const highest = hyparquet.getMaxDefinitionLevel(schemaPath)
+  const definition = widthOf(highest)
   const { data_page_header: first, data_page_header_v2: second } = header
   const { encoding, num_values: count } = first ?? second ?? {}
   if (encoding === undefined || count === undefined) throw new Error('a page lacks its header')
-  const runs = new Runs(bytes, count)
+  const claims = new Claims(bytes, count)
+  let nulls = second?.num_nulls ?? 0
   if (second) {
     const afterRepetition = second.repetition_levels_byte_length
     const afterDefinition = afterRepetition + second.definition_levels_byte_length
-    if (repetition) runs.check(repetition, afterRepetition)
-    runs.at = afterRepetition
-    if (definition) runs.check(definition, afterDefinition)
-    runs.at = afterDefinition
+    if (repetition) claims.levels(repetition, afterRepetition)
+    claims.at = afterRepetition
+    if (definition) claims.levels(definition, afterDefinition)
+    claims.at = afterDefinition
   } else {
-    if (repetition) runs.checkPrefixed(repetition)
-    if (definition) runs.checkPrefixed(definition)
-  }
-  if (encoding === 'RLE' && type === 'BOOLEAN') runs.checkPrefixed(1)
-  if (encoding.endsWith('_DICTIONARY') && runs.at < bytes.length) runs.check(bytes[runs.at++]!, bytes.length)
-}
-
-/** Passes over runs of equal or bit-packed values. @see https://parquet.apache.org/docs/file-format/data-pages/encodings/ */
-class Runs {
-  at = 0
-
-  constructor(
-    readonly bytes: Uint8Array,
-    /** Values in the page. */
-    readonly count: number,
-  ) {}
-
-  /** Runs behind four bytes that tell their length. */
-  checkPrefixed(width: number): void {
-    const { buffer, byteOffset, byteLength } = this.bytes
-    const end = this.at + 4 + new DataView(buffer, byteOffset, byteLength).getUint32(this.at, true)
-    this.at += 4
-    this.check(width, end)
-    this.at = end
-  }
-
-  check(width: number, end: number): void {
-    if (width > 32 || end > this.bytes.length) throw new Error('the values of a page are damaged')
-    for (let seen = 0; seen < this.count && this.at < end; ) {
-      const header = this.#varint()
-      const isPacked = header % 2 === 1
-      const run = isPacked ? ((header - 1) / 2) * 8 : header / 2
-      // Packed values come in eights, and some writers fill up further.
-      if (run > this.count - seen + (isPacked ? 512 : 0))
-        throw new Error(`a run of ${run} values in a page of ${this.count}`)
-      this.at += isPacked ? (run / 8) * width : (width + 7) >> 3
-      seen += run
+    if (repetition) claims.prefixedLevels(repetition)
+    const start = claims.at
+    if (definition) claims.prefixedLevels(definition)
+    if (definition && encoding === 'DELTA_BYTE_ARRAY') {
+      const levels = new Array<number>(count)
+      hyparquet.readRleBitPackedHybrid(readerOf(bytes.subarray(start)), definition, levels)
+      nulls = levels.filter((level) => level < highest).length
     }
   }
-
-  #varint(): number {
-    let value = 0
-    for (let scale = 1; scale < 2 ** 35; scale *= 128) {
-      const byte = this.bytes[this.at++] ?? 0
-      value += (byte & 127) * scale
-      if (byte < 128) break
-    }
-    return value
+  if (claims.at >= bytes.length) return
+  if (encoding === 'RLE' || encoding.endsWith('_DICTIONARY')) {
+    // hyparquet takes no notice of the length that stands before truth values.
+    const areBooleans = second ? encoding === 'RLE' : type === 'BOOLEAN'
+    claims.at += areBooleans ? 4 : 1
+    claims.runs(areBooleans ? 1 : bytes[claims.at - 1]!, bytes.length)
+  } else if (encoding.startsWith('DELTA_')) {
+    // The beginnings' lengths go before the ends'.
+    if (encoding === 'DELTA_BYTE_ARRAY') claims.deltas(count - nulls)
+    claims.deltas()
   }
 }

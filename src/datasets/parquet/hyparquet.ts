@@ -7,6 +7,7 @@ export type Hyparquet = typeof import('hyparquet') &
   typeof import('hyparquet/src/assemble.js') &
   typeof import('hyparquet/src/column.js') &
   typeof import('hyparquet/src/convert.js') &
+  Pick<typeof import('hyparquet/src/encoding.js'), 'readRleBitPackedHybrid'> &
   Pick<typeof import('hyparquet/src/datapage.js'), 'decompressPage'> &
   typeof import('hyparquet/src/schema.js')
 
@@ -18,13 +19,15 @@ export function loadHyparquet(): Promise<Hyparquet> {
     import('hyparquet/src/column.js'),
     import('hyparquet/src/convert.js'),
     import('hyparquet/src/datapage.js'),
+    import('hyparquet/src/encoding.js'),
     import('hyparquet/src/schema.js'),
-  ]).then(([main, assemble, column, convert, { decompressPage }, schema]) => ({
+  ]).then(([main, assemble, column, convert, { decompressPage }, { readRleBitPackedHybrid }, schema]) => ({
     ...main,
     ...assemble,
     ...column,
     ...convert,
     decompressPage,
+    readRleBitPackedHybrid,
     ...schema,
   }))
   return loaded

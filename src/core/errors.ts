@@ -56,6 +56,10 @@ export const ERRORS = {
     meaning: 'No data files were found for the data set.',
     remedy: 'Name a Hub data set (owner/name), Parquet files, or a folder with a folder of pictures for each class.',
   },
+  DATASET_AMBIGUOUS: {
+    meaning: 'A split would be made of files from several configurations.',
+    remedy: 'Choose those of one with dataFiles.',
+  },
   DATASET_SPLIT_NOT_FOUND: { meaning: 'The data set has no such split.', remedy: '' },
   DATASET_COLUMN_NOT_FOUND: { meaning: 'The data set has no such column.', remedy: '' },
   DATASET_INDEX: { meaning: 'A row index lies outside the data set or is not whole.', remedy: '' },

@@ -15,7 +15,7 @@ import { PageCache } from './parquet/page-cache.js'
 import { ParquetSource } from './parquet-source.js'
 import { PictureSource } from './picture-source.js'
 import type { ReadOptions, Source } from './source.js'
-import { fits, splitsOf } from './splits.js'
+import { configurationsOf, convertedSplitsOf, fits, splitsOf } from './splits.js'
 import { missing } from './strict-record.js'
 
 export interface LoadOptions extends HubOptions {
@@ -64,7 +64,8 @@ const CONVERTED = 'refs/convert/parquet'
  * read; see {@link Dataset}.
  *
  * Resolves to the splits, or to one with the option `split`. Give the type of a row where it is not `{ image, label }`.
- * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_BROKEN, and the codes HUB_* of the download.
+ * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_AMBIGUOUS, DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED,
+ * and the codes HUB_* of the download.
  */
 export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
@@ -196,7 +197,7 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
     repo = { ...repo, revision: CONVERTED }
     paths = (await listFiles(repo, hub).catch(absent)).files.map(({ path }) => path)
   }
-  const splits = choose(paths, wanted, id)
+  const splits = choose(paths, wanted, id, repo.revision === CONVERTED)
   const needed = new Set([...splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
   return { folder, splits }
@@ -209,9 +210,14 @@ function absent(error: unknown): { files: [] } {
 }
 
 /** The data files by split, those of the option `split` only. */
-function choose(paths: string[], { split, dataFiles }: Wanted, where: string): Map<string, string[]> {
+function choose(
+  paths: string[],
+  { split, dataFiles }: Wanted,
+  where: string,
+  converted = false,
+): Map<string, string[]> {
   const visible = paths.filter((path) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__')))
-  const splits = dataFiles === undefined ? splitsOf(dataOf(visible)) : matching(visible, dataFiles, where)
+  const splits = dataFiles === undefined ? guessed(visible, where, converted) : matching(visible, dataFiles, where)
   if (splits.size === 0)
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
   if (split === undefined) return splits
@@ -221,6 +227,26 @@ function choose(paths: string[], { split, dataFiles }: Wanted, where: string): M
     throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
   }
   return new Map([[split, files]])
+}
+
+/** By the paths alone. */
+function guessed(paths: string[], where: string, converted: boolean): Map<string, string[]> {
+  const data = dataOf(paths)
+  const splits = converted ? convertedSplitsOf(data) : splitsOf(data)
+  // Folders of pictures are classes.
+  const configurations = kindOf(data) === 'parquet' ? configurationsOf(splits, converted) : []
+  const [first] = configurations
+  if (first === undefined) return splits
+  const patterns = [...splits].flatMap(([split, files]) => {
+    const file = files.find((path) => path.startsWith(`${first}/`))
+    return file ? [`${split}: '${dirname(file)}/${basename(file).replace(/\d.*/, '*')}'`] : []
+  })
+  const revision = converted ? ` and revision: '${CONVERTED}'` : ''
+  throw new RayitoError(
+    'DATASET_AMBIGUOUS',
+    `Expected one configuration in ${where}, got ${configurations.join(', ')}`,
+    { remedy: `Choose one with dataFiles, for example { ${patterns.join(', ')} }${revision}.` },
+  )
 }
 
 const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }

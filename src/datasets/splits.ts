@@ -3,7 +3,7 @@
 import { basename, dirname } from 'node:path/posix'
 
 /** How the Hub names the pieces of a split. */
-const SHARD = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/
+const SHARD = /^(?:.*\/)?(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/
 
 const WORDS: Record<string, string[]> = {
   train: ['train', 'training'],
@@ -13,20 +13,47 @@ const WORDS: Record<string, string[]> = {
 const SPLIT_OF_WORD = new Map(Object.entries(WORDS).flatMap(([split, words]) => words.map((word) => [word, split])))
 
 /**
- * Files by split, each sorted: by `data/NAME-00000-of-00001…`, else by a word such as `train`, `valid` or `test` in the name
- * of a folder (the nearest counts), else in the name of the file, else all of them as `train`. What one of these rules
- * gives files to leaves the other files out.
+ * Files by split, each sorted: by `data/NAME-00000-of-00001…`, else so in any folder where one of the names is a word such
+ * as `train`, `valid` or `test`, else by such a word in the name of a folder (the nearest counts), else in the name of the
+ * file, else all of them as `train`. What one of these rules gives files to leaves the other files out.
  * @param paths from the data set's root, with `/`
  */
 export function splitsOf(paths: readonly string[]): Map<string, string[]> {
   const sorted = [...paths].sort()
-  const sharded = group(sorted, (path) => SHARD.exec(path)?.[1])
-  if (sharded.size > 0) return sharded
+  const pieces = group(sorted, (path) => SHARD.exec(path)?.[1])
+  const inData = group(sorted, (path) => (dirname(path) === 'data' ? SHARD.exec(path)?.[1] : undefined))
+  if (inData.size > 0) return inData
+  if ([...pieces.keys()].some((name) => wordOf(name))) return pieces
   const byFolder = group(sorted, (path) => wordOf(dirname(path)))
   if (byFolder.size > 0) return inOrder(byFolder)
   const byName = group(sorted, (path) => wordOf(basename(path)))
   if (byName.size > 0) return inOrder(byName)
   return new Map(sorted.length > 0 ? [['train', sorted]] : [])
+}
+
+/** The same of the Hub's own conversion, whose paths are `CONFIGURATION/SPLIT/0000.parquet`; of the first rows of a large split `partial-SPLIT`. */
+export function convertedSplitsOf(paths: readonly string[]): Map<string, string[]> {
+  return group([...paths].sort(), (path) => /^[^/]+\/(?:partial-)?([^/]+)\/[^/]+$/.exec(path)?.[1])
+}
+
+/**
+ * The folders above what names a split, where a split has files from several: configurations, which do not belong together.
+ * @param converted whether the paths are those of the Hub's own conversion
+ */
+export function configurationsOf(splits: ReadonlyMap<string, readonly string[]>, converted: boolean): string[] {
+  const of = converted ? topFolder : folderAbove
+  const folders = [...splits].map(([split, paths]) => new Set(paths.map((path) => of(path, split)).filter(Boolean)))
+  return [...new Set(folders.filter(({ size }) => size > 1).flatMap((names) => [...names]))].sort()
+}
+
+const topFolder = (path: string) => path.split('/')[0]!
+
+function folderAbove(path: string, split: string): string {
+  const folders = path.split('/').slice(0, -1)
+  const named = folders.findIndex((folder) => wordOf(folder))
+  if (named >= 0) return folders.slice(0, named).join('/')
+  // What has no split's name is a piece of the only one.
+  return wordOf(basename(path)) || SHARD.exec(path)?.[1] === split ? folders.join('/') : ''
 }
 
 function group(paths: string[], splitOf: (path: string) => string | undefined): Map<string, string[]> {

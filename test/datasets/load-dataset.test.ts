@@ -53,6 +53,24 @@ describe('which files make up which split', () => {
       ['train/test.parquet', 'test/train/0.parquet', 'my_test.parquet'],
       { train: ['test/train/0.parquet', 'train/test.parquet'] },
     ],
+    [
+      'pieces in any folder, by any name where one of them is known',
+      ['texts/train-00000-of-00001.parquet', 'texts/unsupervised-00000-of-00001.parquet', 'texts/other.parquet'],
+      {
+        train: ['texts/train-00000-of-00001.parquet'],
+        unsupervised: ['texts/unsupervised-00000-of-00001.parquet'],
+      },
+    ],
+    [
+      'pieces of no known name are of one split',
+      ['part-00000-of-00002.parquet', 'part-00001-of-00002.parquet'],
+      { train: ['part-00000-of-00002.parquet', 'part-00001-of-00002.parquet'] },
+    ],
+    [
+      'pieces of no known name in folders',
+      ['train/part-00000-of-00001.parquet', 'test/part-00000-of-00001.parquet'],
+      { train: ['train/part-00000-of-00001.parquet'], test: ['test/part-00000-of-00001.parquet'] },
+    ],
     ['no word at all', ['b.parquet', 'a.parquet'], { train: ['a.parquet', 'b.parquet'] }],
     [
       'a word inside another is none',
@@ -117,6 +135,35 @@ describe('from the disk', () => {
         code: 'DATASET_NOT_FOUND',
         message: /Expected Parquet files or pictures that fit x\/.*csv in .*, got x\/data\.csv/,
       })
+  })
+
+  test('configurations do not go together: one has to be chosen', async (t) => {
+    const layouts = [
+      ['main/train-00000-of-00001.parquet', 'main/test-00000-of-00001.parquet', 'other/train-00000-of-00001.parquet'],
+      ['main/train/0.parquet', 'main/test/0.parquet', 'other/train/0.parquet'],
+      ['main/train.parquet', 'main/test.parquet', 'other/train.parquet', 'other/test.parquet'],
+    ]
+    const examples: Record<string, string>[] = [
+      { test: 'main/test-*', train: 'main/train-*' },
+      { train: 'main/train/*', test: 'main/test/*' },
+      { train: 'main/train.parquet', test: 'main/test.parquet' },
+    ]
+    for (const [i, layout] of layouts.entries()) {
+      const folder = folderOf(t, table, layout)
+      await assert.rejects(loadDataset(folder), (error: Error & { code: string }) => {
+        assert.equal(error.code, 'DATASET_AMBIGUOUS')
+        assert.equal(
+          error.message,
+          `Expected one configuration in ${folder}, got main, other. Choose one with dataFiles, for example ${inspect(examples[i])}.`,
+        )
+        return true
+      })
+      const { train, test } = await loadDataset(folder, { dataFiles: examples[i]! })
+      assert.deepEqual([train.numRows, test.numRows], [60, 60])
+    }
+    // Pieces without a split's name, and pictures, whose folders are classes.
+    assert.equal((await loadDataset(folderOf(t, table, ['a/1.parquet', 'b/1.parquet']))).train.numRows, 120)
+    assert.equal((await loadDataset(folderOf(t, picture, ['a/train/1.png', 'b/train/1.png']))).train.numRows, 2)
   })
 
   test('files whose columns differ do not go together', async (t) => {
@@ -248,6 +295,25 @@ describe('from the Hub', () => {
     const { hub, options } = await hubWith(t, { 'datasets/owner/texts': { 'a.csv': 'x' } })
     await assert.rejects(loadDataset('owner/texts', options), { code: 'DATASET_NOT_FOUND' })
     assert.ok(hub.requests.some(({ url }) => decodeURIComponent(url).includes('refs/convert/parquet')))
+  })
+
+  test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {
+    const { hub, options } = await hubWith(t, {
+      'datasets/owner/texts': { 'a.csv': 'x' },
+      'datasets/owner/more': { 'a.csv': 'y' },
+    })
+    const pieces = { 'plain/train/0000.parquet': bytes, 'plain/extra/0000.parquet': bytes }
+    hub.commit('datasets/owner/texts', { ...pieces, 'plain/partial-large/0000.parquet': bytes }, 'refs/convert/parquet')
+    hub.commit('datasets/owner/more', { ...pieces, 'other/extra/0000.parquet': bytes }, 'refs/convert/parquet')
+    const dict = await loadDataset('owner/texts', options)
+    assert.deepEqual(Object.keys(dict).sort(), ['extra', 'large', 'train'])
+    await assert.rejects(loadDataset('owner/more', options), {
+      code: 'DATASET_AMBIGUOUS',
+      message:
+        /configuration in owner\/more, got other, plain\. .*, for example { extra: 'other\/extra\/\*' } and revision: 'refs\/convert\/parquet'\.$/,
+    })
+    const chosen = { dataFiles: { extra: 'other/extra/*' }, revision: 'refs/convert/parquet' }
+    assert.equal((await loadDataset('owner/more', { ...options, ...chosen })).extra!.numRows, 60)
   })
 
   test('a repository of pictures, one without data, and none at all', async (t) => {

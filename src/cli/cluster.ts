@@ -43,7 +43,11 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
   say(`node ${node.name} joined with ${node.cpus.total} CPUs`)
   const end = await Promise.race([
     node.closed.then((error) => error ?? new Error('the server closed the connection')),
-    new Promise<null>((resolve) => stop.addEventListener('abort', () => resolve(null))),
+    new Promise<null>((resolve) => {
+      stop.addEventListener('abort', () => resolve(null))
+      // It may have come during the join.
+      if (stop.aborted) resolve(null)
+    }),
   ])
   if (end) await node.leave()
   if (end instanceof RayitoError) throw end

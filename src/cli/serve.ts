@@ -59,11 +59,13 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
   tell({ level: 'INFO', source: 'serve', message: `Running import path: '${path}'.` })
   // Before the application is imported: it may read them, and its replicas' threads inherit them.
   Object.assign(process.env, settingsOf(options))
+  let stopping = false
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.once(signal, () => {
         // A second one does not wait.
         process.once(signal, () => process.exit(130))
+        stopping = true
         resolve(signal)
       })
   })
@@ -76,11 +78,12 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
   const run: RunOptions = { name, host, port, routePrefix, log: true, onEvent: tell }
   const begin = async () => {
     // Nobody can ask this process for a timeline, and it would hold memory. An application may have begun a session itself.
-    if (!ray.isInitialized()) await ray.init({ timeline: false })
-    return serve.run(scaled(app, options.numReplicas), run)
+    if (!stopping && !ray.isInitialized()) await ray.init({ timeline: false })
+    // What a signal came before has nothing that it could end.
+    if (!stopping) await serve.run(scaled(app, options.numReplicas), run)
   }
   const running = begin()
-  const signal = await Promise.race([running.then(() => null), stopped])
+  const signal = await Promise.race([stopped, running.then(() => null)])
   if (signal === null) {
     await stopped
     tell({ level: 'INFO', source: 'serve', message: 'Draining: running requests are answered, new ones get 503.' })

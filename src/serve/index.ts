@@ -15,19 +15,23 @@ export { HttpError, HttpResponse, missingField } from './http-response.js'
 export type * from './types.js'
 
 let service: Service | null = null
+/** How often `shutdown` was called. */
+let shutdowns = 0
 
 /**
  * Starts an application and answers HTTP for it. Resolves when all its replicas are ready.
  * @returns a handle to its ingress
  * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw), SERVE_ADDRESS (the port is in use),
- * INVALID_ARGUMENT.
+ * SERVE_STOPPED (serve.shutdown was called meanwhile), INVALID_ARGUMENT.
  */
 async function run<T extends object>(app: Application<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
   const bound = checkApplication(app)
   checkRunOptions(options)
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
   // Not in a replica, which needs the rest of this module only.
+  const before = shutdowns
   const loaded = await import('./service.js')
+  if (shutdowns !== before) throw loaded.stopped()
   service ??= new loaded.Service(filled)
   const mine = service
   try {
@@ -45,9 +49,10 @@ function status(): ServeStatus {
 
 /**
  * Ends all applications: running requests are answered, new ones get 503, replicas end. Resolves when that is done, at the
- * latest after the longest gracefulShutdownTimeout. Without applications: nothing.
+ * latest after the longest gracefulShutdownTimeout. What is still being started is started no further.
  */
 async function shutdown(): Promise<void> {
+  shutdowns++
   if (service) await shutdownOf(service)
 }
 

@@ -7,6 +7,9 @@ import type { DeploymentHandle, RunOptions, ServeEvent, ServeStatus } from './ty
 
 type Filled = Omit<RunOptions, keyof typeof RUN_DEFAULTS> & Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
 
+/** Of a run that a shutdown came between. */
+export const stopped = (): RayitoError => new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
+
 /** All applications of this process, and what answers HTTP for them. The first run decides how. */
 export class Service {
   readonly #applications = new Map<string, RunningApplication>()
@@ -32,13 +35,14 @@ export class Service {
   }
 
   async run(bound: Bound, { name, routePrefix, onEvent }: Filled): Promise<DeploymentHandle> {
-    if (this.#draining) throw new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
+    if (this.#draining) throw stopped()
     for (const other of this.#applications.values())
       if (other.name !== name && other.routePrefix === routePrefix)
         throw new RayitoError('INVALID_ARGUMENT', `Application '${other.name}' has the route prefix ${routePrefix}`, {
           remedy: 'Give another routePrefix.',
         })
     await this.remove(name)
+    if (this.#draining) throw stopped()
     const event = (level: ServeEvent['level'], source: ServeEvent['source'], message: string) =>
       onEvent?.({ level, source, message })
     const application = new RunningApplication(name, routePrefix, bound, { event })
@@ -51,10 +55,11 @@ export class Service {
       const http = await this.#http
       await http.refresh()
       await started
+      if (this.#draining) throw stopped()
     } catch (error) {
       if (this.#applications.get(name) === application) this.#applications.delete(name)
       await application.stop(0)
-      throw error
+      throw this.#draining ? stopped() : error
     }
     event('INFO', 'serve', `Application '${name}' is ready at ${this.#url ?? 'serve.fetch'}${routePrefix}.`)
     return application.handle

@@ -162,6 +162,14 @@ describe('rayito serve', () => {
     await running
   })
 
+  test('SIGTERM while the application is imported: nothing is served', async () => {
+    const ended = join(root, '.build', 'test', 'serve', 'cli-ended')
+    const program = new Program(['run', `${ended}:greeter`, '--port', '0'])
+    assert.equal(await program.ended, 0)
+    assert.match(program.stderr, /Shut down\.\n$/)
+    assert.doesNotMatch(program.stderr, /Deploying/)
+  })
+
   test('a path that is no module:variable is wrong usage', async () => {
     for (const path of ['ray-server', ':info', 'ray-server:', 'ray-server:a b']) {
       const { code, line } = await fails(['run', path])

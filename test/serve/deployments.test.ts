@@ -275,6 +275,24 @@ describe('deployments', () => {
     await lost
   })
 
+  test('shutdown ends what is still being started', async () => {
+    const app = serve.deployment(Greeter).bind()
+    const early = assert.rejects(serve.run(app, noSocket), { code: 'SERVE_STOPPED' })
+    await serve.shutdown()
+    await early
+    let starting = Promise.resolve()
+    const begun = new Promise<void>((resolve) => {
+      const onEvent = ({ message }: ServeEvent) => message.startsWith('Adding') && resolve()
+      starting = assert.rejects(serve.run(app, { ...noSocket, onEvent }), { code: 'SERVE_STOPPED' })
+    })
+    await begun
+    await serve.shutdown()
+    await starting
+    assert.deepEqual(serve.status().applications, {})
+    const handle = await serve.run(app, noSocket)
+    assert.equal(await handle.remote('Ada'), 'Hello Ada')
+  })
+
   test('the end of the session ends the application', async () => {
     const handle = await serve.run(serve.deployment(Greeter).bind(), noSocket)
     await ray.shutdown()

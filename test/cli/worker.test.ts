@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { test } from 'node:test'
+import { COMMAND, clusterMissing, Server } from '../ray/cluster.js'
+
+const skip = clusterMissing()
+
+test('a worker that is told to stop while it joins leaves again', skip ? { skip } : {}, async () => {
+  const server = await Server.start()
+  // On the way to the server, so that the signal comes between the connection and the join.
+  const way = createServer((socket) => {
+    child.kill('SIGTERM')
+    const there = connect(server.port, '127.0.0.1')
+    socket.pipe(there).pipe(socket)
+    for (const one of [socket, there]) one.on('error', () => {})
+  }).listen(0, '127.0.0.1')
+  await once(way, 'listening')
+  const { port } = way.address() as AddressInfo
+  const args = ['worker', '--address', `nats://127.0.0.1:${port}`, '--name', 'brief', '--num-cpus', '1']
+  const child = spawn(process.execPath, [COMMAND, ...args])
+  try {
+    let said = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text
+    })
+    const [code] = await once(child, 'close', { signal: AbortSignal.timeout(30_000) })
+    assert.equal(code, 0)
+    assert.match(said, /node brief joined with 1 CPUs\nnode brief ends what runs and leaves\n$/)
+  } finally {
+    child.kill('SIGKILL')
+    way.close()
+    await server.end()
+  }
+})

@@ -27,6 +27,22 @@ export class HttpError extends Error {
   }
 }
 
+/** A call through so many deployments and more is none; causes may go round in a circle. */
+const DEEPEST = 32
+
+/** The HttpError that an error is or comes from: one of a deployment below arrives as a cause, without its class. */
+export function httpErrorOf(error: unknown): HttpError | null {
+  let one = error as (Partial<HttpError> & { cause?: unknown }) | null | undefined
+  for (let depth = 0; one && depth < DEEPEST; depth++) {
+    if (one instanceof HttpError) return one
+    // Other libraries have errors of this name, without a detail.
+    if (one.name === 'HttpError' && Number.isInteger(one.status) && one.detail !== undefined)
+      return new HttpError(one.status!, one.detail, one.headers)
+    one = one.cause as typeof one
+  }
+  return null
+}
+
 /** FastAPI's body of a 422 for a field that is not there. */
 export function missingField(...loc: string[]): object[] {
   return [{ type: 'missing', loc, msg: 'Field required', input: null }]

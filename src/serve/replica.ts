@@ -5,7 +5,7 @@ import { serialize, type Travel, via } from '../core/travel.js'
 import type { ActorHandle } from '../ray/index.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
-import { HttpError, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
+import { HttpError, httpErrorOf, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
 import { collectMeasured, takeMeasured } from './measured.js'
 import { findRouter } from './router.js'
 
@@ -88,8 +88,8 @@ export class Replica {
         }),
       )
     } catch (error) {
-      const refused = [error, (error as Error)?.cause].find((one) => one instanceof HttpError)
-      if (refused) return wireError(refused as HttpError)
+      const refused = httpErrorOf(error)
+      if (refused) return wireError(refused)
       if (error instanceof RayitoError && error.code === 'SERVE_BACK_PRESSURE')
         return wireError(new HttpError(503, 'Too many requests wait', { 'retry-after': '1' }))
       return wireFailure(error)

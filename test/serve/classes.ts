@@ -38,6 +38,17 @@ export class Greeter {
   fail(): never {
     throw new TypeError('on purpose')
   }
+  refuse(): never {
+    throw new HttpError(404, [{ msg: 'nobody of that name' }], { 'x-asked': 'greeter' })
+  }
+}
+
+/** Stands between a site and a greeter. */
+export class Porter {
+  constructor(readonly greeter: DeploymentHandle<Greeter>) {}
+  async refuse(): Promise<unknown> {
+    return this.greeter.refuse.remote()
+  }
 }
 
 /** Answers requests in every way. */
@@ -75,6 +86,9 @@ export const Site = serve.ingress(
     async failBelow(): Promise<unknown> {
       return this.#greeter!.fail.remote()
     }
+    async refuseBelow(): Promise<unknown> {
+      return this.#greeter!.refuse.remote()
+    }
     nothing(): void {}
   },
   {
@@ -87,6 +101,7 @@ export const Site = serve.ingress(
     'GET /text': 'text',
     'GET /fail': 'fail',
     'GET /fail-below': 'failBelow',
+    'GET /refuse-below': 'refuseBelow',
     'GET /nothing': 'nothing',
     'GET /': { html: '<!doctype html><title>Site</title><script>document.title += 1</script>' },
   },

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Phoenix, Site, Slow } from './classes.js'
+import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Site, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -205,6 +205,17 @@ describe('HTTP', () => {
     assert.equal(text.headers.get('content-type'), 'text/plain; charset=utf-8')
   })
 
+  test('an HttpError of a deployment below is sent as it says, however far below', async () => {
+    const greeter = serve.deployment(Greeter).bind()
+    const porter = serve.deployment(Porter).bind(greeter)
+    for (const below of [greeter, porter]) {
+      await serve.run(serve.deployment(Site).bind(below as typeof greeter), free)
+      const { status, body, headers } = await json('/refuse-below')
+      assert.deepEqual([status, body], [404, { detail: [{ msg: 'nobody of that name' }] }])
+      assert.equal(headers.get('x-asked'), 'greeter')
+    }
+  })
+
   test('an unknown failure is a bare 500; the log has it, with the request’s id', async () => {
     const { log, read } = lines()
     await serve.run(site, { ...free, log })
@@ -274,6 +285,7 @@ describe('HTTP', () => {
       '/site/text',
       '/site/fail',
       '/site/fail-below',
+      '/site/refuse-below',
       '/site/nothing',
     ])
     const upload = api.paths['/site/upload']!.post as unknown as { requestBody: { content: object }; responses: object }

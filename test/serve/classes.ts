@@ -107,6 +107,23 @@ export const Site = serve.ingress(
   },
 )
 
+/** Its paths overlap, and name their parameters as they like. */
+export const Shelf = serve.ingress(
+  class Shelf {
+    tell({ method, path, params }: HttpRequest): unknown {
+      return { method, path, params }
+    }
+  },
+  {
+    'GET /items/:id': 'tell',
+    'DELETE /items/:item': 'tell',
+    'POST /items/search': 'tell',
+    'PUT /files/*': 'tell',
+    'GET /files/:name.png': 'tell',
+    'GET /größe': 'tell',
+  },
+)
+
 /** Holds its calls until they are let go. */
 export const Slow = serve.ingress(
   class Slow {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Site, Slow } from './classes.js'
+import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -194,6 +194,33 @@ describe('HTTP', () => {
     assert.deepEqual((await json('/none')).body, { detail: 'Not Found' })
     const head = await fetch(url('/thread'), { method: 'HEAD' })
     assert.deepEqual([head.status, await head.text()], [200, ''])
+  })
+
+  test('a path with a parameter is one of each method’s own, and 405 names all that its path has', async () => {
+    await serve.run(serve.deployment(Shelf).bind(), { ...free, routePrefix: '/shelf' })
+    for (const [method, path, params] of [
+      ['GET', '/items/search', { id: 'search' }],
+      ['DELETE', '/items/7', { item: '7' }],
+      ['POST', '/items/search/', {}],
+      ['PUT', '/files/a/b', { '*': 'a/b' }],
+      ['GET', '/files/a.png', { name: 'a' }],
+    ] as const)
+      assert.deepEqual((await json(`/shelf${path}`, { method })).body, { method, path, params })
+    for (const [method, path, allow] of [
+      ['PUT', '/items/search', 'GET, DELETE, POST, HEAD'],
+      ['POST', '/items/7/', 'GET, DELETE, HEAD'],
+      ['POST', '/files/a.png?x=1', 'PUT, GET, HEAD'],
+      ['POST', '/files/a/b', 'PUT'],
+      ['POST', '/gr%C3%B6%C3%9Fe', 'GET, HEAD'],
+    ] as const) {
+      const { status, body, headers } = await json(`/shelf${path}`, { method })
+      assert.deepEqual([status, body, headers.get('allow')], [405, { detail: 'Method Not Allowed' }, allow], path)
+    }
+    for (const path of ['/items', '/items/7/8', '/itemsx/7', '/filesx'])
+      assert.equal((await json(`/shelf${path}`, { method: 'PATCH' })).status, 404, path)
+    // Before a body is read.
+    const { said } = talk('POST /shelf/files/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\nb')
+    assert.match(await said, /^HTTP\/1\.1 405 /)
   })
 
   test('an HttpError and an HttpResponse are sent as they say', async () => {

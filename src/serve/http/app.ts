@@ -20,6 +20,7 @@ import { DOCS_PAGE } from './docs-page.js'
 import type { Log } from './log.js'
 import type { Metrics } from './metrics.js'
 import { servedPage } from './page.js'
+import { decodedPath, LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
 import { routeSchema } from './schema.js'
 import { type Form, readForm, shared, tooLarge } from './upload.js'
 
@@ -32,7 +33,6 @@ export interface HttpHost {
   status(): ServeStatus
 }
 
-const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 /** What a client may call its request: goes into headers and logs. */
 const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 const FORM = /^multipart\/form-data\b/i
@@ -53,7 +53,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_PARAMETER },
     forceCloseConnections: false,
     return503OnClosing: false,
     // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
@@ -70,10 +70,14 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     },
   })
 
+  const table = new Table(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
-    done()
+    // Before a body is read.
+    const allowed = request.is404 ? table.methodsOf(request.url) : []
+    if (allowed.length === 0 || allowed.includes(request.method)) return done()
+    detail(reply, 405, 'Method Not Allowed', { allow: allowed.join(', ') })
   })
   app.addHook('onResponse', (request, reply, done) => {
     const took = reply.elapsedTime
@@ -89,42 +93,38 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
   app.setErrorHandler((error: Error, request, reply) => refuse(host, error, request, reply))
   app.setNotFoundHandler((_request, reply) => detail(reply, 404, 'Not Found'))
 
-  const table = new Table(app)
   for (const application of host.applications())
     for (const route of application.routes) addRoute(table, host, application, route)
   addOwnRoutes(table, host)
-  table.refuseOtherMethods()
   await app.ready()
   return app
 }
 
-/** Which methods each path has, so that the others get 405. */
+/** The routes, and which methods each path has, so that the others get 405. */
 class Table {
-  readonly #methods = new Map<string, Set<string>>()
+  readonly #routes = new Map<string, { pattern: RegExp; methods: Set<string> }>()
   constructor(readonly app: FastifyInstance) {}
 
   has(method: string, url: string): boolean {
-    return this.#methods.get(url)?.has(method) ?? false
+    return this.#routes.get(url)?.methods.has(method) ?? false
   }
 
   add(method: string, url: string, route: Omit<Parameters<FastifyInstance['route']>[0], 'method' | 'url'>): void {
     if (this.has(method, url)) return
     this.app.route({ ...route, method: method as HTTPMethods, url })
-    const methods = this.#methods.get(url) ?? new Set()
-    this.#methods.set(url, methods.add(method))
+    const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set() }
+    known.methods.add(method)
+    this.#routes.set(url, known)
   }
 
-  refuseOtherMethods(): void {
-    for (const [url, methods] of this.#methods) {
-      const allow = [...methods, ...(methods.has('GET') ? ['HEAD'] : [])].join(', ')
-      this.app.route({
-        method: METHODS.filter((method) => !methods.has(method)),
-        url,
-        schema: { hide: true } as object,
-        onRequest: async (_request, reply) => detail(reply, 405, 'Method Not Allowed', { allow }),
-        handler: () => {},
-      })
-    }
+  /** The methods of all routes that a request's path belongs to. */
+  methodsOf(url: string): string[] {
+    const path = decodedPath(url)
+    const methods = new Set<string>()
+    for (const route of this.#routes.values())
+      if (route.pattern.test(path)) for (const method of route.methods) methods.add(method)
+    if (methods.has('GET')) methods.add('HEAD')
+    return [...methods]
   }
 }
 

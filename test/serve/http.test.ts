@@ -111,6 +111,41 @@ describe('HTTP', () => {
     }
   })
 
+  test('a form’s texts arrive as they were sent, JSON and long names too; one that is too long is 413', async () => {
+    await serve.run(site, free)
+    const sent: Record<string, [text: string, type?: string | undefined]> = {
+      plain: ['{ "a": 12345678901234567890 }'],
+      json: ['{ "a": 12345678901234567890, "ö": null }', 'application/json; charset=utf-8'],
+      broken: ['{ "a"', 'application/json'],
+      ['n'.repeat(300)]: ['long name'],
+      long: ['ä'.repeat(32 * 1024)],
+      longJson: ['7'.repeat(64 * 1024), 'application/json'],
+      empty: ['', 'application/json'],
+    }
+    for (let i = 0; i < 10; i++) sent[`many${i}`] = [`[${i}]`, 'application/json']
+    const formOf = (parts: typeof sent) => {
+      const texts = Object.entries(parts).map(
+        ([name, [text, type]]) =>
+          `--b\r\nContent-Disposition: form-data; name="${name}"\r\n${type ? `Content-Type: ${type}\r\n` : ''}\r\n${text}\r\n`,
+      )
+      const file = `--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n${'x'.repeat(10_000)}\r\n`
+      const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+      return { method: 'POST', headers, body: `${texts.join('')}${file}--b--\r\n` }
+    }
+    const { status, body } = await json('/upload', formOf(sent))
+    assert.equal(status, 200)
+    const { fields, files } = body as { fields: Record<string, string>; files: { file: { size: number } } }
+    assert.deepEqual(fields, Object.fromEntries(Object.entries(sent).map(([name, [text]]) => [name, text])))
+    assert.equal(files.file.size, 10_000)
+    for (const type of [undefined, 'application/json']) {
+      const { status, body } = await json('/upload', formOf({ long: ['7'.repeat(100_000), type] }))
+      assert.deepEqual([status, body], [413, { detail: 'The form has too many or too large parts' }])
+    }
+    const many = new FormData()
+    for (let i = 0; i < 9; i++) many.append(`file${i || ''}`, new Blob(['x']), 'x')
+    assert.equal((await json('/upload', { method: 'POST', body: many })).status, 413)
+  })
+
   test('no form, no such field, or a text instead of a file: 422 in FastAPI’s shape', async () => {
     await serve.run(site, free)
     const detail = [{ type: 'missing', loc: ['body', 'file'], msg: 'Field required', input: null }]

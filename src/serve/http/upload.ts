@@ -3,7 +3,8 @@ import type { WireRequest } from '../http-request.js'
 import { HttpError } from '../http-response.js'
 
 const FIELD_BYTES = 64 * 1024
-const LIMITS = { files: 8, fields: 32, parts: 40, fieldSize: FIELD_BYTES, fieldNameSize: 200, headerPairs: 20 }
+const FILES = 8
+const LIMITS = { fields: 32, parts: 40, fieldSize: FIELD_BYTES, headerPairs: 20 }
 
 export type Form = Pick<WireRequest, 'fields' | 'files'> & { bytes: Uint8Array | null }
 
@@ -18,25 +19,53 @@ export async function readForm(request: FastifyRequest, maxBytes: number): Promi
   const files: Form['files'] = []
   const chunks: Buffer[] = []
   let length = 0
+  const options = { limits: { ...LIMITS, fileSize: Math.max(maxBytes, FIELD_BYTES + 1) }, isPartAFile }
   try {
-    for await (const part of request.parts({ limits: { ...LIMITS, fileSize: maxBytes } })) {
+    for await (const part of request.parts(options)) {
       if (part.type === 'field') {
+        if (part.valueTruncated) throw tooMuch()
         fields[part.fieldname] = String(part.value)
         continue
       }
-      const start = length
-      for await (const chunk of part.file as AsyncIterable<Buffer>) {
-        length += chunk.length
-        // What is too much is read to its end, so that the client hears the answer, and kept no longer.
-        if (length <= maxBytes) chunks.push(chunk)
+      if (isJson(part.mimetype, part.filename)) {
+        const text: Buffer[] = []
+        if ((await read(part.file, text, FIELD_BYTES)) > FIELD_BYTES) throw tooMuch()
+        fields[part.fieldname] = Buffer.concat(text).toString('utf8')
+        continue
       }
+      const start = length
+      length += await read(part.file, chunks, maxBytes - start)
       if (part.file.truncated || length > maxBytes) throw tooLarge(maxBytes)
+      if (files.length === FILES) throw tooMuch()
       files.push({ field: part.fieldname, filename: part.filename, contentType: part.mimetype, start, end: length })
     }
   } catch (error) {
     throw refusal(error, maxBytes)
   }
   return { fields, files, bytes: length === 0 ? null : shared(chunks, length) }
+}
+
+/** A text that the form calls JSON, which the plugin would parse; it is to arrive as it was sent. */
+function isJson(type: string, filename: string | undefined): boolean {
+  return filename === undefined && type.startsWith('application/json')
+}
+
+function isPartAFile(_name: string | undefined, type: string | undefined, filename: string | undefined): boolean {
+  return filename !== undefined || type === 'application/octet-stream' || isJson(type ?? '', filename)
+}
+
+/** What is too much is read to its end, so that the client hears the answer, and kept no longer. @returns its length */
+async function read(file: AsyncIterable<Buffer>, chunks: Buffer[], most: number): Promise<number> {
+  let length = 0
+  for await (const chunk of file) {
+    length += chunk.length
+    if (length <= most) chunks.push(chunk)
+  }
+  return length
+}
+
+function tooMuch(): HttpError {
+  return new HttpError(413, 'The form has too many or too large parts')
 }
 
 export function tooLarge(maxBytes: number): HttpError {
@@ -51,7 +80,7 @@ function refusal(error: unknown, maxBytes: number): unknown {
   if (error instanceof HttpError) return error
   const { code, statusCode } = error as { code?: string; statusCode?: number }
   if (code === 'FST_REQ_FILE_TOO_LARGE') return tooLarge(maxBytes)
-  if (statusCode === 413) return new HttpError(413, 'The form has too many or too large parts')
+  if (statusCode === 413) return tooMuch()
   // The client has gone: nobody hears it.
   if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE') return error
   return new HttpError(400, 'There was an error parsing the body')

@@ -6,7 +6,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { checkApplication, deployment } from './deployment.js'
 import { ingress } from './ingress.js'
 import { counter, histogram } from './measured.js'
-import { checkRunOptions, defined, RUN_DEFAULTS } from './options.js'
+import { checkRunOptions, fillRun, RUN_DEFAULTS } from './options.js'
 import type { Service } from './service.js'
 import type { Application, DeploymentHandle, RunOptions, ServeStatus } from './types.js'
 
@@ -27,7 +27,7 @@ let shutdowns = 0
 async function run<T extends object>(app: Application<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
   const bound = checkApplication(app)
   checkRunOptions(options)
-  const filled = { ...RUN_DEFAULTS, ...defined(options) }
+  const filled = fillRun(options)
   // Not in a replica, which needs the rest of this module only.
   const before = shutdowns
   const loaded = await import('./service.js')

@@ -37,6 +37,14 @@ export interface FilledDeployment {
   userConfig: unknown
 }
 
+/** What a run relies on. */
+export type FilledRun = Omit<RunOptions, keyof typeof RUN_DEFAULTS> &
+  Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
+
+/** Milliseconds as timers and servers take them: whole ones, and no more than these, or they would mean one. */
+const LONGEST = 2 ** 31 - 1
+const timer = (milliseconds: number) => Math.min(Math.ceil(milliseconds), LONGEST)
+
 type Rule = [what: string, fits: (value: unknown) => boolean]
 const whole = (from: number): Rule => [
   `a whole number from ${from === -1 ? '−1' : from} and up`,
@@ -81,14 +89,20 @@ export const checkRunOptions = (options: RunOptions): void => check(options, RUN
 
 export function fillDeployment(options: DeploymentOptions, className: string): FilledDeployment {
   const { numReplicas = 1, maxQueuedRequests = -1 } = options
+  const filled = { ...DEPLOYMENT_DEFAULTS, name: className, userConfig: undefined, ...defined(options) }
   return {
-    ...DEPLOYMENT_DEFAULTS,
-    name: className,
-    userConfig: undefined,
-    ...defined(options),
+    ...filled,
     numReplicas,
     maxQueuedRequests: maxQueuedRequests === -1 ? Infinity : maxQueuedRequests,
+    healthCheckPeriod: timer(filled.healthCheckPeriod),
+    healthCheckTimeout: timer(filled.healthCheckTimeout),
+    gracefulShutdownTimeout: timer(filled.gracefulShutdownTimeout),
   }
+}
+
+export function fillRun(options: RunOptions): FilledRun {
+  const filled = { ...RUN_DEFAULTS, ...defined(options) }
+  return { ...filled, requestTimeout: timer(filled.requestTimeout) }
 }
 
 /** Without the options that are undefined. */

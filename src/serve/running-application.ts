@@ -112,15 +112,18 @@ export class RunningApplication {
     return Math.max(...this.deployments.map(({ bound }) => bound.options.gracefulShutdownTimeout))
   }
 
-  async stop(timeout?: number): Promise<void> {
+  /** @param within milliseconds that all its deployments together may take, each at most its own */
+  async stop(within = this.patience): Promise<void> {
     if (this.#state === 'DELETING') return
     this.#state = 'DELETING'
-    await this.#stopAll(timeout)
+    await this.#stopAll(within)
   }
 
-  async #stopAll(timeout?: number): Promise<void> {
+  async #stopAll(within: number): Promise<void> {
+    const end = performance.now() + within
     // What asks first: whoever is asked has nothing to do then.
-    for (const deployment of [...this.deployments].reverse()) await deployment.stop(timeout)
+    for (const deployment of [...this.deployments].reverse())
+      await deployment.stop(Math.max(0, end - performance.now()))
   }
 
   status(): ApplicationStatus {

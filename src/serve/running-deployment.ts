@@ -191,13 +191,13 @@ export class RunningDeployment {
     await Promise.all(this.actors.map((actor) => ray.get(actor.reconfigure.remote(userConfig))))
   }
 
-  /** Ends its replicas once nothing runs there, or the time is up. */
-  async stop(timeout = this.bound.options.gracefulShutdownTimeout): Promise<void> {
+  /** Ends its replicas once nothing runs there, or the time is up: its own, or that which its application has left. */
+  async stop(left: number): Promise<void> {
     this.#stopping = true
     if (this.#timer) clearInterval(this.#timer)
     const stopped = new RayitoError('SERVE_STOPPED', `${this.title} was stopped`)
     for (const replica of this.#replicas) replica.state = 'STOPPING'
-    await this.router.idle(timeout)
+    await this.router.idle(Math.min(left, this.bound.options.gracefulShutdownTimeout))
     this.router.close(stopped)
     forgetRouter(this.router.plan.key)
     for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)

@@ -1,11 +1,9 @@
 import { RayitoError } from '../core/errors.js'
 import type { Bound } from './deployment.js'
 import type { HttpSide } from './http/side.js'
-import type { RUN_DEFAULTS } from './options.js'
+import type { FilledRun } from './options.js'
 import { RunningApplication } from './running-application.js'
-import type { DeploymentHandle, RunOptions, ServeEvent, ServeStatus } from './types.js'
-
-type Filled = Omit<RunOptions, keyof typeof RUN_DEFAULTS> & Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
+import type { DeploymentHandle, ServeEvent, ServeStatus } from './types.js'
 
 /** Of a run that a shutdown came between. */
 export const stopped = (): RayitoError => new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
@@ -13,12 +11,12 @@ export const stopped = (): RayitoError => new RayitoError('SERVE_STOPPED', 'serv
 /** All applications of this process, and what answers HTTP for them. The first run decides how. */
 export class Service {
   readonly #applications = new Map<string, RunningApplication>()
-  readonly #options: Filled
+  readonly #options: FilledRun
   #http: Promise<HttpSide> | null = null
   #url: string | null = null
   #draining = false
 
-  constructor(options: Filled) {
+  constructor(options: FilledRun) {
     this.#options = options
   }
 
@@ -34,7 +32,7 @@ export class Service {
     return this.#applications.get(name)?.handle
   }
 
-  async run(bound: Bound, { name, routePrefix, onEvent }: Filled): Promise<DeploymentHandle> {
+  async run(bound: Bound, { name, routePrefix, onEvent }: FilledRun): Promise<DeploymentHandle> {
     if (this.#draining) throw stopped()
     for (const other of this.#applications.values())
       if (other.name !== name && other.routePrefix === routePrefix)
@@ -98,9 +96,11 @@ export class Service {
     this.#draining = true
     const applications = [...this.#applications.values()]
     const patience = Math.max(0, ...applications.map(({ patience }) => patience))
+    const end = performance.now() + patience
     const http = await this.#http?.catch(() => null)
     await http?.drain(patience)
-    await Promise.all(applications.map((application) => application.stop()))
+    const left = Math.max(0, end - performance.now())
+    await Promise.all(applications.map((application) => application.stop(left)))
     this.#applications.clear()
     await http?.close()
   }

@@ -1,6 +1,6 @@
 import type { HttpRequest } from './http-request.js'
 
-/** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds. */
+/** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
 export interface DeploymentOptions<C = unknown> {
   /** What it is called in the status, logs and metrics. @default the class's name */
   name?: string
@@ -125,7 +125,7 @@ export interface RunOptions {
   host?: string
   /** 0 for a free one; null for no socket at all (`serve.fetch` answers). Only the first run decides. @default 8000 */
   port?: number | null
-  /** Milliseconds from a request's arrival to its answer before it gets 408. @default 60_000 */
+  /** Milliseconds from a request's arrival to its answer before it gets 408; Infinity: never. @default 60_000 */
   requestTimeout?: number
   /**
    * A JSON line for each request: to stdout, or to what has `write`. Without it only failures of the server are told, on

@@ -434,6 +434,41 @@ describe('HTTP', () => {
     assert.equal((await json('/hold')).status, 200)
   })
 
+  test('Infinity is no limit, for requests, health checks and the end', async () => {
+    const shared = latch()
+    class Endless {
+      constructor(readonly word: Int32Array) {}
+      checkHealth(): void {
+        Atomics.add(this.word, 2, 1)
+      }
+      async call(): Promise<string> {
+        Atomics.add(this.word, 0, 1)
+        Atomics.notify(this.word, 0)
+        const wait = Atomics.waitAsync(this.word, 1, 0)
+        const alive = setInterval(() => {}, 1000)
+        if (wait.async) await wait.value
+        clearInterval(alive)
+        return 'let go'
+      }
+    }
+    const options = { healthCheckPeriod: Infinity, healthCheckTimeout: Infinity, gracefulShutdownTimeout: Infinity }
+    await serve.run(serve.deployment(Endless, options).bind(shared), { ...free, requestTimeout: Infinity })
+    const asked = 'GET /-/routes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+    const running = json('/')
+    await reached(shared, 0, 1)
+    let over: Promise<void> | undefined
+    try {
+      for (let i = 0; i < 20; i++) assert.match(await talk(asked).said, /^HTTP\/1\.1 200 /)
+      over = serve.shutdown()
+      for (let i = 0; i < 20; i++) assert.match(await talk(asked).said, /^HTTP\/1\.1 503 /)
+      assert.equal(Atomics.load(shared, 2), 1)
+    } finally {
+      letGo(shared)
+    }
+    assert.deepEqual((await running).body, 'let go')
+    await over
+  })
+
   test('a client that sends too slowly gets 408', async () => {
     await serve.run(site, { ...free, requestTimeout: 300 })
     const { said } = talk('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nabc')
@@ -535,6 +570,20 @@ describe('HTTP', () => {
     await over
     await assert.rejects(fetch(where))
     await kept.said
+  })
+
+  test('what shutdown has waited for the requests it does not wait for their deployment again', async () => {
+    const shared = latch()
+    const patience = 1_000
+    await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: patience }).bind(shared), free)
+    const lost = json('/hold').catch(() => 'lost')
+    await reached(shared, 0, 1)
+    const over = serve.shutdown().then(() => 'over')
+    await until(() => serve.status().applications.default?.status !== 'RUNNING')
+    // It began after the second wait would have begun, if there were one, and is over before it.
+    const again = new Promise((resolve) => setTimeout(resolve, 0.9 * patience, 'again'))
+    assert.equal(await Promise.race([over, again]), 'over')
+    await lost
   })
 
   test('serve.fetch answers as the socket does, without one', async () => {

@@ -229,6 +229,9 @@ describe('whatever a page claims to hold, reading it ends', () => {
       onePage('INT32', 'OPTIONAL', second('PLAIN', 2), [...run, ...claim]),
       /levels of a page end too early/,
     )
+    // Of a negative length, so that values would be taken from the end.
+    const fromEnd = onePage('BOOLEAN', 'REQUIRED', second('RLE', -9), [0, 0, 0, 0, 0, ...claim])
+    await rejects(t, fromEnd, /values of a page are damaged/)
     // In eight bytes, where five are the most.
     const long = [130, 128, 128, 128, 128, 128, 128, 0, 1]
     await rejects(

@@ -44,14 +44,14 @@ function lz4(compressors: Compressors, codec: 'LZ4' | 'LZ4_RAW'): Unpack {
 /** Bytes, packed and unpacked together, for which zstddec has the memory: where it has none, it writes over its own. */
 const MOST = 1 << 30
 
-/** hyparquet-compressors' takes longer, and never ends where a tree of Huffman codes has been damaged. */
+/** hyparquet-compressors' never ends where a tree of Huffman codes has been damaged. */
 async function zstd(): Promise<Unpack> {
   const { ZSTDDecoder } = await import('zstddec')
   const decoder = new ZSTDDecoder()
   await decoder.init()
   return (input, outputLength) => {
     if (input.length + outputLength > MOST) throw new Error('a page is larger than a gigabyte')
-    // Told of no length, it would believe the block's.
+    // Told of no length, it would believe the frame's.
     const output = decoder.decode(input, Math.max(outputLength, 1))
     if (output.length !== outputLength) throw new Error('a page is not as long as its header says')
     return output

@@ -58,6 +58,7 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
   if (second) {
     const afterRepetition = second.repetition_levels_byte_length
     const afterDefinition = afterRepetition + second.definition_levels_byte_length
+    if (afterRepetition < 0 || afterDefinition < afterRepetition) throw new Error('the values of a page are damaged')
     if (repetition) claims.levels(repetition, afterRepetition)
     claims.at = afterRepetition
     if (definition) claims.levels(definition, afterDefinition)

@@ -1,9 +1,7 @@
 import { inspect } from 'node:util'
 import { serialize, via } from '../core/travel.js'
-import type { ActorHandle } from '../ray/index.js'
 import { passOn } from './measured.js'
-import type { Replica } from './replica.js'
-import { type Router, type RouterPlan, routerOf } from './router.js'
+import { type Router, type RouterState, routerOf } from './router.js'
 import type { DeploymentHandle, DeploymentResponse } from './types.js'
 
 /** Names that a handle must not answer to: it is no promise and no JSON. */
@@ -49,6 +47,6 @@ export function makeHandle<T extends object>(router: Router): DeploymentHandle<T
 }
 
 /** A handle in another thread: it sends by itself, and hears from the controller which replicas there are. */
-export function reviveHandle({ plan, actors }: { plan: RouterPlan; actors: ActorHandle<Replica>[] }): object {
-  return makeHandle(routerOf(plan, actors))
+export function reviveHandle(state: RouterState): object {
+  return makeHandle(routerOf(state))
 }

@@ -2,12 +2,11 @@ import { setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
-import type { ActorHandle } from '../ray/index.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
 import { HttpError, httpErrorOf, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
 import { collectMeasured, takeMeasured } from './measured.js'
-import { findRouter } from './router.js'
+import { findRouter, type RouterState } from './router.js'
 
 /** As `nice` has it: enough that a thread that wakes up does not wait for one that computes. */
 const NICENESS = 5
@@ -101,9 +100,9 @@ export class Replica {
     this.#calls.get(id)?.abort()
   }
 
-  /** The replicas of a deployment that this one has a handle to have changed. */
-  members(key: string, actors: readonly ActorHandle<Replica>[]): void {
-    findRouter(key)?.update(actors)
+  /** The replicas of a deployment have changed; this one may have a handle to it. */
+  members(state: RouterState): void {
+    findRouter(state.plan.key)?.follow(state)
   }
 
   #method(name: string): (...args: never[]) => unknown {

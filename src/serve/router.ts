@@ -22,6 +22,12 @@ export interface RouterPlan {
   maxQueuedRequests: number
 }
 
+/** What a router tells those in other threads. */
+export interface RouterState {
+  plan: RouterPlan
+  actors: readonly ActorHandle<Replica>[] | null
+}
+
 type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
 
 /** How often a call is tried when replicas die under it. */
@@ -39,11 +45,11 @@ export class Router {
   readonly #waiting = new Set<Call<unknown>>()
   /** Those whose replica died come first. */
   readonly #again: Call<unknown>[] = []
-  #closed: Error | null = null
+  #closed: RayitoError | null = null
   #idle: (() => void)[] = []
   ongoing = 0
 
-  constructor(readonly plan: RouterPlan) {}
+  constructor(public plan: RouterPlan) {}
 
   get queued(): number {
     return this.#waiting.size + this.#again.length
@@ -54,12 +60,15 @@ export class Router {
     return this.queued >= this.plan.maxQueuedRequests && !this.#hasRoom()
   }
 
-  get actors(): ActorHandle<Replica>[] {
-    return this.#members.map(({ actor }) => actor)
+  /** The replicas that take calls now; null once the deployment has been stopped. */
+  get actors(): ActorHandle<Replica>[] | null {
+    return this.#closed ? null : this.#members.map(({ actor }) => actor)
   }
 
-  /** The replicas that take calls now; ongoing calls of others go on. */
-  update(actors: readonly ActorHandle<Replica>[]): void {
+  /** Sends to these replicas from now on; ongoing calls of others go on. After `close`: the deployment is there again. */
+  update(actors: readonly ActorHandle<Replica>[], plan = this.plan): void {
+    this.plan = plan
+    this.#closed = null
     this.#members = actors.map(
       (actor) =>
         this.#members.find((member) => sameActor(member.actor, actor)) ?? { actor, ongoing: 0, whenIdle: null },
@@ -153,10 +162,17 @@ export class Router {
     })
   }
 
-  /** No further calls; those that wait are rejected. */
-  close(error: Error): void {
-    this.#closed = error
-    for (const call of [...this.#again, ...this.#waiting]) call.reject(error)
+  /** The deployment has been stopped: no further calls; those that wait are rejected. */
+  close(): void {
+    this.#closed = new RayitoError('SERVE_STOPPED', `${this.plan.key} was stopped`)
+    this.#members = []
+    for (const call of [...this.#again, ...this.#waiting]) call.reject(this.#closed)
+  }
+
+  /** What another thread's router of the deployment says. */
+  follow({ plan, actors }: RouterState): void {
+    if (actors) this.update(actors, plan)
+    else this.close()
   }
 }
 
@@ -237,24 +253,21 @@ function backPressure({ key }: RouterPlan, queued: number): RayitoError {
   return new RayitoError('SERVE_BACK_PRESSURE', `${queued} requests wait for ${key} already`)
 }
 
+/** They stay when their deployments are stopped: another version of them is reached by the same handles. */
 const routers = new Map<string, Router>()
 
 /** The router of a deployment in this thread. */
-export function routerOf(plan: RouterPlan, actors: readonly ActorHandle<Replica>[]): Router {
-  const known = routers.get(plan.key)
+export function routerOf(state: RouterState): Router {
+  const known = routers.get(state.plan.key)
   if (known) return known
-  const router = new Router(plan)
-  router.update(actors)
-  routers.set(plan.key, router)
+  const router = new Router(state.plan)
+  router.follow(state)
+  routers.set(state.plan.key, router)
   return router
 }
 
 export function findRouter(key: string): Router | undefined {
   return routers.get(key)
-}
-
-export function forgetRouter(key: string): void {
-  routers.delete(key)
 }
 
 function sameActor(a: ActorHandle<Replica>, b: ActorHandle<Replica>): boolean {

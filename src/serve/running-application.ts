@@ -2,6 +2,7 @@ import { RayitoError } from '../core/errors.js'
 import { type Bound, boundOf } from './deployment.js'
 import { makeHandle } from './handle.js'
 import { routesOf, type ServedRoute } from './ingress.js'
+import type { Router } from './router.js'
 import { type Listener, RunningDeployment, rootMessage } from './running-deployment.js'
 import type { ApplicationState, ApplicationStatus, DeploymentHandle } from './types.js'
 
@@ -19,7 +20,7 @@ export class RunningApplication {
     readonly name: string,
     readonly routePrefix: string,
     bound: Bound,
-    private readonly listener: Omit<Listener, 'changed'>,
+    private readonly listener: Listener,
   ) {
     this.ingress = this.#make(bound)
     this.routes = routesOf(bound.target)
@@ -30,10 +31,7 @@ export class RunningApplication {
     const known = this.#made.get(bound)
     if (known) return known
     const args = bound.args.map((arg) => this.#argument(arg))
-    const made = new RunningDeployment(this.name, this.#named(bound), args, {
-      event: this.listener.event,
-      changed: (deployment) => this.#changed(deployment),
-    })
+    const made = new RunningDeployment(this.name, this.#named(bound), args, this.listener)
     this.#made.set(bound, made)
     this.deployments.push(made)
     return made
@@ -87,10 +85,9 @@ export class RunningApplication {
     }
   }
 
-  /** A deployment's replicas have changed: the others may hold handles to it. */
-  #changed(changed: RunningDeployment): void {
-    for (const deployment of this.deployments)
-      if (deployment !== changed) deployment.tell(changed.router.plan.key, changed.actors)
+  /** A deployment's replicas have changed: the others may hold handles to it, whichever application is theirs. */
+  tell(changed: Router): void {
+    for (const deployment of this.deployments) if (deployment.router !== changed) deployment.tell(changed)
   }
 
   /** Each part of it has a replica. */
@@ -101,6 +98,10 @@ export class RunningApplication {
   /** Requests may be sent to it: where the only replica has died, they wait for the next. */
   get accepts(): boolean {
     return this.#state === 'RUNNING' && this.deployments.every(({ accepts }) => accepts)
+  }
+
+  get routers(): Router[] {
+    return this.deployments.map(({ router }) => router)
   }
 
   get handle(): DeploymentHandle {

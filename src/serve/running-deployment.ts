@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { RayitoError } from '../core/errors.js'
+import type { RayitoError } from '../core/errors.js'
 import { describe } from '../ray/code/index.js'
 import { whenActorDies } from '../ray/handle.js'
 import { type ActorHandle, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
 import type { Bound } from './deployment.js'
 import { Replica, ReplicaPlan } from './replica.js'
-import { forgetRouter, type Router, routerOf } from './router.js'
+import { type Router, routerOf } from './router.js'
 import type { DeploymentStatus, ServeEvent } from './types.js'
 
 /** The module of the actor. */
@@ -39,7 +39,8 @@ export class RunningDeployment {
   target = 1
   readonly #replicas = new Set<Running>()
   #timer: NodeJS.Timeout | null = null
-  #stopping = false
+  /** Only once: its router may be another version's by then. */
+  #stopped: Promise<void> | null = null
   #message = ''
   /** A replica that is to take a lost one's place could not be started. */
   #failing = false
@@ -53,8 +54,9 @@ export class RunningDeployment {
     private readonly listener: Listener,
   ) {
     const { name, maxOngoingRequests, maxQueuedRequests } = bound.options
-    forgetRouter(`${app}#${name}`)
-    this.router = routerOf({ key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests }, [])
+    const plan = { key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests }
+    this.router = routerOf({ plan, actors: [] })
+    this.router.update([], plan)
     this.#actorClass = remoteAs(Replica, REPLICA, `ServeReplica:${app}:${name}`, { maxConcurrency: 100_000 })
   }
 
@@ -88,13 +90,13 @@ export class RunningDeployment {
     this.listener.event('INFO', 'controller', `Adding ${target} ${plural} to ${this.title}.`)
     await describe(this.bound.target as never, this.bound.site)
     await Promise.all(Array.from({ length: target }, () => this.#add()))
-    if (this.#stopping) return
+    if (this.#stopped) return
     this.#timer = setInterval(() => this.#checkAll(), this.bound.options.healthCheckPeriod)
     this.#timer.unref()
   }
 
   async #add(): Promise<void> {
-    if (this.#stopping) return
+    if (this.#stopped) return
     const { name, maxOngoingRequests, userConfig } = this.bound.options
     const plan = new ReplicaPlan(this.bound.target, this.args, name, maxOngoingRequests, userConfig)
     const actor = this.#actorClass.remote(plan)
@@ -107,7 +109,7 @@ export class RunningDeployment {
       ray.kill(actor)
       throw error
     }
-    if (this.#stopping) return
+    if (this.#stopped) return
     replica.state = 'RUNNING'
     this.#changed()
     whenActorDies(actor, (death) => this.#lost(replica, death.message))
@@ -119,7 +121,7 @@ export class RunningDeployment {
   }
 
   #lost(replica: Running, why: string): void {
-    if (!this.#replicas.delete(replica) || replica.state !== 'RUNNING' || this.#stopping) return
+    if (!this.#replicas.delete(replica) || replica.state !== 'RUNNING' || this.#stopped) return
     this.#changed()
     if (!ray.isInitialized()) return
     this.#replace(`A replica of ${this.title} died: ${why}`)
@@ -135,7 +137,7 @@ export class RunningDeployment {
   }
 
   async #addUntil(): Promise<void> {
-    for (let wait = 500; !this.#stopping && ray.isInitialized(); wait = Math.min(2 * wait, MOST_PAUSE)) {
+    for (let wait = 500; !this.#stopped && ray.isInitialized(); wait = Math.min(2 * wait, MOST_PAUSE)) {
       try {
         await this.#add()
         this.#message = ''
@@ -144,7 +146,7 @@ export class RunningDeployment {
       } catch (error) {
         this.#failing = true
         this.#message = `A replica of ${this.title} could not be started: ${rootMessage(error)}`
-        if (this.#stopping) return
+        if (this.#stopped) return
         this.listener.event('ERROR', 'controller', this.#message)
         await pause(wait, undefined, { ref: false })
       }
@@ -167,7 +169,7 @@ export class RunningDeployment {
       return
     } catch (error) {
       hangs = (error as RayitoError).code === 'RAY_GET_TIMEOUT'
-      if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopping) return
+      if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopped) return
       const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
       replica.state = 'STOPPING'
       drained = this.router.leaves(replica.actor, gracefulShutdownTimeout)
@@ -182,9 +184,9 @@ export class RunningDeployment {
     ray.kill(replica.actor)
   }
 
-  /** Tells its replicas which ones a deployment has that they hold handles to. */
-  tell(key: string, actors: ActorHandle<Replica>[]): void {
-    for (const { actor } of this.#replicas) actor.members.remote(key, actors)
+  /** Tells its replicas which ones a deployment has that they may hold handles to. */
+  tell({ plan, actors }: Router): void {
+    if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.members.remote({ plan, actors })
   }
 
   async reconfigure(userConfig: unknown): Promise<void> {
@@ -192,14 +194,16 @@ export class RunningDeployment {
   }
 
   /** Ends its replicas once nothing runs there, or the time is up: its own, or that which its application has left. */
-  async stop(left: number): Promise<void> {
-    this.#stopping = true
+  stop(left: number): Promise<void> {
+    this.#stopped ??= this.#stop(left)
+    return this.#stopped
+  }
+
+  async #stop(left: number): Promise<void> {
     if (this.#timer) clearInterval(this.#timer)
-    const stopped = new RayitoError('SERVE_STOPPED', `${this.title} was stopped`)
     for (const replica of this.#replicas) replica.state = 'STOPPING'
     await this.router.idle(Math.min(left, this.bound.options.gracefulShutdownTimeout))
-    this.router.close(stopped)
-    forgetRouter(this.router.plan.key)
+    this.router.close()
     for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)
     this.#replicas.clear()
   }

@@ -2,7 +2,9 @@ import { RayitoError } from '../core/errors.js'
 import type { Bound } from './deployment.js'
 import type { HttpSide } from './http/side.js'
 import type { FilledRun } from './options.js'
+import type { Router } from './router.js'
 import { RunningApplication } from './running-application.js'
+import type { RunningDeployment } from './running-deployment.js'
 import type { DeploymentHandle, ServeEvent, ServeStatus } from './types.js'
 
 /** Of a run that a shutdown came between. */
@@ -39,12 +41,15 @@ export class Service {
         throw new RayitoError('INVALID_ARGUMENT', `Application '${other.name}' has the route prefix ${routePrefix}`, {
           remedy: 'Give another routePrefix.',
         })
-    await this.remove(name)
+    const before = await this.#end(name)
     if (this.#draining) throw stopped()
     const event = (level: ServeEvent['level'], source: ServeEvent['source'], message: string) =>
       onEvent?.({ level, source, message })
-    const application = new RunningApplication(name, routePrefix, bound, { event })
+    const changed = ({ router }: RunningDeployment) => this.#tell([router])
+    const application = new RunningApplication(name, routePrefix, bound, { event, changed })
     this.#applications.set(name, application)
+    // What is there again has no replicas yet; what is not has ended.
+    this.#tell([...before, ...application.routers])
     // The slow part, in other threads; meanwhile this one loads what answers HTTP.
     const started = application.start()
     started.catch(() => {})
@@ -57,6 +62,7 @@ export class Service {
     } catch (error) {
       if (this.#applications.get(name) === application) this.#applications.delete(name)
       await application.stop(0)
+      this.#tell(application.routers)
       throw this.#draining ? stopped() : error
     }
     event('INFO', 'serve', `Application '${name}' is ready at ${this.#url ?? 'serve.fetch'}${routePrefix}.`)
@@ -85,11 +91,22 @@ export class Service {
   }
 
   async remove(name: string): Promise<void> {
+    this.#tell(await this.#end(name))
+  }
+
+  /** @returns the routers of what ended, which nobody has heard of yet */
+  async #end(name: string): Promise<Router[]> {
     const application = this.#applications.get(name)
-    if (!application) return
+    if (!application) return []
     await application.stop()
     this.#applications.delete(name)
     await (await this.#http)?.refresh()
+    return application.routers
+  }
+
+  /** Replicas of every application may have handles to these deployments. */
+  #tell(routers: readonly Router[]): void {
+    for (const router of routers) for (const application of this.#applications.values()) application.tell(router)
   }
 
   async shutdown(): Promise<void> {

@@ -46,6 +46,12 @@ export class Greeter {
 /** Stands between a site and a greeter. */
 export class Porter {
   constructor(readonly greeter: DeploymentHandle<Greeter>) {}
+  call(name: string): Promise<string> {
+    return this.greeter.remote(name)
+  }
+  leave(): never {
+    process.exit(3)
+  }
   async refuse(): Promise<unknown> {
     return this.greeter.refuse.remote()
   }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { type ServeEvent, serve } from '#src/serve/index.js'
-import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Silent, Site, Slow } from './classes.js'
+import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Porter, Silent, Site, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until } from './helpers.js'
 
 const noSocket = { port: null } as const
@@ -168,6 +168,46 @@ describe('deployments', () => {
     const handle = await serve.run(app, noSocket)
     assert.equal(await handle.remote(), 'call 2')
     assert.equal(await handle.remote(), 'call 3')
+  })
+
+  test('a dead replica is replaced for handles in replicas of another application too', async () => {
+    const mortal = await serve.run(serve.deployment(Mortal).bind(latch()), { ...noSocket, name: 'below' })
+    const porter = serve.deployment(Porter).bind(mortal as never)
+    const handle = await serve.run(porter, { ...noSocket, name: 'above', routePrefix: '/above' })
+    assert.equal(await handle.remote('Ada'), 'call 2')
+    assert.equal(await handle.remote('Ada'), 'call 3')
+  })
+
+  test('a handle to another application goes on when that is replaced, and says when it has ended', async () => {
+    const below = { ...noSocket, name: 'below' }
+    const greeter = serve.deployment(Greeter)
+    const hi = await serve.run(greeter.bind('Hi'), below)
+    const porter = serve.deployment(Porter, { numReplicas: 1 }).bind(hi as never)
+    const handle = await serve.run(porter, { ...noSocket, name: 'above', routePrefix: '/above' })
+    const restarts = () => serve.status().applications.above!.deployments.Porter!.restarts
+    assert.equal(await handle.remote('Ada'), 'Hi Ada')
+
+    await serve.run(greeter.options({ numReplicas: 2 }).bind('Bye'), below)
+    assert.equal(await handle.remote('Ada'), 'Bye Ada')
+    assert.equal(await hi.remote('Ada'), 'Bye Ada')
+    // The replica that comes instead learns of those that there are now.
+    await assert.rejects(handle.leave.remote())
+    assert.equal(await handle.remote('Ada'), 'Bye Ada')
+    assert.equal(restarts(), 2)
+
+    const ended = (error: Error) => (error.cause as RayitoError).code === 'SERVE_STOPPED'
+    await serve.delete('below')
+    await assert.rejects(handle.remote('Ada'), ended)
+    await assert.rejects(handle.leave.remote())
+    await assert.rejects(handle.remote('Ada'), ended)
+
+    await serve.run(greeter.bind('Ciao'), below)
+    assert.equal(await handle.remote('Ada'), 'Ciao Ada')
+    // One that has no such deployment any more.
+    await serve.run(greeter.options({ name: 'Other' }).bind('Moin'), below)
+    await assert.rejects(handle.remote('Ada'), ended)
+    await assert.rejects(serve.run(greeter.options({ userConfig: { greeting: '' } }).bind(), below))
+    await assert.rejects(handle.remote('Ada'), ended)
   })
 
   test('a replica that fails its health checks is replaced', async () => {

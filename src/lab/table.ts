@@ -5,11 +5,13 @@ import { ran, type Version } from './version.js'
 export interface TableOptions {
   /**
    * What one picture takes on one thread, in seconds. With it the table has the efficiency: the time one core would have
-   * needed for the pictures, divided by the time all workers' cores were held.
+   * needed for the pictures, divided by the time for which the version held cores.
    */
   oneThread?: number
-  /** Cores that were in use: workers of B, C1 and C2, threads of A. */
+  /** Cores that A's threads were on: this machine's. */
   cores: number
+  /** Cores that the workers of B, C1 and C2 were on. @default as many */
+  workerCores?: number
 }
 
 interface Column {
@@ -22,17 +24,18 @@ export class ResultTable {
   readonly #versions: Version[]
   readonly #columns: Column[]
 
-  constructor(versions: readonly (Version | undefined)[], { oneThread, cores }: TableOptions) {
+  constructor(versions: readonly (Version | undefined)[], { oneThread, cores, workerCores = cores }: TableOptions) {
     this.#versions = ran(versions)
     const a = this.#versions.find(({ name }) => name === 'A')
     const count = ({ result }: Version) => result.length
+    const held = ({ name, seconds }: Version) => seconds * (name === 'A' ? cores : workerCores)
     this.#columns = [
       { title: 'seconds', of: (v) => seconds(v.seconds) },
       { title: 'loading', of: (v) => seconds(v.loadSeconds) },
       ...(a ? [{ title: 'speed-up', of: (v: Version) => (a.seconds / v.seconds).toFixed(2) }] : []),
       ...(oneThread === undefined
         ? []
-        : [{ title: 'efficiency', of: (v: Version) => ((count(v) * oneThread) / (cores * v.seconds)).toFixed(2) }]),
+        : [{ title: 'efficiency', of: (v: Version) => ((count(v) * oneThread) / held(v)).toFixed(2) }]),
       { title: 'pictures/s', of: (v) => (count(v) / v.seconds).toFixed(1) },
       { title: 'moved', of: (v) => bytes(v.bytesMoved) },
       { title: 'memory', of: (v) => bytes(v.peakMemoryMB * 1e6) },

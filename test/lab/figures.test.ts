@@ -40,6 +40,16 @@ test('the table compares with A, tells efficiency only where one thread was meas
   assert.equal(new Set(lines.slice(1).map((line) => line.indexOf(' MB'))).size, 2)
 })
 
+test('efficiency counts this machine’s cores for A and the workers’ for the others', () => {
+  const versions = [version('A', 0, 20), version('B', 0, 40)]
+  const efficiency = (cores: number, workerCores: number) =>
+    new ResultTable(versions, { cores, workerCores, oneThread: 0.16 }).rows.slice(1).map((row) => row[4])
+  assert.deepEqual(efficiency(2, 2), ['1.00', '0.50'])
+  // Fewer actors than cores, and a cluster that has more.
+  assert.deepEqual(efficiency(2, 1), ['1.00', '1.00'])
+  assert.deepEqual(efficiency(2, 4), ['1.00', '0.25'])
+})
+
 test('without A the table has no speed-up', () => {
   assert.ok(!new ResultTable([version('B', 1, 1)], { cores: 2 }).rows[0]!.includes('speed-up'))
 })

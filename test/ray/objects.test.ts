@@ -132,13 +132,23 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal(await ray.get(counter.add.remote(1)), 1)
   })
 
-  // A thread's stack is larger than its driver's.
-  if (engine === 'threads')
-    test('a result that is nested too deep for the driver to read is the error of its task', async () => {
-      await ray.get(nest.remote(1))
-      await assert.rejects(ray.get(nest.remote(2000)), NotSerializableError)
-      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
-    })
+  test('what is nested deeper than every thread can read is refused before it leaves; what is not crosses', async () => {
+    const nested = (depth: number) => ray.get(nest.remote(depth))
+    const crossed = await ray.get(echo.remote(ray.put(await nested(900))))
+    assert.deepEqual(await ray.get(echo.remote(crossed)), crossed)
+    for (const depth of [1100, 1950, 3000]) {
+      let value: unknown = null
+      for (let i = 0; i < depth; i++) value = { value }
+      await assert.rejects(nested(depth), (error: Error) => {
+        assert.ok(error instanceof NotSerializableError, String(error))
+        assert.match(error.message, /^its result is nested too deeply/)
+        return true
+      })
+      assert.throws(() => ray.put(value), NotSerializableError)
+      assert.throws(() => echo.remote(value), NotSerializableError)
+    }
+    assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+  })
 
   test('the refs of a session that is over are lost', async () => {
     const ref = ray.put(1)

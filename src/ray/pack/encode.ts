@@ -4,7 +4,7 @@ import { NotSerializableError } from '../errors/classes.js'
 import { Memory } from './bytes.js'
 import { describeError } from './errors.js'
 import type { Box, Packed, Place, Special } from './format.js'
-import { hasNamedProperties, isBuiltinPrototype, isHostCloneable, isIndex, whyNot } from './kinds.js'
+import { hasNamedProperties, isBuiltinPrototype, isDetached, isHostCloneable, isIndex, whyNot } from './kinds.js'
 import { putAt } from './places.js'
 import { symbolKey } from './symbols.js'
 
@@ -25,6 +25,9 @@ export interface EncodeOptions {
   /** Replaces what cannot travel by its inspection instead of throwing. @default false */
   lenient?: boolean
 }
+
+/** Steps from the root of a value: structured cloning, which recurses, reads that many in a thread of any stack. */
+const DEEPEST = 1000
 
 /** The index of a special thing, in the table of what was seen; negative while it is being made. */
 class Seen {
@@ -71,8 +74,12 @@ export class Encoder {
       this.#put(value, container, key)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      throw new NotSerializableError(path, 'is nested too deeply', 'Flatten it, or send it in parts.')
+      throw this.#tooDeep()
     }
+  }
+
+  #tooDeep(): NotSerializableError {
+    return new NotSerializableError(this.#path[0]!, 'is nested too deeply', 'Flatten it, or send it in parts.')
   }
 
   /** What `box` holds, packed. */
@@ -199,6 +206,10 @@ export class Encoder {
   #object(object: object): unknown {
     const seen = this.#seen.get(object)
     if (seen !== undefined) return seen
+    if (this.#path.length > DEEPEST) {
+      if (!this.#lenient) throw this.#tooDeep()
+      return this.#refuse(object, 'is nested too deeply')
+    }
     const known = this.#options.known?.(object)
     if (known !== undefined) return this.#remember(object, this.#code(['code', undefined], known))
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
@@ -318,12 +329,14 @@ export class Encoder {
   }
 
   #view(view: ArrayBufferView): unknown {
+    if (isDetached(view.buffer)) return this.#refuse(view, 'is a view over a buffer that was transferred', TRANSFERRED)
     const copy = this.#memory.view(view)
     return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', copy as Uint8Array]) : copy)
   }
 
   /** A view stands for shared memory: what crosses to another process can be seen there only through one. */
   #buffer(buffer: ArrayBufferLike): unknown {
+    if (isDetached(buffer)) return this.#refuse(buffer, 'is a buffer that was transferred', TRANSFERRED)
     const copy = this.#memory.buffer(buffer)
     if (!types.isSharedArrayBuffer(copy)) return copy
     return this.#remember(buffer, this.#special(['memory', new Uint8Array(copy)]))
@@ -380,6 +393,8 @@ export class Encoder {
     return seen
   }
 }
+
+const TRANSFERRED = 'Copy it before its memory is given away.'
 
 function isTravel(value: unknown): value is Travel {
   return value instanceof Travel

@@ -32,6 +32,16 @@ export function isHostCloneable(object: object): boolean {
   )
 }
 
+/** Whether a buffer's memory was given away: the language tells it by refusing views over it. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false
+  try {
+    return new Uint8Array(buffer).length > 0
+  } catch {
+    return true
+  }
+}
+
 const HANDLES =
   /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|ClientRequest|IncomingMessage|ServerResponse|BroadcastChannel|WebSocket|AbortSignal|AbortController)$/
 

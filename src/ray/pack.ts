@@ -50,7 +50,11 @@ function flat(value: object): Packed | null {
   const prototype = Object.getPrototypeOf(value)
   if (prototype === Array.prototype) {
     const array = value as unknown[]
-    if (array.length > FLAT || Object.keys(array).length !== array.length) return null
+    const { length } = array
+    if (length > FLAT) return null
+    // Names come after the elements.
+    const keys = Object.keys(array)
+    if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return null
     for (const item of array) {
       if (!isPrimitive(item)) return null
       copied += typeof item === 'string' ? item.length : 8

@@ -152,6 +152,11 @@ describe('values that structured cloning carries', () => {
     assert.deepEqual([back.length, back[4_000_000_000], 0 in back], [4_000_000_001, 'far', false])
   })
 
+  test('short arrays too, where holes make up for it', async () => {
+    const holed = Object.assign(new Array<number>(1), { label: 'x' })
+    assert.deepEqual(await trip(holed), holed)
+  })
+
   test('objects of Node that can be cloned are', async () => {
     const key = createSecretKey(Buffer.from('secret'))
     const got = await trip({ key, blob: new Blob(['text']) })
@@ -333,6 +338,8 @@ describe('what cannot travel is named before anything is sent', () => {
   class Session {
     run() {}
   }
+  const gone = new Uint8Array(8)
+  structuredClone(gone, { transfer: [gone.buffer] })
   const cases: [title: string, value: unknown, message: RegExp][] = [
     ['a function', [{ session: { fn() {} } }], /^args\[0\]\.session\.fn is a function\./],
     ['a class', [Session], /^args\[0\] is a class/],
@@ -370,6 +377,8 @@ describe('what cannot travel is named before anything is sent', () => {
       /^args\[0\]\.a cannot be read: its getter threw Error: sealed/,
     ],
     ['a boxed symbol', [Object(Symbol('x'))], /^args\[0\] is a/],
+    ['a buffer that was given away', [{ gone: gone.buffer }], /^args\[0\]\.gone is a buffer that was transferred/],
+    ['a view over one', [[gone]], /^args\[0\]\[0\] is a view over a buffer that was transferred/],
   ]
   for (const [title, value, message] of cases)
     test(title, () => {

@@ -33,6 +33,7 @@ describe('names that a function does not bind', () => {
       'B d f g j l',
     ],
     ['defaults see earlier parameters', '(a, b = a + c, { d = b } = {}) => d', 'c'],
+    ['but nothing of the body', '(a, b = a + c, d = () => e) => { const c = b; var e; return [c, e, f] }', 'c e f'],
     ['assignments', '() => { a = 1; [b.c, d] = e; ({ f: g = h } = i); j++; for (k of l); }', 'a b d e g h i j k l'],
     ['templates and tags', '() => a`$'.concat('{b}$', '{`$', '{c}`}`'), 'a b c'],
     ['destructuring in a declaration', '() => { const { a = b, [c]: d, ...e } = f; return [a, d, e] }', 'b c f'],

@@ -195,13 +195,13 @@ class Walk {
     if (node.type === 'FunctionExpression' && node.id) bound.add(node.id.name)
     if (!arrow) bound.add('arguments')
     for (const param of node.params) for (const name of bindings(param)) bound.add(name)
-    if (node.body.type === 'BlockStatement')
-      for (const name of [...vars(node.body.body), ...lexicals(node.body.body)]) bound.add(name)
+    const { body } = node
+    // What the body declares is not there for defaults of parameters.
     const inside = () =>
       this.#within(bound, () => {
         for (const param of node.params) this.#pattern(param)
-        if (node.body.type === 'BlockStatement') this.#all(node.body.body)
-        else this.#node(node.body)
+        if (body.type !== 'BlockStatement') return this.#node(body)
+        this.#within([...vars(body.body), ...lexicals(body.body)], () => this.#all(body.body))
       })
     if (arrow) inside()
     else this.#own(inside)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
+import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { dirname, extname } from 'node:path'
 import { findModule } from './serve-application.js'
 
@@ -18,14 +18,15 @@ export async function reloading(path: string): Promise<void> {
   let changed = false
   let timer: NodeJS.Timeout | undefined
   let child: ChildProcess
+  let waiting: (() => void) | null = null
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       stopping = true
-      child.kill(signal)
+      // A terminal sends Ctrl-C, and its end, to both of us: a second one would not wait.
+      if (signal === 'SIGTERM' || !process.stdin.isTTY) child.kill(signal)
+      waiting?.()
     })
-  const watcher = watch(folder, { recursive: true }, (_event, file) => {
-    if (!file || !['.js', '.mjs', '.cjs', '.ts', '.mts', '.json'].includes(extname(file))) return
-    if (/(^|[\\/])node_modules[\\/]/.test(file)) return
+  const watcher = new FolderWatcher(folder, () => {
     clearTimeout(timer)
     timer = setTimeout(() => {
       changed = true
@@ -33,9 +34,9 @@ export async function reloading(path: string): Promise<void> {
       waiting?.()
     }, QUIET)
   })
-  let waiting: (() => void) | null = null
   while (!stopping) {
     changed = false
+    watcher.begin()
     child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: 'inherit' })
     const [code] = (await once(child, 'exit')) as [number | null]
     if (stopping) process.exitCode = code ?? 1
@@ -46,4 +47,50 @@ export async function reloading(path: string): Promise<void> {
   }
   clearTimeout(timer)
   watcher.close()
+}
+
+/** Hears of changes to the programs in a folder, also when the folder is removed and made again, as builds do. */
+class FolderWatcher {
+  #watcher: FSWatcher | null = null
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly folder: string,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Looks anew: the folder of this name may be another one by now, of which a watcher hears nothing. */
+  begin(): void {
+    this.close()
+    try {
+      this.#watcher = watch(this.folder, { recursive: true }, (_event, file) => {
+        if (file && isProgram(file)) this.changed()
+      })
+      this.#watcher.on('error', () => this.#wait())
+    } catch {
+      this.#wait()
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#watcher?.close()
+    this.#watcher = null
+  }
+
+  /** Until the folder is there again. */
+  #wait(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      if (!existsSync(this.folder)) return this.#wait()
+      this.begin()
+      this.changed()
+    }, QUIET)
+  }
+}
+
+function isProgram(file: string): boolean {
+  return (
+    ['.js', '.mjs', '.cjs', '.ts', '.mts', '.json'].includes(extname(file)) && !/(^|[\\/])node_modules[\\/]/.test(file)
+  )
 }

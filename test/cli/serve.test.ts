@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -26,9 +26,12 @@ class Program {
   readonly child: ChildProcess
   readonly ended: Promise<number | null>
 
-  constructor(args: string[], cwd = root) {
+  constructor(args: string[], cwd = root, { terminal = false } = {}) {
     const { RAYITO_SOURCE: _, RAYITO_MODEL: __, RAYITO_DTYPE: ___, ...env } = process.env
-    this.child = spawn(process.execPath, [command, 'serve', ...args], { cwd, env })
+    const words = [process.execPath, command, 'serve', ...args]
+    const inTerminal = ['script', '-qec', `exec ${words.map((word) => `'${word}'`).join(' ')}`, '/dev/null']
+    const [file, ...rest] = terminal ? inTerminal : words
+    this.child = spawn(file!, rest, { cwd, env })
     children.add(this.child)
     this.child.stdout!.setEncoding('utf8').on('data', (text) => {
       this.stdout += text
@@ -60,6 +63,15 @@ async function fails(args: string[], cwd?: string): Promise<{ code: number | nul
   assert.equal(lines.length, 1, program.stderr)
   assert.match(lines[0]!, /^rayito: /)
   return { code, line: lines[0]! }
+}
+
+/** A terminal for a program: util-linux's. */
+const noTerminal =
+  process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0 ? 'there is no script here' : false
+
+function moduleThatAnswers(value: string): string {
+  const index = JSON.stringify(new URL('../../../dist/serve/index.js', import.meta.url).href)
+  return `import { serve } from ${index}\nexport class One { call() { return ${value} } }\nexport const app = serve.deployment(One).bind()\n`
 }
 
 describe('rayito serve', () => {
@@ -219,13 +231,7 @@ describe('rayito serve', () => {
   })
 
   test('--reload starts again when a file changes, and goes on after a broken one', async () => {
-    const file = join(folder, 'app.mjs')
-    const index = JSON.stringify(new URL('../../../dist/serve/index.js', import.meta.url).href)
-    const write = (value: string) =>
-      writeFileSync(
-        file,
-        `import { serve } from ${index}\nexport class One { call() { return ${value} } }\nexport const app = serve.deployment(One).bind()\n`,
-      )
+    const write = (value: string) => writeFileSync(join(folder, 'app.mjs'), moduleThatAnswers(value))
     write("'first'")
     const program = new Program(['run', 'app:app', '--port', '0', '--reload'], folder)
     const value = async (times: number) => (await fetch(`${await program.ready(times)}/`)).json()
@@ -239,4 +245,52 @@ describe('rayito serve', () => {
     program.child.kill('SIGTERM')
     assert.equal(await program.ended, 0)
   })
+
+  test('--reload goes on when the folder is removed and built again', async () => {
+    const built = join(folder, 'built')
+    const build = (value: string) => {
+      mkdirSync(built, { recursive: true })
+      writeFileSync(join(built, 'app.mjs'), moduleThatAnswers(value))
+    }
+    build("'first'")
+    const program = new Program(['run', 'built/app:app', '--port', '0', '--reload'], folder)
+    const value = async (times: number) => (await fetch(`${await program.ready(times)}/`)).json()
+    assert.equal(await value(1), 'first')
+    rmSync(built, { recursive: true })
+    await until(() => program.stderr.includes("There is no module 'built/app'"))
+    build("'second'")
+    assert.equal(await value(2), 'second')
+    build("'third'")
+    assert.equal(await value(3), 'third')
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('--reload ends when it is told to while it waits for a change', async () => {
+    writeFileSync(join(folder, 'broken.mjs'), 'this is no JavaScript')
+    const program = new Program(['run', 'broken:app', '--port', '0', '--reload'], folder)
+    await until(() => program.stderr.includes('cannot be imported'))
+    const children = `/proc/${program.child.pid}/task/${program.child.pid}/children`
+    await until(() => !existsSync(children) || readFileSync(children, 'utf8') === '')
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+
+  test(
+    '--reload: one Ctrl-C in a terminal lets running requests end',
+    noTerminal ? { skip: noTerminal } : {},
+    async () => {
+      const program = new Program(['run', `${apps}:waiting`, '--port', '0', '--reload'], root, { terminal: true })
+      const ready = () => /is ready at (\S+)\/\.\r\n/.exec(program.stdout)
+      await until(() => ready() !== null)
+      const file = join(folder, 'terminal')
+      const running = fetch(`${ready()![1]}/hold?file=${encodeURIComponent(file)}`)
+      await until(() => existsSync(`${file}.began`))
+      program.child.stdin!.write('\x03')
+      await until(() => program.stdout.includes('Draining'))
+      writeFileSync(`${file}.end`, '')
+      assert.equal(await (await running).json(), 'answered')
+      assert.equal(await program.ended, 0)
+    },
+  )
 })

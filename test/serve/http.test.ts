@@ -574,7 +574,7 @@ describe('HTTP', () => {
 
   test('what shutdown has waited for the requests it does not wait for their deployment again', async () => {
     const shared = latch()
-    const patience = 1_000
+    const patience = 3_000
     await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: patience }).bind(shared), free)
     const lost = json('/hold').catch(() => 'lost')
     await reached(shared, 0, 1)

@@ -100,6 +100,22 @@ describe('functions of a notebook’s cells', () => {
     )
   })
 
+  test('that one function made have a variable each', async () => {
+    await cell('function adder(n: number) { return (x: number) => x + n }')
+    await cell('const counters = [1, 1].map((n) => () => ++n)')
+    assert.equal(
+      await cell(`const one = adder(1), ten = adder(10)
+        await ray.get(ray.remote(() => [one(1), ten(1), new Set([one, ten]).size].join()).remote())`),
+      '2,11,2',
+    )
+    assert.match(
+      await cell(
+        'await ray.get(ray.remote(() => counters.map((next) => next())).remote()).catch((error: Error) => error.message)',
+      ),
+      /`n` is a variable that .* share and that changes/,
+    )
+  })
+
   test('are told what they cannot take along, and what to do', async () => {
     await cell(`import { createServer } from 'node:net'
       const server = createServer()`)

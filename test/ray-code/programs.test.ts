@@ -72,6 +72,18 @@ describe('functions of a program', () => {
     assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 8])
   })
 
+  test('may be CommonJS’s that one function made, each with a variable of its own', async () => {
+    const printed = await run({
+      'first.cjs': `
+        globalThis.adder = (n) => (x) => x + n
+        import(RAY).then(async ({ ray }) => {
+          globalThis.closures = [adder(1), adder(10)]
+          console.log(JSON.stringify(await ray.get(ray.remote(() => closures.map((add) => add(1))).remote())))
+        })`,
+    })
+    assert.deepEqual(printed, [2, 11])
+  })
+
   test('of a module that waits for them at its top do not wait for ever', async () => {
     const printed = await run({
       'first.mjs': `import { answer } from './waits.mjs'; console.log(JSON.stringify(answer))`,

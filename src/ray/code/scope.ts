@@ -6,6 +6,8 @@ import type { AnyFunction } from './types.js'
 export interface Scope {
   /** 'Module', 'Closure', 'Block', 'Script' … as V8 calls them. */
   type: string
+  /** The name of the function whose scope it is, if it has one. */
+  owner: string
   variables: Readonly<Record<string, unknown>>
 }
 
@@ -86,6 +88,7 @@ export function surroundings(fn: AnyFunction): Surroundings | null {
       .result.filter(({ value }) => value?.objectId && value.description !== 'Global')
       .map(({ value }) => ({
         type: value!.description!.split(' ')[0]!,
+        owner: /\((.*)\)$/.exec(value!.description!)?.[1] ?? '',
         // What V8 lists is a description with the scope in it.
         variables: (session.object(value!.objectId!) as { object: Record<string, unknown> }).object,
       }))

@@ -1,4 +1,3 @@
-import { kernel } from '../../core/notebook.js'
 import type { Scope, Script, Surroundings } from './scope.js'
 
 /** A variable that was found around a function. */
@@ -19,13 +18,14 @@ export function lookUp({ scopes, script }: Surroundings, name: string): Found | 
 
 /** The same for all functions of a script that use a variable of its outermost scope, which is there once. */
 function keyOf(scopes: readonly Scope[], at: number, script: Script, name: string): string | undefined {
-  const { type } = scopes[at]!
+  const { type, owner, variables } = scopes[at]!
   if (type === 'Script') return `script:${name}`
   if (type === 'Module') return `${script.id}:${name}`
-  // The function around a CommonJS module or a notebook's cell runs once.
-  const outermost = scopes.slice(at + 1).every((scope) => scope.type === 'Script')
-  const once = script.url.startsWith('file:') || kernel() !== null
-  return type === 'Closure' && outermost && once ? `${script.id}:${name}` : undefined
+  // The function around a CommonJS module runs once and has no name; so does that around a notebook's cell, and whatever
+  // changes a variable of the cell changes `exports` with it.
+  const outermost = type === 'Closure' && !owner && scopes.slice(at + 1).every((scope) => scope.type === 'Script')
+  const once = outermost && (Object.hasOwn(variables, 'exports') || script.url.startsWith('file:'))
+  return once ? `${script.id}:${name}` : undefined
 }
 
 /** Whether two views of scopes may be of one and the same. */

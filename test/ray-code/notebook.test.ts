@@ -50,6 +50,20 @@ describe('functions of a notebook’s cells', () => {
     assert.equal(await cell('calls'), '0')
   })
 
+  test('use classes as decorators left them', async () => {
+    await cell(`function loud(_: unknown, name: string, method: PropertyDescriptor) {
+        const { value } = method
+        method.value = function (x: number) { return name + '! ' + value.call(this, x) }
+      }
+      function tagged(type: any) { type.tag = 'tagged' }
+      @tagged class Service { @loud run(x: number) { return 2 * x } @loud static go(x: number) { return -x } }`)
+    assert.equal(
+      await cell(`const decorated = ray.remote(() => [new Service().run(2), Service.go(1), Object.keys(Service)].join())
+        await ray.get(decorated.remote())`),
+      'run! 4,go! -1,tag',
+    )
+  })
+
   test('use what cells import', async () => {
     await cell(`import fs, { existsSync } from 'node:fs'
       import * as os from 'os'

@@ -162,6 +162,57 @@ describe('a function that travels by source', () => {
     ])
   })
 
+  test('a class travels with what its statics are now, and with what was put on it and its prototype', async () => {
+    class Setting {
+      static readonly none = new Setting()
+      static size = 1
+      static list = [1]
+      static extra?: string
+      static get double() {
+        return 2 * Setting.size
+      }
+      declare hello: () => string
+    }
+    class Fixed {
+      static size = 1
+      readonly size = 1
+      static {
+        Object.freeze(Fixed)
+      }
+    }
+    Setting.size = 20
+    Setting.list.push(2)
+    Setting.extra = 'x'
+    Setting.prototype.hello = () => `hello ${Setting.size}`
+    assert.deepEqual(
+      await elsewhere(() => [
+        Setting.size,
+        Setting.list,
+        Setting.extra,
+        Setting.double,
+        new Setting().hello(),
+        Setting.none instanceof Setting,
+        Fixed.size,
+      ]),
+      [20, [1, 2], 'x', 40, 'hello 20', true, 1],
+    )
+  })
+
+  test('a function that makes objects travels with its prototype', async () => {
+    interface Old {
+      n: number
+      next(): number
+    }
+    function Old(this: Old, n: number) {
+      this.n = n
+    }
+    Old.prototype.next = function (this: Old) {
+      return this.n + factor
+    }
+    const make = Old as unknown as new (n: number) => Old
+    assert.deepEqual(await elsewhere(() => [new make(4).next(), new make(1) instanceof make]), [7, true])
+  })
+
   test('a class that extends one of the language keeps doing so', async () => {
     class Missing extends RangeError {
       override name = 'Missing'

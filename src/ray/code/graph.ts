@@ -130,12 +130,21 @@ export class Graph {
       file: fileOf(around?.script.url),
       line: around?.line ?? 0,
     }
-    const own = source.kind === 'class' ? [] : Object.keys(fn)
-    if (own.length) {
-      const properties = Object.fromEntries(own.map((key) => [key, (fn as unknown as Record<string, unknown>)[key]]))
-      node.properties = this.#variable(properties, undefined, `${fn.name}.*`)
-    }
+    // What else a class has, evaluating it makes again.
+    const [isOwn, isNew] = source.kind === 'class' ? [isData, isForeignTo(fn)] : [() => true, () => false]
+    node.properties = this.#own(fn, `${fn.name}.*`, isOwn, isNew)
+    node.prototype = this.#own(fn.prototype, `${fn.name}.prototype.*`, () => true, isNew)
     return node
+  }
+
+  /** The variable with an object's own properties, if it has any that are wanted: of the enumerable ones, and of the hidden. */
+  #own(object: object | undefined, name: string, shown: Wanted, hidden: Wanted): number | undefined {
+    const own = Object.entries(Object.getOwnPropertyDescriptors(object ?? {}))
+      .map(
+        ([key, { value, get, enumerable }]) => [key, enumerable && get ? get.call(object) : value, enumerable] as const,
+      )
+      .filter(([, value, enumerable]) => (enumerable ? shown : hidden)(value))
+    return own.length ? this.#variable(Object.fromEntries(own), undefined, name) : undefined
   }
 
   // -- variables
@@ -296,6 +305,24 @@ function refusal({ name, user }: Entry, reason: string, remedy?: string): NotSer
 
 function isThing(value: unknown): value is object {
   return typeof value === 'function' || (typeof value === 'object' && value !== null)
+}
+
+type Wanted = (value: unknown) => boolean
+
+/** Whether a value is a function that is not written in a class: a decorator put it there. */
+function isForeignTo(type: AnyFunction): Wanted {
+  const text = Function.prototype.toString.call(type)
+  return (value) => typeof value === 'function' && !text.includes(Function.prototype.toString.call(value))
+}
+
+/** Whether a value is made of nothing but what can be copied. */
+function isData(value: unknown): boolean {
+  try {
+    new Encoder('').encode(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** `require` as CommonJS and notebooks have it. */

@@ -37,6 +37,8 @@ class Revival {
   /** Which node a variable is, where it is one. */
   readonly #nodeOf = new Map<number, number>()
   readonly #begun = new Set<number>()
+  /** Classes that came before: they are as they have become. */
+  readonly #there = new Set<number>()
 
   constructor(
     private readonly code: SourceCode,
@@ -66,9 +68,13 @@ class Revival {
     for (const [i, node] of nodes.entries()) if (isFunction(node) && node.kind === 'class') this.#class(i)
     if (special) await decode(data as SpecialData, decoders, ready)
     this.#setAll()
-    for (const [i, node] of nodes.entries())
-      if (isFunction(node) && node.properties !== undefined)
-        Object.assign(this.#made[i] as object, this.#variables[node.properties])
+    for (const [i, node] of nodes.entries()) {
+      if (!isFunction(node) || this.#there.has(i)) continue
+      const { properties, prototype } = node
+      const made = this.#made[i] as AnyFunction
+      if (properties !== undefined) assign(made, this.#variables[properties] as object)
+      if (prototype !== undefined) assign(made.prototype as object, this.#variables[prototype] as object)
+    }
     return this.#made[0]
   }
 
@@ -95,7 +101,8 @@ class Revival {
       if (isFunction(other) && other.kind === 'class') this.#class(used)
     }
     let made = findClass(node.id)
-    if (!made) {
+    if (made) this.#there.add(index)
+    else {
       this.#setAll()
       made = this.#named(this.#members.get(index)![1](), node) as AnyFunction
       rememberClass(made, node.id)
@@ -170,6 +177,11 @@ class Revival {
       this.#members.set(index, [(values) => set(positions.map((at) => values[at])), make])
     })
   }
+}
+
+/** As Object.assign; a class that froze itself has what it wants. */
+function assign(to: object, properties: object): void {
+  for (const [name, value] of Object.entries(properties)) Reflect.set(to, name, value)
 }
 
 const isFunction = (node: CodeNode): node is FunctionNode => 'group' in node

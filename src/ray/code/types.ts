@@ -46,8 +46,10 @@ export interface FunctionNode {
   uses: [name: string, index: number, bag: boolean][]
   /** Functions of one group share the variables that they use. */
   group: number
-  /** The variable with its own enumerable properties, if it has any. */
-  properties?: number
+  /** The variable with its own enumerable properties, if it has any: of a class those that are data, and methods that were replaced. */
+  properties?: number | undefined
+  /** The variable with those of its prototype. */
+  prototype?: number | undefined
   /** Where it was written, for stacks and relative imports. */
   file: string
   /** Counted from 0. */

@@ -213,6 +213,18 @@ describe('a function that travels by source', () => {
     assert.deepEqual(await elsewhere(() => [new make(4).next(), new make(1) instanceof make]), [7, true])
   })
 
+  test('an object travels with what it has under symbols', async () => {
+    const own = Symbol('own')
+    const range = {
+      to: 3,
+      [own]: 'mine',
+      *[Symbol.iterator]() {
+        for (let i = 1; i <= this.to; i++) yield i * factor
+      },
+    }
+    assert.deepEqual(await elsewhere(() => [[...range], range[own]]), [[3, 6, 9], 'mine'])
+  })
+
   test('a class that extends one of the language keeps doing so', async () => {
     class Missing extends RangeError {
       override name = 'Missing'

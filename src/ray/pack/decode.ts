@@ -89,9 +89,9 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
   }
 }
 
-function refill(container: Map<unknown, unknown> | Set<unknown>, members: readonly unknown[]): void {
+function refill(container: object, members: readonly unknown[]): void {
   if (container instanceof Set) for (const member of members) container.add(member)
-  else for (let i = 0; i < members.length; i += 2) container.set(members[i], members[i + 1])
+  else for (let i = 0; i < members.length; i += 2) putAt(container, members[i], members[i + 1])
 }
 
 /** Puts what was made where it belongs. */

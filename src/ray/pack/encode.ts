@@ -234,7 +234,20 @@ export class Encoder {
       this.#put(this.#read(object, key), copy, key)
       this.#path.pop()
     }
+    if (this.#options.functions) this.#symbolKeys(object, copy)
     return copy
+  }
+
+  /** Structured cloning leaves out what is under symbols; objects with methods have some there. */
+  #symbolKeys(object: object, copy: object): void {
+    const members: unknown[] = []
+    for (const key of Object.getOwnPropertySymbols(object)) {
+      if (!Object.prototype.propertyIsEnumerable.call(object, key)) continue
+      const value = (object as Record<symbol, unknown>)[key]
+      this.#put(key, members, members.length)
+      this.#at(`[${String(key)}]`, () => this.#put(value, members, members.length))
+    }
+    if (members.length) this.#special(['refill', copy, members])
   }
 
   #read(object: object, key: string): unknown {

@@ -29,8 +29,8 @@ export type Special =
   | ['url', string]
   /** One that all threads have, by its key; or one of this data only. */
   | ['symbol', key: string | undefined, description: string | undefined]
-  /** A Map or Set with special keys or members. */
-  | ['refill', Map<unknown, unknown> | Set<unknown>, unknown[]]
+  /** A Map or Set with special keys or members, or an object with symbols for keys. */
+  | ['refill', object, unknown[]]
 
 export interface EncodedError {
   /** The built-in class nearest to it, or a class of rayito's. */

@@ -392,6 +392,24 @@ describe('what cannot travel is named before anything is sent', () => {
       )
     })
 
+  test('although an error that was met before shows the same thing as a text', async () => {
+    const shown = { session: new Session() }
+    const failed = Object.assign(new Error('failed'), { shown })
+    assert.deepEqual(Object.entries((await trip({ failed })).failed.shown), [['session', 'Session {}']])
+    assert.throws(
+      () => pack({ failed, shown }, 'value'),
+      /^NotSerializableError: value\.shown\.session is an instance of Session/,
+    )
+    const retry = () => {}
+    assert.throws(
+      () => pack([Object.assign(new Error('failed'), { retry }), retry], 'value'),
+      /value\[1\] is a function/,
+    )
+    const list = [1]
+    const got = await trip({ failed: Object.assign(new Error('failed'), { list }), list })
+    assert.equal(got.failed.list, got.list)
+  })
+
   test('what is nested deeper than the stack', () => {
     let deep: unknown = 1
     for (let i = 0; i < 100_000; i++) deep = [deep]

@@ -49,6 +49,10 @@ export class Encoder {
   /** Where the walk stands: the root's name, then `.key` and `[0]`. */
   readonly #path: string[]
   #lenient: boolean
+  /** How many things were replaced by their inspection. */
+  #shown = 0
+  /** What was met in the fields of errors, where it may have such texts in it. */
+  readonly #inFields: object[] = []
   #copied = 0
   /** How deep in data of `[serialize]` methods. */
   #inside = 0
@@ -156,6 +160,7 @@ export class Encoder {
   /** What cannot travel. Its inspection where that will do. */
   #refuse(value: unknown, reason: string, remedy?: string): string {
     if (!this.#lenient) this.#fail(reason, remedy)
+    this.#shown++
     try {
       return inspect(value, { depth: 0, breakLength: Infinity, customInspect: false }).slice(0, 200)
     } catch {
@@ -178,9 +183,7 @@ export class Encoder {
   #function(fn: AnyFunction): unknown {
     const seen = this.#seen.get(fn)
     if (seen !== undefined) return seen
-    const made = this.#newFunction(fn)
-    this.#seen.set(fn, made)
-    return made
+    return this.#remember(fn, this.#newFunction(fn))
   }
 
   #newFunction(fn: AnyFunction): unknown {
@@ -223,6 +226,7 @@ export class Encoder {
 
   #remember<T>(object: object, made: T): T {
     this.#seen.set(object, made)
+    if (this.#lenient) this.#inFields.push(object)
     return made
   }
 
@@ -362,11 +366,14 @@ export class Encoder {
     const names = Object.keys(fields)
     if (names.length === 0) return seen
     const copy = {}
-    const lenient = this.#lenient
-    // An error's fields are for reading: what cannot travel among them is shown.
+    const [lenient, shown] = [this.#lenient, this.#shown]
+    // An error's fields are for reading: what cannot travel among them is shown, there only.
     this.#lenient = true
     for (const name of names) this.#at(`.${name}`, () => this.#put(fields[name], copy, name))
     this.#lenient = lenient
+    if (!lenient)
+      for (const inner of this.#inFields.splice(0))
+        if (this.#shown > shown && !types.isNativeError(inner)) this.#seen.delete(inner)
     this.#special(['fields', seen.index, [copy], hidden])
     return seen
   }

@@ -2,9 +2,14 @@ import { types } from 'node:util'
 import { Deserializer, Serializer } from 'node:v8'
 import { NotSerializableError } from './errors/classes.js'
 
+type View = new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayBufferView
+
+/** Node has it from 24 on. */
+const { Float16Array } = globalThis as { Float16Array?: View }
+
 /** Views over memory, by their place in this list. */
-const VIEWS = [
-  DataView,
+const VIEWS: readonly View[] = [
+  DataView as View,
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
@@ -16,8 +21,8 @@ const VIEWS = [
   Float64Array,
   BigInt64Array,
   BigUint64Array,
-] as const
-type View = new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayBufferView
+  ...(Float16Array ? [Float16Array] : []),
+]
 
 /**
  * What structured cloning carries, as bytes: for workers that share no memory. Shared memory under views follows behind,
@@ -57,7 +62,8 @@ class WireDeserializer extends Deserializer {
   memories: SharedArrayBuffer[] = []
 
   _readHostObject(): ArrayBufferView {
-    const type = VIEWS[this.readUint32()] as unknown as View
+    const type = VIEWS[this.readUint32()]
+    if (!type) throw new NotSerializableError('A value', 'is of a type that this Node lacks')
     const shared = this.readUint32() === 1
     const offset = this.readDouble()
     const length = this.readDouble()

@@ -52,6 +52,18 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal((await ray.get(ref))[0], 99)
   })
 
+  test('every kind of array of numbers comes out as it went in', async () => {
+    const kinds = Object.getOwnPropertyNames(globalThis).filter((name) =>
+      /^(Big)?(Ui|I)nt.*Array$|^Float.*Array$/.test(name),
+    )
+    const arrays = kinds.map((name) => {
+      const Kind = (globalThis as never)[name] as { from(values: unknown[]): ArrayLike<unknown> }
+      return Kind.from(name.startsWith('Big') ? [1n, 2n] : [1, 2])
+    })
+    assert.ok(kinds.length >= 11)
+    assert.deepEqual(await ray.get(echo.remote(arrays)), arrays)
+  })
+
   test('stats tell bytes copied and bytes shared', async () => {
     const before = (await ray.stats()).bytes
     ray.put(new Uint8Array(100_000))

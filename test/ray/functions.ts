@@ -235,6 +235,21 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
 })
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
+/** Keeps a ref that it was made with. */
+class KeeperClass {
+  readonly #opened: Promise<number>
+  constructor(box: { ref: ObjectRef<number> }) {
+    this.#opened = ray.get(box.ref)
+  }
+  open(): Promise<number> {
+    return this.#opened
+  }
+  exit(): void {
+    process.exit(1)
+  }
+}
+export const Keeper = ray.remote(KeeperClass)
+
 /** Counts while others talk to it. */
 class TickerClass {
   #ticks = 0

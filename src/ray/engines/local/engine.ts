@@ -339,7 +339,9 @@ export class LocalEngine implements Engine {
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
         if (task.state === 'done') continue
-        if (task.retry()) this.submit(task)
+        const { actor } = task.settings
+        if (actor) task.fail(actor.death ?? new ActorDiedError(actor.label, 'its worker was ended'))
+        else if (task.retry()) this.submit(task)
         else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))
       }
       this.#schedule.soon()

@@ -9,6 +9,8 @@ export interface NameRecord {
   id: string
   className: string
   label: string
+  /** How many calls it runs at once, whoever asks for them. */
+  maxConcurrency: number
   owner: string
   /** null until it is placed. */
   node: string | null
@@ -81,8 +83,8 @@ export class ActorNames {
     return ward.actor.maxRestarts !== 0 || (await on(ward.node))
   }
 
-  #record({ id, className, label }: Actor, node: string | null): string {
-    return JSON.stringify({ id, className, label, owner: this.engine.id, node } satisfies NameRecord)
+  #record({ id, className, label, settings: { maxConcurrency } }: Actor, node: string | null): string {
+    return JSON.stringify({ id, className, label, maxConcurrency, owner: this.engine.id, node } satisfies NameRecord)
   }
 
   /** Under which the server has the actor's name; null if it has none. */
@@ -95,9 +97,9 @@ export class ActorNames {
     const key = this.#keys.get(actor)
     if (!key) return
     const { state } = this.engine.bus!
-    await Promise.all([state.put(key, this.#record(actor, node.id)), ward && state.put(wardKey(actor.id), ward)]).catch(
-      () => {},
-    )
+    // With its last restart spent, nothing starts it again.
+    const warded = ward ? state.put(wardKey(actor.id), ward) : actor.restarts && state.delete(wardKey(actor.id))
+    await Promise.all([state.put(key, this.#record(actor, node.id)), warded]).catch(() => {})
   }
 
   async forget(actor: Actor): Promise<void> {

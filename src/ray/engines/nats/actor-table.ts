@@ -41,8 +41,12 @@ export class ActorTable {
   }
 
   create(actor: Actor): void {
-    this.#byId.set(actor.id, actor)
-    this.#calls.set(actor, this.#calls.get(actor) ?? new Set())
+    if (!this.#byId.has(actor.id)) {
+      this.#byId.set(actor.id, actor)
+      this.#calls.set(actor, new Set())
+      // Its constructor may run again as long as it lives, there or elsewhere.
+      this.engine.sent.carry(actor.creation)
+    }
     this.#waiting.push(actor)
     if (this.engine.connected) this.placeAll()
   }
@@ -155,9 +159,13 @@ export class ActorTable {
     if (actor) actor.restarts += restarts
   }
 
-  died(id: string, error: Error): void {
-    const actor = this.#byId.get(id)
-    if (actor) this.#die(actor, error)
+  /** It is not on that node any more. */
+  died(node: NodePeer, id: string, error: Error): void {
+    for (const actor of [...this.#byId.values()]) {
+      const place = actor.place as Place | null
+      // One that was to be made and was there already goes by an id of its own.
+      if (place ? place.id === id && place.node === node : actor.id === id) this.#die(actor, error)
+    }
   }
 
   #die(actor: Actor, error: Error): void {
@@ -165,7 +173,7 @@ export class ActorTable {
     if (place) place.node.actors--
     this.#fail(actor, error)
     actor.die(error)
-    this.#byId.delete(actor.id)
+    if (this.#byId.delete(actor.id)) this.engine.sent.drop(actor.creation)
     this.#calls.delete(actor)
     void this.#names.forget(actor)
   }
@@ -239,7 +247,8 @@ export class ActorTable {
         const found = await this.find(name!, namespace)
         if (found) return this.#adopt(actor, found)
       }
-      this.#place(actor)
+      // It may have been killed meanwhile.
+      if (actor.state !== 'dead') this.#place(actor)
     } catch (error) {
       this.#die(actor, new ActorDiedError(actor.label, 'its name could not be reserved', { cause: error }))
     }
@@ -247,6 +256,7 @@ export class ActorTable {
 
   /** The calls of one that was to be made go to the one that is there. */
   #adopt(actor: Actor, found: Actor): void {
+    if (actor.state === 'dead') return
     actor.creation.succeed([EMPTY])
     actor.place = found.place
     actor.state = 'alive'
@@ -275,6 +285,7 @@ export class ActorTable {
     this.#again(actor, why)
     const { name, namespace } = actor.settings
     const found = await this.#names.locate(name!, namespace, left).catch(() => null)
+    if (actor.state !== 'restarting') return
     if (!found) return this.#die(actor, new ActorDiedError(actor.label, why))
     actor.place = { node: found.node, id: found.record.id, foreign: true } satisfies Place
     actor.state = 'alive'

@@ -178,7 +178,7 @@ export class NatsEngine implements Engine {
       case 'restarted':
         return this.#actors.restarted(message[1], message[2])
       case 'died':
-        this.#actors.died(message[1], decodeError(message[2]) as Error)
+        this.#actors.died(node, message[1], decodeError(message[2]) as Error)
         return this.#hold()
       case 'want': {
         const content = this.#objects.get(message[1])?.deref()?.content
@@ -186,7 +186,7 @@ export class NatsEngine implements Engine {
         return node.send(['object', message[1], content ? netContent(content) : null])
       }
       case 'wantBody':
-        return node.send(['body', message[1], this.sent.bodies.get(message[1]) ?? null])
+        return node.send(['body', message[1], this.sent.body(message[1])])
       case 'release':
         for (const [id, count] of message[1]) node.letGo(id, count)
         return

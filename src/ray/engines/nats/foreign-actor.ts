@@ -7,11 +7,11 @@ import type { NameRecord } from './actor-names.js'
 
 /** An actor that another driver made and restarts: only its name is known here. */
 export function foreignActor(
-  { id, className, label }: NameRecord,
+  { id, className, label, maxConcurrency }: NameRecord,
   { name, namespace }: { name: string; namespace: string },
   owner: object,
 ): Actor {
-  const lifetime = { maxRestarts: -1, maxTaskRetries: 0, maxConcurrency: 1, detached: true }
+  const lifetime = { maxRestarts: -1, maxTaskRetries: 0, maxConcurrency, detached: true }
   const settings = { name, namespace, numCpus: 0, ...lifetime }
   const definition = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
   const call = { actor: null, method: null, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 }

@@ -55,7 +55,7 @@ export type ToNode =
   | readonly ['free', ids: readonly string[]]
   /** What a node asked for; null when nobody has it any more. */
   | readonly ['object', id: string, NetContent | null]
-  | readonly ['body', id: string, Uint8Array | null]
+  | readonly ['body', publication: number, Uint8Array | null]
   /** For code in a worker; the ids of what it holds from now on. */
   | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
   /** What the driver found out meanwhile. */
@@ -93,11 +93,11 @@ export type FromNode =
   | readonly ['restarted', actor: string, restarts: number]
   | readonly ['died', actor: string, error: unknown]
   | readonly ['want', object: string]
-  | readonly ['wantBody', id: string]
+  | readonly ['wantBody', publication: number]
   | readonly ['release', readonly (readonly [id: string, count: number])[]]
   | readonly ['request', worker: number, request: number, operation: string, payload: unknown]
   | readonly ['output', label: string, stream: 'stdout' | 'stderr', text: string, worker: string]
   | readonly ['refused', error: unknown]
 
-/** What lies in the queue: tasks, or the id of a body that is too large for the server. */
-export type Queued = { driver: string; publication: number } & ({ tasks: readonly NetTask[] } | { body: string })
+/** What lies in the queue: tasks; null if they are too large for the server, and their driver is asked for them. */
+export type Queued = { driver: string; publication: number; tasks: readonly NetTask[] | null }

@@ -41,8 +41,8 @@ export class NodeQueue {
   readonly #deliveries = new Set<Delivery>()
   /** Those that have not taken their CPUs yet. */
   readonly #waiting = new Set<Delivery>()
-  /** Thousandths of CPUs of messages that cannot begin yet: their driver is new, or their content is on its way. */
-  #coming = 0
+  /** Messages that cannot begin yet, with their thousandths of CPUs: their driver is new, or their content is on its way. */
+  readonly #coming = new Map<QueueMessage, number>()
   #looking = false
   #lookAgain = false
   #draining = false
@@ -55,7 +55,9 @@ export class NodeQueue {
 
   /** Deliveries that are not settled, or may still come. */
   get busy(): boolean {
-    return this.#deliveries.size > 0 || this.#coming > 0 || [...this.#pulls.values()].some(({ asked }) => asked > 0)
+    return (
+      this.#deliveries.size > 0 || this.#coming.size > 0 || [...this.#pulls.values()].some(({ asked }) => asked > 0)
+    )
   }
 
   /** The sizes of the tasks that the drivers have, in thousandths of a CPU. */
@@ -85,11 +87,13 @@ export class NodeQueue {
   /** Tells the queue that what came is still being worked on. */
   beat(): void {
     for (const delivery of this.#deliveries) delivery.beat()
+    for (const message of this.#coming.keys()) message.working()
   }
 
   /** Thousandths of CPUs that nothing has taken or is about to take. */
   get #free(): number {
-    let free = Math.round(this.cpus.available * 1000) - this.#coming
+    let free = Math.round(this.cpus.available * 1000)
+    for (const milliCpus of this.#coming.values()) free -= milliCpus
     for (const { milliCpus } of this.#waiting) free -= milliCpus
     return free
   }
@@ -174,24 +178,25 @@ export class NodeQueue {
   #came(message: QueueMessage, size: number): void {
     const queued = decodeWire(message.data) as Queued
     const session = this.events.known(queued.driver)
-    if (session && 'tasks' in queued) this.#take(session, message, size, queued, queued.tasks)
+    if (session && queued.tasks) this.#take(session, message, size, queued, queued.tasks)
     else void this.#takeLater(message, size, queued)
   }
 
   async #takeLater(message: QueueMessage, size: number, queued: Queued): Promise<void> {
     // It was taken before the queue was cleared of it.
     if (this.events.isLost(queued.driver)) return message.term()
-    this.#coming += size
+    this.#coming.set(message, size)
     const session = await this.events.session(queued.driver)
     const tasks = session && !session.refused ? await this.#tasksOf(session, queued) : null
-    this.#coming -= size
-    if (session && tasks) this.#take(session, message, size, queued, tasks)
+    this.#coming.delete(message)
+    if (session?.over) message.nak()
+    else if (session && tasks) this.#take(session, message, size, queued, tasks)
     else message.term()
   }
 
-  async #tasksOf(session: Session, queued: Queued): Promise<readonly NetTask[] | null> {
-    if ('tasks' in queued) return queued.tasks
-    const body = await session.body(queued.body)
+  async #tasksOf(session: Session, { publication, tasks }: Queued): Promise<readonly NetTask[] | null> {
+    if (tasks) return tasks
+    const body = await session.body(publication)
     return body && (decodeWire(body) as { tasks: readonly NetTask[] }).tasks
   }
 

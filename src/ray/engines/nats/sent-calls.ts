@@ -22,8 +22,8 @@ export interface SentCall {
 export class SentCalls {
   readonly #calls = new Map<string, SentCall>()
   readonly #carrying = new Map<string, { thing: object; count: number }>()
-  /** Of tasks that were too large for the queue. */
-  readonly bodies = new Map<string, Buffer>()
+  /** Messages that were too large for the queue, by publication, and how many of their calls have not ended. */
+  readonly #bodies = new Map<number, { bytes: Buffer; left: number }>()
 
   get size(): number {
     return this.#calls.size
@@ -48,10 +48,22 @@ export class SentCalls {
 
   set(id: string, call: SentCall): void {
     this.#calls.set(id, call)
-    for (const [key, thing] of carriedOf(call.task)) {
+    this.carry(call.task)
+  }
+
+  /** What a task carries is held, until it is dropped as often. */
+  carry(task: Task): void {
+    for (const [key, thing] of carriedOf(task)) {
       const known = this.#carrying.get(key)
       if (known) known.count++
       else this.#carrying.set(key, { thing, count: 1 })
+    }
+  }
+
+  drop(task: Task): void {
+    for (const key of carriedOf(task).keys()) {
+      const known = this.#carrying.get(key)
+      if (known && --known.count <= 0) this.#carrying.delete(key)
     }
   }
 
@@ -59,11 +71,18 @@ export class SentCalls {
     const call = this.#calls.get(id)
     if (!call) return
     this.#calls.delete(id)
-    this.bodies.delete(id)
-    for (const key of carriedOf(call.task).keys()) {
-      const known = this.#carrying.get(key)
-      if (known && --known.count <= 0) this.#carrying.delete(key)
-    }
+    const body = this.#bodies.get(call.publication)
+    if (body && --body.left === 0) this.#bodies.delete(call.publication)
+    this.drop(call.task)
+  }
+
+  /** What nodes will ask for, until the last of its calls has ended. */
+  keepBody(publication: number, bytes: Buffer, calls: number): void {
+    this.#bodies.set(publication, { bytes, left: calls })
+  }
+
+  body(publication: number): Buffer | null {
+    return this.#bodies.get(publication)?.bytes ?? null
   }
 
   /** Takes out the tasks that no queue has and that were on a node which is lost. */

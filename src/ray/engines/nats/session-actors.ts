@@ -64,8 +64,10 @@ export class SessionActors {
     const { session } = this
     const actor = this.node.actors.get(id)
     if (!actor) {
-      const error = new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more')
-      return session.tell(['results', [[net.id, false, encodeError(error), 0, '', []]], null])
+      const error = encodeError(new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more'))
+      session.tell(['results', [[net.id, false, error, 0, '', []]], null])
+      // Nobody has told a driver whose actor it was not.
+      return session.tell(['died', id, error])
     }
     const task = session.task(net, actor)
     session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
@@ -106,10 +108,11 @@ export class SessionActors {
    * @param again the driver lives, and may start them elsewhere
    */
   end(all: boolean, again: boolean): void {
-    const over = new RayError('RAY_CLUSTER_LOST', 'The driver has left')
+    const why = again ? 'it was to go on elsewhere' : 'its driver has left'
     for (const actor of [...this.#actors]) {
       if (!all && actor.settings.detached) continue
-      this.#leave(actor, over)
+      // Other drivers may have called it.
+      this.#leave(actor, new ActorDiedError(actor.label, why))
       // One that leaves frees its names itself.
       if (!again) this.node.wards.ended(actor)
     }

@@ -31,7 +31,7 @@ export class Session {
   readonly #borrowed = new Borrowed((id) => this.#engine.holds(id) || (this.#detached?.holds(id) ?? false))
   readonly #calls: NodeCalls
   readonly #objects = new SessionObjects(this, (id) => this.tell(['want', id]))
-  readonly #bodies = new Map<string, (body: Uint8Array | null) => void>()
+  readonly #bodies = new Map<number, (body: Uint8Array | null) => void>()
   readonly #definitions = new Map<string, RemoteDefinition>()
   readonly #actors: SessionActors
   readonly #workers = new SessionWorkers(
@@ -48,6 +48,7 @@ export class Session {
   readonly #deliveries = new Set<Delivery>()
   readonly #findings: Map<string, boolean>
   #gone = false
+  #again = false
   readonly #host: EngineHost
   readonly #recorder: NodeRecorder | null
   readonly #ids = new WeakMap<Task, string>()
@@ -190,11 +191,12 @@ export class Session {
 
   // -- tasks
 
-  /** The body of a task that was too large for the queue. */
-  body(id: string): Promise<Uint8Array | null> {
+  /** A message that was too large for the queue; null if nobody wants it any more. */
+  body(publication: number): Promise<Uint8Array | null> {
     return new Promise((resolve) => {
-      this.#bodies.set(id, resolve)
-      this.tell(['wantBody', id])
+      if (this.#gone) return resolve(null)
+      this.#bodies.set(publication, resolve)
+      this.tell(['wantBody', publication])
     })
   }
 
@@ -203,6 +205,11 @@ export class Session {
     if (this.#gone) return false
     this.#deliveries.add(delivery)
     return true
+  }
+
+  /** It is over, but its driver lives: what comes from the queue is for other nodes. */
+  get over(): boolean {
+    return this.#again
   }
 
   ended(delivery: Delivery): void {
@@ -288,6 +295,7 @@ export class Session {
    */
   async close(all = false, again = false): Promise<void> {
     this.#gone = true
+    this.#again = again
     this.channel.close()
     for (const delivery of [...this.#deliveries]) {
       if (again) delivery.giveBack()

@@ -116,8 +116,8 @@ export class TaskQueue {
       for (const { copied, shared } of calls) engine.host.copied(copied, shared)
       const bus = engine.bus!
       if (bytes.length > bus.maxPayload) {
-        sent.bodies.set(first.id, bytes)
-        bytes = encodeWire({ driver: engine.id, publication, body: first.id } satisfies Queued)
+        sent.keepBody(publication, bytes, tasks.length)
+        bytes = encodeWire({ driver: engine.id, publication, tasks: null } satisfies Queued)
       }
       calls.forEach((call, i) => {
         call.task.state = 'running'

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, test } from 'node:test'
+import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
+import { Bus } from '#src/ray/engines/nats/bus.js'
+import { Node } from '#src/ray/engines/nats/node.js'
+import { nameKey, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { ActorDiedError, ray } from '#src/ray/index.js'
+import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
+import { add, Counter, type CounterClass, fastOrHeld, Keeper, nothing } from './functions.js'
+import { latch, letGo, started } from './helpers.js'
+import { scripts } from './programs.js'
+
+const skip = clusterMissing()
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+describe('drivers that share a cluster', skip ? { skip } : {}, () => {
+  const run = scripts(`
+    import { Counter, Meeting, add, hold, size } from ${JSON.stringify(import.meta.resolve('./functions.js'))}
+    import { arrive, arrived, holdUntil, isOpen, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}
+    import { Bus } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/nats/bus.js'))}`)
+  let server: Server
+  const workers = new Set<WorkerProcess>()
+  const join = async (name: string, numCpus = 1) => {
+    const worker = await WorkerProcess.start(server.address, { name, numCpus })
+    workers.add(worker)
+    return worker
+  }
+  const leave = async (worker: WorkerProcess, signal: NodeJS.Signals = 'SIGKILL') => {
+    await worker.end(signal)
+    workers.delete(worker)
+  }
+  const begin = () => ray.init({ address: server.address })
+  /** A driver that makes something, says so and stays until it is let go. */
+  const other = async (source: string) => {
+    const stay = latch()
+    const program = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      ${source}
+      console.log('made')
+      const stay = ${JSON.stringify(stay)}
+      while (!isOpen(stay)) await new Promise((resolve) => setTimeout(resolve, 10))
+      await ray.shutdown()`)
+    await printed(program.child, 'made')
+    return async () => {
+      letGo(stay)
+      const { code, stderr } = await program
+      assert.equal(code, 0, stderr)
+    }
+  }
+
+  before(async () => {
+    server = await Server.start()
+    await join('alpha')
+  })
+  afterEach(() => ray.shutdown())
+  after(async () => {
+    await Promise.all([...workers].map((worker) => leave(worker)))
+    await server.end()
+  })
+
+  test('an actor that is killed while the server is asked for its name is not made', async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    await begin()
+    // What its class is has been found out.
+    ray.kill(Counter.remote(0))
+    await ray.get(nothing.remote())
+    const counter = Counter.options({ name: 'early', numCpus: 1 }).remote(0)
+    ray.kill(counter)
+    await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+    await until(async () => (await bus.state.get(nameKey('', 'early')))?.operation === 'DEL')
+    // It would have the only CPU.
+    assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
+  })
+
+  test("another driver's actor runs as many calls at once as its maxConcurrency says", async () => {
+    const end = await other(`
+      globalThis.meeting = Meeting.options({ name: 'meeting', maxConcurrency: 3 }).remote()
+      await ray.get(meeting.worker.remote())`)
+    await begin()
+    const meeting = await ray.getActor<{ come(count: number): Promise<number> }>('meeting')
+    const all = [1, 2, 3].map(() => meeting.come.remote(3))
+    assert.deepEqual(await ray.get(all, { timeout: 20_000 }), [3, 3, 3])
+    await end()
+  })
+
+  test("a call of another driver's actor that ends with its driver is told, though it might be tried again", async () => {
+    const end = await other(`
+      globalThis.counter = Counter.options({ name: 'leaving' }).remote(1)
+      await ray.get(counter.add.remote(1))`)
+    await begin()
+    const counter = await ray.getActor<CounterClass>('leaving')
+    const gate = latch()
+    const held = counter.hold.options({ maxTaskRetries: -1 }).remote(gate)
+    await started(gate)
+    const told = assert.rejects(ray.get(held, { timeout: 20_000 }), ActorDiedError)
+    await end()
+    await told
+  })
+
+  test('getIfExists makes an actor anew once the one that another driver had made is dead', async () => {
+    const end = await other(`
+      globalThis.counter = Counter.options({ name: 'shared' }).remote(40)
+      await ray.get(counter.add.remote(1))`)
+    await begin()
+    const shared = Counter.options({ name: 'shared', getIfExists: true })
+    assert.equal(await ray.get(shared.remote(0).add.remote(1)), 42)
+    await end()
+    await assert.rejects(ray.get(shared.remote(0).add.remote(1)), ActorDiedError)
+    assert.equal(await ray.get(shared.remote(0).add.remote(1)), 1)
+  })
+
+  test('an actor that starts again has the refs in the arguments that it was made with', async () => {
+    await begin()
+    const ref = ray.put(7)
+    const keeper = Keeper.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote({ ref })
+    assert.equal(await ray.get(keeper.open.remote()), 7)
+    await assert.rejects(ray.get(keeper.exit.options({ maxTaskRetries: 0 }).remote()), {
+      code: 'RAY_ACTOR_UNAVAILABLE',
+    })
+    assert.equal(await ray.get(keeper.open.remote(), { timeout: 20_000 }), 7)
+    // On another worker as well.
+    const [first] = workers
+    await Promise.all([leave(first!), join('beta')])
+    assert.equal(await ray.get(keeper.open.remote(), { timeout: 30_000 }), 7)
+  })
+
+  test('calls that share a message too large for the server run, though the first of them is cancelled', async () => {
+    await begin()
+    const load = 'x'.repeat(200_000)
+    for (let i = 0; i < 100; i++) await ray.get(fastOrHeld.remote(null))
+    const gate = latch()
+    const held = fastOrHeld.remote(gate)
+    await started(gate)
+    const refs = Array.from({ length: 30 }, () => fastOrHeld.remote(null, load))
+    const cancelled = assert.rejects(ray.get(refs[0]!), { code: 'RAY_TASK_CANCELLED' })
+    await until(async () => (await queue()) > 1)
+    ray.cancel(refs[0]!)
+    letGo(gate)
+    await cancelled
+    await ray.get(held)
+    assert.deepEqual(await ray.get(refs.slice(1), { timeout: 30_000 }), Array(29).fill(0))
+  })
+  async function queue(): Promise<number> {
+    const bus = await Bus.open(server.address, 'test')
+    const { state } = await bus.jsm.streams.info('RAYITO_TASKS')
+    await bus.close()
+    return state.messages
+  }
+
+  test('a task whose arguments take long to come runs where it was delivered, at its only try', async () => {
+    const second = await join('second')
+    const child = run(`
+      const bus = await Bus.open(${JSON.stringify(server.address)}, 'test')
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      // A slow line: as soon as the task is in the queue, nothing is answered for longer than the queue waits for a sign of life.
+      let slow = true
+      bus.subscribe('rayito.task.>', () => {
+        if (slow) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000)
+        slow = false
+      })
+      await bus.flush()
+      console.log(await ray.get(size.options({ maxRetries: 0 }).remote(new Uint8Array(3e6))))
+      await ray.shutdown()
+      await bus.close()`)
+    const { code, stdout, stderr } = await child
+    assert.deepEqual([code, stdout], [0, '3000000\n'], stderr)
+    await leave(second)
+  })
+
+  test('a task of which a worker that leaves has not got the arguments yet runs on another', async (t) => {
+    const alone = await Server.start()
+    t.after(() => alone.end())
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [] })
+    const asked = new Promise<void>((resolve) => {
+      bus.subscribe('rayito.to.*.*', (_subject, frame) => frame.includes('wantBody') && resolve())
+    })
+    await bus.flush()
+    const left = latch()
+    const child = run(`
+      const bus = await Bus.open(${JSON.stringify(alone.address)}, 'test')
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const left = ${JSON.stringify(left)}
+      bus.subscribe('rayito.task.>', () => holdUntil(() => isOpen(left)))
+      await bus.flush()
+      console.log(await ray.get(size.remote(new Uint8Array(3e6)), { timeout: 20_000 }))
+      await ray.shutdown()
+      await bus.close()`)
+    await asked
+    await node.leave()
+    letGo(left)
+    const other = await WorkerProcess.start(alone.address, { name: 'staying' })
+    t.after(() => other.end())
+    const { code, stdout, stderr } = await child
+    assert.deepEqual([code, stdout], [0, '3000000\n'], stderr)
+  })
+
+  test('a detached actor that its driver started again for the last time is not made anew when the driver leaves', async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    const [lost] = workers
+    const placed = latch()
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counter = Counter.options({ name: 'last', lifetime: 'detached', maxRestarts: 1, maxTaskRetries: -1 }).remote(40)
+      console.log(await ray.get(counter.add.remote(1)))
+      arrive(${JSON.stringify(placed)})
+      while ((await ray.nodes()).some(({ name }) => name === ${JSON.stringify(lost!.name)})) await new Promise((resolve) => setTimeout(resolve, 20))
+      console.log(await ray.get(counter.add.remote(1)))
+      await ray.shutdown()`)
+    await started(placed)
+    await Promise.all([leave(lost!), join('gamma')])
+    const { code, stdout, stderr } = await child
+    assert.deepEqual([code, stdout], [0, '41\n41\n'], stderr)
+    const { id } = (await bus.state.get(nameKey('', 'last')))!.json<NameRecord>()
+    // What workers would make it from.
+    assert.notEqual((await bus.state.get(wardKey(id)))?.operation, 'PUT')
+    await begin()
+    const counter = await ray.getActor<CounterClass>('last')
+    assert.equal(await ray.get(counter.add.remote(1)), 42)
+    ray.kill(counter)
+  })
+})

@@ -29,6 +29,12 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
     assert.notEqual(await ray.get(thread.remote()), here())
   })
 
+  test('parts of CPUs make up whole ones', async () => {
+    const shared = latch()
+    const parts = [0.1, 0.3, 0.6, 1].map((numCpus) => meet.options({ numCpus }).remote(shared, 4))
+    assert.deepEqual(await ray.get(parts, { timeout: 20_000 }), [true, true, true, true])
+  })
+
   test('as many run at once as there are CPUs', async () => {
     const shared = latch()
     assert.deepEqual(await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)]), [true, true])

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { LocalWorker } from '#src/ray/engines/local/worker.js'
 import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
@@ -11,6 +13,7 @@ import { latch, letGo, started } from './helpers.js'
 import { scripts } from './programs.js'
 
 const skip = clusterMissing()
+const BUILT = fileURLToPath(new URL('.', import.meta.url))
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -34,10 +37,10 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   }
   const begin = () => ray.init({ address: server.address })
   /** A driver that makes something, says so and stays until it is let go. */
-  const other = async (source: string) => {
+  const other = async (source: string, address = server.address) => {
     const stay = latch()
     const program = run(`
-      await ray.init({ address: ${JSON.stringify(server.address)} })
+      await ray.init({ address: ${JSON.stringify(address)} })
       ${source}
       console.log('made')
       const stay = ${JSON.stringify(stay)}
@@ -198,6 +201,32 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     t.after(() => other.end())
     const { code, stdout, stderr } = await child
     assert.deepEqual([code, stdout], [0, '3000000\n'], stderr)
+  })
+
+  test("objects that another driver's actor was given are let go there, too", async (t) => {
+    const alone = await Server.start()
+    t.after(() => alone.end())
+    const node = await Node.join({ address: alone.address, name: 'alone', numCpus: 1, allow: [BUILT] })
+    t.after(() => node.leave())
+    const end = await other(
+      `
+      globalThis.counter = Counter.options({ name: 'taking' }).remote(1)
+      await ray.get(counter.add.remote(1))`,
+      alone.address,
+    )
+    const known = () => ([...node.actors.values()][0]!.place as LocalWorker).known.size
+    for (const free of [true, false]) {
+      await ray.init({ address: alone.address })
+      const counter = await ray.getActor<CounterClass>('taking')
+      const refs = [ray.put(new Uint8Array(100_000)), ray.put(new Uint8Array(200_000))]
+      assert.deepEqual(await ray.get(refs.map((ref) => counter.take.remote(ref))), [100_000, 200_000])
+      assert.equal(known(), 2)
+      if (free) ray.free(refs)
+      else await ray.shutdown()
+      await until(async () => known() === 0)
+      await ray.shutdown()
+    }
+    await end()
   })
 
   test('a detached actor that its driver started again for the last time is not made anew when the driver leaves', async (t) => {

@@ -1,6 +1,8 @@
 /** Remote functions and classes of the tests: in a module, as users' are. */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { threadId } from 'node:worker_threads'
 import { finding } from '#src/core/findings.js'
 import { type ActorHandle, ObjectRef, type RemoteFunction, ray } from '#src/ray/index.js'
@@ -156,6 +158,14 @@ export const nest = ray.remote((depth: number): unknown => {
   let value: unknown = null
   for (let i = 0; i < depth; i++) value = { value }
   return value
+})
+/** Makes an actor that has a CPU, and has let it go before anybody has answered: much is on the way there before it. */
+export const makeAndForget = ray.remote(async () => {
+  ray.put(new Uint8Array(30_000_000))
+  Counter.options({ numCpus: 1 }).remote(1)
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
 })
 export const failInside = ray.remote(async () => ray.get(fail.remote('inside')))
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import { ActorNameError, RayTaskError, ray } from '#src/ray/index.js'
 import {
   add,
@@ -13,10 +15,14 @@ import {
   giveRef,
   giveTaken,
   hold,
+  makeAndForget,
   makeCounter,
   openBox,
 } from './functions.js'
 import { latch, letGo, onEachEngine, started } from './helpers.js'
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
 
 onEachEngine('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a task that waits for others lends them its CPU', async () => {
@@ -58,6 +64,17 @@ onEachEngine('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('so is the handle of an actor that it has just made', async () => {
     const { counter } = await ray.get(giveHandle.remote())
     assert.equal(await ray.get(counter.add.remote(1)), 21)
+  })
+
+  test('an actor that a task makes and lets go at once ends', async () => {
+    await ray.get(makeAndForget.remote())
+    const task = add.remote(1, 2)
+    let sum: number | undefined
+    for (let times = 0; times < 100 && sum === undefined; times++) {
+      collect()
+      sum = await ray.get(task, { timeout: 100 }).catch(() => undefined)
+    }
+    assert.equal(sum, 3)
   })
 
   test('an actor that a task cannot make fails its calls with the reason, whoever waits for them', async () => {

@@ -237,6 +237,11 @@ export class Node {
     void session.close().then(() => this.changed())
   }
 
+  /** An object's driver needs it no more: neither its own workers nor actors of others do. */
+  release(id: string): void {
+    for (const session of [...this.#sessions.values(), ...this.#lasting]) session.release(id)
+  }
+
   /** CPUs, tasks or actors are not what they were. */
   changed(): void {
     this.#lease?.changed()

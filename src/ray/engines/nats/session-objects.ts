@@ -50,8 +50,11 @@ export class SessionObjects {
     this.#entries.delete(id)
   }
 
-  clear(): void {
+  /** Lets all of them go. */
+  take(): string[] {
+    const ids = [...this.#entries.keys()]
     this.#entries.clear()
+    return ids
   }
 
   /** What stands for a ref or handle of the driver's here: it only has an id. */

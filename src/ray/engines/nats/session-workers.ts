@@ -14,6 +14,8 @@ export class SessionWorkers {
     private readonly ask: (worker: number, request: number, operation: string, payload: unknown) => boolean,
     /** What an answer's worker is to hold from now on. */
     private readonly token: (id: string) => object,
+    /** It may have let go of that already, or have ended. */
+    private readonly heldOrNot: (ids: readonly string[]) => void,
   ) {}
 
   request(place: WorkerPlace, request: number, operation: string, payload: unknown): void {
@@ -36,6 +38,7 @@ export class SessionWorkers {
     const worker = this.#workers[number]
     if (!worker) return
     for (const id of held) worker.holdOne(id, this.token(id))
+    this.heldOrNot(held)
     worker.post(answer)
   }
 }

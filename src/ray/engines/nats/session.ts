@@ -43,6 +43,7 @@ export class Session {
       this.#borrowed.agree(id)
       return this.#objects.token(id)
     },
+    (ids) => this.#released(ids),
   )
   readonly #cancelled = new Set<string>()
   readonly #deliveries = new Set<Delivery>()
@@ -276,6 +277,11 @@ export class Session {
 
   #free(id: string): void {
     this.#objects.delete(id)
+    this.node.release(id)
+  }
+
+  /** Workers drop their copies of an object, whose driver may be another. */
+  release(id: string): void {
     this.#engine.release(id)
     this.#detached?.release(id)
   }
@@ -304,7 +310,7 @@ export class Session {
     for (const came of this.#bodies.values()) came(null)
     this.#actors.end(all, again)
     this.#calls.clear()
-    this.#objects.clear()
+    for (const id of this.#objects.take()) this.node.release(id)
     await Promise.all([this.#engine.shutdown(), all ? this.#detached?.shutdown() : null])
   }
 

@@ -8,7 +8,7 @@ import { Node } from '#src/ray/engines/nats/node.js'
 import { nameKey, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, type CounterClass, fastOrHeld, Keeper, nothing } from './functions.js'
+import { add, Counter, type CounterClass, fastOrHeld, Keeper, nothing, Ticker } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { scripts } from './programs.js'
 
@@ -201,6 +201,21 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     t.after(() => other.end())
     const { code, stdout, stderr } = await child
     assert.deepEqual([code, stdout], [0, '3000000\n'], stderr)
+  })
+
+  test("a worker that leaves stays until drivers have the results of its actors' last calls", async (t) => {
+    const alone = await Server.start()
+    t.after(() => alone.end())
+    const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [BUILT] })
+    await ray.init({ address: alone.address })
+    const ticker = Ticker.remote()
+    await ray.get(ticker.ticks.remote())
+    const result = ray.get(ticker.say.remote('x'.repeat(100_000_000)), { timeout: 30_000 })
+    const outcome = result.then((text) => (text as string).length)
+    outcome.catch(() => {})
+    await until(async () => [...node.actors.values()].some(({ place }) => (place as LocalWorker).inflight.size > 0))
+    await node.drain()
+    assert.equal(await outcome, 100_000_000)
   })
 
   test("objects that another driver's actor was given are let go there, too", async (t) => {

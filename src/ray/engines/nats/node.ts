@@ -260,14 +260,19 @@ export class Node {
 
   // -- the end
 
+  /** Something runs, or a driver has not got all that it is told. */
+  get #busy(): boolean {
+    const sessions = [...this.#sessions.values()]
+    return this.#queue.busy || sessions.some(({ calls, channel }) => calls > 0 || !channel.idle)
+  }
+
   /** Takes no more work, ends what runs (but waits no longer than `patience` milliseconds for it), and leaves. */
   async drain(patience = 30_000): Promise<void> {
     this.#draining = true
     this.#queue.drain()
     await this.#lease.give()
     const end = Date.now() + patience
-    while ((this.#sum(({ calls }) => calls) > 0 || this.#queue.busy) && Date.now() < end)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+    while (this.#busy && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50))
     await this.leave()
   }
 

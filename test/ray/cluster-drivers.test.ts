@@ -5,10 +5,10 @@ import type { LocalWorker } from '#src/ray/engines/local/worker.js'
 import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
-import { nameKey, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, type CounterClass, fastOrHeld, Keeper, nothing, Ticker } from './functions.js'
+import { add, Counter, type CounterClass, fastOrHeld, hold, Keeper, nothing, Ticker } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { scripts } from './programs.js'
 
@@ -149,7 +149,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   })
   async function queue(): Promise<number> {
     const bus = await Bus.open(server.address, 'test')
-    const { state } = await bus.jsm.streams.info('RAYITO_TASKS')
+    const { state } = await bus.jsm.streams.info(STREAM)
     await bus.close()
     return state.messages
   }
@@ -216,6 +216,32 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => [...node.actors.values()].some(({ place }) => (place as LocalWorker).inflight.size > 0))
     await node.drain()
     assert.equal(await outcome, 100_000_000)
+  })
+
+  test('a driver that stood still until its tasks were taken out of the queue is told so, whoever knew of it', async (t) => {
+    const alone = await Server.start()
+    t.after(() => alone.end())
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    const worker = await WorkerProcess.start(alone.address, { name: 'busy', numCpus: 1 })
+    t.after(() => worker.end())
+    await ray.init({ address: alone.address })
+    const gate = latch()
+    const held = hold.remote(gate)
+    await started(gate)
+    const queued = async () => (await bus.jsm.streams.info(STREAM)).state.messages
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)}, timeline: false })
+      console.log(await ray.get(add.remote(1, 2), { timeout: 40_000 }).catch(({ code }) => code))
+      await ray.shutdown()`)
+    await until(async () => (await queued()) === 2)
+    child.child.kill('SIGSTOP')
+    await until(async () => (await queued()) === 1)
+    child.child.kill('SIGCONT')
+    letGo(gate)
+    assert.equal(await ray.get(held), 1)
+    const { code, stdout, stderr } = await child
+    assert.deepEqual([code, stdout], [0, 'RAY_CLUSTER_LOST\n'], stderr)
   })
 
   test("objects that another driver's actor was given are let go there, too", async (t) => {

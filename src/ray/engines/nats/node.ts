@@ -227,6 +227,8 @@ export class Node {
       this.#lost.add(driver)
       setTimeout(() => this.#lost.delete(driver), LEASE_TTL).unref()
       void this.bus.purge(driver)
+      // Should it live after all, it waits for what is gone.
+      this.bus.publish(toPeer(driver, this.id), unknownFrame())
     }
     if (!session) return
     this.#sessions.delete(driver)

@@ -2,6 +2,7 @@
 // Node 20's runner takes no patterns and newer ones no folders, and cmd.exe expands neither: so the files are listed here.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,7 +18,8 @@ if (files.length === 0) {
   console.error(`No test matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-// A test that hangs fails instead of holding everything up.
-const options = ['--test', '--test-timeout=480000', '--test-concurrency=2', '--test-reporter=spec']
+// A test that hangs fails instead of holding everything up. Many wait for what others notice late: one file more than there are cores.
+const concurrency = availableParallelism() + 1
+const options = ['--test', '--test-timeout=480000', `--test-concurrency=${concurrency}`, '--test-reporter=spec']
 const { status } = spawnSync(process.execPath, [...options, ...files], { cwd: root, stdio: 'inherit' })
 process.exit(status ?? 1)

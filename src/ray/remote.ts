@@ -93,5 +93,6 @@ export function remoteAgain({ target, options }: { target: AnyFunction; options:
 }
 
 function isClass(target: AnyFunction | AnyClass): target is AnyClass {
-  return /^class\b/.test(Function.prototype.toString.call(target))
+  // A method may be called so, but makes no objects.
+  return /^class\b/.test(Function.prototype.toString.call(target)) && Object.hasOwn(target, 'prototype')
 }

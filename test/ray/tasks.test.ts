@@ -57,6 +57,16 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
       assert.equal(await ray.get(remote.remote()), 'fine')
     })
 
+  if (engine !== 'nats')
+    test('a method that is called `class` is a function', async () => {
+      const grade = {
+        class(points: number): string {
+          return points > 5 ? 'first' : 'second'
+        },
+      }
+      assert.equal(await ray.get(ray.remote(grade.class).remote(7)), 'first')
+    })
+
   // Threads share Blobs.
   if (engine === 'processes')
     test('an argument that a process cannot be sent fails its call, and nothing else', async () => {

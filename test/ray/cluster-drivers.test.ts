@@ -175,8 +175,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   })
 
   test('a task of which a worker that leaves has not got the arguments yet runs on another', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const bus = await Bus.open(alone.address, 'test')
     t.after(() => bus.close())
     const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [] })
@@ -204,8 +203,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   })
 
   test("a worker that leaves stays until drivers have the results of its actors' last calls", async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [BUILT] })
     await ray.init({ address: alone.address })
     const ticker = Ticker.remote()
@@ -219,8 +217,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   })
 
   test('a driver that stood still until its tasks were taken out of the queue is told so, whoever knew of it', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const bus = await Bus.open(alone.address, 'test')
     t.after(() => bus.close())
     const worker = await WorkerProcess.start(alone.address, { name: 'busy', numCpus: 1 })
@@ -245,8 +242,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   })
 
   test("objects that another driver's actor was given are let go there, too", async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const node = await Node.join({ address: alone.address, name: 'alone', numCpus: 1, allow: [BUILT] })
     t.after(() => node.leave())
     const end = await other(

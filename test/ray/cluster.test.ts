@@ -106,8 +106,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const nodes = await Promise.all(['one', 'two'].map((name) => WorkerProcess.start(alone.address, { name })))
     t.after(() => Promise.all(nodes.map((node) => node.end())))
     const made = await run(`
@@ -246,8 +245,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a task of a worker that was given up and is back at once runs again, on the same worker too', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const still = await WorkerProcess.start(alone.address, { name: 'still', numCpus: 1 })
     t.after(() => still.end())
     await ray.init({ address: alone.address })
@@ -453,8 +451,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a worker that is sent away before its task is done gives it to another', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 1, allow: [BUILT] })
     await ray.init({ address: alone.address })
     const gate = latch()
@@ -467,8 +464,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a task that was asked for before any worker came, and is too large for those that came, says so and waits', async (t) => {
-    const alone = await Server.start()
-    t.after(() => alone.end())
+    const alone = await Server.startFor(t)
     const child = run(`
       await ray.init({ address: ${JSON.stringify(alone.address)} })
       console.log(await ray.get(add.options({ numCpus: 3 }).remote(1, 2)))

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 export const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
@@ -81,6 +82,13 @@ export class Server {
   static async start(options: readonly string[] = [], host = '127.0.0.1'): Promise<Server> {
     const server = new Server(await freePort(host), options, host)
     await server.up()
+    return server
+  }
+
+  /** One that ends with the test. */
+  static async startFor(t: TestContext): Promise<Server> {
+    const server = await Server.start()
+    t.after(() => server.end())
     return server
   }
 

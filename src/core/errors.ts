@@ -57,8 +57,13 @@ export const ERRORS = {
     remedy: 'Name a Hub data set (owner/name), Parquet files, or a folder with a folder of pictures for each class.',
   },
   DATASET_AMBIGUOUS: {
-    meaning: 'A split would be made of files from several configurations.',
-    remedy: 'Choose those of one with dataFiles.',
+    meaning: 'The data set has several configurations, none of which is the default.',
+    remedy: 'Choose one with the option name.',
+  },
+  DATASET_CONFIG_NOT_FOUND: { meaning: 'The data set has no such configuration.', remedy: '' },
+  DATASET_CARD_INVALID: {
+    meaning: 'The README.md of a data set names its configurations in a way that cannot be read.',
+    remedy: 'Choose the files with dataFiles.',
   },
   DATASET_SPLIT_NOT_FOUND: { meaning: 'The data set has no such split.', remedy: '' },
   DATASET_COLUMN_NOT_FOUND: { meaning: 'The data set has no such column.', remedy: '' },

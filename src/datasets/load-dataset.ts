@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
@@ -8,6 +8,8 @@ import { span } from '../core/spans.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
+import { CARDS, type Configuration, type DataFiles, readConfigurations } from './configurations.js'
+import { chooseFiles, kindOf, type Wanted } from './data-files.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { MAX_PIXELS } from './image.js'
@@ -15,18 +17,21 @@ import { PageCache } from './parquet/page-cache.js'
 import { ParquetSource } from './parquet-source.js'
 import { PictureSource } from './picture-source.js'
 import type { ReadOptions, Source } from './source.js'
-import { configurationsOf, convertedSplitsOf, fits, splitsOf } from './splits.js'
-import { missing } from './strict-record.js'
 
 export interface LoadOptions extends HubOptions {
+  /**
+   * Of the configurations that the data set's README.md names, this one.
+   * @default the only one, or that which is called `default` or says so
+   */
+  name?: string
   /** Return this split alone, as a Dataset; on the Hub, download nothing else. */
   split?: string
   /**
-   * Which files to take, as paths or patterns (`*`, `**`, `?`) from the root of the repository or folder; by split, or all
-   * for `train`.
-   * @default what the names of the files tell
+   * Which files to take, as paths or patterns (`*`, `**`, `?`, `[0-9]`) from the root of the repository or folder; by split,
+   * or all for `train`. What the README.md says goes for nothing then.
+   * @default those of the configuration, else what the names of the files tell
    */
-  dataFiles?: string | readonly string[] | Readonly<Record<string, string | readonly string[]>>
+  dataFiles?: DataFiles
   /**
    * Branch, tag or commit of the repository.
    * @default 'main'
@@ -64,8 +69,8 @@ const CONVERTED = 'refs/convert/parquet'
  * read; see {@link Dataset}.
  *
  * Resolves to the splits, or to one with the option `split`. Give the type of a row where it is not `{ image, label }`.
- * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_AMBIGUOUS, DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED,
- * and the codes HUB_* of the download.
+ * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_CONFIG_NOT_FOUND, DATASET_AMBIGUOUS, DATASET_CARD_INVALID,
+ * DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED, and the codes HUB_* of the download.
  */
 export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
@@ -86,8 +91,9 @@ async function load<Row extends object>(
   nameOrPath: string | URL,
   options: LoadOptions,
 ): Promise<Dataset<Row> | DatasetDict<Row>> {
-  knownOptions(options, ['split', 'dataFiles', 'revision', 'source', 'cacheBytes', 'maxPixels', ...HUB_OPTIONS])
+  knownOptions(options, ['name', 'split', 'dataFiles', 'revision', 'source', 'cacheBytes', 'maxPixels', ...HUB_OPTIONS])
   const {
+    name,
     split,
     dataFiles,
     revision,
@@ -96,10 +102,11 @@ async function load<Row extends object>(
     maxPixels = DEFAULTS.maxPixels,
     ...hub
   } = options
+  if (name !== undefined && typeof name !== 'string') expected('name', 'the name of a configuration', name)
   if (split !== undefined && typeof split !== 'string') expected('split', 'the name of a split', split)
   if (!(cacheBytes >= 0)) expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
   if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
-  const wanted = { split, dataFiles }
+  const wanted = { name, split, dataFiles }
   const path = await localPath(nameOrPath)
   const origin = readSource(source)
   const found =
@@ -107,11 +114,6 @@ async function load<Row extends object>(
   const splits = await open(found, { cacheBytes, maxPixels })
   if (split !== undefined) return new Dataset<Row>(splits.get(split)!)
   return new DatasetDict<Row>(Object.fromEntries([...splits].map(([name, source]) => [name, new Dataset<Row>(source)])))
-}
-
-interface Wanted {
-  split: string | undefined
-  dataFiles: LoadOptions['dataFiles']
 }
 
 /** Files of the chosen splits below a folder. */
@@ -135,7 +137,21 @@ async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found>
   const isFile = (await stat(path)).isFile()
   const folder = isFile ? dirname(path) : path
   const files = isFile ? [basename(path)] : await filesBelow(path)
-  return { folder, splits: choose(files, wanted, name) }
+  const read = (card: string) => readFile(join(folder, card), 'utf8')
+  const configurations = isFile ? [] : await configurationsIn(files, read, wanted, name)
+  return { folder, splits: chooseFiles(files, wanted, name, configurations) }
+}
+
+/** The configurations that are named where the caller does not name files. */
+async function configurationsIn(
+  paths: readonly string[],
+  read: (card: string) => Promise<string | null>,
+  { dataFiles }: Wanted,
+  name: string,
+): Promise<Configuration[]> {
+  if (dataFiles !== undefined) return []
+  const texts = await Promise.all(CARDS.map((card) => (paths.includes(card) ? read(card) : null)))
+  return readConfigurations(texts, name)
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
@@ -177,11 +193,12 @@ async function isToBeHad(
   hub: HubOptions,
   wanted: Wanted,
 ): Promise<boolean> {
-  if (source !== 'auto' || id !== ASSIGNMENT || revision !== undefined || wanted.dataFiles !== undefined) return true
+  if (source !== 'auto' || id !== ASSIGNMENT || revision !== undefined) return true
+  if (wanted.name !== undefined || wanted.dataFiles !== undefined) return true
   const { inReach } = await import('../hub/index.js')
   const needed = (paths: string[]) => {
     try {
-      return [...choose(paths, wanted, id).values()].flat()
+      return [...chooseFiles(paths, wanted, id, []).values()].flat()
     } catch {
       return [] // a split that is not there is told of when it is loaded
     }
@@ -190,101 +207,38 @@ async function isToBeHad(
 }
 
 async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {
-  const { download, listFiles } = await import('../hub/index.js')
+  const { download, hubFile, listFiles } = await import('../hub/index.js')
   let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
   let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
   if (kindOf(paths) === null && revision === undefined && wanted.dataFiles === undefined) {
     repo = { ...repo, revision: CONVERTED }
     paths = (await listFiles(repo, hub).catch(absent)).files.map(({ path }) => path)
   }
-  const splits = choose(paths, wanted, id, repo.revision === CONVERTED)
+  const read = async (card: string) => {
+    const file = await hubFile(repo, card, hub).catch((error) => withoutCard(error, id, card, wanted))
+    return file === null ? null : readFile(file, 'utf8')
+  }
+  const configurations = repo.revision === CONVERTED ? 'converted' : await configurationsIn(paths, read, wanted, id)
+  const splits = chooseFiles(paths, wanted, id, configurations)
   const needed = new Set([...splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
   return { folder, splits }
+}
+
+const SURMOUNTABLE = new Set<unknown>(['HUB_OFFLINE', 'HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
+
+/** The data may be in the cache all the same, from someone who did not read the card. */
+function withoutCard(error: RayitoError, id: string, card: string, { name }: Wanted): null {
+  if (name !== undefined || !SURMOUNTABLE.has(error.code)) throw error
+  const instead = 'what the names of the files tell is taken'
+  process.emitWarning(`${card} of ${id}, which may name configurations, cannot be had: ${instead}`, 'RayitoWarning')
+  return null
 }
 
 /** No conversion: there are no data files, then. */
 function absent(error: unknown): { files: [] } {
   if (error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND') return { files: [] }
   throw error
-}
-
-/** The data files by split, those of the option `split` only. */
-function choose(
-  paths: string[],
-  { split, dataFiles }: Wanted,
-  where: string,
-  converted = false,
-): Map<string, string[]> {
-  const visible = paths.filter((path) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__')))
-  const splits = dataFiles === undefined ? guessed(visible, where, converted) : matching(visible, dataFiles, where)
-  if (splits.size === 0)
-    throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
-  if (split === undefined) return splits
-  const files = splits.get(split)
-  if (!files) {
-    const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
-    throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
-  }
-  return new Map([[split, files]])
-}
-
-/** By the paths alone. */
-function guessed(paths: string[], where: string, converted: boolean): Map<string, string[]> {
-  const data = dataOf(paths)
-  const splits = converted ? convertedSplitsOf(data) : splitsOf(data)
-  // Folders of pictures are classes.
-  const configurations = kindOf(data) === 'parquet' ? configurationsOf(splits, converted) : []
-  const [first] = configurations
-  if (first === undefined) return splits
-  const patterns = [...splits].flatMap(([split, files]) => {
-    const file = files.find((path) => path.startsWith(`${first}/`))
-    return file ? [`${split}: '${dirname(file)}/${basename(file).replace(/\d.*/, '*')}'`] : []
-  })
-  const revision = converted ? ` and revision: '${CONVERTED}'` : ''
-  throw new RayitoError(
-    'DATASET_AMBIGUOUS',
-    `Expected one configuration in ${where}, got ${configurations.join(', ')}`,
-    { remedy: `Choose one with dataFiles, for example { ${patterns.join(', ')} }${revision}.` },
-  )
-}
-
-const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }
-
-function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
-  if (paths.some((path) => KINDS.parquet.test(path))) return 'parquet'
-  return paths.some((path) => KINDS.pictures.test(path)) ? 'pictures' : null
-}
-
-/** Parquet files where there are any, else pictures. */
-function dataOf(paths: string[]): string[] {
-  const kind = kindOf(paths)
-  return kind === null ? [] : paths.filter((path) => KINDS[kind].test(path))
-}
-
-function matching(
-  paths: string[],
-  dataFiles: NonNullable<LoadOptions['dataFiles']>,
-  where: string,
-): Map<string, string[]> {
-  const bySplit = typeof dataFiles === 'string' || Array.isArray(dataFiles) ? { train: dataFiles } : dataFiles
-  return new Map(
-    Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
-      const files = [patterns].flat().flatMap((pattern) => {
-        const found = paths.filter((path) => fits(path, pattern)).sort()
-        if (found.length > 0) return found
-        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
-      })
-      const data = dataOf([...new Set(files)])
-      if (data.length > 0) return [split, data]
-      const asked = [patterns].flat().join(', ')
-      const got = files.length > 0 ? files.slice(0, 3).join(', ') : 'none'
-      throw new RayitoError(
-        'DATASET_NOT_FOUND',
-        `Expected Parquet files or pictures that fit ${asked} in ${where}, got ${got}`,
-      )
-    }),
-  )
 }
 
 async function open({ folder, splits }: Found, options: ReadOptions): Promise<Map<string, Source>> {

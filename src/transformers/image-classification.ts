@@ -5,20 +5,20 @@ import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { Callable } from './callable.js'
 import type { ModelFiles } from './model-files.js'
-import { type CallOptions, checkTopK, type Dtype, type FilledOptions } from './options.js'
+import { type CallOptions, checkAnswering, type Dtype, type FilledOptions } from './options.js'
 import { type Picture, toPixels } from './pictures.js'
-import type { Classification } from './postprocess.js'
+import type { FunctionToApply } from './plan.js'
+import type { Answering, Classification } from './postprocess.js'
 import type { Lease } from './shared-inference.js'
 
 /** What travels in a classifier's place. A token does not: the place that needs one has its own. */
-export interface Recipe extends Pick<FilledOptions, 'source' | 'endpoint' | 'cacheDir'> {
+export interface Recipe extends Pick<FilledOptions, 'source' | 'endpoint' | 'cacheDir'>, Answering {
   model: string
   dtype: Dtype
   /** The commit, so that every place has the same. */
   revision: string
   /** What was asked for, by which the weights are kept. */
   asked: string
-  topK: number | null
   /** Null where the default of the place counts. */
   numThreads: number | null
 }
@@ -48,6 +48,8 @@ export class ImageClassificationPipeline extends Callable {
   readonly numThreads: number
   /** How many classes an answer has; null for all. */
   readonly topK: number | null
+  /** From logits to scores; null for what suits the model. */
+  readonly functionToApply: FunctionToApply | null
   readonly #lease: Lease
   readonly #recipe: Recipe
   readonly #pending = new Set<(error: Error) => void>()
@@ -61,33 +63,35 @@ export class ImageClassificationPipeline extends Callable {
     this.revision = files.revision
     this.numThreads = options.numThreads
     this.topK = options.topK
+    this.functionToApply = options.functionToApply
     this.#lease = lease
     this.#recipe = recipe
     forgotten.register(this, lease, lease)
   }
 
   async #call(input: Picture | readonly Picture[], options: CallOptions = {}): Promise<unknown> {
-    knownOptions(options, ['topK'])
-    const { topK = this.topK } = options
-    checkTopK(topK)
-    if (!Array.isArray(input)) return this.#classify(input as Picture, topK)
+    knownOptions(options, ['topK', 'functionToApply'])
+    const { topK = this.topK, functionToApply = this.functionToApply } = options
+    const how = { topK, functionToApply }
+    checkAnswering(how)
+    if (!Array.isArray(input)) return this.#classify(input as Picture, how)
     const answers: Classification[][] = []
-    for (const picture of input as readonly Picture[]) answers.push(await this.#classify(picture, topK))
+    for (const picture of input as readonly Picture[]) answers.push(await this.#classify(picture, how))
     return answers
   }
 
-  #classify(picture: Picture, topK: number | null): Promise<Classification[]> {
-    return span('infer', this.model, () => this.#infer(picture, topK))
+  #classify(picture: Picture, how: Answering): Promise<Classification[]> {
+    return span('infer', this.model, () => this.#infer(picture, how))
   }
 
-  async #infer(picture: Picture, topK: number | null): Promise<Classification[]> {
+  async #infer(picture: Picture, how: Answering): Promise<Classification[]> {
     if (this.#closed) throw this.#closedError()
     const pixels = await toPixels(picture)
     if (this.#closed) throw this.#closedError()
     return new Promise((resolve, reject) => {
       this.#pending.add(reject)
       const settle = () => this.#pending.delete(reject)
-      this.#lease.inference.classify(pixels, topK).finally(settle).then(resolve, reject)
+      this.#lease.inference.classify(pixels, how).finally(settle).then(resolve, reject)
     })
   }
 

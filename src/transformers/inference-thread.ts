@@ -12,8 +12,8 @@ installGate(gate)
 
 async function start(): Promise<void> {
   const inference = await LocalInference.open(files, numThreads, (line) => send({ kind: 'note', line }))
-  port.on('message', ({ id, picture, topK }: Request) => {
-    inference.classify(picture, topK).then(
+  port.on('message', ({ id, picture, how }: Request) => {
+    inference.classify(picture, how).then(
       (answer) => send({ kind: 'answer', id, answer }),
       (error: unknown) => send({ kind: 'failed', id, failure: toFailure(error) }),
     )

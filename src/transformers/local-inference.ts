@@ -6,7 +6,7 @@ import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
 import { refusal } from './model-source.js'
 import type { Plan } from './plan.js'
-import { type Classification, postprocess } from './postprocess.js'
+import { type Answering, type Classification, postprocess } from './postprocess.js'
 import { type Pixels, preprocess } from './preprocess.js'
 import { loadWeights } from './weights.js'
 
@@ -57,7 +57,7 @@ export class LocalInference implements Inference {
     }
   }
 
-  async classify(picture: Pixels, topK: number | null): Promise<Classification[]> {
+  async classify(picture: Pixels, how: Answering): Promise<Classification[]> {
     const { data, width, height } = preprocess(this.#plan, picture, this.#spare.pop())
     const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
     const outputs = await native(() => this.#session.run({ [this.#input]: input }, [this.#output])).catch(
@@ -66,7 +66,7 @@ export class LocalInference implements Inference {
       },
     )
     this.#spare.push(data)
-    return postprocess(this.#plan, outputs[this.#output]!.data as Float32Array, topK)
+    return postprocess(this.#plan, outputs[this.#output]!.data as Float32Array, how)
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,7 @@ interface Settings {
 /** config.json, as far as image classification uses it. */
 interface Config {
   id2label?: Record<string, string> | null
+  num_labels?: number
   problem_type?: string | null
 }
 
@@ -78,6 +79,7 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
       crop = { width: edge, height: edge }
     }
   }
+  const labels = labelsOf(config, invalid)
   return {
     processor: `${kind}ImageProcessor`,
     resize,
@@ -85,8 +87,8 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     crop,
     arithmetic: arithmeticOf(kind, settings, defaults, invalid),
     flip: defaults.flip !== null && (settings.do_flip_channel_order ?? defaults.flip),
-    labels: labelsOf(config, invalid),
-    activation: activationOf(config),
+    labels,
+    activation: activationOf(config, labels.length),
   }
 }
 
@@ -136,16 +138,18 @@ function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefau
   }
 }
 
-function labelsOf({ id2label }: Config, invalid: Invalid): string[] {
-  const entries = Object.entries(id2label ?? {})
-  if (entries.length === 0) return invalid('config.json has no id2label, so it is no classifier')
+/** Python writes no id2label where it is the default: two classes, or as many as it is told, that have numbers only. */
+function labelsOf({ id2label, num_labels = 2 }: Config, invalid: Invalid): string[] {
+  if (!id2label) return Array.from({ length: num_labels }, (_, i) => `LABEL_${i}`)
+  const entries = Object.entries(id2label)
+  if (entries.length === 0) return invalid('id2label of config.json is empty, so it is no classifier')
   const labels: string[] = []
   for (const [id, label] of entries) labels[Number(id)] = String(label)
   return labels.length === entries.length ? labels : invalid('id2label of config.json does not count from 0')
 }
 
 /** As ImageClassificationPipeline.postprocess chooses it. */
-function activationOf(config: Config): Plan['activation'] {
-  const single = Object.keys(config.id2label ?? {}).length === 1
-  return config.problem_type === 'multi_label_classification' || single ? 'sigmoid' : 'softmax'
+function activationOf({ problem_type: problem }: Config, classes: number): Plan['activation'] {
+  if (problem === 'regression') return 'none'
+  return problem === 'multi_label_classification' || classes === 1 ? 'sigmoid' : 'softmax'
 }

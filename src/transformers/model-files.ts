@@ -32,7 +32,7 @@ export const neededFiles = (dtype: Dtype): string[] => [FILES[dtype], ...CONFIGU
  * the cache lacks. Rejects with src/hub's errors, and with MODEL_INVALID where the model has no weights of that dtype.
  */
 export async function findModel(model: string, options: FilledOptions): Promise<ModelFiles> {
-  const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
+  const { dtype, source, revision, numThreads: _, topK: __, functionToApply: ___, ...hub } = options
   const wanted = FILES[dtype]
   const folder = model === EMBEDDED_MODEL ? embeddedModel() : isFolder(model) ? resolve(model) : null
   if (folder) {

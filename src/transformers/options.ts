@@ -5,6 +5,8 @@ import { knownOptions } from '../core/options.js'
 import { readSource, type Source } from '../core/source.js'
 import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
+import type { FunctionToApply } from './plan.js'
+import type { Answering } from './postprocess.js'
 
 /** How the weights are stored: 32-bit floats, or 8-bit integers (a quarter of the size, about three times as fast). */
 export type Dtype = 'fp32' | 'q8'
@@ -24,6 +26,11 @@ export interface PipelineOptions extends HubOptions {
    */
   topK?: number | null
   /**
+   * From logits to scores; null for what suits the model: softmax, for several labels at once sigmoid, for a regression none.
+   * @default null
+   */
+  functionToApply?: FunctionToApply | null
+  /**
    * Where the default model comes from: the Hub, this package, or (`auto`) the Hub where its cache has the files or it
    * answers within 3 s, else this package. A model that is named comes from where its name says.
    * @default RAYITO_SOURCE, else 'auto'
@@ -40,13 +47,14 @@ export interface PipelineOptions extends HubOptions {
 export interface CallOptions {
   /** @default the pipeline's topK */
   topK?: number | null
+  /** @default the pipeline's functionToApply */
+  functionToApply?: FunctionToApply | null
 }
 
 /** The options the pipeline relies on. */
-export interface FilledOptions extends HubOptions {
+export interface FilledOptions extends HubOptions, Answering {
   dtype: Dtype
   numThreads: number
-  topK: number | null
   source: Source
   revision: string
 }
@@ -55,11 +63,12 @@ const DTYPES: readonly string[] = ['fp32', 'q8'] satisfies Dtype[]
 
 /** Fills in the defaults; rejects what no pipeline takes (INVALID_ARGUMENT). */
 export function fillOptions(options: PipelineOptions = {}): FilledOptions {
-  knownOptions(options, ['dtype', 'numThreads', 'topK', 'source', 'revision', ...HUB_OPTIONS])
+  knownOptions(options, ['dtype', 'numThreads', 'topK', 'functionToApply', 'source', 'revision', ...HUB_OPTIONS])
   const {
     dtype = 'fp32',
     numThreads = isMainThread ? availableParallelism() : 1,
     topK = 5,
+    functionToApply = null,
     source,
     revision = 'main',
     ...hub
@@ -67,12 +76,16 @@ export function fillOptions(options: PipelineOptions = {}): FilledOptions {
   if (!DTYPES.includes(dtype)) expected('dtype', "'fp32' or 'q8'", dtype)
   if (!Number.isInteger(numThreads) || numThreads < 1) expected('numThreads', 'a whole number from 1 up', numThreads)
   if (typeof revision !== 'string' || !revision) expected('revision', 'a branch, tag or commit', revision)
-  return { ...hub, dtype, numThreads, topK: checkTopK(topK), source: readSource(source), revision }
+  checkAnswering({ topK, functionToApply })
+  return { ...hub, dtype, numThreads, topK, functionToApply, source: readSource(source), revision }
 }
 
-/** The same for one call's `topK`. */
-export function checkTopK(topK: number | null): number | null {
+const FUNCTIONS: readonly string[] = ['softmax', 'sigmoid', 'none'] satisfies FunctionToApply[]
+
+/** The same for what one call may be told. */
+export function checkAnswering({ topK, functionToApply }: Answering): void {
   if (topK !== null && (!Number.isInteger(topK) || topK < 1))
     expected('topK', 'a whole number from 1 up, or null', topK)
-  return topK
+  if (functionToApply !== null && !FUNCTIONS.includes(functionToApply))
+    expected('functionToApply', "'softmax', 'sigmoid', 'none' or null", functionToApply)
 }

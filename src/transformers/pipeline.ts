@@ -56,7 +56,7 @@ export async function pipeline(
  * The model for whoever names none: of the Hub, or built in where the source says so.
  */
 export async function defaultModel(options: FilledOptions): Promise<string> {
-  const { dtype, source, revision, numThreads: _, topK: __, ...hub } = options
+  const { dtype, source, revision, numThreads: _, topK: __, functionToApply: ___, ...hub } = options
   if (source === 'embedded') return EMBEDDED_MODEL
   const repo = { type: 'model', id: DEFAULT_MODEL, revision } as const
   if (source === 'hub' || (await inReach(repo, dtype, () => neededFiles(dtype), hub))) return DEFAULT_MODEL
@@ -81,8 +81,9 @@ async function open(
   numThreads: number | null,
 ): Promise<ImageClassificationPipeline> {
   const { model, dtype, revision, asked } = files
-  const { topK, source, endpoint, cacheDir } = options
-  const recipe: Recipe = { model, dtype, revision, asked, topK, numThreads, source, endpoint, cacheDir }
+  const { topK, functionToApply, source, endpoint, cacheDir } = options
+  const answering = { topK, functionToApply }
+  const recipe: Recipe = { model, dtype, revision, asked, ...answering, numThreads, source, endpoint, cacheDir }
   return new ImageClassificationPipeline(files, options, await lease(files, options.numThreads), recipe)
 }
 

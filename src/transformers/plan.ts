@@ -1,5 +1,8 @@
 import type { ResizeFilter } from '../datasets/resize.js'
 
+/** From logits to scores, in Python's words: `none` leaves them as they are. */
+export type FunctionToApply = 'softmax' | 'sigmoid' | 'none'
+
 /**
  * What stands between a picture and the model's input, and between its output and the answer: a model's configuration,
  * resolved once, so that a worker needs neither the configuration files nor the library that reads them.
@@ -20,8 +23,8 @@ export interface Plan {
   flip: boolean
   /** Names of the classes, in the order of the model's output. */
   labels: string[]
-  /** From logits to scores. */
-  activation: 'softmax' | 'sigmoid'
+  /** From logits to scores, where the caller does not say. */
+  activation: FunctionToApply
 }
 
 export interface Arithmetic {

@@ -1,14 +1,28 @@
-import type { Plan } from './plan.js'
+import type { FunctionToApply, Plan } from './plan.js'
 
-/** A class and how sure the model is of it, from 0 to 1. */
+/** A class and how sure the model is of it, from 0 to 1 (a logit, where no function is applied). */
 export interface Classification {
   label: string
   score: number
 }
 
+/** How an answer is made of logits. */
+export interface Answering {
+  /** Null for all classes. */
+  topK: number | null
+  /** Null for what suits the model. */
+  functionToApply: FunctionToApply | null
+}
+
+const SCORES: Readonly<Record<FunctionToApply, (logits: Float32Array) => Float32Array>> = {
+  softmax,
+  sigmoid: (logits) => logits.map((x) => 1 / (1 + Math.exp(-x))),
+  none: (logits) => logits,
+}
+
 /** From logits to the best `topK` classes, best first; of equal ones the first in the model's order. */
-export function postprocess(plan: Plan, logits: Float32Array, topK: number | null): Classification[] {
-  const scores = plan.activation === 'softmax' ? softmax(logits) : logits.map((x) => 1 / (1 + Math.exp(-x)))
+export function postprocess(plan: Plan, logits: Float32Array, { topK, functionToApply }: Answering): Classification[] {
+  const scores = SCORES[functionToApply ?? plan.activation](logits)
   return best(scores, topK ?? scores.length).map((i) => ({ label: plan.labels[i]!, score: scores[i]! }))
 }
 

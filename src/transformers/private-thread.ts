@@ -4,7 +4,7 @@ import { RayitoError } from '../core/errors.js'
 import { Gate } from '../core/gate.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
-import type { Classification } from './postprocess.js'
+import type { Answering, Classification } from './postprocess.js'
 import type { Pixels } from './preprocess.js'
 import { fromFailure, type Reply, type Request, type ThreadStart } from './thread-protocol.js'
 
@@ -69,11 +69,11 @@ export class PrivateThread implements Inference {
     return this.#end === null
   }
 
-  async classify(picture: Pixels, topK: number | null): Promise<Classification[]> {
+  async classify(picture: Pixels, how: Answering): Promise<Classification[]> {
     if (this.#end) throw this.#ended()
     const id = ++this.#asked
     const answer = this.#expect(id)
-    this.#worker.postMessage({ id, picture, topK } satisfies Request)
+    this.#worker.postMessage({ id, picture, how } satisfies Request)
     return answer
   }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, RayitoError } from '../core/errors.js'
 import type { ModelFiles } from './model-files.js'
-import type { Classification } from './postprocess.js'
+import type { Answering, Classification } from './postprocess.js'
 import type { Pixels } from './preprocess.js'
 
 /** What an inference thread is started with. */
@@ -14,7 +14,7 @@ export interface ThreadStart {
 export interface Request {
   id: number
   picture: Pixels
-  topK: number | null
+  how: Answering
 }
 
 /** From the thread: it is ready; a line for the user; an answer; a failure (of loading, without an id). */

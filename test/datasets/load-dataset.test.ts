@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { inspect } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { readConfigurations } from '#src/datasets/configurations.js'
+import { chooseFiles } from '#src/datasets/data-files.js'
 import { loadDataset } from '#src/datasets/index.js'
-import { fits, splitsOf } from '#src/datasets/splits.js'
+import { fitting, splitsOf } from '#src/datasets/splits.js'
 import { type Files, HubStandIn } from '../stand-ins/hub.js'
-import { PICTURES, TABLES, temporary } from './support.js'
+import { FIXTURES, PICTURES, readJson, TABLES, temporary } from './support.js'
 
 const table = join(TABLES, 'groups.parquet')
 const picture = join(PICTURES, 'colour.png')
@@ -49,17 +52,14 @@ describe('which files make up which split', () => {
       { train: ['c/training/0.parquet'], test: ['c/test/0.parquet'] },
     ],
     [
-      'folders go before names, and the nearest folder counts',
+      'folders go before names, and a file in two belongs to two',
       ['train/test.parquet', 'test/train/0.parquet', 'my_test.parquet'],
-      { train: ['test/train/0.parquet', 'train/test.parquet'] },
+      { train: ['test/train/0.parquet', 'train/test.parquet'], test: ['test/train/0.parquet'] },
     ],
     [
-      'pieces in any folder, by any name where one of them is known',
+      'pieces elsewhere by words, as any file',
       ['texts/train-00000-of-00001.parquet', 'texts/unsupervised-00000-of-00001.parquet', 'texts/other.parquet'],
-      {
-        train: ['texts/train-00000-of-00001.parquet'],
-        unsupervised: ['texts/unsupervised-00000-of-00001.parquet'],
-      },
+      { train: ['texts/train-00000-of-00001.parquet'] },
     ],
     [
       'pieces of no known name are of one split',
@@ -82,14 +82,52 @@ describe('which files make up which split', () => {
   for (const [what, paths, expected] of cases)
     test(what, () => assert.deepEqual(Object.fromEntries(splitsOf(paths)), expected))
 
+  test('splits with a known name come first', () => {
+    const pieces = ['test', 'extra', 'train', 'another'].map((name) => `data/${name}-00000-of-00001.parquet`)
+    assert.deepEqual([...splitsOf(pieces).keys()], ['train', 'test', 'another', 'extra'])
+  })
+
   test('patterns', () => {
-    const paths = ['a.parquet', 'data/a.parquet', 'data/x/b1.parquet']
-    const chosen = (pattern: string) => paths.filter((path) => fits(path, pattern))
+    const paths = ['a.parquet', 'data/a.parquet', 'data/x/b1.parquet', 'data/x/c[1].parquet', 'data/x/^.parquet']
+    const chosen = (pattern: string) => paths.filter(fitting(pattern))
     assert.deepEqual(chosen('*.parquet'), ['a.parquet'])
     assert.deepEqual(chosen('**/*.parquet'), paths)
     assert.deepEqual(chosen('data/**'), paths.slice(1))
-    assert.deepEqual(chosen('data/x/b?.parquet'), paths.slice(2))
+    assert.deepEqual(chosen('data/x/b?.parquet'), paths.slice(2, 3))
     assert.deepEqual(chosen('data/x/b1+parquet'), [])
+    assert.deepEqual(chosen('data/x/[a-c][0-9].parquet'), paths.slice(2, 3))
+    assert.deepEqual(chosen('data/x/[!b]*.parquet'), paths.slice(3))
+    assert.deepEqual(chosen('data/x/c[[]1].parquet'), paths.slice(3, 4))
+    assert.deepEqual(chosen('data/x/[^a].parquet'), paths.slice(4))
+    assert.deepEqual(chosen('data/x/[z-a].parquet'), [])
+    assert.deepEqual(chosen('data/x/c[1'), [])
+  })
+})
+
+describe('as Python loads a folder', () => {
+  type Layout = { paths: string[]; card: string | null; name: string | null } & (
+    | { splits: Record<string, string[]>; error?: undefined }
+    | { error: keyof typeof CODES }
+  )
+  const CODES = {
+    ambiguous: 'DATASET_AMBIGUOUS',
+    name: 'DATASET_CONFIG_NOT_FOUND',
+    card: 'DATASET_CARD_INVALID',
+    empty: 'DATASET_NOT_FOUND',
+  }
+
+  test('what hundreds of layouts and README.md files give', async () => {
+    const differing: unknown[] = []
+    for (const layout of readJson<Layout[]>(FIXTURES, 'layouts.json')) {
+      const { paths, card, name, error } = layout
+      const wanted = { name: name ?? undefined, split: undefined, dataFiles: undefined }
+      const got = await readConfigurations([card, null], 'here')
+        .then((configurations) => [...chooseFiles(paths, wanted, 'here', configurations)])
+        .catch((error) => error.code ?? error)
+      const expected = error === undefined ? Object.entries(layout.splits) : CODES[error]
+      if (!isDeepStrictEqual(got, expected)) differing.push({ ...layout, got })
+    }
+    assert.deepEqual(differing, [])
   })
 })
 
@@ -137,33 +175,55 @@ describe('from the disk', () => {
       })
   })
 
-  test('configurations do not go together: one has to be chosen', async (t) => {
-    const layouts = [
-      ['main/train-00000-of-00001.parquet', 'main/test-00000-of-00001.parquet', 'other/train-00000-of-00001.parquet'],
-      ['main/train/0.parquet', 'main/test/0.parquet', 'other/train/0.parquet'],
-      ['main/train.parquet', 'main/test.parquet', 'other/train.parquet', 'other/test.parquet'],
-    ]
-    const examples: Record<string, string>[] = [
-      { test: 'main/test-*', train: 'main/train-*' },
-      { train: 'main/train/*', test: 'main/test/*' },
-      { train: 'main/train.parquet', test: 'main/test.parquet' },
-    ]
-    for (const [i, layout] of layouts.entries()) {
-      const folder = folderOf(t, table, layout)
+  test('of the configurations that the README.md names, one is loaded', async (t) => {
+    const folder = folderOf(t, table, ['main/train.parquet', 'main/test.parquet', 'other/a.parquet'])
+    const card = (...configs: string[]) =>
+      writeFileSync(join(folder, 'README.md'), `---\r\nconfigs:\r\n${configs.join('\r\n')}\r\n---\r\n# Texts`)
+    const main = '- {config_name: main, data_dir: main}'
+    const other = '- {config_name: other, data_files: [{split: extra, path: other/*.parquet}]}'
+    card(main, other)
+    const { extra } = await loadDataset(folder, { name: 'other' })
+    assert.equal(extra!.numRows, 60)
+    assert.deepEqual(Object.keys(await loadDataset(folder, { name: 'main' })), ['train', 'test'])
+    assert.equal((await loadDataset(folder, { name: 'main', split: 'test' })).numRows, 60)
+    await assert.rejects(loadDataset(folder), {
+      code: 'DATASET_AMBIGUOUS',
+      message: `Expected the name of a configuration of ${folder} (main, other), got none. Choose one with the option name, for example { name: 'main' }.`,
+    })
+    await assert.rejects(loadDataset(folder, { name: 'mian' }), {
+      code: 'DATASET_CONFIG_NOT_FOUND',
+      message: `Expected a configuration of ${folder} (main, other), got \`mian\``,
+    })
+    await assert.rejects(loadDataset(folder, { name: 3 } as object), { code: 'INVALID_ARGUMENT', message: /`name`/ })
+    assert.equal((await loadDataset(folder, { dataFiles: '**/*.parquet' })).train.numRows, 180)
+    card(main, other.replace('}]', '}], default: true'))
+    assert.deepEqual(Object.keys(await loadDataset(folder)), ['extra'])
+    writeFileSync(join(folder, '.huggingface.yaml'), `configs:\n${main}\n`)
+    assert.deepEqual(Object.keys(await loadDataset(folder)), ['train', 'test'])
+  })
+
+  test('a README.md that names configurations as nobody does is told in a sentence', async (t) => {
+    const folder = folderOf(t, table, ['a.parquet'])
+    for (const [configs, told] of [
+      ['3', 'for configs a list, got 3'],
+      ['[main]', 'for a config names and values, got "main"'],
+      ['[{data_files: a.parquet}]', 'for config_name a name, got nothing'],
+      ['[{config_name: a, data_files: {train: x}}]', 'for data_files a list, got {"train":"x"}'],
+      ['[{config_name: a, data_files: [{path: x}]}]', 'for data_files each split once, got nothing'],
+      ['[{config_name: a, data_dir: 3}]', 'for data_dir a folder, got 3'],
+      ['[{config_name: a, default: true}, {config_name: default}]', 'for default one config, got ["a","default"]'],
+      ['[{', 'Flow '],
+    ] as const) {
+      writeFileSync(join(folder, 'README.md'), `---\nconfigs: ${configs}\n---\n`)
       await assert.rejects(loadDataset(folder), (error: Error & { code: string }) => {
-        assert.equal(error.code, 'DATASET_AMBIGUOUS')
-        assert.equal(
-          error.message,
-          `Expected one configuration in ${folder}, got main, other. Choose one with dataFiles, for example ${inspect(examples[i])}.`,
-        )
+        assert.equal(error.code, 'DATASET_CARD_INVALID')
+        const start = `Expected configs of ${folder} as Python's datasets has them, ${told}`
+        assert.ok(error.message.startsWith(start), error.message)
+        assert.match(error.message, /\. Choose the files with dataFiles\.$/)
         return true
       })
-      const { train, test } = await loadDataset(folder, { dataFiles: examples[i]! })
-      assert.deepEqual([train.numRows, test.numRows], [60, 60])
+      assert.equal((await loadDataset(folder, { dataFiles: 'a.parquet' })).train.numRows, 60)
     }
-    // Pieces without a split's name, and pictures, whose folders are classes.
-    assert.equal((await loadDataset(folderOf(t, table, ['a/1.parquet', 'b/1.parquet']))).train.numRows, 120)
-    assert.equal((await loadDataset(folderOf(t, picture, ['a/train/1.png', 'b/train/1.png']))).train.numRows, 2)
   })
 
   test('files whose columns differ do not go together', async (t) => {
@@ -234,7 +294,7 @@ describe('from the disk', () => {
     const folder = folderOf(t, picture, ['a/1.png'])
     await assert.rejects(loadDataset(folder, { data_files: '*.png' } as object), {
       code: 'INVALID_ARGUMENT',
-      message: /no option `data_files` here\. Known are split, dataFiles/,
+      message: /no option `data_files` here\. Known are name, split, dataFiles/,
     })
   })
 
@@ -309,11 +369,36 @@ describe('from the Hub', () => {
     assert.deepEqual(Object.keys(dict).sort(), ['extra', 'large', 'train'])
     await assert.rejects(loadDataset('owner/more', options), {
       code: 'DATASET_AMBIGUOUS',
-      message:
-        /configuration in owner\/more, got other, plain\. .*, for example { extra: 'other\/extra\/\*' } and revision: 'refs\/convert\/parquet'\.$/,
+      message: /configuration of owner\/more \(other, plain\), got none\./,
     })
+    assert.deepEqual(Object.keys(await loadDataset('owner/more', { ...options, name: 'other' })), ['extra'])
+    await assert.rejects(loadDataset('owner/more', { ...options, name: 'x' }), { code: 'DATASET_CONFIG_NOT_FOUND' })
     const chosen = { dataFiles: { extra: 'other/extra/*' }, revision: 'refs/convert/parquet' }
     assert.equal((await loadDataset('owner/more', { ...options, ...chosen })).extra!.numRows, 60)
+  })
+
+  const CARD = '---\nconfigs:\n- {config_name: a, data_dir: a}\n- {config_name: b, data_dir: b}\n---\n'
+  const TWO = { 'README.md': CARD, 'a/train.parquet': bytes, 'b/test.parquet': bytes }
+
+  test('a configuration by its name, of which alone the files are downloaded', async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/two': TWO })
+    assert.deepEqual(Object.keys(await loadDataset('owner/two', { ...options, name: 'b' })), ['test'])
+    assert.equal(hub.requests.filter(({ url }) => url.includes('a/train')).length, 0)
+    await assert.rejects(loadDataset('owner/two', options), { code: 'DATASET_AMBIGUOUS' })
+    await hub.close()
+    assert.equal((await loadDataset('owner/two', { ...options, name: 'b' })).test.numRows, 60)
+  })
+
+  test('a README.md that is not in the cache and cannot be had is done without, in a warning', async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/two': TWO })
+    await loadDataset('owner/two', { ...options, dataFiles: '**' })
+    await hub.close()
+    const offline = { ...options, offline: true }
+    const warned = once(process, 'warning')
+    assert.deepEqual(Object.keys(await loadDataset('owner/two', offline)), ['train', 'test'])
+    const [warning] = await warned
+    assert.match(warning.message, /^README\.md of owner\/two, which may name configurations, cannot be had/)
+    await assert.rejects(loadDataset('owner/two', { ...offline, name: 'a' }), { code: 'HUB_OFFLINE' })
   })
 
   test('a repository of pictures, one without data, and none at all', async (t) => {

@@ -90,6 +90,28 @@ describe('a classifier', () => {
     await assert.rejects(classifier(file, { topK: 0 }), { code: 'INVALID_ARGUMENT', message: /Expected `topK`/ })
   })
 
+  test('makes scores of logits as it is told, for all calls or one', async () => {
+    const file = path('colour-64x64')
+    const logits = await classifier(file, { functionToApply: 'none', topK: null })
+    const exps = logits.map(({ score }) => Math.exp(score))
+    const sum = exps.reduce((a, b) => a + b, 0)
+    const close = (answer: Classification[], scores: number[]) => {
+      assert.deepEqual(
+        answer.map(({ label }) => label),
+        logits.map(({ label }) => label),
+      )
+      for (const [i, { score }] of answer.entries()) assert.ok(Math.abs(score - scores[i]!) < 1e-6)
+    }
+    const softmax = exps.map((x) => x / sum)
+    close(await classifier(file, { topK: null }), softmax)
+    const sigmoid = await pipeline('image-classification', tinyVit, { functionToApply: 'sigmoid', topK: null })
+    const ones = exps.map((x) => x / (1 + x))
+    close(await sigmoid(file), ones)
+    close(await sigmoid(file, { functionToApply: null }), softmax)
+    await sigmoid.close()
+    await assert.rejects(classifier(file, { functionToApply: 'relu' as never }), { code: 'INVALID_ARGUMENT' })
+  })
+
   test('answers calls that are made at once each with its own', async () => {
     const files = rows.filter(({ dtype }) => dtype === 'fp32').map(({ picture }) => path(picture))
     const oneByOne: Classification[][] = []

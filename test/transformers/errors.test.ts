@@ -41,9 +41,14 @@ describe('a pipeline says', () => {
     await rejects(
       tiny(new Uint8Array(1), { top_k: 1 } as object),
       'INVALID_ARGUMENT',
-      /no option `top_k` here\. Known are topK/,
+      /no option `top_k` here\. Known are topK, functionToApply/,
     )
     await tiny.close()
+    await rejects(
+      classifier(tinyVit, { functionToApply: 'SOFTMAX' as never }),
+      'INVALID_ARGUMENT',
+      /`functionToApply` to be 'softmax', 'sigmoid', 'none' or null, got `SOFTMAX`/,
+    )
     await rejects(classifier(tinyVit, { topK: 1.5 }), 'INVALID_ARGUMENT', /`topK`.*got `1.5`/)
     await rejects(classifier(tinyVit, { source: 'disk' }), 'INVALID_ARGUMENT', /`source`.*got `disk`/)
     await rejects(classifier(tinyVit, { revision: '' }), 'INVALID_ARGUMENT', /`revision`/)
@@ -77,7 +82,11 @@ describe('a pipeline says', () => {
       delete config.id2label
       delete config.label2id
     })
-    await rejects(classifier(model), 'MODEL_INVALID', /has no id2label, so it is no classifier/)
+    await rejects(classifier(model), 'MODEL_INVALID', /Expected 10 labels in config\.json, one for each output, got 2/)
+    edit(join(model, 'config.json'), (config) => {
+      config.id2label = {}
+    })
+    await rejects(classifier(model), 'MODEL_INVALID', /id2label of config\.json is empty, so it is no classifier/)
   })
 
   test('that labels and outputs differ in number', async (t) => {

@@ -41,6 +41,19 @@ test('names of older and faster processors mean the same', () => {
   assert.deepEqual(plan({ feature_extractor_type: 'ViTFeatureExtractor' }), vit)
 })
 
+test('classes without names, and what makes scores of logits, are as in Python', () => {
+  const of = (config: object) => resolvePlan(config, { image_processor_type: 'ViTImageProcessor' }, 'test/model')
+  assert.deepEqual(of({}).labels, ['LABEL_0', 'LABEL_1'])
+  assert.deepEqual(of({ num_labels: 3 }).labels, ['LABEL_0', 'LABEL_1', 'LABEL_2'])
+  const one = { id2label: { 0: 'age' } }
+  assert.deepEqual(
+    [{}, one, { problem_type: 'multi_label_classification' }].map((config) => of(config).activation),
+    ['softmax', 'sigmoid', 'sigmoid'],
+  )
+  assert.equal(of({ ...one, problem_type: 'regression' }).activation, 'none')
+  assert.equal(of({ problem_type: 'regression' }).activation, 'none')
+})
+
 test('what is not known is refused, not guessed', () => {
   const refused = (settings: object, message: RegExp, labels: object = config) =>
     assert.throws(() => resolvePlan(labels, settings, 'test/model'), { code: 'MODEL_INVALID', message })
@@ -58,6 +71,6 @@ test('what is not known is refused, not guessed', () => {
   refused({ ...vit, do_pad: true }, /do_pad/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
-  refused(vit, /has no id2label, so it is no classifier/, {})
+  refused(vit, /id2label of config\.json is empty/, { id2label: {} })
   refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })
 })

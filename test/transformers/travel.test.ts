@@ -16,7 +16,11 @@ const { weights } = ownCache()
 const picture = fixture('pictures', 'colour-64x64.png')
 
 test('a classifier travels as the name of its model, and is made again there with the same answers', async () => {
-  const classifier = await pipeline('image-classification', tinyVit, { dtype: 'q8', topK: 3 })
+  const classifier = await pipeline('image-classification', tinyVit, {
+    dtype: 'q8',
+    topK: 3,
+    functionToApply: 'none',
+  })
   after(() => classifier.close())
   const { module, name, data } = classifier[serialize]()
   const { endpoint, cacheDir, ...rest } = data as Recipe
@@ -24,6 +28,7 @@ test('a classifier travels as the name of its model, and is made again there wit
     model: tinyVit,
     dtype: 'q8',
     topK: 3,
+    functionToApply: 'none',
     revision: '',
     asked: '',
     numThreads: null,

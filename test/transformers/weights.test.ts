@@ -51,7 +51,10 @@ async function load({ model = tinyVit, dtype = 'fp32' as Dtype, at = cache } = {
     assert.match(line, /^Optimising/)
     made++
   })
-  const answer = await inference.classify(await toPixels(fixture('pictures', 'colour-64x64.png')), 5)
+  const answer = await inference.classify(await toPixels(fixture('pictures', 'colour-64x64.png')), {
+    topK: 5,
+    functionToApply: null,
+  })
   await inference.close()
   process.env.RAYITO_CACHE = cache
   return { answer, made }

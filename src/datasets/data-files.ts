@@ -1,0 +1,88 @@
+import { RayitoError } from '../core/errors.js'
+import { type Configuration, configurationOf, convertedOf, type DataFiles } from './configurations.js'
+import { fitting, splitsOf } from './splits.js'
+import { missing } from './strict-record.js'
+
+/** Of all a data set holds, what the caller wants. */
+export interface Wanted {
+  /** Of the configurations, this one. */
+  name: string | undefined
+  split: string | undefined
+  dataFiles: DataFiles | undefined
+}
+
+/**
+ * The data files by split, those of the split that is wanted only: those that the caller names, else those of the
+ * configuration, else what the paths tell.
+ * @param paths from the data set's root, with `/`
+ * @param where what the data set is called in errors
+ * @param configurations those that the data set names; 'converted' where it is the Hub's own conversion
+ */
+export function chooseFiles(
+  paths: readonly string[],
+  wanted: Wanted,
+  where: string,
+  configurations: readonly Configuration[] | 'converted',
+): Map<string, string[]> {
+  const { split } = wanted
+  const splits = allSplits(paths.filter(isVisible), wanted, where, configurations)
+  if (splits.size === 0)
+    throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
+  if (split === undefined) return splits
+  const files = splits.get(split)
+  if (!files) {
+    const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
+    throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
+  }
+  return new Map([[split, files]])
+}
+
+const isVisible = (path: string) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__'))
+
+function allSplits(
+  paths: readonly string[],
+  { name, dataFiles }: Wanted,
+  where: string,
+  configurations: readonly Configuration[] | 'converted',
+): Map<string, string[]> {
+  if (dataFiles !== undefined) return matching(paths, dataFiles, where)
+  if (configurations === 'converted') return convertedOf(dataOf(paths), name, where)
+  const { folder, dataFiles: named } = configurationOf(configurations, name, where)
+  const inside = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
+  const splits = named === null ? splitsOf(dataOf(inside)) : matching(inside, named, where)
+  return new Map([...splits].map(([split, files]) => [split, files.map((file) => folder + file)]))
+}
+
+const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }
+
+export function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
+  if (paths.some((path) => KINDS.parquet.test(path))) return 'parquet'
+  return paths.some((path) => KINDS.pictures.test(path)) ? 'pictures' : null
+}
+
+/** Parquet files where there are any, else pictures. */
+function dataOf(paths: readonly string[]): string[] {
+  const kind = kindOf(paths)
+  return kind === null ? [] : paths.filter((path) => KINDS[kind].test(path))
+}
+
+function matching(paths: readonly string[], dataFiles: DataFiles, where: string): Map<string, string[]> {
+  const bySplit = typeof dataFiles === 'string' || Array.isArray(dataFiles) ? { train: dataFiles } : dataFiles
+  return new Map(
+    Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
+      const files = [patterns].flat().flatMap((pattern) => {
+        const found = paths.filter(fitting(pattern)).sort()
+        if (found.length > 0) return found
+        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
+      })
+      const data = dataOf([...new Set(files)])
+      if (data.length > 0) return [split, data]
+      const asked = [patterns].flat().join(', ')
+      const got = files.length > 0 ? files.slice(0, 3).join(', ') : 'none'
+      throw new RayitoError(
+        'DATASET_NOT_FOUND',
+        `Expected Parquet files or pictures that fit ${asked} in ${where}, got ${got}`,
+      )
+    }),
+  )
+}

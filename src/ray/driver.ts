@@ -102,8 +102,8 @@ export class Driver implements Runtime {
     const entry = new Entry(this.nextId(), this)
     const packed = pack(value, 'value')
     if (packed instanceof Promise)
-      packed.then((content) => this.objects.store(entry, content)).catch((error) => entry.fail(error))
-    else this.objects.store(entry, packed)
+      packed.then((content) => this.objects.store(entry, content, content.fresh)).catch((error) => entry.fail(error))
+    else this.objects.store(entry, packed, packed.fresh)
     return new ObjectRef(entry)
   }
 

@@ -20,10 +20,14 @@ export class ObjectStore {
     private readonly gone: (id: string) => void,
   ) {}
 
-  /** Keeps an object's content. @throws ObjectStoreFullError if it has no room */
-  store(entry: Entry, content: Content): void {
+  /**
+   * Keeps an object's content.
+   * @param fresh bytes of its shared memory that were allocated for it
+   * @throws ObjectStoreFullError if there is no room for those
+   */
+  store(entry: Entry, content: Content, fresh = content.shared): void {
     if (content.shared) {
-      this.#makeRoom(content.shared)
+      if (fresh) this.#makeRoom(fresh)
       this.#held += content.shared
       this.moved.shared += content.shared
       this.#collected.register(entry, { id: entry.id, shared: content.shared })

@@ -33,14 +33,14 @@ export function pack(value: unknown, path: string): Packed | Promise<Packed> {
   switch (typeof value) {
     case 'number':
     case 'bigint':
-      return { data: value, special: false, copied: 8, shared: 0, carried: NOTHING }
+      return { data: value, special: false, copied: 8, shared: 0, fresh: 0, carried: NOTHING }
     case 'string':
-      return { data: value, special: false, copied: value.length, shared: 0, carried: NOTHING }
+      return { data: value, special: false, copied: value.length, shared: 0, fresh: 0, carried: NOTHING }
     case 'boolean':
     case 'undefined':
-      return { data: value, special: false, copied: 1, shared: 0, carried: NOTHING }
+      return { data: value, special: false, copied: 1, shared: 0, fresh: 0, carried: NOTHING }
   }
-  if (value === null) return { data: null, special: false, copied: 1, shared: 0, carried: NOTHING }
+  if (value === null) return { data: null, special: false, copied: 1, shared: 0, fresh: 0, carried: NOTHING }
   return flat(value as object) ?? new Encoder(path, OPTIONS).encode(value)
 }
 
@@ -59,7 +59,7 @@ function flat(value: object): Packed | null {
       if (!isPrimitive(item)) return null
       copied += typeof item === 'string' ? item.length : 8
     }
-    return { data: array.slice(), special: false, copied, shared: 0, carried: NOTHING }
+    return { data: array.slice(), special: false, copied, shared: 0, fresh: 0, carried: NOTHING }
   }
   if (prototype !== Object.prototype || serialize in value) return null
   const keys = Object.keys(value)
@@ -71,7 +71,7 @@ function flat(value: object): Packed | null {
     copied += key.length + (typeof item === 'string' ? item.length : 8)
     copy[key] = item
   }
-  return { data: copy, special: false, copied, shared: 0, carried: NOTHING }
+  return { data: copy, special: false, copied, shared: 0, fresh: 0, carried: NOTHING }
 }
 
 /** What a getter throws is told in detail elsewhere. */

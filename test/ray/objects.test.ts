@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
@@ -184,6 +185,28 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
       (error) => error instanceof ObjectStoreFullError && /6.*5/s.test(error.message),
     )
     assert.equal((await ray.get(kept)).length, 1_000_000)
+  })
+
+  test('what lies in shared memory is put without taking room, and without a collection', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 200_000_000 })
+    const shared = new Uint8Array(new SharedArrayBuffer(150_000_000))
+    const forced: number[] = []
+    const observer = new PerformanceObserver((list) => {
+      for (const { detail } of list.getEntries() as unknown as { detail: { flags: number } }[])
+        if (detail.flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) forced.push(detail.flags)
+    })
+    observer.observe({ entryTypes: ['gc'] })
+    const kept = []
+    for (let i = 0; i < 10; i++) kept.push(ray.put(shared))
+    shared[149_999_999] = 7
+    assert.equal((await ray.get(kept[9]!))[149_999_999], 7)
+    assert.equal((await ray.get(ray.put(new Uint8Array(10_000_000)))).length, 10_000_000)
+    await turn()
+    assert.deepEqual(forced, [])
+    assert.throws(() => ray.put(new Uint8Array(201_000_000)), ObjectStoreFullError)
+    await turn()
+    assert.equal(forced.length, 1, 'one that is wanted is seen')
+    observer.disconnect()
   })
 
   test('an object put by a task is owned by the session', async () => {

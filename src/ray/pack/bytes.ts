@@ -8,6 +8,8 @@ export class Memory {
   /** Bytes in copies that each crossing copies again, and bytes of the shared memory that the value hands over. */
   copied = 0
   shared = 0
+  /** Bytes of that memory that were allocated here. */
+  fresh = 0
   readonly #copies = new Map<ArrayBufferLike, ArrayBuffer | SharedArrayBuffer>()
 
   /** What stands for a buffer: itself if it is shared. */
@@ -18,7 +20,7 @@ export class Memory {
     }
     let copy = this.#copies.get(buffer)
     if (!copy) {
-      copy = this.#count(copyBytes(new Uint8Array(buffer)))
+      copy = this.#copy(new Uint8Array(buffer))
       this.#copies.set(buffer, copy)
     }
     return copy
@@ -29,7 +31,13 @@ export class Memory {
     const { buffer, byteOffset, byteLength } = view
     if (types.isSharedArrayBuffer(buffer) || byteLength === buffer.byteLength)
       return viewLike(view, this.buffer(buffer), byteOffset)
-    return viewLike(view, this.#count(copyBytes(new Uint8Array(buffer, byteOffset, byteLength))), 0)
+    return viewLike(view, this.#copy(new Uint8Array(buffer, byteOffset, byteLength)), 0)
+  }
+
+  #copy(bytes: Uint8Array): ArrayBuffer | SharedArrayBuffer {
+    const copy = this.#count(copyBytes(bytes))
+    if (types.isSharedArrayBuffer(copy)) this.fresh += copy.byteLength
+    return copy
   }
 
   #count<T extends ArrayBuffer | SharedArrayBuffer>(buffer: T): T {

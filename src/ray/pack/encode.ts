@@ -94,6 +94,7 @@ export class Encoder {
       special,
       copied: this.#copied + this.#memory.copied,
       shared: this.#memory.shared,
+      fresh: this.#memory.fresh,
       carried: this.#carried,
     }
     return this.#pending.length ? Promise.all(this.#pending).then(() => packed) : packed

@@ -48,8 +48,10 @@ export interface Packed {
   special: boolean
   /** Bytes that each crossing copies (an estimate). */
   copied: number
-  /** Bytes that were moved into shared memory for it; those that were shared already do not count. */
+  /** Bytes of shared memory that it hands over. */
   shared: number
+  /** How many of these were allocated for it, and not shared before. */
+  fresh: number
   /** ObjectRefs and actor handles inside: they must live as long as the data. */
   carried: readonly object[]
 }

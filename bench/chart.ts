@@ -2,8 +2,10 @@ import { amount, type Peer, type Row, ratioText, verdict, verdictsOf } from './r
 
 const WIDTH = 720
 const LEFT = 24
-/** For what is said at a bar's end. */
+/** For what is said at a bar's end, at least. */
 const RIGHT = 300
+/** Widths of a letter of a value, and of what is said behind it; DejaVu's, which are wide. */
+const LETTERS = [7.7, 6.4] as const
 const BAR = 16
 const HEAD = 64
 const FOOT = 16
@@ -23,8 +25,9 @@ const STYLE = `
 export function chart(title: string, rows: readonly Row[], caption: string): string {
   const blocks: string[] = []
   let y = HEAD
+  const right = Math.max(RIGHT, ...rows.flatMap(barsOf).map(({ text, name }) => roomFor(text, name)))
   for (const row of rows) {
-    const { svg, height } = block(row, y)
+    const { svg, height } = block(row, y, WIDTH - LEFT - right)
     blocks.push(svg)
     y += height
   }
@@ -41,26 +44,39 @@ ${blocks.join('\n')}
 }
 
 interface Bar {
-  /** What is said behind the value. */
+  /** The value in its unit, and what is said behind it. */
+  text: string
   name: string
   className: string
   value: number
   spread: number
 }
 
-function block(row: Row, top: number): { svg: string; height: number } {
-  const { unit, limit, ours, spread } = row
-  const bars: Bar[] = [
-    {
-      name: 'ours',
-      className: verdictsOf(row).some(({ holds }) => holds === false) ? 'missed' : 'ours',
-      value: ours,
-      spread,
-    },
-    ...Object.entries(row.peers).map(([name, peer]) => ({ className: 'peer', ...peer, name: told(name, peer) })),
+function roomFor(text: string, name: string): number {
+  return 8 + text.length * LETTERS[0] + (1 + name.length) * LETTERS[1] + 8
+}
+
+function barsOf(row: Row): Bar[] {
+  const { unit, ours: value, spread } = row
+  const className = verdictsOf(row).some(({ holds }) => holds === false) ? 'missed' : 'ours'
+  return [
+    { text: amount(value, unit), name: 'ours', className, value, spread },
+    ...Object.entries(row.peers).map(([name, peer]) => ({
+      text: amount(peer.value, unit),
+      name: told(name, peer),
+      className: 'peer',
+      value: peer.value,
+      spread: peer.spread,
+    })),
   ]
+}
+
+/** @param width of the longest bar */
+function block(row: Row, top: number, width: number): { svg: string; height: number } {
+  const { limit } = row
+  const bars = barsOf(row)
   const largest = Math.max(...bars.map(({ value, spread }) => value + spread), limit ?? 0) || 1
-  const place = (value: number) => fixed(LEFT + (Math.max(value, 0) / largest) * (WIDTH - LEFT - RIGHT))
+  const place = (value: number) => fixed(LEFT + (Math.max(value, 0) / largest) * width)
   const first = top + 28
   const drawn = bars.map((bar, i) => {
     const y = first + i * (BAR + 4)
@@ -69,7 +85,7 @@ function block(row: Row, top: number): { svg: string; height: number } {
     return (
       `<rect class="${bar.className}" x="${LEFT}" y="${y}" width="${fixed(place(bar.value) - LEFT)}" height="${BAR}"/>` +
       `<line class="spread" x1="${place(bar.value - bar.spread)}" x2="${place(bar.value + bar.spread)}" y1="${middle}" y2="${middle}"/>` +
-      `<text x="${fixed(end + 8)}" y="${y + 13}">${escaped(amount(bar.value, unit))} <tspan class="soft">${escaped(bar.name)}</tspan></text>`
+      `<text x="${fixed(end + 8)}" y="${y + 13}">${escaped(bar.text)} <tspan class="soft">${escaped(bar.name)}</tspan></text>`
     )
   })
   const bottom = first + bars.length * (BAR + 4)

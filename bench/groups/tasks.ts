@@ -105,7 +105,7 @@ export const tasks: Group = {
       }),
       makeRow({
         id: 'timeline',
-        title: 'Processor time of a task that does nothing, with the timeline',
+        title: 'Processor time of an empty task, with the timeline',
         unit: 'µs',
         ours: timeline.on.map(microseconds),
         peers: { without: timeline.off.map(microseconds) },

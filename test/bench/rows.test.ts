@@ -128,6 +128,17 @@ test('in the chart a peer with a target says how ours keeps it', () => {
   assert.match(svg, /class="missed"/)
 })
 
+test('what is said at the end of the longest bar has room', () => {
+  const ours = [0.16, 0.08, 0.09]
+  const peers = { Ray: [1.5, 1.4, 1.6] }
+  const row = makeRow({ id: 'x', title: 'x', unit: 'ms', ours, peers, targets: { Ray: 1 / 15 } })
+  const svg = chart('x', [row], 'a machine')
+  const [, x, value, name] = /<text x="([\d.]+)"[^>]*>([^<]+)<tspan class="soft">(Ray[^<]+)/.exec(svg)!
+  assert.match(name!, /target ≤ 0\.067 ×: yes\?$/)
+  // As wide as the fonts are that browsers fall back to.
+  assert.ok(Number(x) + value!.length * 7.6 + name!.length * 6.2 < 720, `${x} ${value}${name}`)
+})
+
 test('the machine is one line', () => {
   const machine = { cpu: 'A processor', cores: 2, memoryGB: 8.2, node: 'v22.1.0', platform: 'linux x64' }
   assert.equal(machineLine(machine), 'A processor, 2 cores, 8.2 GB, Node 22.1.0, linux x64')

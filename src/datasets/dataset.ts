@@ -35,8 +35,8 @@ const READ_AHEAD = 4
  * Rows with named columns, as Python's `Dataset`. Nothing is read before it is asked for: a row costs the pages that hold
  * it, and what was decoded is kept within `cacheBytes`. Holds no file open.
  *
- * A value is a picture, a string, a boolean, a number (a bigint where it is whole and beyond 2^53), a Date, bytes, a list, a
- * record, or null.
+ * A value is a picture, a string, a boolean, a number (a bigint where it is whole and beyond 2^53; a decimal of more digits is a
+ * text), a Date, bytes, a list, a record, or null.
  */
 export class Dataset<Row extends object = ImageRow> {
   readonly #source: Source

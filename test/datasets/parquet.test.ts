@@ -67,6 +67,19 @@ describe('rows written by pyarrow', () => {
         assert.deepEqual(await dataset.at(i), { price, prices: [price, price] })
     })
 
+  test('a decimal of more digits than a number holds is a text, or a bigint where it is whole', async () => {
+    const long = [90071992547409.91, '90071992547409.92', '-1234567890123456.78', null, 0.1, -0.01]
+    const whole = [1, 1e15, 10n ** 16n, 10n ** 37n, 1000, 100000]
+    const small = [1e-30, 7e-30, 1.000000000000001e-15, '0.000000000001000000000000000001', 3e-30, -9e-30]
+    const { dataset } = await open(file('decimals-long'))
+    const { dataset: integers } = await open(file('decimals-long-whole'))
+    for (let i = 0; i < 6; i++) {
+      const wide = [`${10n ** 60n + BigInt(i)}.0`, null]
+      assert.deepEqual(await dataset.at(i), { long: long[i], whole: whole[i], small: small[i], wide })
+      assert.deepEqual(await integers.at(i), { long: long[i] })
+    }
+  })
+
   for (const name of ['differences-v1', 'differences-v2'])
     test(`${name}: whole numbers and texts by their differences, truth values in runs`, async () => {
       const { dataset } = await open(file(name))

@@ -3,6 +3,7 @@ import type { ColumnDecoder } from 'hyparquet/src/types.js'
 import { lastAtMost } from './bisect.js'
 import { compressorsFor } from './compressors.js'
 import { readDataPage } from './data-page.js'
+import { unscaled } from './decimals.js'
 import type { FileReader } from './file-reader.js'
 import { type Hyparquet, readerOf } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
@@ -133,8 +134,7 @@ export class ColumnChunkReader {
     return {
       pathInSchema: path_in_schema,
       schemaPath,
-      // hyparquet multiplies by 0.01 where dividing by 100 is exact: the scale of decimals is applied where a value is taken.
-      element: { ...schemaPath.at(-1)!.element, scale: 0 },
+      element: unscaled(schemaPath.at(-1)!.element),
       type,
       codec,
       compressors: await compressorsFor(codec),

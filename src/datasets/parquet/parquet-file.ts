@@ -2,6 +2,7 @@ import type { FileMetaData, SchemaTree } from 'hyparquet'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
 import { ColumnChunkReader } from './column-chunk.js'
+import { decimals } from './decimals.js'
 import { FileReader } from './file-reader.js'
 import { type Hyparquet, loadHyparquet } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
@@ -77,8 +78,8 @@ export class ParquetFile {
   async #leaf(row: number, leaf: SchemaTree): Promise<unknown> {
     const group = lastAtMost(this.#starts, row, (start) => start)
     const value = own(await this.#chunk(group, leaf).value(row - this.#starts[group]!))
-    const { converted_type, scale } = leaf.element
-    return converted_type === 'DECIMAL' && scale ? divided(value, 10 ** scale) : value
+    const { converted_type, scale = 0 } = leaf.element
+    return converted_type === 'DECIMAL' ? decimals(value, scale) : value
   }
 
   #chunk(group: number, leaf: SchemaTree): ColumnChunkReader {
@@ -110,10 +111,6 @@ function own(value: unknown): unknown {
   return value ?? null
 }
 
-/** The unscaled numbers of a decimal column, in lists or alone. */
-function divided(value: unknown, by: number): unknown {
-  return Array.isArray(value) ? value.map((part) => divided(part, by)) : typeof value === 'number' ? value / by : value
-}
 
 /** Putting lists and records together leaves undefined where they hold null. */
 function withNulls(value: unknown): unknown {

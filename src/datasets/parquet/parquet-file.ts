@@ -111,7 +111,6 @@ function own(value: unknown): unknown {
   return value ?? null
 }
 
-
 /** Putting lists and records together leaves undefined where they hold null. */
 function withNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withNulls)

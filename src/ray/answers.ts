@@ -154,8 +154,12 @@ function heldRef(worker: WorkerPlace, id: string): ObjectRef {
   return new ObjectRef(lost)
 }
 
-function contentOf(driver: Driver, worker: WorkerPlace, [data, special, copied, shared, ids]: WireContent): Content {
-  return { data, special, copied, shared, carried: ids.map((id) => driver.carried(worker, id)) }
+function contentOf(
+  driver: Driver,
+  worker: WorkerPlace,
+  [data, special, copied, shared, fresh, ids]: WireContent,
+): Content {
+  return { data, special, copied, shared, fresh, carried: ids.map((id) => driver.carried(worker, id)) }
 }
 
 /** Arguments made ready: refs among them are waited for as if they had been given here. */
@@ -169,12 +173,12 @@ function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgum
 async function contentFor(
   worker: WorkerPlace,
   ref: ObjectRef,
-): Promise<readonly [ok: boolean, data: unknown, special: boolean]> {
+): Promise<readonly [ok: boolean, data: unknown, special: boolean, fresh: number]> {
   const entry = entryOf(ref)
   entry.asked = true
   await new Promise<void>((resolve) => entry.whenSettled(resolve))
-  if (entry.state === 'failed') return [false, encodeError(entry.error), false]
+  if (entry.state === 'failed') return [false, encodeError(entry.error), false, 0]
   const content = entry.content!
   worker.hold(content)
-  return [true, content.data, content.special]
+  return [true, content.data, content.special, content.fresh]
 }

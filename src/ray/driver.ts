@@ -75,9 +75,10 @@ export class Driver implements Runtime {
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.objects.watch(entry),
       output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
-      copied: (copied, shared) => {
+      copied: (copied, shared, fresh = 0) => {
         moved.copied += copied
         moved.shared += shared
+        if (fresh > 0) this.objects.allocated(fresh)
       },
     })
     const { id = ++sessions > 1 ? `s${sessions}` : '' } = this.engine
@@ -102,8 +103,8 @@ export class Driver implements Runtime {
     const entry = new Entry(this.nextId(), this)
     const packed = pack(value, 'value')
     if (packed instanceof Promise)
-      packed.then((content) => this.objects.store(entry, content, content.fresh)).catch((error) => entry.fail(error))
-    else this.objects.store(entry, packed, packed.fresh)
+      packed.then((content) => this.objects.store(entry, content)).catch((error) => entry.fail(error))
+    else this.objects.store(entry, packed)
     return new ObjectRef(entry)
   }
 

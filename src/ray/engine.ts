@@ -57,8 +57,8 @@ export interface EngineHost {
   carried(worker: WorkerPlace, ids: readonly string[]): object[]
   /** @param worker its name, where `label` is what it runs */
   output(label: string, stream: 'stdout' | 'stderr', text: string, worker: string): void
-  /** Bytes that crossed: copied, and handed over in shared memory. */
-  copied(bytes: number, shared: number): void
+  /** Bytes that crossed: copied, and handed over in shared memory; how many of these were allocated for it. */
+  copied(bytes: number, shared: number, fresh?: number): void
   /** Where what workers do is told; null where nobody wants to know. */
   readonly recorder: Recorder | null
 }

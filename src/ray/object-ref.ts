@@ -13,6 +13,8 @@ export interface Content {
   special: boolean
   copied: number
   shared: number
+  /** How many of the shared bytes were allocated for it. */
+  fresh: number
   /** ObjectRefs and actor handles inside, alive as long as this object is. */
   carried: readonly object[]
 }

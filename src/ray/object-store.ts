@@ -6,11 +6,11 @@ import { Pressure } from './pressure.js'
 export class ObjectStore {
   /** Bytes that crossed to workers and back, and that `put` took into shared memory. */
   readonly moved = { copied: 0, shared: 0 }
-  /** Bytes of shared memory that live objects hold, as far as the collector has told. */
+  /** Bytes of shared memory that were allocated for live objects, as far as the collector has told. */
   #held = 0
   readonly #pressure = new Pressure()
-  readonly #collected = new FinalizationRegistry<{ id: string; shared: number }>(({ id, shared }) => {
-    this.#held -= shared
+  readonly #collected = new FinalizationRegistry<{ id: string; fresh: number }>(({ id, fresh }) => {
+    this.#held -= fresh
     this.gone(id)
   })
 
@@ -22,22 +22,26 @@ export class ObjectStore {
 
   /**
    * Keeps an object's content.
-   * @param fresh bytes of its shared memory that were allocated for it
-   * @throws ObjectStoreFullError if there is no room for those
+   * @throws ObjectStoreFullError if there is no room for the memory that was allocated for it
    */
-  store(entry: Entry, content: Content, fresh = content.shared): void {
+  store(entry: Entry, content: Content): void {
     if (content.shared) {
-      if (fresh) this.#makeRoom(fresh)
-      this.#held += content.shared
+      if (content.fresh) this.#makeRoom(content.fresh)
+      this.#held += content.fresh
       this.moved.shared += content.shared
-      this.#collected.register(entry, { id: entry.id, shared: content.shared })
+      this.#collected.register(entry, { id: entry.id, fresh: content.fresh })
     }
     entry.succeed(content)
   }
 
   /** An object went to a worker: `gone` is to be told. */
   watch(entry: Entry): void {
-    this.#collected.register(entry, { id: entry.id, shared: 0 })
+    this.#collected.register(entry, { id: entry.id, fresh: 0 })
+  }
+
+  /** Shared memory came into being that no object of `store` has: for an argument, or a result. */
+  allocated(bytes: number): void {
+    this.#pressure.allocating(bytes)
   }
 
   #makeRoom(bytes: number): void {

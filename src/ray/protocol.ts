@@ -48,7 +48,14 @@ export type WireCall = readonly [
 export type WireObject = readonly [id: string, data: unknown, special: boolean]
 
 export type ToWorker =
-  | readonly ['calls', readonly WireCall[], readonly WireObject[], readonly (readonly [string, Code])[]]
+  | readonly [
+      'calls',
+      readonly WireCall[],
+      readonly WireObject[],
+      readonly (readonly [string, Code])[],
+      /** bytes of shared memory that are allocated for it */
+      fresh: number,
+    ]
   | readonly ['free', readonly string[]]
   | readonly ['cancel', call: number]
   /** what the driver found out meanwhile */
@@ -62,6 +69,7 @@ export type WireContent = readonly [
   special: boolean,
   copied: number,
   shared: number,
+  fresh: number,
   carried: readonly string[],
 ]
 

@@ -195,7 +195,7 @@ function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
   return (typeof type === 'function' && error instanceof type) || (error instanceof Error && error.name === type.name)
 }
 
-export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, carried: [] }
+export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, fresh: 0, carried: [] }
 
 /** Entries and refs for a call's results. */
 export function makeReturns(

@@ -244,6 +244,17 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
   return value
 })
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
+/** The memory that its process takes. */
+export const resident = ray.remote(() => process.memoryUsage().rss)
+/** Puts what it is given. */
+export const putAgain = ray.remote(async (bytes: Uint8Array) => {
+  const ref = ray.put(bytes)
+  return (await ray.get(ref)).length
+})
+/** Puts what it has made. */
+export const putNew = ray.remote(
+  async (length: number) => (await ray.get(ray.put(new Uint8Array(length).fill(7)))).length,
+)
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
 /** Keeps a ref that it was made with. */
 class KeeperClass {

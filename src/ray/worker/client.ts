@@ -8,6 +8,7 @@ import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } fro
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
 import { pack, unpack } from '../pack.js'
+import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
 import type { Runtime } from '../runtime.js'
 import { EMPTY } from '../task.js'
@@ -32,10 +33,6 @@ function requestCode({ id, name }: RemoteDefinition, code: Code): RequestCode {
 
 const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, []]
 
-export function wire({ data, special, copied, shared, carried }: Content): WireContent {
-  return [data, special, copied, shared, carried.length ? [...new Set(carried.map(carriedId))] : []]
-}
-
 /** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
 export class WorkerClient implements Runtime {
   #lastRequest = 0
@@ -48,6 +45,7 @@ export class WorkerClient implements Runtime {
   readonly #actors = new Map<string, number>()
   readonly #collected = new FinalizationRegistry<string>((id) => this.#released(id))
   #releases: [string, number][] = []
+  readonly #pressure = new Pressure()
 
   constructor(
     private readonly start: WorkerStart,
@@ -96,6 +94,19 @@ export class WorkerClient implements Runtime {
 
   // -- values
 
+  /** A value on its way to the driver. */
+  readonly wire = ({ data, special, copied, shared, fresh, carried }: Content): WireContent => {
+    this.allocated(fresh)
+    // Another process has to allocate all of it.
+    const there = this.start.slots ? fresh : shared
+    return [data, special, copied, shared, there, carried.length ? [...new Set(carried.map(carriedId))] : []]
+  }
+
+  /** Shared memory that was made here or came here: it stays until this thread collects, whatever others do. */
+  allocated(bytes: number): void {
+    if (bytes > 0) this.#pressure.allocating(bytes)
+  }
+
   unpack(data: unknown): unknown {
     const seen = new Set<string>()
     return unpack(data, true, (travel) => this.#revive(travel, seen))
@@ -143,6 +154,7 @@ export class WorkerClient implements Runtime {
 
   #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
     const packed = args.map((arg, i) => (isRef(arg) ? arg.id : pack(arg, `args[${i}]`)))
+    const requestArgument = (one: Content | string) => (typeof one === 'string' ? one : this.wire(one))
     if (packed.some((one) => one instanceof Promise))
       return Promise.all(packed).then((ready) => ready.map(requestArgument))
     return (packed as (Content | string)[]).map(requestArgument)
@@ -205,7 +217,7 @@ export class WorkerClient implements Runtime {
   put(value: unknown): ObjectRef {
     const { ids, refs } = this.#newRefs(1)
     const packed = pack(value, 'value')
-    const payload = (content: Content) => ({ id: ids[0]!, content: wire(content) })
+    const payload = (content: Content) => ({ id: ids[0]!, content: this.wire(content) })
     this.#inOrder('put', () => (packed instanceof Promise ? packed.then(payload) : payload(packed)), refs)
     return refs[0]!
   }
@@ -225,7 +237,8 @@ export class WorkerClient implements Runtime {
         : this.#ask('get', { id: ref.id })
       asked.then(
         (answered) => {
-          const [ok, data, special] = answered as [boolean, unknown, boolean]
+          const [ok, data, special, fresh] = answered as [boolean, unknown, boolean, number]
+          this.allocated(fresh)
           const entry = entryOf(ref)
           if (ok) entry.succeed({ ...EMPTY, data, special })
           else entry.fail(decodeError(data))
@@ -346,10 +359,6 @@ export class WorkerClient implements Runtime {
   summary(): Promise<FunctionSummary[]> {
     return this.#ask('figure', { which: 'summary' }) as Promise<FunctionSummary[]>
   }
-}
-
-function requestArgument(packed: Content | string): RequestArgument {
-  return typeof packed === 'string' ? packed : wire(packed)
 }
 
 /** Classes do not travel with options: which exceptions to retry is known by name. */

@@ -23,7 +23,7 @@ import {
   type WorkerStart,
 } from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
-import { WorkerClient, wire } from './client.js'
+import { WorkerClient } from './client.js'
 import { Outbox } from './outbox.js'
 import { isThenable, methodsOf, several } from './values.js'
 
@@ -135,7 +135,8 @@ class Loop {
     switch (message[0]) {
       case 'calls': {
         const received = now()
-        const [, calls, objects, codes] = message
+        const [, calls, objects, codes, fresh] = message
+        this.#client.allocated(fresh)
         for (const [id, code] of codes) this.#learn(id, code)
         for (const [id, data, special] of objects) this.#keep(id, data, special)
         if (!this.start.slots) for (const [call] of calls) this.#mark(call, SLOT.QUEUED)
@@ -312,8 +313,8 @@ class Loop {
   #deliver(running: Running, contents: readonly Content[], ended: number, pump: boolean): void {
     const { unsent } = this.#client
     if (unsent && contents.some(({ carried }) => carried.length > 0))
-      void unsent.then(() => this.#finish(running, true, contents.map(wire), ended, true))
-    else this.#finish(running, true, contents.map(wire), ended, pump)
+      void unsent.then(() => this.#finish(running, true, contents.map(this.#client.wire), ended, true))
+    else this.#finish(running, true, contents.map(this.#client.wire), ended, pump)
   }
 
   #failed(running: Running, error: unknown): void {

@@ -132,8 +132,8 @@ export class LocalEngine implements Engine {
 
   #send(worker: LocalWorker, task: Task, kind: number): void {
     this.#sent++
-    const { copied, shared } = worker.send(task, kind)
-    if (copied || shared) this.host.copied(copied, shared)
+    const { copied, shared, fresh } = worker.send(task, kind)
+    if (copied || shared) this.host.copied(copied, shared, fresh)
   }
 
   // -- what workers say
@@ -183,7 +183,7 @@ export class LocalEngine implements Engine {
       else this.#threw(worker, task, decodeError(values), actor)
     } else if (ok) {
       // Cancelled meanwhile: its refs go again.
-      for (const value of values as readonly WireContent[]) this.host.carried(worker, value[4])
+      for (const value of values as readonly WireContent[]) this.host.carried(worker, value[5])
     }
     this.#settled(worker)
   }
@@ -195,9 +195,9 @@ export class LocalEngine implements Engine {
     else this.#release(worker)
   }
 
-  #content(worker: LocalWorker, [data, special, copied, shared, ids]: WireContent): Content {
-    if (copied || shared) this.host.copied(copied, shared)
-    return { data, special, copied, shared, carried: ids.length ? this.host.carried(worker, ids) : [] }
+  #content(worker: LocalWorker, [data, special, copied, shared, fresh, ids]: WireContent): Content {
+    if (copied || shared) this.host.copied(copied, shared, fresh)
+    return { data, special, copied, shared, fresh, carried: ids.length ? this.host.carried(worker, ids) : [] }
   }
 
   #threw(worker: LocalWorker, task: Task, cause: unknown, actor: Actor | undefined): void {

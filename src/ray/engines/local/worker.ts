@@ -69,6 +69,8 @@ export class LocalWorker implements WorkerPlace {
   #calls: WireCall[] = []
   #objects: WireObject[] = []
   #codes: [string, Code][] = []
+  /** Bytes of shared memory that are allocated for these. */
+  #fresh = 0
   #flushing = false
   /** When the message was begun whose first call has or had that slot. */
   readonly #sent: Float64Array | null
@@ -110,11 +112,12 @@ export class LocalWorker implements WorkerPlace {
   }
 
   /** Sends a call with the code and the objects that the worker lacks, together with others of the same turn. Returns bytes moved. */
-  send(task: Task, kind: number): { copied: number; shared: number } {
+  send(task: Task, kind: number): { copied: number; shared: number; fresh: number } {
     const call = ++this.#generation * SLOTS + this.#free.pop()!
     const { definition, settings } = task
     let copied = 0
     let shared = 0
+    let fresh = 0
     let objects = 0
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
@@ -125,6 +128,8 @@ export class LocalWorker implements WorkerPlace {
       if (!ref) {
         copied += content.copied
         shared += content.shared
+        fresh += content.fresh
+        this.#fresh += this.#allocates(content)
         this.hold(content)
         return [content.data, content.special] as const
       }
@@ -152,7 +157,7 @@ export class LocalWorker implements WorkerPlace {
       this.#connection.announces || settings.timeout !== undefined,
     ])
     this.#flushSoon(call)
-    return { copied: copied + objects, shared }
+    return { copied: copied + objects, shared, fresh }
   }
 
   #object(ref: ObjectRef): { wire: readonly [unknown, boolean] | readonly [string]; copied: number } {
@@ -165,8 +170,14 @@ export class LocalWorker implements WorkerPlace {
     this.known.add(entry.id)
     this.events.sent(entry)
     this.hold(content)
+    this.#fresh += this.#allocates(content)
     this.#objects.push([entry.id, content.data, content.special])
     return { wire: [entry.id], copied: content.copied }
+  }
+
+  /** Another process has to allocate all that is shared here. */
+  #allocates({ fresh, shared }: Content): number {
+    return this.process === null ? fresh : shared
   }
 
   hold(content: Content): void {
@@ -209,12 +220,13 @@ export class LocalWorker implements WorkerPlace {
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
-      const [calls, objects, codes] = [this.#calls, this.#objects, this.#codes]
+      const [calls, objects, codes, fresh] = [this.#calls, this.#objects, this.#codes, this.#fresh]
       this.#calls = []
       this.#objects = []
       this.#codes = []
+      this.#fresh = 0
       try {
-        this.post(['calls', calls, objects, codes])
+        this.post(['calls', calls, objects, codes, fresh])
       } catch (error) {
         this.#unsent(calls, objects, codes, error)
       }

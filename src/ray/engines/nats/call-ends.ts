@@ -50,7 +50,7 @@ export class CallEnds {
   }
 
   #content(node: NodePeer, [data, special, ids]: NetContent): Content {
-    const content = { data, special, copied: 0, shared: 0 }
+    const content = { data, special, copied: 0, shared: 0, fresh: 0 }
     return { ...content, carried: ids.length ? this.host.carried(node.worker(0), ids) : [] }
   }
 

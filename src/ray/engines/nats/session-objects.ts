@@ -25,7 +25,7 @@ export class SessionObjects {
   }
 
   #content([data, special, ids]: NetContent): Content {
-    return { data, special, copied: 0, shared: 0, carried: ids.map((id) => this.token(id)) }
+    return { data, special, copied: 0, shared: 0, fresh: 0, carried: ids.map((id) => this.token(id)) }
   }
 
   #object(id: string, content: NetContent | null): Entry {

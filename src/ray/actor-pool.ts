@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { timerTime } from '../core/timer.js'
 import { GetTimeoutError } from './errors.js'
 import type { ObjectRef } from './object-ref.js'
 
@@ -251,7 +252,7 @@ class Pool<A extends object> implements ActorPool<A> {
       timer = setTimeout(() => {
         this.#waiting.delete(ask)
         resolve(false)
-      }, timeout)
+      }, timerTime(timeout))
     })
   }
 

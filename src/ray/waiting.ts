@@ -1,3 +1,4 @@
+import { timerTime } from '../core/timer.js'
 import { GetTimeoutError } from './errors.js'
 import { entryOf, type ObjectRef } from './object-ref.js'
 import type { GetOptions, WaitOptions } from './types.js'
@@ -46,7 +47,7 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
         const missing = refs.filter((ref) => entryOf(ref).state === 'pending').length
         end()
         reject(new GetTimeoutError(timeout, missing, refs.length))
-      }, timeout)
+      }, timerTime(timeout))
     signal?.addEventListener('abort', aborted, { once: true })
     one()
   })
@@ -78,6 +79,6 @@ export function waitFor(
       if (ended) return
       entryOf(ref).whenSettled(one)
     }
-    if (!ended && timeout !== undefined) timer = setTimeout(end, timeout)
+    if (!ended && timeout !== undefined) timer = setTimeout(end, timerTime(timeout))
   })
 }

@@ -1,5 +1,6 @@
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
+import { timerTime } from '../core/timer.js'
 import type { DeploymentOptions, RunOptions } from './types.js'
 
 /** Ray Serve's defaults, in one place. */
@@ -40,10 +41,6 @@ export interface FilledDeployment {
 /** What a run relies on. */
 export type FilledRun = Omit<RunOptions, keyof typeof RUN_DEFAULTS> &
   Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
-
-/** Milliseconds as timers and servers take them: whole ones, and no more than these, or they would mean one. */
-const LONGEST = 2 ** 31 - 1
-const timer = (milliseconds: number) => Math.min(Math.ceil(milliseconds), LONGEST)
 
 type Rule = [what: string, fits: (value: unknown) => boolean]
 const whole = (from: number): Rule => [
@@ -94,15 +91,15 @@ export function fillDeployment(options: DeploymentOptions, className: string): F
     ...filled,
     numReplicas,
     maxQueuedRequests: maxQueuedRequests === -1 ? Infinity : maxQueuedRequests,
-    healthCheckPeriod: timer(filled.healthCheckPeriod),
-    healthCheckTimeout: timer(filled.healthCheckTimeout),
-    gracefulShutdownTimeout: timer(filled.gracefulShutdownTimeout),
+    healthCheckPeriod: timerTime(filled.healthCheckPeriod),
+    healthCheckTimeout: timerTime(filled.healthCheckTimeout),
+    gracefulShutdownTimeout: timerTime(filled.gracefulShutdownTimeout),
   }
 }
 
 export function fillRun(options: RunOptions): FilledRun {
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
-  return { ...filled, requestTimeout: timer(filled.requestTimeout) }
+  return { ...filled, requestTimeout: timerTime(filled.requestTimeout) }
 }
 
 /** Without the options that are undefined. */

@@ -113,6 +113,18 @@ describe('a pool of actors', () => {
     assert.equal(await actors.getNext(), 6)
   })
 
+  test('a timeout of Infinity is none', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    actors.submit((a, x: number) => a.wait.remote(gate, x), 1)
+    const next = actors.getNext({ timeout: Infinity })
+    next.catch(() => {})
+    actors.submit((a, x: number) => a.wait.remote(gate, x), 2)
+    await assert.rejects(actors.getNext({ timeout: 10 }), GetTimeoutError)
+    open(gate)
+    assert.equal(await next, 1)
+  })
+
   test('a call that fails rejects its getNext, the pool goes on', async () => {
     const actors = pool(1)
     actors.submit((a, x: number) => a.fail.remote(x), 1)

@@ -10,13 +10,14 @@ import {
   fail,
   giveFunction,
   here,
+  hold,
   meet,
   pair,
   thread,
   throwOnce,
   typeOf,
 } from './functions.js'
-import { latch, onEachEngine } from './helpers.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
 
 onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
   test('a remote function returns a ref at once and its value to get', async () => {
@@ -199,6 +200,21 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
     // That they end is a matter of time.
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     assert.equal(await eight(), workers + 6)
+  })
+
+  test('a timeout of Infinity, or of more than timers know, is no millisecond', async () => {
+    for (const timeout of [Infinity, 2 ** 31]) {
+      const shared = latch()
+      const slow = hold.options({ timeout }).remote(shared)
+      await started(shared)
+      const got = ray.get(slow, { timeout })
+      const waited = ray.wait([slow], { timeout })
+      got.catch(() => {})
+      assert.deepEqual(await ray.wait([slow], { timeout: 20 }), [[], [slow]])
+      letGo(shared)
+      assert.equal(await got, 1)
+      assert.deepEqual(await waited, [[slow], []])
+    }
   })
 
   test('wait returns what is ready first, in order, and the rest', async () => {

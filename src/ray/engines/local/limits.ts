@@ -1,3 +1,4 @@
+import { timerTime } from '../../../core/timer.js'
 import type { Task } from '../../task.js'
 
 /** Time limits of tasks that run. */
@@ -11,7 +12,7 @@ export class Limits {
     if (timeout === undefined) return
     this.#timers.set(
       task,
-      setTimeout(() => this.exceeded(task), timeout),
+      setTimeout(() => this.exceeded(task), timerTime(timeout)),
     )
   }
 

@@ -111,7 +111,12 @@ export class Driver implements Runtime {
   async get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
     for (const ref of refs) this.#own(ref)
     await settled(refs, options)
-    const values = refs.map((ref) => this.value(entryOf(ref).content!))
+    const values = refs.map((ref) => {
+      const entry = entryOf(ref)
+      // One that was ready may have been freed while others were waited for.
+      if (entry.state === 'failed') throw entry.error
+      return this.value(entry.content!)
+    })
     return values.some((value) => value instanceof Promise) ? Promise.all(values) : values
   }
 

@@ -150,6 +150,16 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
     await assert.rejects(ray.get(echo.remote(ref)), ObjectLostError)
   })
 
+  test('an object that is freed while it is waited for with others is lost', async () => {
+    const gate = latch()
+    const slow = hold.remote(gate)
+    const ref = ray.put([1])
+    const both = ray.get([ref, slow])
+    ray.free(ref)
+    letGo(gate)
+    await assert.rejects(both, ObjectLostError)
+  })
+
   test('an argument that is freed before its call runs fails the call; CPUs and actor are there for the next', async () => {
     const gate = latch()
     const held = [hold.remote(gate), hold.remote(gate)]

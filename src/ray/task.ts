@@ -185,6 +185,14 @@ export class Task implements Producer {
     return true
   }
 
+  /** An actor starts again: its constructor, which has ended or was interrupted, is tried once more. */
+  again(): void {
+    if (this.state === 'done') this.tally.finished--
+    this.tally.retried++
+    this.state = 'queued'
+    this.place = null
+  }
+
   cancel(force: boolean): void {
     this.cancelled(this, force)
   }

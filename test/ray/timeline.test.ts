@@ -253,6 +253,19 @@ onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
     await ray.get(held)
   })
 
+  test('the constructor of an actor that starts again is one call, tried again', async () => {
+    const counter = Counter.options({ maxRestarts: 2 }).remote(5)
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await ray.get(counter.add.remote(1)), 6)
+      await assert.rejects(ray.get(counter.exit.remote(3)))
+    }
+    assert.equal(await ray.get(counter.add.remote(1)), 6)
+    const { functions } = await ray.summary()
+    const { count, failures, retries, pending } = functions.find(({ name }) => name === 'CounterClass.constructor')!
+    assert.deepEqual({ count, failures, pending }, { count: 1, failures: 0, pending: 0 })
+    if (engine !== 'nats') assert.equal(retries, 2)
+  })
+
   test('the percentiles of waiting and running are in order, and running is what it was', async () => {
     const shared = latch()
     const first = hold.remote(shared)

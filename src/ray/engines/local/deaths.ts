@@ -80,6 +80,7 @@ export function restartActor(
     else task.fail(new ActorUnavailableError(actor.label, why, { cause: crash }))
   }
   actor.queue.unshift(...later)
+  actor.creation.again()
   again.createActor(actor)
 }
 

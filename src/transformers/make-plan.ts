@@ -68,7 +68,7 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
   if (settings.do_pad) invalid(`${type} with do_pad is not known`)
   const filter = RESIZE_FILTERS[settings.resample ?? defaults.resample]
   if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
-  let resize: Plan['resize'] = settings.do_resize === false ? null : size
+  let resize: Plan['resize'] = settings.do_resize === false ? null : enlarged(kind, size, settings)
   let crop = cropOf(settings, defaults, invalid)
   if (kind === 'ConvNext' && resize?.kind === 'shortest') {
     // trained at 384 and up: warped to a square; below: resized to more than is needed and cut
@@ -108,6 +108,23 @@ function sizeOf(size: unknown, toSquare: boolean): Plan['resize'] {
   const { height, width, shortest_edge: edge, longest_edge: longest } = (size ?? {}) as Record<string, unknown>
   if (isPixels(edge) && longest === undefined) return { kind: 'shortest', edge }
   return isPixels(height) && isPixels(width) ? { kind: 'exact', width, height } : null
+}
+
+/** Levit and PoolFormer resize to more than their size says, of which the crop then takes the middle. */
+function enlarged(
+  kind: string,
+  size: NonNullable<Plan['resize']>,
+  { crop_pct: part = 0.9 }: Settings,
+): NonNullable<Plan['resize']> {
+  if (kind === 'Levit' && size.kind === 'shortest') {
+    return { kind: 'shortest', edge: Math.trunc((256 / 224) * size.edge) }
+  }
+  if (kind !== 'PoolFormer' || part === null) return size
+  const larger = (pixels: number) => Math.trunc(pixels / part)
+  if (size.kind === 'shortest') return { kind: 'shortest', edge: larger(size.edge) }
+  // Python takes a square for the shorter edge
+  if (size.width === size.height) return { kind: 'shortest', edge: larger(size.width) }
+  return { kind: 'exact', width: larger(size.width), height: larger(size.height) }
 }
 
 function cropOf(settings: Settings, { crop }: ProcessorDefaults, invalid: Invalid): Plan['crop'] {

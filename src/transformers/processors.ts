@@ -40,6 +40,7 @@ export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
   ConvNext: { ...plain, ...shortest(384), ...STANDARD, sizes: 'shortest', resample: BILINEAR },
   DeiT: { ...plain, ...exact(256), ...STANDARD, resample: BICUBIC, crop: cropped(224) },
   EfficientNet: { ...plain, ...exact(346), ...STANDARD, resample: NEAREST, crop: cropped(289, false) },
+  Levit: { ...plain, ...shortest(224), ...IMAGENET, resample: BICUBIC, crop: cropped(224) },
   MobileNetV1: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
   MobileNetV2: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
   MobileViT: {
@@ -51,6 +52,7 @@ export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
     normalize: false,
     flip: true,
   },
+  PoolFormer: { ...plain, ...shortest(224), ...IMAGENET, resample: BICUBIC, crop: cropped(224) },
   Pvt: { ...plain, ...exact(224), ...IMAGENET, resample: BILINEAR },
   Segformer: { ...plain, ...exact(512), ...IMAGENET, resample: BILINEAR },
   Siglip: { ...plain, ...exact(224), ...STANDARD, resample: BICUBIC },

@@ -1,7 +1,7 @@
 /** A cluster for tests: a real nats-server, and worker processes of the command. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -110,6 +110,51 @@ export class Server {
   async end(): Promise<void> {
     await this.down('SIGKILL')
     rmSync(this.#data, { recursive: true, force: true })
+  }
+}
+
+/** A line to a server whose answers can be held up, once tasks are published over it. */
+export class Line {
+  /** Messages with tasks that went over it. */
+  published = 0
+  #holding = false
+  readonly #answers = new Set<Socket>()
+
+  private constructor(readonly address: string) {}
+
+  static async to(server: Server, t: TestContext): Promise<Line> {
+    const port = await freePort()
+    const line = new Line(`nats://127.0.0.1:${port}`)
+    const sockets = new Set<Socket>()
+    const listener = createServer((driver) => {
+      const answers = connect(server.port, '127.0.0.1')
+      line.#answers.add(answers)
+      for (const socket of [driver, answers]) sockets.add(socket.on('error', () => {}))
+      driver.on('data', (data) => {
+        const tasks = data.toString('latin1').match(/PUB rayito\.task\./g)?.length ?? 0
+        line.published += tasks
+        if (tasks && line.#holding) answers.pause()
+        answers.write(data)
+      })
+      answers.pipe(driver)
+      driver.on('close', () => answers.destroy())
+    })
+    await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve))
+    t.after(() => {
+      listener.close()
+      for (const socket of sockets) socket.destroy()
+    })
+    return line
+  }
+
+  /** From the next message with tasks on, nothing is answered. */
+  holdUp(): void {
+    this.#holding = true
+  }
+
+  goOn(): void {
+    this.#holding = false
+    for (const answers of this.#answers) answers.resume()
   }
 }
 

@@ -157,17 +157,19 @@ export class Bus {
   }
 
   /**
-   * Publishes a task and resolves to its number in the queue once it is stored there. Tries until it is, or until `wanted`
-   * says no: null then.
+   * Publishes a task and resolves to its number in the queue once it is stored there. Tries until it is, or until there is
+   * nothing to publish: null then.
+   * @param content asked at each try, and whether one was made that may have succeeded
    */
   async enqueue(
     driver: string,
     milliCpus: number,
-    bytes: Uint8Array,
     id: string,
-    wanted: () => boolean,
+    content: (again: boolean) => Uint8Array | null,
   ): Promise<number | null> {
-    while (wanted() && !this.#connection.isClosed()) {
+    for (let again = false; !this.#connection.isClosed(); again = true) {
+      const bytes = content(again)
+      if (!bytes) break
       try {
         const options = { msgID: id, timeout: PUBLISH_TIMEOUT }
         return (await this.#js.publish(tasksOf(driver, milliCpus), bytes, options)).seq

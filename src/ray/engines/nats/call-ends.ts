@@ -58,7 +58,7 @@ export class CallEnds {
   returned(id: string, publication: number, lost: boolean): void {
     const sent = this.sent.get(id)
     // It ended, or was published again since.
-    if (sent?.publication !== publication) return
+    if (sent?.message?.publication !== publication) return
     // One that was given up and came back has nothing of what it had.
     if (lost && sent.node && this.events.node(sent.node.id) === sent.node) {
       sent.orphan = true

@@ -226,7 +226,7 @@ export class NatsEngine implements Engine {
 
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
-    this.sent.set(taskId(task), { task, publication: 0, seq: 0, copied: 0, shared: 0, node, orphan: true })
+    this.sent.set(taskId(task), { task, message: null, copied: 0, shared: 0, node, orphan: true })
   }
 
   forgetCall(task: Task): void {
@@ -246,11 +246,12 @@ export class NatsEngine implements Engine {
       const message = ['cancel', taskId(task), force] as const
       const { actor } = task.settings
       if (actor) sent?.node?.send(message)
-      else {
-        if (sent?.seq) void this.#bus?.dequeue(sent.seq)
-        for (const node of this.nodesById.values()) node.send(message)
-      }
+      else for (const node of this.nodesById.values()) node.send(message)
       this.sent.delete(taskId(task))
+      if (sent?.message) {
+        sent.message.cancelled = true
+        this.#tasks.takeBack(sent.message)
+      }
       if (actor) this.#actors.settled(actor, task)
     }
     // Those behind it need not wait for it any more.

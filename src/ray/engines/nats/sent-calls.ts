@@ -2,13 +2,22 @@ import type { Task } from '../../task.js'
 import type { NodePeer } from './node-peer.js'
 import { carriedOf } from './outgoing.js'
 
+/** A message of the driver's to the queue. */
+export interface SentMessage {
+  readonly publication: number
+  /** Its number in the queue, once that is known. */
+  seq: number
+  /** Its calls that have not ended. */
+  left: number
+  /** One of them was cancelled: once all have ended, it may be in the queue still. */
+  cancelled: boolean
+}
+
 /** Where a call is. */
 export interface SentCall {
   readonly task: Task
-  /** Of a task: which message of the driver's it went with. */
-  readonly publication: number
-  /** Its number in the queue, once that is known; 0 for a message with others. */
-  seq: number
+  /** Of a task: what it went with. */
+  readonly message: SentMessage | null
   /** Its share of the bytes of that message; 0 for an actor's call, which is not handed back. */
   copied: number
   shared: number
@@ -22,8 +31,8 @@ export interface SentCall {
 export class SentCalls {
   readonly #calls = new Map<string, SentCall>()
   readonly #carrying = new Map<string, { thing: object; count: number }>()
-  /** Messages that were too large for the queue, by publication, and how many of their calls have not ended. */
-  readonly #bodies = new Map<number, { bytes: Buffer; left: number }>()
+  /** Messages that were too large for the queue, by publication. */
+  readonly #bodies = new Map<number, Buffer>()
 
   get size(): number {
     return this.#calls.size
@@ -71,18 +80,18 @@ export class SentCalls {
     const call = this.#calls.get(id)
     if (!call) return
     this.#calls.delete(id)
-    const body = this.#bodies.get(call.publication)
-    if (body && --body.left === 0) this.#bodies.delete(call.publication)
+    const { message } = call
+    if (message && --message.left === 0) this.#bodies.delete(message.publication)
     this.drop(call.task)
   }
 
   /** What nodes will ask for, until the last of its calls has ended. */
-  keepBody(publication: number, bytes: Buffer, calls: number): void {
-    this.#bodies.set(publication, { bytes, left: calls })
+  keepBody({ publication }: SentMessage, bytes: Buffer): void {
+    this.#bodies.set(publication, bytes)
   }
 
   body(publication: number): Buffer | null {
-    return this.#bodies.get(publication)?.bytes ?? null
+    return this.#bodies.get(publication) ?? null
   }
 
   /** Takes out the tasks that no queue has and that were on a node which is lost. */

@@ -7,7 +7,7 @@ import { shown } from './address.js'
 import type { NatsEngine } from './engine.js'
 import type { NetTask, Queued } from './messages.js'
 import { netTask, taskId } from './outgoing.js'
-import type { SentCall } from './sent-calls.js'
+import type { SentCall, SentMessage } from './sent-calls.js'
 
 /** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
 const PUBLISHING = 128
@@ -106,18 +106,17 @@ export class TaskQueue {
     const { sent } = engine
     this.#publishing++
     const publication = ++this.#published
-    const calls = tasks.map(
-      (task): SentCall => ({ task, publication, seq: 0, copied: 0, shared: 0, node: null, orphan: false }),
-    )
-    const first = batch[0]!
+    const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: false }
+    const calls = tasks.map((task): SentCall => ({ task, message, copied: 0, shared: 0, node: null, orphan: false }))
+    const encode = (tasks: Queued['tasks']) => encodeWire({ driver: engine.id, publication, tasks } satisfies Queued)
     try {
-      let bytes = encodeWire({ driver: engine.id, publication, tasks: batch } satisfies Queued)
+      let bytes = encode(batch)
       weigh(calls, bytes.length)
       for (const { copied, shared } of calls) engine.host.copied(copied, shared)
       const bus = engine.bus!
       if (bytes.length > bus.maxPayload) {
-        sent.keepBody(publication, bytes, tasks.length)
-        bytes = encodeWire({ driver: engine.id, publication, tasks: null } satisfies Queued)
+        sent.keepBody(message, bytes)
+        bytes = encode(null)
       }
       calls.forEach((call, i) => {
         call.task.state = 'running'
@@ -126,12 +125,14 @@ export class TaskQueue {
       })
       if (engine.nodesById.size === 0) this.lonelySoon()
       await this.#consumer(size)
-      const wanted = () => !engine.failure && !engine.down && tasks.some((task) => task.state !== 'done')
-      const seq = await bus.enqueue(engine.id, size, bytes, `${engine.id}.${publication}`, wanted)
-      if (seq !== null && tasks.length === 1) {
-        if (tasks[0]!.state === 'done' && sent.has(first.id)) void bus.dequeue(seq)
-        else calls[0]!.seq = seq
+      const content = (again: boolean) => {
+        if (engine.failure || engine.down) return null
+        if (message.left > 0) return bytes
+        // What has ended is published again only to learn its number; should that be the first to arrive, there is nothing in it.
+        return again ? encode(null) : null
       }
+      message.seq = (await bus.enqueue(engine.id, size, `${engine.id}.${publication}`, content)) ?? 0
+      this.takeBack(message)
     } catch (error) {
       for (const task of tasks) {
         sent.delete(taskId(task))
@@ -141,6 +142,11 @@ export class TaskQueue {
       this.#publishing--
       this.flushSoon()
     }
+  }
+
+  /** Takes a message out of the queue whose calls were cancelled, before a node comes that has not heard of it. */
+  takeBack({ seq, left, cancelled }: SentMessage): void {
+    if (seq && left === 0 && cancelled) void this.engine.bus?.dequeue(seq)
   }
 
   /** Whoever pulls tasks of that size must be there before the first of them. */

@@ -6,9 +6,19 @@ import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
 import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
-import { ActorDiedError, ray } from '#src/ray/index.js'
+import { ActorDiedError, type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, type CounterClass, fastOrHeld, hold, Keeper, nothing, Ticker } from './functions.js'
+import {
+  add,
+  Counter,
+  type CounterClass,
+  fastOrHeld,
+  type GiverClass,
+  hold,
+  Keeper,
+  nothing,
+  Ticker,
+} from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { scripts } from './programs.js'
 
@@ -21,7 +31,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 
 describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   const run = scripts(`
-    import { Counter, Meeting, add, hold, size } from ${JSON.stringify(import.meta.resolve('./functions.js'))}
+    import { Counter, Giver, Meeting, add, hold, size } from ${JSON.stringify(import.meta.resolve('./functions.js'))}
     import { arrive, arrived, holdUntil, isOpen, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}
     import { Bus } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/nats/bus.js'))}`)
   let server: Server
@@ -77,6 +87,25 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => (await bus.state.get(nameKey('', 'early')))?.operation === 'DEL')
     // It would have the only CPU.
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
+  })
+
+  test("refs and handles inside what another driver's actor returns are refused, and it is said what to do", async () => {
+    const end = await other(`
+      globalThis.giver = Giver.options({ name: 'giver' }).remote()
+      const { ref } = await ray.get(giver.ref.remote())
+      await ray.get(ref)`)
+    await begin()
+    const giver = await ray.getActor<GiverClass>('giver')
+    const results: readonly ObjectRef<unknown>[] = [giver.ref.remote(), giver.handle.remote()]
+    for (const result of results)
+      await assert.rejects(ray.get(result, { timeout: 20_000 }), {
+        code: 'RAY_NOT_SERIALIZABLE',
+        message: /^The result of Giver.*another driver's\. Return their values\.$/,
+      })
+    // Those that are known here too are the same there.
+    const self = await ray.get(giver.named.remote('giver'))
+    assert.equal(await ray.get(self.giver.value.remote()), 1)
+    await end()
   })
 
   test("another driver's actor runs as many calls at once as its maxConcurrency says", async () => {

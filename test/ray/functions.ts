@@ -286,6 +286,24 @@ class TickerClass {
 }
 export const Ticker = ray.remote(TickerClass)
 
+/** Gives what it has made, inside of something. */
+class GiverClass {
+  ref() {
+    return { ref: ray.put({ value: 1 }), beside: 2 }
+  }
+  handle() {
+    return { counter: Counter.remote(20) }
+  }
+  async named(name: string) {
+    return { giver: await ray.getActor<{ value(): number }>(name) }
+  }
+  value() {
+    return 1
+  }
+}
+export const Giver = ray.remote(GiverClass)
+export type { GiverClass }
+
 /** Where an actor finds itself. */
 class SurroundingsClass {
   finding(key: string): boolean | undefined {

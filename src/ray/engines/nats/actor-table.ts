@@ -150,6 +150,11 @@ export class ActorTable {
     this.engine.calling(task, node)
   }
 
+  /** Whether another driver made it. */
+  isForeign({ place }: Actor): boolean {
+    return (place as Place | null)?.foreign ?? false
+  }
+
   settled(actor: Actor, task: Task): void {
     if (this.#calls.get(actor)?.delete(task)) this.pump(actor)
   }

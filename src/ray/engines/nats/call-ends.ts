@@ -1,6 +1,7 @@
+import type { Actor } from '../../actor.js'
 import type { EngineHost } from '../../engine.js'
-import { decodeError, WorkerCrashedError } from '../../errors.js'
-import type { Content } from '../../object-ref.js'
+import { decodeError, NotSerializableError, WorkerCrashedError } from '../../errors.js'
+import { type Content, isRef } from '../../object-ref.js'
 import type { Task } from '../../task.js'
 import type { NetContent, NetResult } from './messages.js'
 import type { NodePeer } from './node-peer.js'
@@ -12,6 +13,8 @@ export interface CallEndsEvents {
   node(id: string): NodePeer | undefined
   /** The task goes into the queue again. */
   submit(task: Task): void
+  /** Whether an actor is another driver's. */
+  foreign(actor: Actor): boolean
   /** An actor's call has its answer. */
   settled(task: Task): void
 }
@@ -44,9 +47,25 @@ export class CallEnds {
     if (worker) this.finished[worker] = (this.finished[worker] ?? 0) + 1
     if (ok) {
       task.definition.measured(milliseconds)
-      task.succeed((values as readonly NetContent[]).map((value) => this.#content(node, value)))
+      const contents = (values as readonly NetContent[]).map((value) => this.#content(node, value))
+      if (this.#reachable(task, contents)) task.succeed(contents)
+      else
+        task.fail(
+          new NotSerializableError(
+            `The result of ${task.label}`,
+            "has refs or handles inside, and the actor is another driver's",
+            'Return their values.',
+          ),
+        )
     } else task.fail(decodeError(values))
     if (task.settings.actor) this.events.settled(task)
+  }
+
+  /** What lies with another driver cannot be got from here; of its handles, only those that are known here by name. */
+  #reachable({ settings: { actor } }: Task, contents: readonly Content[]): boolean {
+    if (!actor || !this.events.foreign(actor)) return true
+    // What is not known stands there as a ref that is lost.
+    return !contents.some(({ carried }) => carried.some(isRef))
   }
 
   #content(node: NodePeer, [data, special, ids]: NetContent): Content {

@@ -77,6 +77,7 @@ export class NatsEngine implements Engine {
     this.#ends = new CallEnds(this.sent, host, {
       node: (id) => this.nodesById.get(id),
       submit: (task) => this.submit(task),
+      foreign: (actor) => this.#actors.isForeign(actor),
       settled: (task) => this.#actors.settled(task.settings.actor!, task),
     })
     this.#tasks = new TaskQueue(this)

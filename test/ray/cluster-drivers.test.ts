@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { LocalWorker } from '#src/ray/engines/local/worker.js'
 import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
+import type { NodeActor } from '#src/ray/engines/nats/node-actor.js'
 import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
@@ -13,6 +16,7 @@ import {
   Counter,
   type CounterClass,
   fastOrHeld,
+  Giver,
   type GiverClass,
   hold,
   Keeper,
@@ -21,6 +25,9 @@ import {
 } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { scripts } from './programs.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 const skip = clusterMissing()
 const BUILT = fileURLToPath(new URL('.', import.meta.url))
@@ -293,6 +300,35 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
       await ray.shutdown()
     }
     await end()
+  })
+
+  test('a worker keeps nothing of an actor that has ended, nor of a driver that has left with it', async (t) => {
+    const alone = await Server.startFor(t)
+    const node = await Node.join({ address: alone.address, name: 'alone', numCpus: 1, allow: [BUILT] })
+    t.after(() => node.leave())
+    const end = await other(
+      `
+      const giver = Giver.options({ name: 'giver', lifetime: 'detached' }).remote()
+      await ray.get(giver.ref.remote())`,
+      alone.address,
+    )
+    const [session] = [...node.actors.values()].map(({ actors }) => new WeakRef(actors))
+    await end()
+    await ray.init({ address: alone.address })
+    const asking = Giver.remote()
+    await ray.get(asking.ref.remote())
+    const place = (actor: NodeActor) => new WeakRef(actor.place as LocalWorker)
+    const workers = [...node.actors.values()].map(place)
+    assert.equal(workers.length, 2)
+    ray.kill(asking)
+    ray.kill(await ray.getActor('giver'))
+    const left = () => {
+      collect()
+      return [session!, ...workers].filter((kept) => kept.deref() !== undefined).length
+    }
+    const patience = Date.now() + 10_000
+    await until(async () => left() === 0 || Date.now() > patience)
+    assert.equal(left(), 0)
   })
 
   test('a detached actor that its driver started again for the last time is not made anew when the driver leaves', async (t) => {

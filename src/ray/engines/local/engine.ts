@@ -42,6 +42,8 @@ export interface LocalEngineOptions {
   findings?: () => readonly Finding[]
   /** Told of refs and handles that a worker let go, or had when it ended. */
   released?: (worker: LocalWorker, ids: Iterable<string>) => void
+  /** Told of each worker that has ended. */
+  ended?: (worker: LocalWorker) => void
 }
 
 /** Tasks, actors and objects on workers of this machine: its threads, or processes of their own. */
@@ -61,7 +63,18 @@ export class LocalEngine implements Engine {
   #trim: NodeJS.Timeout | null = null
 
   constructor(
-    { name, connector, cpus, resourceLimits, prefix = '', allow, env, findings: known, released }: LocalEngineOptions,
+    {
+      name,
+      connector,
+      cpus,
+      resourceLimits,
+      prefix = '',
+      allow,
+      env,
+      findings: known,
+      released,
+      ended,
+    }: LocalEngineOptions,
     private readonly host: EngineHost,
   ) {
     this.name = name
@@ -83,6 +96,7 @@ export class LocalEngine implements Engine {
         env: env ?? null,
         findings: known ?? findings,
         released,
+        ended,
         recorder: host.recorder,
       },
       {

@@ -19,6 +19,7 @@ export interface WorkersOptions {
   env: Readonly<Record<string, string>> | null
   findings: () => readonly Finding[]
   released?: ((worker: LocalWorker, ids: Iterable<string>) => void) | undefined
+  ended?: ((worker: LocalWorker) => void) | undefined
   /** What workers are called before their number. */
   prefix: string
   recorder: Recorder | null
@@ -97,7 +98,15 @@ export class Workers {
   }
 
   #start(name: string, maxConcurrency: number, actorId: string | null): LocalWorker {
-    const { connector, prefix: _prefix, released: _released, recorder, findings, ...shared } = this.options
+    const {
+      connector,
+      prefix: _prefix,
+      released: _released,
+      ended: _ended,
+      recorder,
+      findings,
+      ...shared
+    } = this.options
     const options = { name, maxConcurrency, actorId, spans: recorder !== null, ...shared, findings: findings() }
     const worker = new LocalWorker(connector, options, this.events)
     if (recorder) worker.number = recorder.started(name, worker.process)
@@ -159,6 +168,7 @@ export class Workers {
     const held = [...worker.held.keys()]
     worker.held.clear()
     this.released(worker, held)
+    this.options.ended?.(worker)
     this.cpus.give(cpus)
   }
 

@@ -193,6 +193,8 @@ export class NatsEngine implements Engine {
         return
       case 'request':
         return this.host.request(node.worker(message[1]), message[2], message[3], message[4])
+      case 'workerEnded':
+        return node.workerEnded(message[1])
       case 'output':
         return this.host.output(message[1], message[2], message[3], message[4])
       case 'refused':

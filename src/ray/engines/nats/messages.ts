@@ -96,6 +96,8 @@ export type FromNode =
   | readonly ['wantBody', publication: number]
   | readonly ['release', readonly (readonly [id: string, count: number])[]]
   | readonly ['request', worker: number, request: number, operation: string, payload: unknown]
+  /** A worker that has asked for something asks no more. */
+  | readonly ['workerEnded', worker: number]
   | readonly ['output', label: string, stream: 'stdout' | 'stderr', text: string, worker: string]
   | readonly ['refused', error: unknown]
 

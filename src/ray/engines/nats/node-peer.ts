@@ -66,6 +66,10 @@ export class NodePeer {
     }
     return worker
   }
+
+  workerEnded(number: number): void {
+    this.#workers.delete(number)
+  }
 }
 
 /** A worker of a node: what it is to hold goes along with the answer to its request. */

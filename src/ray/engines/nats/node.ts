@@ -216,9 +216,9 @@ export class Node {
   async #adopt({ actor, lease }: Ward): Promise<void> {
     this.say(`starts ${actor.label} again, which has lost its node`)
     const session = new Session(this, { ...lease, timeline: false }, 0)
-    this.#lasting.add(session)
     await session.close()
     session.adopt(actor)
+    this.#lasting.add(session)
   }
 
   driverLeft(driver: string, lost = false): void {
@@ -235,8 +235,18 @@ export class Node {
     this.#opening.delete(driver)
     const { host, pid } = session.lease
     this.say(`driver ${host}:${pid} ${lost ? 'was lost' : 'left'}`)
-    if (session.lasting) this.#lasting.add(session)
-    void session.close().then(() => this.changed())
+    const { lasting } = session
+    if (lasting) this.#lasting.add(session)
+    void session.close(!lasting).then(() => this.changed())
+  }
+
+  /** The last actor of a driver that has left may have ended: nothing of it is kept. */
+  actorsEnded(): void {
+    // Whatever ends the actor is to be done with it.
+    setImmediate(() => {
+      for (const session of this.#lasting)
+        if (!session.lasting) void session.close(true).then(() => this.#lasting.delete(session))
+    })
   }
 
   /** An object's driver needs it no more: neither its own workers nor actors of others do. */

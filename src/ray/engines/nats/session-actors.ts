@@ -98,6 +98,7 @@ export class SessionActors {
     this.node.actors.delete(actor.id)
     // While its driver lives, that frees the name.
     if (actor.warded && this.session.gone) this.node.wards.ended(actor)
+    if (this.session.gone) this.node.actorsEnded()
     this.session.tell(['died', actor.id, encodeError(error)])
     this.node.changed()
   }

@@ -6,8 +6,9 @@ import type { LocalWorker } from '../local/worker.js'
 /** Code in workers asks the driver: who of them asked, by numbers that the driver gives back. */
 export class SessionWorkers {
   /** 0 stands for nobody. */
-  readonly #workers: (LocalWorker | null)[] = [null]
+  readonly #workers = new Map<number, LocalWorker>()
   readonly #numbers = new Map<WorkerPlace, number>()
+  #last = 0
 
   constructor(
     /** Passes a request on; false if the driver has left. */
@@ -23,7 +24,8 @@ export class SessionWorkers {
     const refuse = (error: unknown) => worker.post(['answer', request, false, encodeError(error), false])
     let number = this.#numbers.get(worker)
     if (number === undefined) {
-      number = this.#workers.push(worker) - 1
+      number = ++this.#last
+      this.#workers.set(number, worker)
       this.#numbers.set(worker, number)
     }
     try {
@@ -35,10 +37,21 @@ export class SessionWorkers {
   }
 
   answer(number: number, answer: ToWorker, held: readonly string[]): void {
-    const worker = this.#workers[number]
-    if (!worker) return
-    for (const id of held) worker.holdOne(id, this.token(id))
+    const worker = this.#workers.get(number)
+    // The driver counts on it that what a worker had that has ended is let go.
+    for (const id of held) {
+      const thing = this.token(id)
+      worker?.holdOne(id, thing)
+    }
     this.heldOrNot(held)
-    worker.post(answer)
+    worker?.post(answer)
+  }
+
+  /** It has ended. Returns its number; 0 if it never asked. */
+  delete(worker: LocalWorker): number {
+    const number = this.#numbers.get(worker) ?? 0
+    this.#numbers.delete(worker)
+    this.#workers.delete(number)
+    return number
   }
 }

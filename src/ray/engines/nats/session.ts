@@ -123,6 +123,10 @@ export class Session {
         env: lease.env,
         findings: () => [...this.#findings],
         released: (_worker, ids) => this.#released(ids),
+        ended: (worker) => {
+          const number = this.#workers.delete(worker)
+          if (number) this.tell(['workerEnded', number])
+        },
       },
       this.#host,
     )

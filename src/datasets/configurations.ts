@@ -36,7 +36,8 @@ export async function readConfigurations(texts: readonly (string | null)[], wher
   if (text === undefined) return []
   const { parse } = await import('yaml')
   try {
-    const { configs } = parse(text, { version: '1.1' }) as { configs: unknown }
+    // Of a key that is there twice, Python takes the last.
+    const { configs } = parse(text, { version: '1.1', uniqueKeys: false }) as { configs: unknown }
     return configs ? oneDefault(list(configs, 'configs').map(configuration)) : []
   } catch (error) {
     const [reason] = String((error as Error).message).split('\n')

@@ -71,7 +71,7 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
   return new Map(
     Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
       const files = [patterns].flat().flatMap((pattern) => {
-        const found = paths.filter(fitting(pattern)).sort()
+        const found = paths.filter(fitting(pattern.replace(/^(?:\.\/)+/, ''))).sort()
         if (found.length > 0) return found
         throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
       })

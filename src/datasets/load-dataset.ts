@@ -104,6 +104,8 @@ async function load<Row extends object>(
   } = options
   if (name !== undefined && typeof name !== 'string') expected('name', 'the name of a configuration', name)
   if (split !== undefined && typeof split !== 'string') expected('split', 'the name of a split', split)
+  if (dataFiles !== undefined && !areDataFiles(dataFiles))
+    expected('dataFiles', 'paths or patterns, or an object with those of each split', dataFiles)
   if (!(cacheBytes >= 0)) expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
   if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
   const wanted = { name, split, dataFiles }
@@ -114,6 +116,12 @@ async function load<Row extends object>(
   const splits = await open(found, { cacheBytes, maxPixels })
   if (split !== undefined) return new Dataset<Row>(splits.get(split)!)
   return new DatasetDict<Row>(Object.fromEntries([...splits].map(([name, source]) => [name, new Dataset<Row>(source)])))
+}
+
+function areDataFiles(value: unknown): boolean {
+  const arePaths = (value: unknown) => [value].flat().every((path) => typeof path === 'string')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return arePaths(value)
+  return Object.values(value).every(arePaths)
 }
 
 /** Files of the chosen splits below a folder. */

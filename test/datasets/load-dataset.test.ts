@@ -312,6 +312,8 @@ describe('from the disk', () => {
     await assert.rejects(loadDataset(''), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(3 as never), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(table, { cacheBytes: -1 }), { code: 'INVALID_ARGUMENT', message: /`cacheBytes`/ })
+    for (const dataFiles of [3, null, [3], [['a']], { train: 3 }, { train: [null] }] as never[])
+      await assert.rejects(loadDataset(table, { dataFiles }), { code: 'INVALID_ARGUMENT', message: /`dataFiles`/ })
   })
 })
 

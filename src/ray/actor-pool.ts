@@ -26,7 +26,7 @@ export type PoolFunction<A, V, R> = (actor: A, value: V) => ObjectRef<R>
 export interface ActorPool<A extends object> {
   /**
    * The results of `fn` for each value, in the order of the values. Values are taken as actors become free. What was
-   * submitted before and not fetched is dropped, as in Ray.
+   * submitted before and not fetched is dropped, as in Ray. Maps may run at once: each gives its own results.
    */
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
   /** The same in the order in which the results become ready. */
@@ -66,6 +66,14 @@ interface Submission<A> {
   settled: boolean
 }
 
+/** Submissions whose results one consumer fetches: whoever calls `submit` and `getNext`, or a `map`. */
+interface Line<A> {
+  /** Those that nobody has fetched, in order. */
+  unfetched: Submission<A>[]
+  /** getNextUnordered took from what is unfetched: its order has gaps. */
+  unordered: boolean
+}
+
 /** Results that may be ready and not fetched before `map` takes no further value, for each actor. */
 const AHEAD = 4
 
@@ -78,18 +86,18 @@ export function makeActorPool(calls: PoolCalls): ActorPoolConstructor {
   } as unknown as ActorPoolConstructor
 }
 
+const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
+
 class Pool<A extends object> implements ActorPool<A> {
   readonly #calls: PoolCalls
   readonly #idle: A[] = []
   readonly #busy = new Set<A>()
   /** Submissions that no actor has yet. */
   #queue: Submission<A>[] = []
-  /** Submissions whose result nobody has fetched, in order. */
-  #unfetched: Submission<A>[] = []
+  /** What `submit` was given. */
+  readonly #submitted: Line<A> = { unfetched: [], unordered: false }
   readonly #waiting = new Set<() => void>()
   #order = 0
-  /** getNextUnordered took from what is unfetched: its order has gaps. */
-  #unordered = false
 
   constructor(calls: PoolCalls, actors: Iterable<A>) {
     if (typeof actors !== 'object' || actors === null || !(Symbol.iterator in actors))
@@ -99,47 +107,54 @@ class Pool<A extends object> implements ActorPool<A> {
   }
 
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
-    return this.#mapped(fn, values, () => this.getNext<R>())
+    return this.#mapped(fn, values, (line) => this.#next(line, {}) as Promise<R>)
   }
 
   mapUnordered<V, R>(
     fn: PoolFunction<A, V, R>,
     values: Iterable<V> | AsyncIterable<V>,
   ): AsyncGenerator<R, void, undefined> {
-    return this.#mapped(fn, values, () => this.getNextUnordered<R>())
+    return this.#mapped(fn, values, (line) => this.#nextUnordered(line, {}) as Promise<R>)
   }
 
   async *#mapped<V, R>(
     fn: PoolFunction<A, V, R>,
     values: Iterable<V> | AsyncIterable<V>,
-    next: () => Promise<R>,
+    next: (line: Line<A>) => Promise<R>,
   ): AsyncGenerator<R, void, undefined> {
-    this.#forget()
+    this.#drop(this.#submitted)
+    const line: Line<A> = { unfetched: [], unordered: false }
     const limit = AHEAD * Math.max(1, this.#idle.length + this.#busy.size)
-    for await (const value of values) {
-      this.#submit(fn, value)
-      // A result is only waited for when enough is under way.
-      while (this.#unfetched.length >= limit) yield await next()
+    try {
+      for await (const value of values) {
+        this.#submit(line, fn, value)
+        // A result is only waited for when enough is under way.
+        while (line.unfetched.length >= limit) yield await next(line)
+      }
+      while (line.unfetched.length > 0) yield await next(line)
+    } finally {
+      this.#drop(line)
     }
-    while (this.hasNext()) yield await next()
   }
 
-  /** Drops what was submitted before. */
-  #forget(): void {
-    this.#queue = []
-    this.#unfetched = []
-    this.#unordered = false
+  /** Drops what nobody has fetched. (What somebody waits for in order is no longer among it.) */
+  #drop(line: Line<A>): void {
+    const dropped = new Set(line.unfetched)
+    this.#queue = this.#queue.filter((submission) => !dropped.has(submission))
+    line.unfetched = []
+    line.unordered = false
+    for (const ask of this.#waiting) ask()
   }
 
   submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void {
-    const submission = this.#submit(fn, value)
+    const submission = this.#submit(this.#submitted, fn, value)
     if (!submission.failure) return
     // Nobody else has seen it: the error is the submitter's.
-    this.#take(submission)
+    this.#take(this.#submitted, submission)
     throw submission.failure.error
   }
 
-  #submit<V>(fn: PoolFunction<A, V, unknown>, value: V): Submission<A> {
+  #submit<V>(line: Line<A>, fn: PoolFunction<A, V, unknown>, value: V): Submission<A> {
     if (typeof fn !== 'function') expected('fn', 'a function of an actor and a value', fn)
     const submission: Submission<A> = {
       order: this.#order++,
@@ -148,7 +163,7 @@ class Pool<A extends object> implements ActorPool<A> {
       failure: null,
       settled: false,
     }
-    this.#unfetched.push(submission)
+    line.unfetched.push(submission)
     this.#queue.push(submission)
     this.#start()
     return submission
@@ -182,41 +197,50 @@ class Pool<A extends object> implements ActorPool<A> {
   }
 
   hasNext(): boolean {
-    return this.#unfetched.length > 0
+    return this.#submitted.unfetched.length > 0
   }
 
-  async getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
-    this.#checkNext(options)
-    if (this.#unordered)
+  getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    return this.#next(this.#submitted, options) as Promise<R>
+  }
+
+  getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    return this.#nextUnordered(this.#submitted, options) as Promise<R>
+  }
+
+  async #next(line: Line<A>, options: GetNextOptions): Promise<unknown> {
+    this.#checkNext(line, options)
+    if (line.unordered)
       throw new RayitoError('RAY_MISUSE', 'getNext was called after getNextUnordered, while results are left', {
         remedy: 'Fetch the rest with getNextUnordered.',
       })
-    const submission = this.#unfetched.shift()!
-    if (await this.#until(() => submission.settled, options.timeout)) return (await this.#value(submission)) as R
-    if (!options.ignoreIfTimedout) this.#putBack(submission)
+    const submission = line.unfetched.shift()!
+    if (await this.#until(() => submission.settled, options.timeout)) return this.#value(submission)
+    if (!options.ignoreIfTimedout) this.#putBack(line, submission)
     throw new GetTimeoutError(options.timeout!, 1, 1)
   }
 
-  async getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
-    this.#checkNext(options)
-    this.#unordered = true
+  async #nextUnordered(line: Line<A>, options: GetNextOptions): Promise<unknown> {
+    this.#checkNext(line, options)
+    line.unordered = true
     let submission: Submission<A> | undefined
     const found = await this.#until(() => {
-      submission = this.#unfetched.find(({ settled }) => settled)
-      if (submission) this.#take(submission)
-      return submission !== undefined
+      submission = line.unfetched.find(({ settled }) => settled)
+      if (submission) this.#take(line, submission)
+      // Another may have fetched the last.
+      return submission !== undefined || line.unfetched.length === 0
     }, options.timeout)
-    if (found) return (await this.#value(submission!)) as R
-    const left = this.#unfetched.length
-    if (options.ignoreIfTimedout && left) this.#take(this.#unfetched[0]!)
+    if (submission) return this.#value(submission)
+    if (found) throw noMore()
+    const left = line.unfetched.length
+    if (options.ignoreIfTimedout && left) this.#take(line, line.unfetched[0]!)
     throw new GetTimeoutError(options.timeout!, left, left)
   }
 
-  #checkNext({ timeout }: GetNextOptions): void {
+  #checkNext({ unfetched }: Line<A>, { timeout }: GetNextOptions): void {
     if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
       expected('timeout', 'milliseconds from 0 and up', timeout)
-    if (!this.hasNext())
-      throw new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
+    if (unfetched.length === 0) throw noMore()
     if (this.#idle.length + this.#busy.size === 0)
       throw new RayitoError('RAY_MISUSE', 'The pool has no actors', { remedy: 'Give it one with push(actor).' })
   }
@@ -226,14 +250,14 @@ class Pool<A extends object> implements ActorPool<A> {
     return this.#calls.get(ref!)
   }
 
-  #take(submission: Submission<A>): void {
-    this.#unfetched.splice(this.#unfetched.indexOf(submission), 1)
-    if (this.#unfetched.length === 0) this.#unordered = false
+  #take(line: Line<A>, submission: Submission<A>): void {
+    line.unfetched.splice(line.unfetched.indexOf(submission), 1)
+    if (line.unfetched.length === 0) line.unordered = false
   }
 
-  #putBack(submission: Submission<A>): void {
-    const at = this.#unfetched.findIndex(({ order }) => order > submission.order)
-    this.#unfetched.splice(at < 0 ? this.#unfetched.length : at, 0, submission)
+  #putBack({ unfetched }: Line<A>, submission: Submission<A>): void {
+    const at = unfetched.findIndex(({ order }) => order > submission.order)
+    unfetched.splice(at < 0 ? unfetched.length : at, 0, submission)
   }
 
   /** Waits until `ready` says so, asking whenever a call has settled; false after the timeout. */

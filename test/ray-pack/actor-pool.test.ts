@@ -178,6 +178,41 @@ describe('a pool of actors', () => {
     assert.deepEqual(await collect(actors.map((a, x: number) => a.double.remote(x), [1, 2])), [2, 4])
   })
 
+  test('two maps at once give each its own results', async () => {
+    const actors = pool(2)
+    const map = (from: number) =>
+      collect(
+        actors.map(
+          (a, x: number) => a.double.remote(x),
+          Array.from({ length: 20 }, (_, i) => from + i),
+        ),
+      )
+    const doubled = (from: number) => Array.from({ length: 20 }, (_, i) => 2 * (from + i))
+    assert.deepEqual(await Promise.all([map(0), map(100)]), [doubled(0), doubled(100)])
+    assert.ok(!actors.hasNext() && actors.hasFree())
+  })
+
+  test('a result that is waited for comes, whatever map drops', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    for (const n of [1, 2, 3]) actors.submit((a, x: number) => a.wait.remote(gate, x), n)
+    const waiting = Promise.all([actors.getNext(), actors.getNext()])
+    const mapped = collect(actors.map((a, x: number) => a.double.remote(x), [4]))
+    open(gate)
+    assert.deepEqual(await waiting, [1, 2])
+    assert.deepEqual(await mapped, [8])
+  })
+
+  test('of two that wait for the last result, one is told that there is none left', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    actors.submit((a, x: number) => a.wait.remote(gate, x), 1)
+    const [first, second] = [actors.getNextUnordered(), actors.getNextUnordered()]
+    open(gate)
+    assert.equal(await first, 1)
+    await assert.rejects(second, { code: 'RAY_MISUSE', message: /No more results/ })
+  })
+
   test('says what it expects', async () => {
     assert.throws(() => new ray.ActorPool(5 as never), /Expected `actors` to be a list of actors, got `5`/)
     assert.throws(() => pool(1).submit(5 as never, 1), /Expected `fn`/)

@@ -196,6 +196,25 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual([call!.name, call!.args.failed], ['dieOnce', true])
   })
 
+  test('what ended with its worker began no sooner than the call before it had ended', async () => {
+    // A node tells of an actor's death before it tells what that had run.
+    if (engine === 'nats') return
+    const counter = Counter.remote(1)
+    await ray.get(counter.add.remote(1))
+    const gate = latch()
+    const held = counter.hold.remote(gate)
+    const last = counter.exit.remote(1)
+    await started(gate)
+    letGo(gate)
+    await ray.get(held)
+    await assert.rejects(ray.get(last))
+    const calls = named(await ray.timeline(), 'task')
+    const [before] = calls.filter(({ name }) => name === 'CounterClass.hold')
+    const [exit] = calls.filter(({ name }) => name === 'CounterClass.exit')
+    assert.equal(exit!.ph, 'X')
+    assert.ok(exit!.ts >= before!.ts + before!.dur! - 1, `${exit!.ts} is before ${before!.ts + before!.dur!}`)
+  })
+
   test('no more calls and spans are kept than asked for, the newest; the counts are of all', async () => {
     await begin({ numCpus: 1, timeline: 20 })
     for (let i = 0; i < 50; i++) {

@@ -29,6 +29,7 @@ export class Told {
     const ok = result[1]
     call.began = since + result[3] / 1e6
     call.ended = call.began + result[4] / 1e6
+    worker.lastEnd = call.ended
     call.received = result[5]
     call.attempt = task.attempt
     call.bytesIn = task.bytesIn
@@ -37,14 +38,14 @@ export class Told {
     this.recorder.call(worker.number, task, call)
   }
 
-  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent. */
+  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent and what ran before had ended. */
   interrupted(worker: LocalWorker, lost: Lost): void {
     const ended = now()
     for (const [call, task] of lost) {
       if (worker.progress(call) !== SLOT.STARTED) continue
       const { attempt, bytesIn } = task
-      const began = worker.sentAt(call) || ended
-      const times = { sent: began, received: 0, began, ended }
+      const began = worker.earliest(call)
+      const times = { sent: worker.sentAt(call), received: 0, began, ended }
       this.recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
     }
   }

@@ -72,8 +72,11 @@ export class LocalWorker implements WorkerPlace {
   /** Bytes of shared memory that are allocated for these. */
   #fresh = 0
   #flushing = false
-  /** When the message was begun whose first call has or had that slot. */
+  /** When the message was begun that brought the call which has or had that slot. */
   readonly #sent: Float64Array | null
+  #begunAt = 0
+  /** When the call ended whose result came last. */
+  lastEnd = 0
   readonly #stderr: string[] = []
 
   constructor(
@@ -213,10 +216,13 @@ export class LocalWorker implements WorkerPlace {
     this.#connection.post(message)
   }
 
-  #flushSoon(first: number): void {
+  #flushSoon(call: number): void {
+    if (this.#sent) {
+      if (!this.#flushing) this.#begunAt = now()
+      this.#sent[slotOf(call)] = this.#begunAt
+    }
     if (this.#flushing) return
     this.#flushing = true
-    if (this.#sent) this.#sent[slotOf(first)] = now()
     queueMicrotask(() => {
       this.#flushing = false
       if (this.#calls.length === 0) return
@@ -257,9 +263,14 @@ export class LocalWorker implements WorkerPlace {
     this.events.failed(this)
   }
 
-  /** When a call was handed over that was the first of its message. */
+  /** When a call was handed over. */
   sentAt(call: number): number {
     return this.#sent?.[slotOf(call)] ?? 0
+  }
+
+  /** When a call can have begun at the earliest. */
+  earliest(call: number): number {
+    return this.#maxConcurrency === 1 ? Math.max(this.sentAt(call), this.lastEnd) : this.sentAt(call)
   }
 
   /** A call's result is here. */

@@ -154,6 +154,7 @@ export class Driver implements Runtime {
     for (const ref of refs) {
       const entry = entryOf(ref)
       if (entry.state === 'pending') continue
+      this.objects.free(entry)
       entry.lose('it was freed')
       this.engine.release(entry.id)
     }

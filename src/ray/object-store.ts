@@ -29,9 +29,14 @@ export class ObjectStore {
       if (content.fresh) this.#makeRoom(content.fresh)
       this.#held += content.fresh
       this.moved.shared += content.shared
-      this.#collected.register(entry, { id: entry.id, fresh: content.fresh })
+      this.#collected.register(entry, { id: entry.id, fresh: content.fresh }, entry)
     }
     entry.succeed(content)
+  }
+
+  /** An object is about to be let go, whoever has refs to it. */
+  free(entry: Entry): void {
+    if (entry.content && this.#collected.unregister(entry)) this.#held -= entry.content.fresh
   }
 
   /** An object went to a worker: `gone` is to be told. */

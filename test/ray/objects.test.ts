@@ -256,6 +256,19 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.throws(() => ray.put(new Uint8Array(201_000_000)), ObjectStoreFullError)
   })
 
+  test('what was freed takes no room, though its ref is kept', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 20_000_000 })
+    const forced = forcedCollections()
+    const refs = []
+    for (let i = 0; i < 6; i++) {
+      const ref = ray.put(new Uint8Array(10_000_000))
+      ray.free(ref)
+      refs.push(ref)
+    }
+    assert.equal(await forced(), 0)
+    for (const ref of refs) await assert.rejects(ray.get(ref), ObjectLostError)
+  })
+
   test('a task that puts or returns what was shared with it takes no room, and brings no collection about', async () => {
     if (engine !== 'threads') return
     await begin({ numCpus: 1, objectStoreMemory: 200_000_000 })

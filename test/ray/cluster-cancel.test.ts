@@ -46,6 +46,16 @@ describe('a task that is cancelled before any worker has it', skip ? { skip } : 
     ray.cancel(ref)
     await told
   }
+  /** Cancelled when it lies in the queue, and the server's word for that is held back. Returns what it would have told. */
+  async function cancelUnconfirmed({ line, queued }: Awaited<ReturnType<typeof begin>>): Promise<Latch> {
+    line.holdUp()
+    const gate = latch()
+    letGo(gate)
+    const ref = hold.remote(gate)
+    await until(async () => (await queued()) === 1)
+    await cancel(ref)
+    return gate
+  }
   /** What ran, had it not been cancelled: a worker takes the oldest first. */
   async function neverRuns(gate: Latch) {
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
@@ -53,13 +63,9 @@ describe('a task that is cancelled before any worker has it', skip ? { skip } : 
   }
 
   test('does not run on one that joins later, though the server had not confirmed it yet', async (t) => {
-    const { line, queued, waiting, join } = await begin(t)
-    line.holdUp()
-    const gate = latch()
-    letGo(gate)
-    const ref = hold.remote(gate)
-    await until(async () => (await queued()) === 1)
-    await cancel(ref)
+    const cluster = await begin(t)
+    const { line, queued, waiting, join } = cluster
+    const gate = await cancelUnconfirmed(cluster)
     line.goOn()
     await until(async () => (await queued()) === 0 && (await waiting()) === 0)
     assert.deepEqual([await queued(), await waiting()], [0, 0])
@@ -68,13 +74,9 @@ describe('a task that is cancelled before any worker has it', skip ? { skip } : 
   })
 
   test('does not run either where the confirmation was so late that it was published once more', async (t) => {
-    const { line, queued, join } = await begin(t)
-    line.holdUp()
-    const gate = latch()
-    letGo(gate)
-    const ref = hold.remote(gate)
-    await until(async () => (await queued()) === 1)
-    await cancel(ref)
+    const cluster = await begin(t)
+    const { line, queued, join } = cluster
+    const gate = await cancelUnconfirmed(cluster)
     await until(async () => line.published === 2)
     line.goOn()
     await until(async () => (await queued()) === 0)

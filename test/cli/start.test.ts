@@ -117,18 +117,6 @@ test('start executes the notebook, leaves notebook, page and results, and prints
   assert.ok(!out.includes('\u001b'), 'no colours where there is no terminal')
 })
 
-test('only the versions that were chosen run', async () => {
-  const { cwd, ended } = start('start', '--notebook', '1', '--images', '4', '--versions', 'c1')
-  const { code, out, err } = await ended
-  assert.equal(code, 0, err + out)
-  const { versions } = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
-  assert.deepEqual(
-    versions.map(({ name }) => name),
-    ['C1'],
-  )
-  assert.match(out.replace(/\s+/g, ' '), /Only version C1/)
-})
-
 test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read', async () => {
   const { cwd, ended } = start('start', '--notebook', '1', '--model', 'nobody/nothing')
   const { code, err } = await ended

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Exercise1 } from '#src/lab/exercise-file.js'
 import { chooseSource } from '#src/lab/index.js'
 import { readSettings } from '#src/lab/settings.js'
 import { temporary } from '../hub/support.js'
@@ -98,21 +100,47 @@ test('the exercise takes both from one side: with the data set alone in the cach
   assert.match(offline.err, /using the built-in pictures and model/)
 })
 
-test('start tells it in the terminal as soon as it is known, and not to whoever asked for what is built in', async (t) => {
-  for (const args of [[], ['--source', 'embedded']]) {
+describe('rayito start', () => {
+  function start(
+    cwd: string,
+    ...args: string[]
+  ): { child: ChildProcess; ended: Promise<{ code: number; out: string }> } {
     const { HF_HUB_OFFLINE: _, RAYITO_SOURCE: __, HF_HUB_CACHE: ___, ...rest } = process.env
     const child = spawn(
       process.execPath,
-      [join(root, 'dist', 'cli', 'main.js'), 'start', '--notebook', '1', '--images', '2', '--versions', 'A', ...args],
-      { cwd: temporary(t), env: { ...rest, RAYITO_CACHE, HF_ENDPOINT: nobody, HF_HOME: temporary(t) } },
+      [join(root, 'dist', 'cli', 'main.js'), 'start', '--notebook', '1', '--images', '2', ...args],
+      { cwd, env: { ...rest, RAYITO_CACHE, HF_ENDPOINT: nobody, HF_HOME: join(cwd, 'hf') } },
     )
     let out = ''
     child.stdout.on('data', (chunk) => (out += chunk))
-    assert.equal((await once(child, 'close'))[0], 0, out)
-    assert.equal([...out.matchAll(LINE)].length, args.length === 0 ? 1 : 0)
-    // below the cell that decided, while the rest still runs
-    if (args.length === 0) assert.match(out, / ✓ +\d+\/\d+ .*\n {3}The Hub cannot be reached.*\n ✓ +\d+\//)
+    return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number, out })) }
   }
+
+  test('tells it in the terminal as soon as it is known', async (t) => {
+    const { child, ended } = start(temporary(t))
+    // below the cell that decided, while the rest still runs
+    let out = ''
+    for await (const chunk of child.stdout!) {
+      out += chunk
+      if (/ ✓ +\d+\/\d+ .*\n {3}The Hub cannot be reached.*\n ✓ +\d+\//.test(out)) break
+    }
+    child.kill()
+    await ended
+    assert.equal([...out.matchAll(LINE)].length, 1, out)
+  })
+
+  test('says nothing of it to whoever asked for what is built in, and runs the versions that were chosen', async (t) => {
+    const cwd = temporary(t)
+    const { code, out } = await start(cwd, '--source', 'embedded', '--versions', 'c1').ended
+    assert.equal(code, 0, out)
+    assert.doesNotMatch(out, LINE)
+    const { versions } = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
+    assert.deepEqual(
+      versions.map(({ name }) => name),
+      ['C1'],
+    )
+    assert.match(out.replace(/\s+/g, ' '), /Only version C1/)
+  })
 })
 
 test('a model that was named stays', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
 import { notebookIn } from './notebook-files.js'
@@ -118,29 +118,20 @@ test('a cell that never ends can be stopped: the kernel is gone, the notebook so
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
-test('a flood of output neither hangs nor fills the notebook, and the next cell runs', async () => {
+test('a flood of output, in large pieces or faster than it can be sent, neither hangs nor fills the notebook; the next cell runs', async () => {
   const run = await notebookIn(
     'for (let i = 0; i < 60; i++) process.stdout.write("x".repeat(50_000)); 1',
     'console.log("after")',
+    'for (let i = 0; i < 20_000; i++) console.log(i)',
+    'console.log("after that")',
   )
   await runNotebook(run)
-  const [flood, next] = await outputsOf(run)
+  const [flood, next, , last] = await outputsOf(run)
   const text = flood!.map((output) => (output as { text: string }).text).join('')
   assert.ok(text.length < 1_001_000 && text.length > 900_000, String(text.length))
   assert.match(text, /more characters of output were left out|some of its output was lost/)
   assert.deepEqual(next, [stream('after\n')])
-})
-
-test('a cell that prints faster than can be sent still ends', async () => {
-  const run = await notebookIn('for (let i = 0; i < 20_000; i++) console.log(i)', 'console.log("after")')
-  await runNotebook(run)
-  assert.deepEqual((await outputsOf(run))[1], [stream('after\n')])
-})
-
-test('the environment reaches the cells, and the kernel ends with whoever started it', async () => {
-  const run = await notebookIn('console.log(process.env.GREETING, process.cwd() === require("fs").realpathSync("."))')
-  await runNotebook({ ...run, env: { ...process.env, GREETING: 'hello' } })
-  assert.deepEqual(await outputsOf(run), [[stream('hello true\n')]])
+  assert.deepEqual(last, [stream('after that\n')])
 })
 
 test('what is no notebook is refused', async () => {
@@ -150,22 +141,35 @@ test('what is no notebook is refused', async () => {
 
 const nbformat = spawnSync('python3', ['-c', 'import nbformat'], { stdio: 'ignore' }).status === 0
 
-test('Python’s nbformat finds the executed notebook valid', {
-  skip: !nbformat && 'no Python with nbformat here',
-}, async () => {
-  const run = await notebookIn('# T', '1 + 1', 'import { display } from "tslab"; display.svg("<svg/>")')
-  await runNotebook(run)
-  const code = `import nbformat, sys; nbformat.validate(nbformat.read(sys.argv[1], as_version=4))`
-  const { status, stderr } = spawnSync('python3', ['-c', code, run.output], { encoding: 'utf8' })
-  assert.equal(status, 0, stderr)
-})
+describe('an executed notebook', () => {
+  let run: RunOptions
+  before(async () => {
+    run = await notebookIn(
+      '# T',
+      'console.log(process.env.GREETING, process.cwd() === require("fs").realpathSync("."))',
+      'console.log("é\\n\\nü")',
+      'import { display } from "tslab"; display.svg("<svg/>")',
+    )
+    run.env = { ...process.env, GREETING: 'hello' }
+    await runNotebook(run)
+  })
 
-test('the file is the same text whoever wrote it before', async () => {
-  const run = await notebookIn('# T', 'console.log("é\\n\\nü")')
-  await runNotebook(run)
-  const first = readFileSync(run.output, 'utf8')
-  await runNotebook({ ...run, notebook: run.output, output: join(run.cwd, 'again.ipynb') })
-  assert.equal(readFileSync(join(run.cwd, 'again.ipynb'), 'utf8'), first)
+  test('ran with the environment that was given, in the folder that was given', async () => {
+    assert.deepEqual((await outputsOf(run))[0], [stream('hello true\n')])
+  })
+
+  test('is valid for Python’s nbformat', { skip: !nbformat && 'no Python with nbformat here' }, () => {
+    const code = `import nbformat, sys; nbformat.validate(nbformat.read(sys.argv[1], as_version=4))`
+    const { status, stderr } = spawnSync('python3', ['-c', code, run.output], { encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+  })
+
+  test('is the same text when it is executed again', async () => {
+    const first = readFileSync(run.output, 'utf8')
+    const output = join(run.cwd, 'again.ipynb')
+    await runNotebook({ ...run, notebook: run.output, output })
+    assert.equal(readFileSync(output, 'utf8'), first)
+  })
 })
 
 function whenThere(path: string, then: () => void): void {

@@ -4,13 +4,13 @@ import { ray } from '#src/ray/index.js'
 import { Ticker } from './functions.js'
 import { onEachEngine } from './helpers.js'
 
-const CALLS = 2_000
+const CALLS = 1_000
 
 onEachEngine('an actor that is called again and again, each answer waited for', { numCpus: 2 }, () => {
   test('answers in order, and its own timers have their turn meanwhile', async () => {
     const actor = Ticker.remote()
     let ticks = await ray.get(actor.ticks.remote())
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       for (let i = 0; i < CALLS; i++) assert.equal(await ray.get(actor.say.remote(i)), i)
       const later = await ray.get(actor.ticks.remote())
       assert.ok(later > ticks)

@@ -32,13 +32,18 @@ export async function readConfigurations(texts: readonly (string | null)[], wher
   const [card, alone] = texts
   const metadata = [alone ?? '', /^\s*---[\r\n]+([\s\S]*?)[\r\n]+---(?:[\r\n]|$)/.exec(card ?? '')?.[1] ?? '']
   // Most metadata name none: then nothing has to be parsed.
-  const text = metadata.find((text) => /^["']?configs["']?[ \t]*:/m.test(text))
+  const text = metadata.find((text) => text.includes('configs'))
   if (text === undefined) return []
   const { parse } = await import('yaml')
   try {
     // Of a key that is there twice, Python takes the last.
-    const { configs } = parse(text, { version: '1.1', uniqueKeys: false }) as { configs: unknown }
-    return configs ? oneDefault(list(configs, 'configs').map(configuration)) : []
+    const { configs } = mapping(parse(text, { version: '1.1', uniqueKeys: false }), 'the metadata')
+    if (isNothing(configs)) return []
+    // Of a name that is there twice as well, in the first's place.
+    const named = list(configs, 'configs')
+      .map(configuration)
+      .map((one) => [one.name, one] as const)
+    return oneDefault([...new Map(named).values()])
   } catch (error) {
     const [reason] = String((error as Error).message).split('\n')
     throw new RayitoError(
@@ -88,6 +93,9 @@ function indexOf(
     remedy: `Choose one with the option name, for example { name: '${names[0]}' }.`,
   })
 }
+
+/** Whatever is false in Python. */
+const isNothing = (value: unknown) => !value || (typeof value === 'object' && Object.keys(value).length === 0)
 
 /** An only one is the default, too. */
 function oneDefault(all: Configuration[]): Configuration[] {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * The one table of failures: a stable code, what it means and what to do next.
  * A message says what was expected and what was got; the remedy comes from here unless the thrower knows better.
@@ -248,10 +250,17 @@ export class RayitoError extends Error {
 
 /** Throws INVALID_ARGUMENT in p-queue's manner: Expected `name` to be …, got `value` (type). */
 export function expected(name: string, what: string, got: unknown): never {
-  const shown = typeof got === 'string' ? got : typeof got === 'bigint' ? `${got}n` : String(got)
   throw new RayitoError(
     'INVALID_ARGUMENT',
-    `Expected \`${name}\` to be ${what}, got \`${shown.slice(0, 80)}\` (${got === null ? 'null' : typeof got})`,
+    `Expected \`${name}\` to be ${what}, got \`${shown(got).slice(0, 80)}\` (${got === null ? 'null' : typeof got})`,
     { option: name },
   )
+}
+
+/** A value in one line; of an array or a record what it holds, since it may hold nothing. */
+function shown(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return String(value)
+  const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value))
+  return isPlain ? inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY }) : String(value)
 }

@@ -73,11 +73,11 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
       const files = [patterns].flat().flatMap((pattern) => {
         const found = paths.filter(fitting(pattern.replace(/^(?:\.\/)+/, ''))).sort()
         if (found.length > 0) return found
-        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${pattern} in ${where}, got none`)
+        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${shown(pattern)} in ${where}, got none`)
       })
       const data = dataOf([...new Set(files)])
       if (data.length > 0) return [split, data]
-      const asked = [patterns].flat().join(', ')
+      const asked = [patterns].flat().map(shown).join(', ') || 'an empty list of them'
       const got = files.length > 0 ? files.slice(0, 3).join(', ') : 'none'
       throw new RayitoError(
         'DATASET_NOT_FOUND',
@@ -86,3 +86,6 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
     }),
   )
 }
+
+/** No README.md makes a message of megabytes. */
+const shown = (pattern: string) => (pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern)

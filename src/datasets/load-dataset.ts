@@ -119,9 +119,12 @@ async function load<Row extends object>(
 }
 
 function areDataFiles(value: unknown): boolean {
-  const arePaths = (value: unknown) => [value].flat().every((path) => typeof path === 'string')
+  const isPath = (value: unknown) => typeof value === 'string' && value !== ''
+  const arePaths = (value: unknown) =>
+    isPath(value) || (Array.isArray(value) && value.length > 0 && value.every(isPath))
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return arePaths(value)
-  return Object.values(value).every(arePaths)
+  const bySplit = Object.values(value)
+  return bySplit.length > 0 && bySplit.every(arePaths)
 }
 
 /** Files of the chosen splits below a folder. */

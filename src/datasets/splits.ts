@@ -70,18 +70,48 @@ function inOrder(groups: Map<string, string[]>): Map<string, string[]> {
   return new Map([...groups].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1)))
 }
 
-/** Tells of a path whether it fits a pattern with `*` (within a name), `**` (any folders), `?`, `[0-9]` and `[!0-9]`. */
+/**
+ * Tells of a path whether it fits a pattern with `*` (within a name), `**` (any folders), `?`, `[0-9]` and `[!0-9]`.
+ *
+ * Of all places where what stands between two `**` fits, the first leaves the most to what follows, and so does that of what
+ * stands between two `*` within a name: no other is tried, so that a stranger's pattern takes no longer than others.
+ */
 export function fitting(pattern: string): (path: string) => boolean {
-  const source = pattern.replace(
-    /\*\*\/|\*\*|\*|\?|\[(!?)([^\]]+)\]|[.+^${}()|[\]\\]/g,
-    (part, not: string | undefined, set: string | undefined) =>
-      set === undefined ? (GLOB[part] ?? `\\${part}`) : `[${not ? '^' : ''}${oneOf(set)}]`,
-  )
-  const form = new RegExp(`^${source}$`)
+  if (pattern.length > LONGEST) return () => false
+  const parts = pattern.replace(/(?<=^|\/)(?:\*\*\/)+/g, '**/').match(PART) ?? []
+  let groups = 0
+  const first = (source: string) => `(?=(?<g${++groups}>${source}))\\k<g${groups}>`
+  const names = (part: string[]) => {
+    const chunks = chunksOf(part, (wildcard) => wildcard === '*').map((chunk) => chunk.map(formOf).join(''))
+    return chunks.map((form, i) => (i === 0 || i === chunks.length - 1 ? form : first(form))).join('')
+  }
+  const chunks = chunksOf(parts, (wildcard) => wildcard.startsWith('**')).map(names)
+  const form = new RegExp(`^${chunks.map((form, i) => (i === chunks.length - 1 ? form : first(form))).join('')}$`)
   return (path) => form.test(path)
 }
 
-const GLOB: Record<string, string> = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
+/** What stands before the first wildcard of a kind, if anything does, then each of them with what follows it. */
+function chunksOf(parts: string[], isWildcard: (part: string) => boolean): string[][] {
+  const chunks: string[][] = []
+  for (const part of parts) {
+    if (chunks.length === 0 || isWildcard(part)) chunks.push([])
+    chunks.at(-1)!.push(part)
+  }
+  return chunks
+}
+
+/** Characters of a path at most. */
+const LONGEST = 4096
+
+const PART = /(?<=^|\/)\*\*\/|\*\*|\*|\[!?[^\]]+\]|[\s\S]/g
+
+const GLOB: Record<string, string> = { '**/': '(?:.*?/)??', '**': '.*?', '*': '[^/]*?', '?': '[^/]' }
+
+function formOf(part: string): string {
+  const [, not, set] = /^\[(!?)(.+)\]$/.exec(part) ?? []
+  if (set === undefined) return GLOB[part] ?? part.replace(/[.+^${}()|[\]\\/]/, '\\$&')
+  return `(?!/)[${not ? '^' : ''}${oneOf(set)}]`
+}
 
 /** As in Python's fnmatch: a range that runs backwards holds nothing, and only ranges are special. */
 function oneOf(set: string): string {

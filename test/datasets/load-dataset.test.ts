@@ -101,6 +101,24 @@ describe('which files make up which split', () => {
     assert.deepEqual(chosen('data/x/[^a].parquet'), paths.slice(4))
     assert.deepEqual(chosen('data/x/[z-a].parquet'), [])
     assert.deepEqual(chosen('data/x/c[1'), [])
+    assert.deepEqual(chosen('**/x/**/*.p*q*et'), paths.slice(2))
+    assert.deepEqual(chosen('**/x/**.parquet'), paths.slice(2))
+    assert.deepEqual(chosen('**/*[1a]*.parquet'), paths.slice(0, 4))
+    assert.deepEqual(chosen('d**a/**/?[!a]*[t]'), paths.slice(1, 5))
+    // The first x is in a folder before that of the y, and the first yz not at the end.
+    assert.ok(fitting('**x*y')('x/xy'))
+    assert.ok(fitting('**/x*yz')('x/xyz/xyzyz'))
+    assert.ok(fitting('**/**/*')('x'))
+  })
+
+  test('patterns of an untrusted README.md take no longer, however many places their parts fit', () => {
+    const path = 'a/'.repeat(500)
+    for (const pattern of ['**/', '**/a/', '**/*/', '**', '**a/', '*a*/', '?**', '[ab]'])
+      for (const times of [50, Math.floor(4095 / pattern.length), 1e5])
+        assert.equal(fitting(`${pattern.repeat(times)}b`)(`${path}c`), false, pattern)
+    assert.equal(fitting(`${'*a'.repeat(100)}b`)('a'.repeat(1000)), false)
+    assert.equal(fitting(`${'**/'.repeat(50)}c`)(`${path}c`), true)
+    assert.equal(fitting(`${'*a'.repeat(100)}b`)(`${'a'.repeat(1000)}b`), true)
   })
 })
 
@@ -312,7 +330,20 @@ describe('from the disk', () => {
     await assert.rejects(loadDataset(''), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(3 as never), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(table, { cacheBytes: -1 }), { code: 'INVALID_ARGUMENT', message: /`cacheBytes`/ })
-    for (const dataFiles of [3, null, [3], [['a']], { train: 3 }, { train: [null] }] as never[])
+    await assert.rejects(loadDataset(table, { dataFiles: [] }), { message: /each split, got `\[\]` \(object\)$/ })
+    for (const dataFiles of [
+      3,
+      null,
+      '',
+      [],
+      [''],
+      {},
+      { train: [] },
+      [3],
+      [['a']],
+      { train: 3 },
+      { train: [null] },
+    ] as never[])
       await assert.rejects(loadDataset(table, { dataFiles }), { code: 'INVALID_ARGUMENT', message: /`dataFiles`/ })
   })
 })

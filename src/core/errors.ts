@@ -79,8 +79,10 @@ export const ERRORS = {
     remedy: 'Check that the file may be read, the disk under it, and for EMFILE the limit of open files (ulimit -n).',
   },
   DATASET_UNSUPPORTED: {
-    meaning: 'A Parquet file holds a codec, an encoding or a type that cannot be read here.',
-    remedy: 'Write it again without, for example with pyarrow: pq.write_table(pq.read_table(file), file).',
+    meaning:
+      'A Parquet file holds a codec, an encoding or a type that cannot be read here, or pages larger than a gigabyte.',
+    remedy:
+      'Write it again without, for example with pyarrow: pq.write_table(pq.read_table(file), file, row_group_size=10_000).',
   },
   IMAGE_NOT_FOUND: { meaning: "A picture's file cannot be read.", remedy: 'Check the path.' },
   IMAGE_INVALID: {

@@ -9,7 +9,7 @@ import { snappyCompress } from 'hysnappy'
 import { RayitoError } from '#src/core/errors.js'
 import { Image, loadDataset } from '#src/datasets/index.js'
 import { compressorsFor } from '#src/datasets/parquet/compressors.js'
-import { onePage, PICTURES, TABLES, temporary } from './support.js'
+import { onePage, onlyFooter, PICTURES, TABLES, temporary } from './support.js'
 
 const pictures = [
   'colour-420.jpg',
@@ -163,19 +163,19 @@ describe('whatever is in a packed page, unpacking it ends', () => {
 
 describe('whatever a page claims to hold, reading it ends', () => {
   /** A header of version 1 or 2, of 100 values. */
-  const first = (encoding: Encoding) => ({
+  const first = (encoding: Encoding, num_values = 100) => ({
     data_page_header: {
-      num_values: 100,
+      num_values,
       encoding,
       definition_level_encoding: 'RLE' as const,
       repetition_level_encoding: 'RLE' as const,
     },
   })
-  const second = (encoding: Encoding, levels: number) => ({
+  const second = (encoding: Encoding, levels: number, num_values = 100, num_nulls = 0) => ({
     data_page_header_v2: {
-      num_values: 100,
-      num_nulls: 0,
-      num_rows: 100,
+      num_values,
+      num_nulls,
+      num_rows: num_values,
       encoding,
       definition_levels_byte_length: levels,
       repetition_levels_byte_length: 0,
@@ -183,11 +183,21 @@ describe('whatever a page claims to hold, reading it ends', () => {
     },
   })
 
-  async function rejects(t: TestContext, file: Uint8Array, message: RegExp): Promise<void> {
+  async function rejects(t: TestContext, file: Uint8Array, message: RegExp, code = 'DATASET_BROKEN'): Promise<void> {
     const path = join(temporary(t), 'a.parquet')
     writeFileSync(path, file)
-    await assert.rejects((await loadDataset(path, { split: 'train' })).at(0), { code: 'DATASET_BROKEN', message })
+    const read = async () => (await loadDataset(path, { split: 'train' })).at(0)
+    await assert.rejects(read(), { code, message })
   }
+
+  /** As differences are written down: whole numbers that begin with one and differ by the same. */
+  const steps = (count: number, start: number, step: number) => [
+    ...[128, 1, 4, ...varint(count), ...varint(zigzag(start))],
+    ...Array.from({ length: Math.ceil((count - 1) / 128) }, () => [...varint(zigzag(step)), 0, 0, 0, 0]).flat(),
+  ]
+  const zigzag = (value: number) => (value < 0 ? -2 * value - 1 : 2 * value)
+  const varint = (value: number): number[] =>
+    value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]
 
   test('differences in blocks of a negative size or number of parts', async (t) => {
     const minusOne = [255, 255, 255, 255, 15]
@@ -247,5 +257,53 @@ describe('whatever a page claims to hold, reading it ends', () => {
     await rejects(t, onePage('BOOLEAN', 'REQUIRED', first('RLE'), behind), /a run of 16777216 values/)
     await rejects(t, onePage('BOOLEAN', 'REQUIRED', second('RLE', 0), behind), /a run of 16777216 values/)
     await rejects(t, onePage('INT32', 'REQUIRED', first('RLE'), [1, ...claim]), /a run of 16777216 values/)
+  })
+
+  test('texts that share more with those before them than those have', async (t) => {
+    const none = steps(100, 0, 0)
+    // Each shares 2^28 characters more.
+    const hostile = [...steps(100, 0, 2 ** 28), ...none]
+    for (const lengths of [hostile, [...steps(100, 1, 0), ...none], [...steps(100, 0, -1), ...none]]) {
+      const file = onePage('BYTE_ARRAY', 'REQUIRED', first('DELTA_BYTE_ARRAY'), lengths)
+      await rejects(t, file, /texts of a page begin as none before them/)
+      await rejects(
+        t,
+        onePage('BYTE_ARRAY', 'REQUIRED', second('DELTA_BYTE_ARRAY', 0), lengths),
+        /texts of a page begin as none before them/,
+      )
+    }
+  })
+
+  test('texts that grow, each by a character, to more than a gigabyte', async (t) => {
+    const count = 50_000
+    const bytes = [...steps(count, 0, 1), ...steps(count, 1, 0), ...new Array<number>(count).fill(97)]
+    const file = onePage('BYTE_ARRAY', 'REQUIRED', first('DELTA_BYTE_ARRAY', count), bytes)
+    await rejects(t, file, /pages larger than a gigabyte are not supported/, 'DATASET_UNSUPPORTED')
+  })
+
+  test('billions of nulls, or of one value, in a few bytes', async (t) => {
+    const count = 2 ** 31 - 1
+    const run = varint(2 * count)
+    for (const file of [
+      onePage('INT32', 'OPTIONAL', first('PLAIN', count), [6, 0, 0, 0, ...run, 0]),
+      onePage('INT32', 'OPTIONAL', second('PLAIN', 6, count, count), [...run, 0]),
+      onePage('INT32', 'REQUIRED', first('DELTA_BINARY_PACKED', count), steps(200, 0, 0)),
+      onePage('BOOLEAN', 'REQUIRED', first('RLE', count), [6, 0, 0, 0, ...run, 1]),
+    ])
+      await rejects(t, file, /pages of 2147483647 values are not supported/, 'DATASET_UNSUPPORTED')
+    // Empty lists.
+    const many = 2 ** 24
+    const levels = [5, 0, 0, 0, ...varint(2 * many), 0]
+    const lists = onePage('INT32', 'REPEATED', first('PLAIN', many), [...levels, ...levels], 5)
+    await rejects(t, lists, /lists of 83886080 values in a row group are not supported/, 'DATASET_UNSUPPORTED')
+  })
+
+  test('a footer that claims lists of millions in lists of millions, or a number that never ends', async (t) => {
+    const list = [0xf9, 255, 255, 255, 14]
+    const lists = [0x15, 4, 0x19, ...new Array<number[]>(30).fill(list).flat()]
+    await rejects(t, onlyFooter(lists), /a header claims a list of 31457279/)
+    await rejects(t, onlyFooter([0x15, 4, 0x26, ...new Array<number>(1e6).fill(255)]), /a number that never ends/)
+    await rejects(t, onlyFooter(new Array<number>(1e6).fill(0x1c)), /nested too deep/)
+    await rejects(t, onlyFooter([0x15, 4]), /a header ends too early/)
   })
 })

@@ -54,25 +54,35 @@ export function readJson<T>(...path: string[]): T {
 
 export const manifest = readJson<Manifest>(PICTURES, 'manifest.json')
 
-/** A Parquet file of one column, `x`, in one page: its header and bytes are taken as they are given. */
+/** A Parquet file of a footer and nothing else. */
+export function onlyFooter(footer: readonly number[]): Uint8Array {
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(footer.length)
+  return Buffer.concat([Buffer.from('PAR1'), Buffer.from(footer), length, Buffer.from('PAR1')])
+}
+
+/** A Parquet file of one column, `x`, in one page or several alike: their header and bytes are taken as they are given. */
 export function onePage(
   type: ParquetType,
   repetition_type: SchemaElement['repetition_type'],
   header: Pick<PageHeader, 'data_page_header' | 'data_page_header_v2'>,
   bytes: readonly number[],
+  pages = 1,
 ): Uint8Array {
   const writer = new ByteWriter()
   const magic = () => writer.appendBytes(new TextEncoder().encode('PAR1'))
   magic()
   const kind = header.data_page_header ? 'DATA_PAGE' : 'DATA_PAGE_V2'
-  writePageHeader(writer, {
-    type: kind,
-    uncompressed_page_size: bytes.length,
-    compressed_page_size: bytes.length,
-    ...header,
-  })
-  writer.appendBytes(Uint8Array.from(bytes))
-  const rows = BigInt((header.data_page_header ?? header.data_page_header_v2)!.num_values)
+  for (let page = 0; page < pages; page++) {
+    writePageHeader(writer, {
+      type: kind,
+      uncompressed_page_size: bytes.length,
+      compressed_page_size: bytes.length,
+      ...header,
+    })
+    writer.appendBytes(Uint8Array.from(bytes))
+  }
+  const rows = BigInt((header.data_page_header ?? header.data_page_header_v2)!.num_values * pages)
   const size = BigInt(writer.offset - 4)
   const meta_data = {
     type,

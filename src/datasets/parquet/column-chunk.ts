@@ -29,6 +29,9 @@ interface Values {
   bytes: number
 }
 
+/** Values in the lists of a column chunk at most: half a gigabyte, and that again for what holds them. */
+const MOST_VALUES = 2 ** 26
+
 const bytesOf = ({ bytes }: Values) => bytes
 
 /** One column of one row group: finds the page that holds a row and decodes that alone. */
@@ -74,8 +77,9 @@ export class ColumnChunkReader {
     const { pages } = await this.#table!
     const { offset, length, firstRow } = pages[index]!
     const rows = (pages[index + 1]?.firstRow ?? this.#context.rows) - firstRow
-    const reader = readerOf(await file.read(offset, offset + length))
-    if (this.#isWhole) return this.#readWhole(reader)
+    const bytes = await file.read(offset, offset + length)
+    if (this.#isWhole) return this.#readWhole(bytes)
+    const reader = readerOf(bytes)
     const header = hyparquet.parquetHeader(reader)
     const { encoding } = header.data_page_header ?? header.data_page_header_v2 ?? {}
     const dictionary = encoding?.endsWith('_DICTIONARY') ? await this.#dictionary() : null
@@ -85,11 +89,13 @@ export class ColumnChunkReader {
     return { values: data, bytes: sizeOf(data, header.uncompressed_page_size) + (dictionary?.bytes ?? 0) }
   }
 
-  async #readWhole(reader: DataReader): Promise<Values> {
+  async #readWhole(bytes: Uint8Array): Promise<Values> {
     const { hyparquet, rows } = this.#context
     const decoder = await this.#decode()
     let dictionary: DecodedArray | undefined
     let values: DecodedArray = []
+    this.#checkLists(readerOf(bytes))
+    const reader = readerOf(bytes)
     while (reader.offset < reader.view.byteLength) {
       const header = hyparquet.parquetHeader(reader)
       if (header.type === 'DICTIONARY_PAGE') dictionary = this.#readDictionaryPage(reader, header, decoder)
@@ -97,6 +103,19 @@ export class ColumnChunkReader {
     }
     if (values.length !== rows) throw new Error(`a column holds ${values.length} rows instead of ${rows}`)
     return { values, bytes: sizeOf(values, Number(this.#chunk.meta_data!.total_uncompressed_size)) }
+  }
+
+  /** All that the pages claim to hold is in memory at once. */
+  #checkLists(reader: DataReader): void {
+    const { hyparquet } = this.#context
+    let count = 0
+    while (reader.offset < reader.view.byteLength) {
+      const header = hyparquet.parquetHeader(reader)
+      if (!(header.compressed_page_size >= 0)) throw new Error('a page is longer than its column')
+      reader.offset += header.compressed_page_size
+      count += (header.data_page_header ?? header.data_page_header_v2)?.num_values ?? 0
+    }
+    if (count > MOST_VALUES) throw new Error(`lists of ${count} values in a row group are not supported`)
   }
 
   /** Kept as a page is: the dictionary of a column of pictures can be a megabyte. */
@@ -119,6 +138,8 @@ export class ColumnChunkReader {
 
   #readDictionaryPage(reader: DataReader, header: PageHeader, decoder: ColumnDecoder): DecodedArray {
     const { hyparquet } = this.#context
+    if (header.dictionary_page_header!.num_values > header.uncompressed_page_size)
+      throw new Error('a dictionary claims more values than it has bytes')
     const { data } = hyparquet.readPage(reader, header, decoder, undefined, undefined, 0)
     return hyparquet.convert(data ?? [], decoder)
   }

@@ -22,8 +22,31 @@ const OWN: Partial<Record<CompressionCodec, Unpack>> = {
 /** Bytes, packed and unpacked together, up to which pages share one instance of hysnappy: its memory never shrinks. */
 const SHARED = 4 << 20
 
-/** What unpacks a codec's pages: hysnappy, Node's zlib, zstddec or hyparquet-compressors, loaded when needed. */
+/**
+ * What unpacks a codec's pages: hysnappy, Node's zlib, zstddec or hyparquet-compressors, loaded when needed. Pages of more than a
+ * gigabyte are refused.
+ */
 export async function compressorsFor(codec: CompressionCodec): Promise<Compressors | undefined> {
+  const compressors = await unpackersFor(codec)
+  const entries = Object.entries(compressors ?? {}).map(([name, unpack]): [string, Unpack] => [name, within(unpack)])
+  return compressors && Object.fromEntries(entries)
+}
+
+/** Bytes of a page at most, packed and unpacked together: zstddec has memory for no more, and writes over its own where it has none. */
+const MOST = 1 << 30
+
+export function checkSize(bytes: number): void {
+  if (bytes > MOST) throw new Error('pages larger than a gigabyte are not supported')
+}
+
+const within =
+  (unpack: Unpack): Unpack =>
+  (input, outputLength) => {
+    checkSize(input.length + outputLength)
+    return unpack(input, outputLength)
+  }
+
+async function unpackersFor(codec: CompressionCodec): Promise<Compressors | undefined> {
   if (codec === 'UNCOMPRESSED') return undefined
   if (codec === 'SNAPPY') return { SNAPPY: await snappy() }
   const own = OWN[codec]
@@ -41,16 +64,12 @@ function lz4(compressors: Compressors, codec: 'LZ4' | 'LZ4_RAW'): Unpack {
   }
 }
 
-/** Bytes, packed and unpacked together, for which zstddec has the memory: where it has none, it writes over its own. */
-const MOST = 1 << 30
-
 /** hyparquet-compressors' never ends where a tree of Huffman codes has been damaged. */
 async function zstd(): Promise<Unpack> {
   const { ZSTDDecoder } = await import('zstddec')
   const decoder = new ZSTDDecoder()
   await decoder.init()
   return (input, outputLength) => {
-    if (input.length + outputLength > MOST) throw new Error('a page is larger than a gigabyte')
     // Told of no length, it would believe the frame's.
     const output = decoder.decode(input, Math.max(outputLength, 1))
     if (output.length !== outputLength) throw new Error('a page is not as long as its header says')

@@ -1,6 +1,7 @@
 import type { DataReader, DecodedArray, PageHeader } from 'hyparquet'
 import type { ColumnDecoder } from 'hyparquet/src/types.js'
 import { Claims } from './claims.js'
+import { checkSize } from './compressors.js'
 import { type Hyparquet, readerOf } from './hyparquet.js'
 
 /**
@@ -43,6 +44,9 @@ function unpack(hyparquet: Hyparquet, packed: Uint8Array, header: PageHeader, de
   return bytes
 }
 
+/** Values of a page at most: a run of them takes a few bytes in the file, and eight each in memory, several times over. */
+const MOST_VALUES = 2 ** 24
+
 const widthOf = (maximum: number) => 32 - Math.clz32(maximum)
 
 /** @see https://parquet.apache.org/docs/file-format/data-pages/ */
@@ -53,8 +57,10 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
   const { data_page_header: first, data_page_header_v2: second } = header
   const { encoding, num_values: count } = first ?? second ?? {}
   if (encoding === undefined || count === undefined) throw new Error('a page lacks its header')
+  if (count > MOST_VALUES) throw new Error(`pages of ${count} values are not supported`)
   const claims = new Claims(bytes, count)
   let nulls = second?.num_nulls ?? 0
+  if (!(nulls >= 0 && nulls <= count)) throw new Error(`${nulls} nulls in a page of ${count} values`)
   if (second) {
     const afterRepetition = second.repetition_levels_byte_length
     const afterDefinition = afterRepetition + second.definition_levels_byte_length
@@ -80,8 +86,25 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
     claims.at += areBooleans ? 4 : 1
     claims.runs(areBooleans ? 1 : bytes[claims.at - 1]!, bytes.length)
   } else if (encoding.startsWith('DELTA_')) {
+    const lengths = bytes.subarray(claims.at)
     // The beginnings' lengths go before the ends'.
     if (encoding === 'DELTA_BYTE_ARRAY') claims.deltas(count - nulls)
     claims.deltas()
+    if (encoding === 'DELTA_BYTE_ARRAY') checkTexts(hyparquet, lengths, count - nulls)
+  }
+}
+
+/** Each text begins as the one before it, as far as it claims: what little bytes say can be texts without end. */
+function checkTexts(hyparquet: Hyparquet, lengths: Uint8Array, count: number): void {
+  const reader = readerOf(lengths)
+  const [shared, own] = [new Int32Array(count), new Int32Array(count)]
+  hyparquet.deltaBinaryUnpack(reader, count, shared)
+  hyparquet.deltaBinaryUnpack(reader, count, own)
+  let [length, total] = [0, 0]
+  for (let i = 0; i < count; i++) {
+    if (shared[i]! < 0 || shared[i]! > length) throw new Error('the texts of a page begin as none before them')
+    length = shared[i]! + own[i]!
+    total += length
+    checkSize(total)
   }
 }

@@ -1,4 +1,5 @@
 import type { DataReader } from 'hyparquet'
+import { endOfStruct } from './thrift.js'
 
 let loaded: Promise<Hyparquet> | null = null
 
@@ -9,6 +10,7 @@ export type Hyparquet = typeof import('hyparquet') &
   typeof import('hyparquet/src/convert.js') &
   Pick<typeof import('hyparquet/src/encoding.js'), 'readRleBitPackedHybrid'> &
   Pick<typeof import('hyparquet/src/datapage.js'), 'decompressPage'> &
+  Pick<typeof import('hyparquet/src/delta.js'), 'deltaBinaryUnpack'> &
   typeof import('hyparquet/src/schema.js')
 
 /** Loads hyparquet with the first Parquet file: a program that reads none does not pay for it. */
@@ -19,18 +21,42 @@ export function loadHyparquet(): Promise<Hyparquet> {
     import('hyparquet/src/column.js'),
     import('hyparquet/src/convert.js'),
     import('hyparquet/src/datapage.js'),
+    import('hyparquet/src/delta.js'),
     import('hyparquet/src/encoding.js'),
     import('hyparquet/src/schema.js'),
-  ]).then(([main, assemble, column, convert, { decompressPage }, { readRleBitPackedHybrid }, schema]) => ({
-    ...main,
-    ...assemble,
-    ...column,
-    ...convert,
-    decompressPage,
-    readRleBitPackedHybrid,
-    ...schema,
-  }))
+  ]).then(
+    ([
+      main,
+      assemble,
+      column,
+      convert,
+      { decompressPage },
+      { deltaBinaryUnpack },
+      { readRleBitPackedHybrid },
+      schema,
+    ]) => ({
+      ...main,
+      ...assemble,
+      ...column,
+      ...convert,
+      decompressPage,
+      deltaBinaryUnpack,
+      parquetHeader: checked(column.parquetHeader),
+      readOffsetIndex: checked(main.readOffsetIndex),
+      readRleBitPackedHybrid,
+      ...schema,
+    }),
+  )
   return loaded
+}
+
+/** Reads a struct only once it is known to claim nothing that is not there. */
+function checked<T>(read: (reader: DataReader) => T): (reader: DataReader) => T {
+  return (reader) => {
+    const { buffer, byteOffset, byteLength } = reader.view
+    endOfStruct(new Uint8Array(buffer, byteOffset, byteLength), reader.offset)
+    return read(reader)
+  }
 }
 
 /** hyparquet reads on from `offset` and moves it. */

@@ -4,6 +4,7 @@ import { lastAtMost } from './bisect.js'
 import { ColumnChunkReader } from './column-chunk.js'
 import { decimals } from './decimals.js'
 import { FileReader } from './file-reader.js'
+import { readFooter } from './footer.js'
 import { type Hyparquet, loadHyparquet } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
 
@@ -38,11 +39,7 @@ export class ParquetFile {
     return guard(path, async () => {
       const hyparquet = await loadHyparquet()
       const file = await FileReader.open(path)
-      const source = {
-        byteLength: file.byteLength,
-        slice: async (start: number, end = file.byteLength) => (await file.read(start, end)).buffer,
-      }
-      const metadata = await hyparquet.parquetMetadataAsync(source, { geoparquet: false })
+      const metadata = hyparquet.parquetMetadata(await readFooter(file), { geoparquet: false })
       return new ParquetFile(file, metadata, cache, hyparquet)
     })
   }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { SchemaTree } from 'hyparquet'
+import type { SchemaElement, SchemaTree } from 'hyparquet'
 import { expected } from '../core/errors.js'
 import { strict } from './strict-record.js'
 
@@ -83,15 +83,44 @@ function featureOfSchema({ element, children }: SchemaTree): Feature {
   const fields = children.map((child) => child.element.name).sort()
   if (fields.join() === 'bytes,path') return new Feature('Image')
   if (children.length > 0) return new Feature(element.converted_type === 'LIST' ? 'List' : 'Struct')
-  if (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING')
-    return new Feature('Value', 'string')
-  const dtype = {
-    BYTE_ARRAY: 'binary',
-    INT32: 'int32',
-    INT64: 'int64',
-    FLOAT: 'float32',
-    DOUBLE: 'float64',
-    BOOLEAN: 'bool',
+  return new Feature('Value', dtypeOf(element))
+}
+
+const PHYSICAL: Record<string, string> = {
+  BYTE_ARRAY: 'binary',
+  INT32: 'int32',
+  INT64: 'int64',
+  INT96: 'timestamp[ns]',
+  FLOAT: 'float32',
+  DOUBLE: 'float64',
+  BOOLEAN: 'bool',
+}
+const UNITS = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' }
+
+/** What `datasets` calls it; what only pyarrow's own note tells (large strings, durations, time zones) is not known. */
+function dtypeOf({ type, converted_type, logical_type, precision, scale, type_length }: SchemaElement): string | null {
+  const [, sign, bits] = /^(U?)INT_(\d+)$/.exec(converted_type ?? '') ?? []
+  if (bits) return `${sign ? 'u' : ''}int${bits}`
+  if (converted_type === 'UTF8' || converted_type === 'JSON') return 'string'
+  if (converted_type === 'DECIMAL') return `decimal${precision! > 38 ? 256 : 128}(${precision}, ${scale ?? 0})`
+  switch (logical_type?.type) {
+    case 'STRING':
+      return 'string'
+    case 'NULL':
+      return 'null'
+    case 'FLOAT16':
+      return 'float16'
+    case 'INTEGER':
+      return `${logical_type.isSigned ? '' : 'u'}int${logical_type.bitWidth}`
+    case 'TIMESTAMP':
+      return `timestamp[${UNITS[logical_type.unit]}${logical_type.isAdjustedToUTC ? ', tz=UTC' : ''}]`
+    case 'TIME':
+      return `time${logical_type.unit === 'MILLIS' ? 32 : 64}[${UNITS[logical_type.unit]}]`
   }
-  return new Feature('Value', dtype[element.type as keyof typeof dtype] ?? element.type ?? null)
+  if (converted_type === 'DATE') return 'date32'
+  const [, kind, unit] = /^(TIME|TIMESTAMP)_(MILLIS|MICROS)$/.exec(converted_type ?? '') ?? []
+  if (kind === 'TIME') return unit === 'MILLIS' ? 'time32[ms]' : 'time64[us]'
+  if (kind) return `timestamp[${UNITS[unit as 'MILLIS']}]`
+  if (type === 'FIXED_LEN_BYTE_ARRAY') return `fixed_size_binary[${type_length}]`
+  return PHYSICAL[type!] ?? type ?? null
 }

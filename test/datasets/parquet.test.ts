@@ -3,7 +3,10 @@ import { copyFileSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import type { SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/parquet-source.js'
@@ -126,6 +129,42 @@ describe('rows written by pyarrow', () => {
       [types.text!.dtype, types.real!.dtype, types.list!.type, types.record!.type],
       ['string', 'float64', 'List', 'Struct'],
     )
+  })
+
+  test('the kinds of values are called as Python calls them', () => {
+    const int = (bitWidth: number, isSigned: boolean) => ({ type: 'INTEGER' as const, bitWidth, isSigned })
+    const time = (type: 'TIME' | 'TIMESTAMP', unit: 'MILLIS' | 'MICROS' | 'NANOS', isAdjustedToUTC = false) => ({
+      logical_type: { type, unit, isAdjustedToUTC },
+    })
+    // What pyarrow writes, and what datasets.Features.from_arrow_schema makes of it.
+    const cases: [string, Omit<SchemaElement, 'name'>][] = [
+      ['int8', { type: 'INT32', converted_type: 'INT_8', logical_type: int(8, true) }],
+      ['uint32', { type: 'INT32', converted_type: 'UINT_32' }],
+      ['uint64', { type: 'INT64', logical_type: int(64, false) }],
+      ['int32', { type: 'INT32' }],
+      ['float16', { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2, logical_type: { type: 'FLOAT16' } }],
+      ['float32', { type: 'FLOAT' }],
+      ['float64', { type: 'DOUBLE' }],
+      ['bool', { type: 'BOOLEAN' }],
+      ['string', { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } }],
+      ['binary', { type: 'BYTE_ARRAY' }],
+      ['fixed_size_binary[5]', { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 5 }],
+      ['date32', { type: 'INT32', converted_type: 'DATE', logical_type: { type: 'DATE' } }],
+      ['timestamp[ms]', { type: 'INT64', ...time('TIMESTAMP', 'MILLIS') }],
+      ['timestamp[ns]', { type: 'INT64', ...time('TIMESTAMP', 'NANOS') }],
+      ['timestamp[ns]', { type: 'INT96' }],
+      ['timestamp[us]', { type: 'INT64', converted_type: 'TIMESTAMP_MICROS' }],
+      ['timestamp[us, tz=UTC]', { type: 'INT64', ...time('TIMESTAMP', 'MICROS', true) }],
+      ['time32[ms]', { type: 'INT32', converted_type: 'TIME_MILLIS' }],
+      ['time64[us]', { type: 'INT64', ...time('TIME', 'MICROS') }],
+      ['decimal128(9, 2)', { type: 'FIXED_LEN_BYTE_ARRAY', converted_type: 'DECIMAL', precision: 9, scale: 2 }],
+      ['decimal256(50, 0)', { type: 'FIXED_LEN_BYTE_ARRAY', converted_type: 'DECIMAL', precision: 50 }],
+      ['null', { type: 'INT32', logical_type: { type: 'NULL' } }],
+    ]
+    for (const [dtype, element] of cases) {
+      const column = { element: { name: 'x', ...element }, children: [], count: 1, path: ['x'] }
+      assert.equal(inspect(parquetFeatures([column], null).x), `Value('${dtype}')`)
+    }
   })
 
   test('what a row gives may be written to', async () => {

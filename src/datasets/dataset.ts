@@ -20,11 +20,17 @@ export type RowFunction<In, Out> = (row: In, index: number) => Out | Promise<Out
 /** A row with the columns of `Out` added or replaced. */
 export type Mapped<Row, Out> = { [Name in keyof Row as Name extends keyof Out ? never : Name]: Row[Name] } & Out
 
+interface Step {
+  fn: RowFunction<never, object>
+  /** Of each row its place in the data set that map was called on; null for the place it has. */
+  places: Uint32Array | null
+}
+
 interface View {
   /** Rows of the source in the order of this data set; null for all as they are. */
   indices: Uint32Array | null
   /** Applied in turn to each row that is read. */
-  maps: readonly RowFunction<never, object>[]
+  maps: readonly Step[]
   features: Features
 }
 
@@ -72,7 +78,16 @@ export class Dataset<Row extends object = ImageRow> {
 
   async #read(index: number): Promise<Row> {
     let row = await this.#sourceRow(index)
-    for (const map of this.#view.maps) row = { ...row, ...(await (map as RowFunction<object, object>)(row, index)) }
+    for (const { fn, places } of this.#view.maps) {
+      const columns = await (fn as RowFunction<object, object>)(row, places?.[index] ?? index)
+      // Nothing changes nothing, as in Python.
+      if ((typeof columns !== 'object' && columns !== undefined) || Array.isArray(columns))
+        throw new RayitoError(
+          'INVALID_ARGUMENT',
+          `Expected \`fn\` to return columns, got ${Array.isArray(columns) ? 'a list' : `a ${typeof columns}`}`,
+        )
+      row = { ...row, ...columns }
+    }
     return row as Row
   }
 
@@ -104,21 +119,26 @@ export class Dataset<Row extends object = ImageRow> {
 
   /** The rows at these indices, in their order, repeated if they are: a view, nothing is read. */
   select(indices: Iterable<number>): Dataset<Row> {
+    if (typeof indices !== 'object' || indices === null || !(Symbol.iterator in indices))
+      expected('indices', 'row indices, such as [0, 2]', indices)
     const chosen = Array.from(indices, (index) => {
       this.#check(index)
-      return this.#view.indices?.[index] ?? index
+      return index
     })
-    return new Dataset<Row>(this.#source, { ...this.#view, indices: Uint32Array.from(chosen) })
+    const places = Uint32Array.from(chosen)
+    const within = (before: Uint32Array | null) => (before ? places.map((index) => before[index]!) : places)
+    const maps = this.#view.maps.map((step) => ({ ...step, places: within(step.places) }))
+    return new Dataset<Row>(this.#source, { ...this.#view, indices: within(this.#view.indices), maps })
   }
 
   /**
    * A data set whose rows are these, with the columns that `fn` returns added or replaced. Unlike Python's `map`, which works
    * through all rows at once, it is applied to a row each time that row is read (as that of an `IterableDataset`), and
-   * `features` tells of the columns as they were before.
+   * `features` tells of the columns as they were before. The index is the row's in this data set, wherever select takes it.
    */
   map<Out extends object>(fn: RowFunction<Row, Out>): Dataset<Mapped<Row, Out>> {
     if (typeof fn !== 'function') expected('fn', 'a function from a row to columns', fn)
-    const maps = [...this.#view.maps, fn as RowFunction<never, object>]
+    const maps = [...this.#view.maps, { fn: fn as RowFunction<never, object>, places: null }]
     return new Dataset(this.#source, { ...this.#view, maps })
   }
 

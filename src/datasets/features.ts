@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import type { SchemaElement, SchemaTree } from 'hyparquet'
-import { expected } from '../core/errors.js'
+import { expected, RayitoError } from '../core/errors.js'
 import { strict } from './strict-record.js'
 
 /** What a column holds, in the words of Python's `datasets`. */
@@ -20,14 +20,19 @@ export class Feature {
     return this.names.length
   }
 
+  #classes(): readonly string[] {
+    if (this.type === 'ClassLabel') return this.names
+    throw new RayitoError('INVALID_ARGUMENT', `Expected a ClassLabel, whose classes have names, got ${inspect(this)}`)
+  }
+
   /** The name of a class. Throws INVALID_ARGUMENT for a number that is none. */
   int2str(label: number): string {
-    return this.names[label] ?? expected('label', `a whole number from 0 to ${this.names.length - 1}`, label)
+    return this.#classes()[label] ?? expected('label', `a whole number from 0 to ${this.names.length - 1}`, label)
   }
 
   /** The number of a class. Throws INVALID_ARGUMENT for a name that is none. */
   str2int(name: string): number {
-    const label = this.names.indexOf(name)
+    const label = this.#classes().indexOf(name)
     return label < 0 ? expected('name', `one of the ${this.names.length} class names`, name) : label
   }
 

@@ -49,6 +49,8 @@ describe('a Dataset', () => {
     assert.equal(numberOf(await chosen.select([3]).at(0)), 7)
     assert.equal(numberOf(await dataset.select(new Set([9])).at(0)), 9)
     assert.throws(() => dataset.select([60]), { code: 'DATASET_INDEX' })
+    for (const indices of [3, '12', undefined, { length: 2 }] as never[])
+      assert.throws(() => dataset.select(indices), { code: 'INVALID_ARGUMENT', message: /`indices` to be row indices/ })
   })
 
   test('map adds and replaces columns as rows are read', async () => {
@@ -64,8 +66,24 @@ describe('a Dataset', () => {
     const { text, label }: { text: string; label: string } = row
     assert.deepEqual([text, label, numberOf(row)], ['class 1 in row 8', 'class 1', 8])
     assert.equal(calls, 1)
-    assert.equal((await mapped.select([59]).column('text'))[0], 'class 3 in row 0')
     assert.throws(() => mapped.map(3 as never), { code: 'INVALID_ARGUMENT' })
+    for (const returned of [3, 'text', [row], true] as never[])
+      await assert.rejects(mapped.map(() => returned).at(0), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected `fn` to return columns, got/,
+      })
+  })
+
+  test('a row has the columns that map gave it wherever it is selected to', async () => {
+    const mapped = (await load())
+      .map((_, first) => ({ first }))
+      .select([59, 8, 30])
+      .map((_, second) => ({ second }))
+      .select([2, 0])
+    const [two, none] = [await mapped.at(0), await mapped.at(1)]
+    assert.deepEqual([two.first, two.second, numberOf(two)], [30, 2, 30])
+    assert.deepEqual([none.first, none.second, numberOf(none)], [59, 0, 59])
+    assert.deepEqual(await mapped.select([1]).column('first'), [59])
   })
 
   test('a missing column is an error that names those that are there', async () => {
@@ -84,6 +102,13 @@ describe('a Dataset', () => {
       code: 'INVALID_ARGUMENT',
       message: /one of the 5 class names, got `cat`/,
     })
+    const { image } = (await load()).features
+    const told = {
+      code: 'INVALID_ARGUMENT',
+      message: /^Expected a ClassLabel, whose classes have names, got Image\(/,
+    } as const
+    assert.throws(() => image.int2str(0), told)
+    assert.throws(() => image.str2int('owl'), told)
   })
 
   test('leaving a loop early leaves nothing behind', async () => {

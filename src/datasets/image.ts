@@ -15,7 +15,7 @@ import { type ResizeFilter, resize } from './resize.js'
 /** Samples of a pixel: 1 grey (Pillow's mode `L`), 3 `RGB`, 4 `RGBA`. */
 export type Channels = 1 | 3 | 4
 
-/** What a picture can be read from: the file's bytes, its path or file URL, or a stream of its bytes. */
+/** What a picture can be read from: the file's bytes, its path, file URL or `data:` URL in base64, or a stream of its bytes. */
 export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Readable | ReadableStream<Uint8Array> | Blob
 
 export interface ImageOptions {
@@ -176,8 +176,9 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   if (source instanceof ArrayBuffer) return new Uint8Array(source)
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
   if (source instanceof Readable || source instanceof ReadableStream) return buffer(source as Readable)
-  if (typeof source !== 'string' && !(source instanceof URL))
+  if ((typeof source !== 'string' && !(source instanceof URL)) || source === '')
     expected('source', "a picture's bytes, path, file URL or stream", source)
+  if (/^data:/i.test(String(source))) return bytesOfData(String(source))
   if (/^(?!file:)[a-z][a-z+.-]+:/i.test(String(source)))
     throw new RayitoError('INVALID_ARGUMENT', `Expected a picture's bytes, file or stream, got the address ${source}`, {
       remedy: 'Fetch it first and give the body',
@@ -186,10 +187,15 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
     return await readFile(String(source).startsWith('file:') ? fileURLToPath(source) : source)
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
+    // Bytes in base64 are easily taken for a path.
+    const place = `Expected a picture in ${String(source).slice(0, 200)}`
     if (code === 'ENOENT')
-      throw new RayitoError('IMAGE_NOT_FOUND', `Expected a picture in ${source}, where there is no file`, {
-        cause: error,
-      })
-    throw new RayitoError('IMAGE_NOT_FOUND', `Expected a picture in ${source}, got ${message}`, { cause: error })
+      throw new RayitoError('IMAGE_NOT_FOUND', `${place}, where there is no file`, { cause: error })
+    throw new RayitoError('IMAGE_NOT_FOUND', `${place}, got ${message.split(',')[0]}`, { cause: error })
   }
+}
+
+function bytesOfData(url: string): Uint8Array {
+  const [head = ''] = /^data:[^,]{0,200};base64,/i.exec(url) ?? []
+  return head ? Buffer.from(url.slice(head.length), 'base64') : expected('source', 'a data: URL in base64', url)
 }

@@ -76,7 +76,8 @@ export class ImageClassificationPipeline extends Callable {
     checkAnswering(how)
     if (!Array.isArray(input)) return this.#classify(input as Picture, how)
     const answers: Classification[][] = []
-    for (const picture of input as readonly Picture[]) answers.push(await this.#classify(picture, how))
+    for (const [index, picture] of (input as readonly Picture[]).entries())
+      answers.push(await this.#classify(picture, how).catch((error) => Promise.reject(ofPicture(index, error))))
     return answers
   }
 
@@ -118,4 +119,10 @@ export class ImageClassificationPipeline extends Callable {
     const threads = `${this.numThreads} thread${this.numThreads === 1 ? '' : 's'}`
     return `ImageClassificationPipeline(${this.model}${revision}, ${this.dtype}, ${threads}${this.#closed ? ', closed' : ''})`
   }
+}
+
+/** What is wrong with one of several pictures names it. */
+function ofPicture(index: number, error: unknown): unknown {
+  if (!(error instanceof RayitoError) || !/^(IMAGE_|INVALID_ARGUMENT)/.test(error.code)) return error
+  return new RayitoError(error.code, `Picture ${index}: ${error.message}`, { remedy: '', cause: error, index })
 }

@@ -33,6 +33,8 @@ describe('Image.open', () => {
       createReadStream(path),
       Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]),
       new Blob([bytes]).stream(),
+      `data:image/png;base64,${bytes.toString('base64')}`,
+      new URL(`data:;BASE64,${bytes.toString('base64')}`),
     ]
     for (const source of sources) assert.deepEqual((await Image.open(source)).data, data)
   })
@@ -58,6 +60,14 @@ describe('Image.open', () => {
       code: 'INVALID_ARGUMENT',
       message: /got the address https:\/\/example\.org\/cat\.jpg\. Fetch it first/,
     })
+    for (const source of ['data:image/png,abc', 'data:text'])
+      await assert.rejects(Image.open(source), {
+        code: 'INVALID_ARGUMENT',
+        message: /`source` to be a data: URL in base64/,
+      })
+    await assert.rejects(Image.open(''), { code: 'INVALID_ARGUMENT', message: /`source`.* got `` \(string\)/ })
+    // Not as long as what was taken for a path.
+    await assert.rejects(Image.open('A'.repeat(1e5)), (error: Error) => error.message.length < 400)
     await assert.rejects(Image.open(17 as never), {
       code: 'INVALID_ARGUMENT',
       message: /`source`.* got `17` \(number\)/,

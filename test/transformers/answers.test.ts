@@ -79,6 +79,12 @@ describe('a classifier', () => {
     const each = [await classifier(files[0]!), await classifier(files[1]!), await classifier(files[2]!)]
     assert.deepEqual(await classifier(files), each)
     assert.deepEqual(await classifier([]), [])
+    await assert.rejects(classifier([files[0]!, Buffer.from('no picture')]), {
+      code: 'IMAGE_INVALID',
+      message: /^Picture 1: Expected a picture, got 10 bytes/,
+      index: 1,
+    })
+    await assert.rejects(classifier([null as never]), { code: 'INVALID_ARGUMENT', message: /^Picture 0: Expected/ })
   })
 
   test('gives as many classes as it is told', async () => {

@@ -9,11 +9,17 @@ export class Feature {
    * @param type `Image`, `ClassLabel`, `Value`, or another type's name of `datasets`
    * @param dtype kind of a `Value`: `int64`, `string`, …
    * @param names names of the classes of a `ClassLabel`, in the order of their numbers
+   * @param feature of a `List`, what it holds
+   * @param fields of a `Struct`, what each of its fields holds
+   * @param length of a `List`, how many it holds; null where that differs
    */
   constructor(
     readonly type: string,
     readonly dtype: string | null = null,
     readonly names: readonly string[] = [],
+    readonly feature: Feature | null = null,
+    readonly fields: Readonly<Record<string, Feature>> | null = null,
+    readonly length: number | null = null,
   ) {}
 
   get numClasses(): number {
@@ -39,6 +45,8 @@ export class Feature {
   [inspect.custom](): string {
     if (this.type === 'ClassLabel') return `ClassLabel(names=[${this.names.map((name) => `'${name}'`).join(', ')}])`
     if (this.type === 'Image') return 'Image(mode=None, decode=True)'
+    if (this.feature) return `${this.type}(${inspect(this.feature)}${this.length ? `, length=${this.length}` : ''})`
+    if (this.fields) return `{${entriesOf(this.fields, (name, field) => `'${name}': ${inspect(field)}`).join(', ')}}`
     return this.dtype ? `${this.type}('${this.dtype}')` : this.type
   }
 }
@@ -54,28 +62,22 @@ export function featuresOf(entries: Iterable<readonly [string, Feature]>): Featu
   return strict(Object.fromEntries(entries) as unknown as Features, 'DATASET_COLUMN_NOT_FOUND', 'a column')
 }
 
-interface Described {
-  _type?: string
-  dtype?: string
-  names?: string[] | Record<string, string>
-}
+const entriesOf = <T>(fields: Readonly<Record<string, Feature>>, made: (name: string, field: Feature) => T): T[] =>
+  Object.entries(fields).map(([name, field]) => made(name, field))
+
+const listOf = (feature: Feature | null, length: number | null = null) =>
+  new Feature('List', null, [], feature, null, length)
+
+const structOf = (fields: Iterable<readonly [string, Feature]>) =>
+  new Feature('Struct', null, [], null, Object.fromEntries(fields))
 
 /** The features of a Parquet file: those that `datasets` noted in it, else what its schema tells. */
 export function parquetFeatures(columns: readonly SchemaTree[], note: string | null): Features {
-  const described = parseNote(note)
-  return featuresOf(
-    columns.map((column) => {
-      const { name } = column.element
-      const { _type, dtype, names } = described[name] ?? {}
-      const feature = _type
-        ? new Feature(_type, dtype, Array.isArray(names) ? names : Object.values(names ?? {}))
-        : null
-      return [name, feature ?? featureOfSchema(column)]
-    }),
-  )
+  const noted = parseNote(note)
+  return featuresOf(columns.map((column) => [column.element.name, featureOf(column, noted[column.element.name])]))
 }
 
-function parseNote(note: string | null): Record<string, Described> {
+function parseNote(note: string | null): Record<string, unknown> {
   try {
     return (note && JSON.parse(note)?.info?.features) || {}
   } catch {
@@ -84,11 +86,48 @@ function parseNote(note: string | null): Record<string, Described> {
   }
 }
 
-function featureOfSchema({ element, children }: SchemaTree): Feature {
+function featureOf(column: SchemaTree, noted: unknown): Feature {
+  // What older versions wrote for a list.
+  if (Array.isArray(noted)) return listOf(inside(column, noted[0]))
+  if (typeof noted !== 'object' || noted === null) return featureOfSchema(column)
+  const { _type: type, dtype, names, feature, length } = noted as Record<string, unknown>
+  if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>)
+  if (!feature) {
+    const classes = Array.isArray(names) ? names : Object.values(names ?? {})
+    return new Feature(type, typeof dtype === 'string' ? dtype : null, classes)
+  }
+  // Older versions turned a list of records into a record of lists.
+  if (type === 'Sequence' && !itemOf(column))
+    return structOf(column.children.map((child) => [child.element.name, featureOf(child, [nameIn(feature, child)])]))
+  const count = typeof length === 'number' && length >= 0 ? length : null
+  return new Feature(type === 'Sequence' ? 'List' : type, null, [], inside(column, feature), null, count)
+}
+
+const nameIn = (noted: unknown, { element }: SchemaTree) => (noted as Record<string, unknown>)[element.name]
+
+/** What a list holds. */
+function inside(column: SchemaTree, noted?: unknown): Feature | null {
+  const item = itemOf(column)
+  return item && featureOf(item, noted)
+}
+
+/** Of a list in the schema the item: a list holds a repeated record of one field, in old files the repeated item itself. */
+function itemOf({ element, children }: SchemaTree): SchemaTree | null {
+  const [repeated] = children
+  if (element.converted_type !== 'LIST' || children.length !== 1 || !repeated) return null
+  if (repeated.element.repetition_type !== 'REPEATED') return null
+  return repeated.children.length === 1 ? repeated.children[0]! : repeated
+}
+
+function featureOfSchema(column: SchemaTree, noted: Record<string, unknown> = {}): Feature {
+  const { element, children } = column
+  if (element.converted_type === 'LIST') return listOf(inside(column))
   const fields = children.map((child) => child.element.name).sort()
   if (fields.join() === 'bytes,path') return new Feature('Image')
-  if (children.length > 0) return new Feature(element.converted_type === 'LIST' ? 'List' : 'Struct')
-  return new Feature('Value', dtypeOf(element))
+  if (children.length === 0) return new Feature('Value', dtypeOf(element))
+  // A record of any names.
+  if (element.converted_type === 'MAP') return new Feature('Struct')
+  return structOf(children.map((child) => [child.element.name, featureOf(child, noted[child.element.name])]))
 }
 
 const PHYSICAL: Record<string, string> = {

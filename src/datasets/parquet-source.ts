@@ -1,5 +1,5 @@
 import { RayitoError } from '../core/errors.js'
-import { type Features, parquetFeatures } from './features.js'
+import { type Feature, type Features, parquetFeatures } from './features.js'
 import { Image } from './image.js'
 import { PageCache } from './parquet/page-cache.js'
 import { ParquetFile } from './parquet/parquet-file.js'
@@ -13,6 +13,8 @@ export class ParquetSource implements Source {
   readonly features: Features
   /** First row of each file. */
   readonly #starts: number[] = []
+  /** Columns that are pictures, or hold some inside of lists and records. */
+  readonly #withImages: ReadonlySet<string>
   /** Each file's columns, in the order of the first file's: as in Python, names count. */
   readonly #columns: ParquetFile['columns'][] = []
 
@@ -30,6 +32,7 @@ export class ParquetSource implements Source {
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
     this.features = parquetFeatures(first.columns, first.note('huggingface'))
     const names = namesOf(first)
+    this.#withImages = new Set(names.filter((name) => hasImages(this.features[name]!)))
     for (const file of files) {
       const own = namesOf(file)
       if (own.length !== names.length || !names.every((name) => own.includes(name)))
@@ -56,8 +59,10 @@ export class ParquetSource implements Source {
     const chosen = this.#columns[which]!.filter(({ element }) => !columns || columns.includes(element.name))
     const entries = chosen.map(async (column) => {
       const { name } = column.element
-      if (this.features[name]?.type !== 'Image') return [name, await file.value(inFile, column)]
-      return [name, await this.#image(file, inFile, column)]
+      const feature = this.features[name]!
+      if (feature.type === 'Image') return [name, await this.#image(file, inFile, column)]
+      const value = await file.value(inFile, column)
+      return [name, this.#withImages.has(name) ? await this.#decoded(value, feature) : value]
     })
     return Object.fromEntries(await Promise.all(entries))
   }
@@ -67,9 +72,37 @@ export class ParquetSource implements Source {
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
     const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
+    return this.#open(source)
+  }
+
+  /** The pictures inside of lists and records. */
+  async #decoded(value: unknown, { type, feature, fields }: Feature): Promise<unknown> {
+    if (value === null || value === undefined) return null
+    if (type === 'Image') return this.#open(pictureIn(value))
+    if (feature) return Promise.all((value as unknown[]).map((item) => this.#decoded(item, feature)))
+    if (!fields) return value
+    const parts = Object.entries(value as object).map(async ([name, part]) => {
+      const field = fields[name]
+      return [name, field ? await this.#decoded(part, field) : part] as const
+    })
+    return Object.fromEntries(await Promise.all(parts))
+  }
+
+  #open(source: unknown): Promise<Image> | null {
     if (source === null) return null
     return Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
   }
+}
+
+/** Bytes as they are, or in a record beside the path that is meant without them. */
+function pictureIn(value: unknown): unknown {
+  if (typeof value !== 'object' || value instanceof Uint8Array) return value
+  const { bytes, path } = value as { bytes?: unknown; path?: unknown }
+  return bytes ?? path ?? null
+}
+
+function hasImages({ type, feature, fields }: Feature): boolean {
+  return type === 'Image' || (feature !== null && hasImages(feature)) || Object.values(fields ?? {}).some(hasImages)
 }
 
 const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)

@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import type { SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
-import { Dataset, loadDataset } from '#src/datasets/index.js'
+import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/parquet-source.js'
 import { readJson, TABLES, temporary } from './support.js'
@@ -129,6 +129,43 @@ describe('rows written by pyarrow', () => {
       [types.text!.dtype, types.real!.dtype, types.list!.type, types.record!.type],
       ['string', 'float64', 'List', 'Struct'],
     )
+  })
+
+  test('pictures and classes inside of lists and records are as in Python', async () => {
+    const { dataset } = await open(file('pictures-inside'))
+    const classes = "ClassLabel(names=['fish', 'newt', 'owl', 'fox', 'elk'])"
+    const image = 'Image(mode=None, decode=True)'
+    assert.deepEqual(
+      Object.entries(dataset.features).map(([name, feature]) => `${name} ${inspect(feature)}`),
+      [
+        `list List(${image})`,
+        `record {'shown': ${image}, 'kind': ${classes}}`,
+        `records List({'shown': ${image}, 'kinds': List(${classes})})`,
+        `old List(${image})`,
+        `older {'shown': List(${image}), 'kind': List(${classes})}`,
+        "numbers List(Value('float32'), length=2)",
+      ],
+    )
+    assert.equal(dataset.features.records!.feature!.fields!.kinds!.feature!.int2str(1), 'newt')
+    assert.equal((await open(file('types'))).dataset.features.list!.feature!.dtype, 'int32')
+    /** Pictures by their first pixel. */
+    const shown = (value: unknown): unknown => {
+      if (value instanceof Image) return [...value.data.subarray(0, 3)].join()
+      if (Array.isArray(value)) return value.map(shown)
+      if (value === null || typeof value !== 'object') return value
+      return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, shown(part)]))
+    }
+    const row = (one: string, two: string, number: number) => ({
+      list: [one, null, two],
+      record: { shown: one, kind: 2 },
+      records: [{ shown: two, kinds: [1, 3] }, null, { shown: null, kinds: [] }],
+      old: [two],
+      older: { shown: [one, two], kind: [0, 1] },
+      numbers: [0.5, number],
+    })
+    assert.deepEqual(shown(await dataset.at(0)), row('0,0,255', '1,2,254', 0))
+    assert.deepEqual(shown(await dataset.at(2)), row('4,8,251', '5,10,250', 2))
+    assert.deepEqual(Object.values(await dataset.at(1)), new Array(6).fill(null))
   })
 
   test('the kinds of values are called as Python calls them', () => {

@@ -56,7 +56,7 @@ const handlers: Handlers = {
   put(driver, worker, { id, content }) {
     const entry = newEntry(driver, worker, id)
     try {
-      driver.objects.store(entry, contentOf(driver, worker, content))
+      driver.objects.store(entry, contentOf(driver, worker, content), driver.sharesMemory)
     } catch (error) {
       entry.fail(error)
     }

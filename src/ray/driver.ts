@@ -96,6 +96,11 @@ export class Driver implements Runtime {
     if (this.#down) throw new NotInitializedError()
   }
 
+  /** Workers are threads of this process: what they allocate is handed over, not copied. */
+  get sharesMemory(): boolean {
+    return this.engine.name === 'threads'
+  }
+
   // -- objects
 
   put(value: unknown): ObjectRef {
@@ -198,10 +203,13 @@ export class Driver implements Runtime {
   }
 
   newTask(definition: RemoteDefinition, settings: TaskSettings, entries: Entry[]): Task {
-    const task = new Task(definition, settings, entries, this.#tallies.of(settings.label), this.#cancelTask)
+    const tally = this.#tallies.of(settings.label)
+    const task = new Task(definition, settings, entries, tally, this.#cancelTask, this.#keep)
     if (this.#timeline) task.submitted = this.#clock.now()
     return task
   }
+
+  #keep = (entry: Entry, content: Content): void => this.objects.keep(entry, content, this.sharesMemory)
 
   start(task: Task): void {
     if (task.state === 'queued') this.engine.submit(task)

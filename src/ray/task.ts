@@ -52,6 +52,8 @@ export class Task implements Producer {
     returns: Entry[],
     readonly tally: Tally,
     private readonly cancelled: (task: Task, force: boolean) => void,
+    /** Settles what it returns. */
+    private readonly keep: (entry: Entry, content: Content) => void = (entry, content) => entry.succeed(content),
   ) {
     this.returns = returns
     for (const entry of returns) entry.producer = this
@@ -146,7 +148,7 @@ export class Task implements Producer {
     for (let i = 0; i < this.returns.length; i++) {
       const content = contents[i] ?? EMPTY
       this.tally.bytesOut += content.copied + content.shared
-      this.returns[i]!.succeed(content)
+      this.keep(this.returns[i]!, content)
     }
   }
 

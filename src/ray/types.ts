@@ -20,7 +20,9 @@ export interface InitOptions {
    */
   workers?: 'threads' | 'processes'
   /**
-   * Bytes that objects may take in this process before `put` rejects.
+   * Bytes of shared memory that objects may take before `put` throws an ObjectStoreFullError: what was put, and results of calls,
+   * as long as there are refs to them (of each, arrays and buffers from 4 KiB up). A result is never refused, since it is there
+   * already; Ray would write objects to the disk.
    * @default 30 % of the machine's memory, as Ray's
    */
   objectStoreMemory?: number

@@ -255,6 +255,8 @@ export const putAgain = ray.remote(async (bytes: Uint8Array) => {
 export const putNew = ray.remote(
   async (length: number) => (await ray.get(ray.put(new Uint8Array(length).fill(7)))).length,
 )
+/** The same, for others. */
+export const putKept = ray.remote((length: number) => ({ ref: ray.put(new Uint8Array(length).fill(7)) }))
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
 /** Keeps a ref that it was made with. */
 class KeeperClass {

@@ -3,7 +3,14 @@ import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ActorDiedError, NotSerializableError, ObjectLostError, ObjectStoreFullError, ray } from '#src/ray/index.js'
+import {
+  ActorDiedError,
+  NotSerializableError,
+  ObjectLostError,
+  type ObjectRef,
+  ObjectStoreFullError,
+  ray,
+} from '#src/ray/index.js'
 import {
   add,
   Counter,
@@ -15,6 +22,7 @@ import {
   neverEnds,
   putAgain,
   putInside,
+  putKept,
   putNew,
   resident,
   setByte,
@@ -241,6 +249,21 @@ onEachEngine('objects', { numCpus: 2 }, ({ engine, begin }) => {
       (error) => error instanceof ObjectStoreFullError && /6.*5/s.test(error.message),
     )
     assert.equal((await ray.get(kept)).length, 1_000_000)
+  })
+
+  test('what tasks return and put takes room too, as long as there are refs to it', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 20_000_000 })
+    const kept: ObjectRef<unknown>[] = [make.remote(9_000_000), (await ray.get(putKept.remote(9_000_000))).ref]
+    await ray.wait(kept, { numReturns: 2 })
+    const full = { code: 'RAY_OBJECT_STORE_FULL', held: 18_000_000 }
+    assert.throws(() => ray.put(new Uint8Array(6_000_000)), full)
+    await assert.rejects(ray.get((await ray.get(putKept.remote(6_000_000))).ref), full)
+    // It is there: to refuse it would help nobody.
+    assert.equal(await ray.get(size.remote(make.remote(6_000_000))), 6_000_000)
+    ray.free(kept)
+    for (let i = 0; i < 3; i++) assert.equal((await ray.get(make.remote(9_000_000))).length, 9_000_000)
+    await turn()
+    assert.equal((await ray.get(ray.put(new Uint8Array(4_000_000)))).length, 4_000_000)
   })
 
   test('what lies in shared memory is put without taking room, and without a collection', async () => {

@@ -68,8 +68,9 @@ export class CallEnds {
     return !contents.some(({ carried }) => carried.some(isRef))
   }
 
-  #content(node: NodePeer, [data, special, ids]: NetContent): Content {
-    const content = { data, special, copied: 0, shared: 0, fresh: 0 }
+  #content(node: NodePeer, [data, special, ids, fresh]: NetContent): Content {
+    if (fresh) this.host.copied(0, 0, fresh)
+    const content = { data, special, copied: 0, shared: 0, fresh }
     return { ...content, carried: ids.length ? this.host.carried(node.worker(0), ids) : [] }
   }
 

@@ -4,8 +4,11 @@ import type { Code } from '../../code/index.js'
 import type { ToWorker } from '../../protocol.js'
 import type { Try } from '../../timeline/recorder.js'
 
-/** A value: data for structured cloning, whether it has to be unpacked, and ids of the refs and handles inside. */
-export type NetContent = readonly [data: unknown, special: boolean, carried: readonly string[]]
+/**
+ * A value: data for structured cloning, whether it has to be unpacked, ids of the refs and handles inside, and bytes of shared memory that
+ * whoever gets it allocates.
+ */
+export type NetContent = readonly [data: unknown, special: boolean, carried: readonly string[], shared: number]
 
 export type NetArgument =
   | readonly ['value', NetContent]

@@ -11,7 +11,12 @@ const INLINE = 32 * 1024
 export const idsOf = (carried: readonly object[]): string[] =>
   carried.length ? [...new Set(carried.map(carriedId))] : []
 
-export const netContent = ({ data, special, carried }: Content): NetContent => [data, special, idsOf(carried)]
+export const netContent = ({ data, special, carried, shared }: Content): NetContent => [
+  data,
+  special,
+  idsOf(carried),
+  shared,
+]
 
 export const taskId = (task: Task): string => task.returns[0]!.id
 

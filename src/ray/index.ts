@@ -289,17 +289,23 @@ async function summary(): Promise<Summary> {
  * Runs `fn` (until its promise settles, where it returns one) and marks the time it takes in `ray.timeline()`, under the task
  * it is called in. Returns what `fn` returned; what it throws passes through.
  * @param name what the stretch is called
- * @param extraData shown with it: what JSON can hold
+ * @param extraData shown with it, as it is when this is called: an object that JSON can hold
  */
 function profile<T>(name: string, fn: () => T, extraData?: Record<string, unknown>): T {
   if (typeof name !== 'string' || !name) expected('name', 'a text', name)
   if (typeof fn !== 'function') expected('fn', 'a function', fn)
+  return span('profile', name, fn, extraData && jsonCopy(extraData))
+}
+
+function jsonCopy(data: unknown): Record<string, unknown> {
+  let copy: unknown
   try {
-    JSON.stringify(extraData)
+    copy = JSON.parse(JSON.stringify(data))
   } catch {
-    expected('extraData', 'what JSON can hold', extraData)
+    // It has a cycle or a BigInt in it, or is a function.
   }
-  return span('profile', name, fn, extraData)
+  if (typeof copy !== 'object' || copy === null) expected('extraData', 'an object that JSON can hold', data)
+  return copy as Record<string, unknown>
 }
 
 /** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */

@@ -114,6 +114,11 @@ export class Temperature {
 }
 export const toFahrenheit = ray.remote((t: Temperature) => t.fahrenheit())
 /** Marks what it does. */
+/** What it shows cannot be told any more once it has run. */
+export const profileChanging = ray.remote(() => {
+  const data: Record<string, unknown> = { rows: 1 }
+  return ray.profile('changing', () => Object.assign(data, { rows: 2n }) && 1, data)
+})
 export const profiled = ray.remote(async function profiled(n: number) {
   const twice = await ray.profile('doubling', async () => 2 * n, { of: n })
   return twice + 2

@@ -13,6 +13,7 @@ import {
   firstByte,
   hold,
   Meeting,
+  profileChanging,
   profiled,
   Temperature,
   throwOnce,
@@ -145,6 +146,24 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     assert.throws(() => ray.profile('', () => 1), { code: 'INVALID_ARGUMENT' })
   })
 
+  test('what ray.profile shows is as it was when it was called, whatever becomes of it', async () => {
+    const data: Record<string, unknown> = { rows: 1, of: ['a'] }
+    assert.equal(
+      ray.profile('kept', () => Object.assign(data, { rows: 10n, self: data }), data),
+      data,
+    )
+    let ran = 0
+    for (const wrong of [data, { n: 1n }, 'a text', () => {}])
+      assert.throws(() => ray.profile('refused', () => ran++, wrong as never), { code: 'INVALID_ARGUMENT' })
+    assert.equal(ran, 0)
+    const kept = named(await ray.timeline(), 'profile').map(({ name, args }) => ({ name, args }))
+    assert.deepEqual(kept, [{ name: 'kept', args: { rows: 1, of: ['a'] } }])
+    // In a worker what is sent later is the same.
+    assert.equal(await ray.get(profileChanging.remote()), 1)
+    const [changed] = named(await ray.timeline(), 'profile').filter(({ name }) => name === 'changing')
+    assert.deepEqual(changed!.args, { rows: 1 })
+  })
+
   test('no stretch of a thread crosses another, by not a microsecond; calls of an actor that run at once overlap beside it', async () => {
     const meeting = Meeting.options({ maxConcurrency: 4 }).remote()
     await ray.get([1, 2, 3].map(() => meeting.come.remote(3)))
@@ -190,15 +209,17 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal(open.size, 0)
   })
 
-  test('a call that its worker’s death interrupted is there as failed', async () => {
+  test('a call that its worker’s death interrupted is there as failed, and how that worker began', async () => {
     await assert.rejects(ray.get(dieOnce.options({ maxRetries: 0 }).remote(latch(), 1)))
-    const [call] = named(await ray.timeline(), 'task')
+    const events = await ray.timeline()
+    const [call] = named(events, 'task')
     assert.deepEqual([call!.name, call!.args.failed], ['dieOnce', true])
+    const begun = ['start', 'import'].flatMap((category) => named(events, category))
+    const names = begun.filter(({ thread }) => thread === call!.thread).map(({ name }) => name)
+    assert.deepEqual(names, [call!.thread, 'rayito', 'functions.js'])
   })
 
   test('what ended with its worker began no sooner than the call before it had ended', async () => {
-    // A node tells of an actor's death before it tells what that had run.
-    if (engine === 'nats') return
     const counter = Counter.remote(1)
     await ray.get(counter.add.remote(1))
     const gate = latch()

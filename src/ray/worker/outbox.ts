@@ -53,16 +53,17 @@ export class Outbox {
     this.send(['results', results, this.#since])
   }
 
-  /** Spans of the worker's own beginning. */
+  /** How the worker itself began. */
   spans(...spans: Span[]): void {
     this.#spans.push(...spans)
+    this.#tellSpans()
   }
 
   #span(one: Span): void {
     if (one.category === 'deserialise' && one.ended - one.began < SPAN) return
-    // What a program says may hold more than a message can carry.
-    const told = one.args ? { ...one, args: JSON.parse(JSON.stringify(one.args)) } : one
-    if (this.#spans.push(told) >= MOST_SPANS) this.#tellSpans()
+    this.#spans.push(one)
+    // A module is imported once: the call that wanted it, or the worker, may end without a result.
+    if (one.category === 'import' || this.#spans.length >= MOST_SPANS) this.#tellSpans()
   }
 
   #tellSpans(): void {

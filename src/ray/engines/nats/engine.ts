@@ -12,7 +12,7 @@ import type { Bus } from './bus.js'
 import { CallEnds } from './call-ends.js'
 import type { DriverLease } from './leases.js'
 import { Membership } from './membership.js'
-import type { FromNode } from './messages.js'
+import type { FromNode, NetEvents } from './messages.js'
 import { recordEvents } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
 import { netContent, taskId } from './outgoing.js'
@@ -161,8 +161,7 @@ export class NatsEngine implements Engine {
     switch (message[0]) {
       case 'results':
         this.host.copied(bytes, 0)
-        if (message[2] && this.host.recorder)
-          recordEvents(this.host.recorder, node, message[2], (id) => this.sent.get(id)?.task)
+        this.#record(node, message[2])
         for (const result of message[1]) this.#ends.result(node, result)
         return this.#hold()
       case 'clock':
@@ -179,6 +178,7 @@ export class NatsEngine implements Engine {
       case 'restarted':
         return this.#actors.restarted(message[1], message[2])
       case 'died':
+        this.#record(node, message[3])
         this.#actors.died(node, message[1], decodeError(message[2]) as Error)
         return this.#hold()
       case 'want': {
@@ -200,6 +200,11 @@ export class NatsEngine implements Engine {
       case 'refused':
         return this.#fail(decodeError(message[1]) as Error)
     }
+  }
+
+  #record(node: NodePeer, events: NetEvents | null): void {
+    const { recorder } = this.host
+    if (events && recorder) recordEvents(recorder, node, events, (id) => this.sent.get(id)?.task)
   }
 
   // -- actors

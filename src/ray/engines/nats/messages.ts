@@ -94,7 +94,7 @@ export type FromNode =
   /** Tasks of a message that do not run there: for want of room, or because a node that had it was lost. */
   | readonly ['returned', publication: number, tasks: readonly string[], lost: boolean]
   | readonly ['restarted', actor: string, restarts: number]
-  | readonly ['died', actor: string, error: unknown]
+  | readonly ['died', actor: string, error: unknown, NetEvents | null]
   | readonly ['want', object: string]
   | readonly ['wantBody', publication: number]
   | readonly ['release', readonly (readonly [id: string, count: number])[]]

@@ -4,7 +4,7 @@ import type { LocalEngine } from '../local/engine.js'
 import type { Borrowed } from './borrowed.js'
 import type { Channel } from './channel.js'
 import type { Delivery } from './delivery.js'
-import type { NetResult } from './messages.js'
+import type { NetEvents, NetResult } from './messages.js'
 import type { NodeRecorder } from './node-recorder.js'
 import { carriedOf, netContent } from './outgoing.js'
 
@@ -62,13 +62,18 @@ export class NodeCalls {
     })
   }
 
+  /** What workers did since it was last told. */
+  events(): NetEvents | null {
+    return this.recorder?.take() ?? null
+  }
+
   #flush(): void {
     const results = this.#results
     const ended = this.#ended
     this.#results = []
     this.#ended = []
     if (this.#gone) return
-    const events = this.recorder?.take() ?? null
+    const events = this.events()
     const confirmed = () => {
       for (const { call, id } of ended) call.delivery?.done(id)
     }

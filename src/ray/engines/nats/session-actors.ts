@@ -67,7 +67,7 @@ export class SessionActors {
       const error = encodeError(new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more'))
       session.tell(['results', [[net.id, false, error, 0, '', []]], null])
       // Nobody has told a driver whose actor it was not.
-      return session.tell(['died', id, error])
+      return session.tell(['died', id, error, null])
     }
     const task = session.task(net, actor)
     session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
@@ -99,7 +99,8 @@ export class SessionActors {
     // While its driver lives, that frees the name.
     if (actor.warded && this.session.gone) this.node.wards.ended(actor)
     if (this.session.gone) this.node.actorsEnded()
-    this.session.tell(['died', actor.id, encodeError(error)])
+    // What it ran is told with its end: afterwards the driver knows its calls no more.
+    this.session.tell(['died', actor.id, encodeError(error), this.session.calls.events()])
     this.node.changed()
   }
 

@@ -63,7 +63,9 @@ export class NatsEngine implements Engine {
       seen: (node, fresh) => {
         if (recorder) node.askClock()
         this.#actors.placeAll()
-        if (fresh) this.#tasks.lonelySoon()
+        if (!fresh) return
+        for (const id of this.sent.cancelled()) node.send(['cancel', id, false])
+        this.#tasks.lonelySoon()
       },
       lost: (node) => {
         if (recorder) node.endRows(recorder)
@@ -257,7 +259,7 @@ export class NatsEngine implements Engine {
       else for (const node of this.nodesById.values()) node.send(message)
       this.sent.delete(taskId(task))
       if (sent?.message) {
-        sent.message.cancelled = true
+        sent.message.cancelled.push(taskId(task))
         this.#tasks.takeBack(sent.message)
       }
       if (actor) this.#actors.settled(actor, task)

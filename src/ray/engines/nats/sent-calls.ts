@@ -9,8 +9,8 @@ export interface SentMessage {
   seq: number
   /** Its calls that have not ended. */
   left: number
-  /** One of them was cancelled: once all have ended, it may be in the queue still. */
-  cancelled: boolean
+  /** Those that were cancelled: they may be in the queue still. */
+  readonly cancelled: string[]
 }
 
 /** Where a call is. */
@@ -92,6 +92,13 @@ export class SentCalls {
 
   body(publication: number): Buffer | null {
     return this.#bodies.get(publication) ?? null
+  }
+
+  /** Calls that were cancelled and whose messages others still need. */
+  cancelled(): string[] {
+    const messages = new Set<SentMessage>()
+    for (const { message } of this.#calls.values()) if (message?.cancelled.length) messages.add(message)
+    return [...messages].flatMap(({ cancelled }) => cancelled)
   }
 
   /** Takes out the tasks that no queue has and that were on a node which is lost. */

@@ -106,7 +106,7 @@ export class TaskQueue {
     const { sent } = engine
     this.#publishing++
     const publication = ++this.#published
-    const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: false }
+    const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: [] }
     const calls = tasks.map((task): SentCall => ({ task, message, copied: 0, shared: 0, node: null, orphan: false }))
     const encode = (tasks: Queued['tasks']) => encodeWire({ driver: engine.id, publication, tasks } satisfies Queued)
     try {
@@ -146,7 +146,7 @@ export class TaskQueue {
 
   /** Takes a message out of the queue whose calls were cancelled, before a node comes that has not heard of it. */
   takeBack({ seq, left, cancelled }: SentMessage): void {
-    if (seq && left === 0 && cancelled) void this.engine.bus?.dequeue(seq)
+    if (seq && left === 0 && cancelled.length) void this.engine.bus?.dequeue(seq)
   }
 
   /** Whoever pulls tasks of that size must be there before the first of them. */

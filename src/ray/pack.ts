@@ -22,8 +22,9 @@ const OPTIONS: EncodeOptions = {
  *
  * What structured cloning carries goes as it is, cycles and shared references included. ArrayBuffers and views from 4 KiB up
  * move into SharedArrayBuffers (what lies in one already is not copied); a view over a part of its buffer takes only that
- * part along; a Buffer comes out as a Buffer, a URL as a URL, an error with its class, fields, cause and stack. Values with
- * `[serialize]` say themselves what stands for them.
+ * part along; a Buffer comes out as a Buffer, a URL as a URL, a File as a File, an error with its class, fields, cause and stack.
+ * Properties are read once: what a getter gives travels, not the getter. Values with `[serialize]` say themselves what
+ * stands for them.
  *
  * @param path what the value is called in errors: 'args[0]'
  * @returns a promise only if a class in the value has to be described

@@ -188,6 +188,28 @@ describe('values that structured cloning carries', () => {
     assert.equal(await got.blob.text(), 'text')
   })
 
+  test('a File is a File again, wherever it is', async () => {
+    const file = new File(['the ', 'text'], 'notes.txt', { type: 'text/plain', lastModified: 1_000 })
+    const got = await trip({ list: [file], map: new Map([[file, file]]) })
+    const [first] = got.list
+    assert.ok(first instanceof File)
+    assert.deepEqual([first.name, first.type, first.lastModified], ['notes.txt', 'text/plain', 1_000])
+    assert.equal(await first.text(), 'the text')
+    assert.equal(got.map.get(first), first)
+    const bare = await trip(new File([], ''))
+    assert.deepEqual([bare.name, bare.type, bare.size], ['', '', 0])
+  })
+
+  test('what a getter gives travels, not the getter', async () => {
+    let asked = 0
+    const got = await trip({
+      get asked() {
+        return ++asked
+      },
+    })
+    assert.deepEqual(Object.getOwnPropertyDescriptor(got, 'asked')!.value, 1)
+  })
+
   test('proxies are read', async () => {
     const seen = new Proxy({ a: 1 }, {})
     assert.deepEqual(await trip({ seen }), { seen: { a: 1 } })

@@ -44,7 +44,7 @@ export function decodeFirst(
   return ready
 }
 
-const SIMPLE = new Set<Special[0]>(['error', 'buffer', 'memory', 'url', 'symbol'])
+const SIMPLE = new Set<Special[0]>(['error', 'buffer', 'memory', 'url', 'file', 'symbol'])
 
 async function later(
   first: Promise<unknown>,
@@ -82,6 +82,10 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
       return special[1].buffer
     case 'url':
       return new URL(special[1])
+    case 'file': {
+      const [, blob, name, lastModified] = special
+      return new File([blob], name, { type: blob.type, lastModified })
+    }
     case 'symbol':
       return makeSymbol(special[1], special[2])
     case 'refill':

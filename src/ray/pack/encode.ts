@@ -308,8 +308,14 @@ export class Encoder {
       // Another realm's.
       if (Object.getPrototypeOf(prototype) === null) return this.#plain(object)
     }
+    if (object instanceof File) return this.#remember(object, this.#file(object))
     if (isHostCloneable(object)) return this.#remember(object, object)
     return this.#refuse(object, ...whyNot(object))
+  }
+
+  /** Cloned, a File would be a Blob. */
+  #file(file: File): Seen {
+    return this.#special(['file', file.slice(0, file.size, file.type), file.name, file.lastModified])
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): unknown {

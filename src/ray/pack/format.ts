@@ -27,6 +27,8 @@ export type Special =
   /** Shared memory itself, under a view. */
   | ['memory', Uint8Array]
   | ['url', string]
+  /** What it is besides a Blob. */
+  | ['file', Blob, name: string, lastModified: number]
   /** One that all threads have, by its key; or one of this data only. */
   | ['symbol', key: string | undefined, description: string | undefined]
   /** A Map or Set with special keys or members, or an object with symbols for keys. */

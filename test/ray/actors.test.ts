@@ -198,6 +198,17 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     assert.equal(inspect(counter), 'ActorHandle(CounterClass#1)')
   })
 
+  test('what an actor leaves no room for keeps nothing smaller waiting, and has its turn when the actor has gone', async () => {
+    const holder = Counter.options({ numCpus: 1 }).remote(1)
+    assert.equal(await ray.get(holder.add.remote(1)), 2)
+    const large = add.options({ numCpus: 2 }).remote(1, 1)
+    const half = add.options({ numCpus: 0.5 }).remote(2, 2)
+    assert.deepEqual(await ray.get([add.remote(1, 2), half], { timeout: 20_000 }), [3, 4])
+    assert.deepEqual(await ray.wait([large], { timeout: 0 }), [[], [large]])
+    ray.kill(holder)
+    assert.equal(await ray.get(large), 2)
+  })
+
   test('an actor that waits to be placed gets its turn behind the tasks before it', async () => {
     const shared = latch()
     const tasks = [meet.remote(shared, 3), meet.remote(shared, 3)]

@@ -24,9 +24,10 @@ export function placementOf(actor: Actor, total: number): number {
   return actor.settings.numCpus || Math.min(1, total)
 }
 
-/** What waits for CPUs, in order: tasks, and actors to be placed. */
+/** What waits for CPUs: tasks, and actors to be placed. */
 export class Schedule {
-  readonly #queue = new Line<Task | Actor>()
+  /** By the CPUs that it takes, each in order; the size whose turn it is comes first. */
+  readonly #lines = new Map<number, Line<Task | Actor>>()
   #scheduling = false
   #ended = false
   #stuck: NodeJS.Timeout | null = null
@@ -38,12 +39,28 @@ export class Schedule {
   ) {}
 
   get length(): number {
-    return this.#queue.length
+    let length = 0
+    for (const line of this.#lines.values()) length += line.length
+    return length
   }
 
   add(next: Task | Actor): void {
-    this.#queue.push(next)
+    this.#push(next)
     this.soon()
+  }
+
+  #push(next: Task | Actor): void {
+    const need = this.#need(next)
+    let line = this.#lines.get(need)
+    if (!line) {
+      line = new Line()
+      this.#lines.set(need, line)
+    }
+    line.push(next)
+  }
+
+  #need(next: Task | Actor): number {
+    return 'creation' in next ? placementOf(next, this.cpus.total) : next.settings.numCpus
   }
 
   /** Looks at the queue at the end of this turn. */
@@ -59,15 +76,27 @@ export class Schedule {
 
   #run(): void {
     if (this.#ended) return
-    for (let next = this.#queue.first; next; next = this.#queue.first) {
-      try {
-        if (!this.#place(next)) return
-      } catch (error) {
-        unplaced(next, error)
-      }
-      this.#queue.shift()
+    // In turn by size: what there is no room for keeps nothing of another size waiting.
+    for (let missed = 0; missed < this.#lines.size; ) {
+      const [size, line] = this.#lines.entries().next().value!
+      const placed = this.#placeFirst(line)
+      missed = placed ? 0 : missed + 1
+      if (line.length && this.#lines.size === 1) continue
+      this.#lines.delete(size)
+      if (line.length) this.#lines.set(size, line)
     }
     this.#rebalance()
+  }
+
+  #placeFirst(line: Line<Task | Actor>): boolean {
+    const next = line.first!
+    try {
+      if (!this.#place(next)) return false
+    } catch (error) {
+      unplaced(next, error)
+    }
+    line.shift()
+    return true
   }
 
   #place(next: Task | Actor): boolean {
@@ -114,7 +143,7 @@ export class Schedule {
     return best
   }
 
-  /** Nothing waits: a worker that stands idle takes over what waits behind a long call elsewhere. */
+  /** Nothing that waits has room: a worker that stands idle takes over what waits behind a long call elsewhere. */
   #rebalance(): void {
     // Only where another would really take it: otherwise it would go round for ever.
     if (this.cpus.available <= 0 || (this.workers.idle === 0 && this.workers.crowded)) return
@@ -128,7 +157,7 @@ export class Schedule {
 
   /** Work that waits while nothing runs: it holds the process, as running work does, and what it waits for is said once. */
   #watch(): void {
-    const stuck = this.#queue.length > 0 && !this.#ended && this.workers.resting
+    const stuck = this.length > 0 && !this.#ended && this.workers.resting
     if (stuck) this.#stuck ??= setTimeout(() => this.#tell(), PATIENCE)
     else this.#unstuck()
   }
@@ -139,9 +168,10 @@ export class Schedule {
   }
 
   #tell(): void {
-    const next = this.#queue.first
+    const [line] = this.#lines.values()
+    const next = line?.first
     if (!next || !this.workers.resting) return this.#unstuck()
-    const need = 'creation' in next ? placementOf(next, this.cpus.total) : next.settings.numCpus
+    const need = this.#need(next)
     const holders = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus > 0)
     const names = holders.map(({ label }) => label).join(', ')
     process.stderr.write(
@@ -161,7 +191,7 @@ export class Schedule {
       task.attempt--
       task.state = 'queued'
       task.place = null
-      this.#queue.push(task)
+      this.#push(task)
       taken = true
     }
     return taken

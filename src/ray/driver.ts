@@ -232,7 +232,7 @@ export class Driver implements Runtime {
     const [first] = task.returns
     first?.whenSettled(() => {
       this.#pending.delete(task)
-      if (first.state === 'failed' && !this.#down) this.#unread.failed(task.label, first)
+      if (first.state === 'failed' && !this.#down) this.#unread.failed(task.label, task.returns)
     })
   }
 

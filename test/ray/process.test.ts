@@ -40,6 +40,8 @@ describe('a program of its own', () => {
       const forgotten = [bad.remote(1), bad.remote(2), Counter.remote().fail.remote()]
       const passedOn = add.remote(bad.remote(3), 1)
       await ray.get([bad.remote(4), bad.remote(5)]).catch(() => {})
+      const [, second] = bad.options({ numReturns: 2 }).remote(6)
+      await ray.get(second).catch(() => {})
       await ray.get(passedOn).catch(() => {})
       const cancelled = never.remote()
       ray.cancel(cancelled)

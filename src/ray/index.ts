@@ -207,7 +207,8 @@ function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {})
 
 /**
  * Cancels the task that makes a ref; getting it throws a TaskCancelledError. One that has not started is dropped; one that
- * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays.
+ * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays. Tasks that
+ * it began itself go on, as with Ray's `recursive=False`: cancel them where the signal is aborted.
  * @param options.force ends its worker at once. @default false
  */
 function cancel(ref: ObjectRef<unknown>, options: { force?: boolean } = {}): void {

@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { RayitoError } from '../core/errors.js'
@@ -72,7 +71,7 @@ function ownJupyter(): string[] {
 function writeKernelSpec(folder: string): string {
   const kernel = join(folder, 'kernels', 'tslab')
   mkdirSync(kernel, { recursive: true })
-  const tslab = join(dirname(createRequire(import.meta.url).resolve('tslab/package.json')), 'bin', 'tslab')
+  const tslab = fileURLToPath(new URL('../lab/notebook/tslab.js', import.meta.url))
   const spec = {
     argv: [process.execPath, tslab, 'kernel', '--config-path', '{connection_file}'],
     display_name: 'TypeScript',

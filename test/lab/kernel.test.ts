@@ -64,3 +64,18 @@ describe('ray in a notebook', () => {
     assert.equal((await run(`await ray.get(ray.remote((x: number) => x + 1).remote(1))`)).text, '2\n')
   })
 })
+
+describe('what a cell shows', () => {
+  test('arrives whole, however much the cells before it have shown', async () => {
+    const { run } = await notebook()
+    // Two at a time, with a turn of the event loop between: as a progress bar does, over many cells.
+    const pairs = `for (let i = 0; i < 1_100; i += 2) {
+      console.log(i)
+      console.log(i + 1)
+      await new Promise((resolve) => setImmediate(resolve))
+    }`
+    const { status, text } = await run(pairs)
+    assert.equal(status, 'ok')
+    assert.deepEqual(text.trim().split('\n').map(Number), [...Array(1_100).keys()])
+  })
+})

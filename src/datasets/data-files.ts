@@ -11,9 +11,16 @@ export interface Wanted {
   dataFiles: DataFiles | undefined
 }
 
+/** Which files of a data set are opened, as paths from its root. */
+export interface DataSetFiles {
+  /** By split: the one that is wanted, or all. */
+  splits: Map<string, string[]>
+  /** Those of all splits: classes of pictures have the same numbers, whichever split is opened. */
+  all: string[]
+}
+
 /**
- * The data files by split, those of the split that is wanted only: those that the caller names, else those of the
- * configuration, else what the paths tell.
+ * The data files that the caller names, else those of the configuration, else what the paths tell.
  * @param paths from the data set's root, with `/`
  * @param where what the data set is called in errors
  * @param configurations those that the data set names; 'converted' where it is the Hub's own conversion
@@ -23,18 +30,19 @@ export function chooseFiles(
   wanted: Wanted,
   where: string,
   configurations: readonly Configuration[] | 'converted',
-): Map<string, string[]> {
+): DataSetFiles {
   const { split } = wanted
   const splits = allSplits(paths.filter(isVisible), wanted, where, configurations)
   if (splits.size === 0)
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
-  if (split === undefined) return splits
+  const all = [...splits.values()].flat()
+  if (split === undefined) return { splits, all }
   const files = splits.get(split)
   if (!files) {
     const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
     throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
   }
-  return new Map([[split, files]])
+  return { splits: new Map([[split, files]]), all }
 }
 
 const isVisible = (path: string) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__'))

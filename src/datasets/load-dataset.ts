@@ -9,7 +9,7 @@ import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
 import { CARDS, type Configuration, type DataFiles, readConfigurations } from './configurations.js'
-import { chooseFiles, kindOf, type Wanted } from './data-files.js'
+import { chooseFiles, type DataSetFiles, kindOf, type Wanted } from './data-files.js'
 import { Dataset, type ImageRow } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { MAX_PIXELS } from './image.js'
@@ -127,10 +127,9 @@ function areDataFiles(value: unknown): boolean {
   return bySplit.length > 0 && bySplit.every(arePaths)
 }
 
-/** Files of the chosen splits below a folder. */
-interface Found {
+/** A data set's files, and the folder that they are in. */
+interface Found extends DataSetFiles {
   folder: string
-  splits: Map<string, string[]>
 }
 
 /** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
@@ -150,7 +149,7 @@ async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found>
   const files = isFile ? [basename(path)] : await filesBelow(path)
   const read = (card: string) => readFile(join(folder, card), 'utf8')
   const configurations = isFile ? [] : await configurationsIn(files, read, wanted, name)
-  return { folder, splits: chooseFiles(files, wanted, name, configurations) }
+  return { folder, ...chooseFiles(files, wanted, name, configurations) }
 }
 
 /** The configurations that are named where the caller does not name files. */
@@ -209,7 +208,7 @@ async function isToBeHad(
   const { inReach } = await import('../hub/index.js')
   const needed = (paths: string[]) => {
     try {
-      return [...chooseFiles(paths, wanted, id, []).values()].flat()
+      return [...chooseFiles(paths, wanted, id, []).splits.values()].flat()
     } catch {
       return [] // a split that is not there is told of when it is loaded
     }
@@ -230,10 +229,10 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
     return file === null ? null : readFile(file, 'utf8')
   }
   const configurations = repo.revision === CONVERTED ? 'converted' : await configurationsIn(paths, read, wanted, id)
-  const splits = chooseFiles(paths, wanted, id, configurations)
-  const needed = new Set([...splits.values()].flat())
+  const files = chooseFiles(paths, wanted, id, configurations)
+  const needed = new Set([...files.splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
-  return { folder, splits }
+  return { folder, ...files }
 }
 
 const SURMOUNTABLE = new Set<unknown>(['HUB_OFFLINE', 'HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
@@ -252,17 +251,12 @@ function absent(error: unknown): { files: [] } {
   throw error
 }
 
-async function open({ folder, splits }: Found, options: ReadOptions): Promise<Map<string, Source>> {
-  const all = [...splits.values()].flat()
-  if (kindOf(all) === 'parquet') return openParquet(folder, splits, options)
-  return openPictures(folder, splits, options)
+async function open(found: Found, options: ReadOptions): Promise<Map<string, Source>> {
+  if (kindOf([...found.splits.values()].flat()) === 'parquet') return openParquet(found, options)
+  return openPictures(found, options)
 }
 
-async function openParquet(
-  folder: string,
-  splits: Found['splits'],
-  options: ReadOptions,
-): Promise<Map<string, Source>> {
+async function openParquet({ folder, splits }: Found, options: ReadOptions): Promise<Map<string, Source>> {
   const cache = new PageCache(options.cacheBytes)
   const opened = [...splits].map(async ([split, paths]) => {
     const files = paths.map((path) => join(folder, path))
@@ -272,8 +266,7 @@ async function openParquet(
 }
 
 /** As Python's imagefolder: classes are folders' names where all pictures lie equally deep in more than one folder. */
-function openPictures(folder: string, splits: Found['splits'], options: ReadOptions): Map<string, Source> {
-  const all = [...splits.values()].flat()
+function openPictures({ folder, splits, all }: Found, options: ReadOptions): Map<string, Source> {
   const classOf = (path: string) => basename(dirname(`root/${path}`))
   const depths = new Set(all.map((path) => path.split('/').length))
   const classes = [...new Set(all.map(classOf))].sort()

@@ -140,7 +140,7 @@ describe('as Python loads a folder', () => {
       const { paths, card, name, error } = layout
       const wanted = { name: name ?? undefined, split: undefined, dataFiles: undefined }
       const got = await readConfigurations([card, null], 'here')
-        .then((configurations) => [...chooseFiles(paths, wanted, 'here', configurations)])
+        .then((configurations) => [...chooseFiles(paths, wanted, 'here', configurations).splits])
         .catch((error) => error.code ?? error)
       const expected = error === undefined ? Object.entries(layout.splits) : CODES[error]
       if (!isDeepStrictEqual(got, expected)) differing.push({ ...layout, got })
@@ -284,6 +284,8 @@ describe('from the disk', () => {
     const dict = await loadDataset(split)
     assert.deepEqual(Object.keys(dict), ['train', 'validation'])
     assert.deepEqual([await dict.train.column('label'), await dict.validation.column('label')], [[0, 1], [1]])
+    const alone = await loadDataset(split, { split: 'validation' })
+    assert.deepEqual([alone.features.label?.names, await alone.column('label')], [['newt', 'owl'], [1]])
   })
 
   test('pictures in one folder, or at different depths, have no label', async (t) => {

@@ -21,7 +21,7 @@ export async function interleave<Subjects extends Record<string, () => Promise<u
   const often = names.filter((name) => !seldom.includes(name))
   const few = Math.ceil(times / 3)
   const total = few * names.length + (times - few) * often.length
-  const bar = progress({ label, total, unit: 'runs' })
+  const bar = progress({ label, total, unit: total === 1 ? 'run' : 'runs' })
   try {
     for (let turn = 0; turn < times; turn++) {
       const now = turn < few ? names : often

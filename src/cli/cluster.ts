@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { plural } from '../core/format.js'
 import type { Observer } from '../ray/engines/nats/observe.js'
 import { port } from './port.js'
 import { stopSignal } from './stop-signal.js'
@@ -11,7 +12,7 @@ interface WorkerOptions {
   address?: string
   numCpus?: number
   name?: string
-  allow: string[]
+  allow?: string[]
 }
 
 /** `rayito worker`: this machine works for a cluster until it is told to stop. */
@@ -21,12 +22,12 @@ export function workerCommand(): Command {
     .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
     .option('--num-cpus <n>', `how many tasks run at once (default: the cores, ${availableParallelism()} here)`, cpus)
     .option('--name <name>', 'what the node is called (default: host and process)')
-    .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', folders, [])
+    .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', folders)
     .allowExcessArguments(false)
     .action(work)
 }
 
-async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<void> {
+async function work({ address, numCpus, name, allow = [] }: WorkerOptions): Promise<void> {
   const told = stopSignal()
   const asked = new AbortController()
   const stop = AbortSignal.any([told, asked.signal])
@@ -40,7 +41,7 @@ async function work({ address, numCpus, name, allow }: WorkerOptions): Promise<v
     ...(numCpus === undefined ? {} : { numCpus }),
     ...(name === undefined ? {} : { name }),
   })
-  say(`node ${node.name} joined with ${node.cpus.total} CPUs`)
+  say(`node ${node.name} joined with ${plural(node.cpus.total, 'CPU')}`)
   const end = await Promise.race([
     node.closed.then((error) => error ?? new Error('the server closed the connection')),
     new Promise<null>((resolve) => {
@@ -108,7 +109,7 @@ export function stopCommand(): Command {
       const { nodes } = await observer.status()
       await observer.stopNodes()
       await observer.close()
-      process.stdout.write(`${nodes.length} nodes were asked to leave\n`)
+      process.stdout.write(`${plural(nodes.length, 'node')} ${nodes.length === 1 ? 'was' : 'were'} asked to leave\n`)
     })
 }
 
@@ -119,7 +120,7 @@ export function withHead(start: Command): Command {
     .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
     .option('--port <port>', 'with --head: the port; 0 takes a free one', port, 4222)
     .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
-    .option('--install', 'with --head: install the pinned nats-server if there is none')
+    .option('--install', 'with --head, or for notebook 3: install the pinned nats-server if there is none')
 }
 
 export function addressOf(given: string | undefined): string {
@@ -136,7 +137,7 @@ function cpus(text: string): number {
   return value
 }
 
-function folders(text: string, before: string[]): string[] {
+function folders(text: string, before: string[] = []): string[] {
   const folder = resolve(text)
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     throw new InvalidArgumentError(`Expected a folder, there is none at ${folder}.`)

@@ -34,7 +34,8 @@ export async function startHead({
   if (!stop.aborted) throw new RayitoError('RAY_CLUSTER_LOST', `nats-server ended with ${code}: ${last}`)
 }
 
-async function findOrInstall(say: (line: string) => void): Promise<string> {
+/** The program nats-server, installed first where there is none. */
+export async function findOrInstall(say: (line: string) => void): Promise<string> {
   try {
     return findNatsServer()
   } catch {

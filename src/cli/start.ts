@@ -14,7 +14,7 @@ import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
-import { type HeadOptions, startHead } from './head.js'
+import { findOrInstall, type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -43,7 +43,9 @@ const FOLDER = fileURLToPath(new URL('../../notebooks/', import.meta.url))
 /** `rayito start`: executes the notebooks and leaves what they made in out/. */
 export function startCommand(): Command {
   return new Command('start')
-    .description('execute the notebooks; leaves executed notebooks, HTML copies and results in out/')
+    .description(
+      'execute the notebooks; leaves executed notebooks, HTML copies and results in out/. With --head: start a cluster',
+    )
     .addOption(new Option('--source <name>', 'where data set and model come from (default: "auto")').choices(SOURCES))
     .option('--model <id>', 'model of the Hub (default: the one transformers.pipeline takes)')
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
@@ -56,23 +58,27 @@ export function startCommand(): Command {
     )
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
-    .allowExcessArguments(false)
+    .argument('[none...]') // refused with a word of npm's
+    .usage('[options]')
     .action(start)
 }
 
 /** Options of a head; the others are of the notebooks. */
 const OF_HEAD = ['host', 'port', 'data', 'install']
+const LIST = '`rayito start --help` lists the options.'
 
 async function start(
+  none: string[],
   options: StartOptions & Partial<HeadOptions> & { head?: boolean },
   command: Command,
 ): Promise<void> {
+  refuseArguments(none, command)
   const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === 'cli' && name !== 'head')
-  const alien = given.find((name) => OF_HEAD.includes(name) !== Boolean(options.head))
+  // A cluster of its own is what notebook 3 starts.
+  const own = options.notebook === '3' && options.install
+  const alien = given.find((name) => OF_HEAD.includes(name) !== Boolean(options.head) && !(own && name === 'install'))
   if (alien)
-    throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, {
-      remedy: '`rayito start --help` lists the options.',
-    })
+    throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, { remedy: LIST })
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
   mkdirSync(out, { recursive: true })
@@ -80,6 +86,7 @@ async function start(
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
   if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)
+  else if (own) await findOrInstall((line) => process.stdout.write(`${line}\n`))
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   for (const result of results) rmSync(join(out, result), { force: true })
@@ -92,6 +99,17 @@ async function start(
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
+}
+
+/** There are none; and `npm start --images 50`, without `--`, hands on the 50 alone, or nothing at all. */
+function refuseArguments(args: string[], { options }: Command): void {
+  const { env } = process
+  const taken = options.find(({ long }) => env[`npm_config_${long?.slice(2)}`] !== undefined)?.long
+  if (taken && env.npm_lifecycle_event === 'start')
+    throw new RayitoError('USAGE', `npm took ${taken} for itself`, {
+      remedy: `Write \`npm start -- ${taken} …\`, with a -- before the options.`,
+    })
+  if (args.length > 0) throw new RayitoError('USAGE', `Expected no argument, got ${args[0]}`, { remedy: LIST })
 }
 
 /** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */

@@ -1,3 +1,8 @@
+/** `1 node`, `2 nodes`. */
+export function plural(count: number, what: string): string {
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+}
+
 /** Bytes in the decimal unit that suits them: 812 B, 3.1 MB. */
 export function bytes(value: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB']

@@ -1,5 +1,6 @@
 import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../core/errors.js'
+import { plural } from '../core/format.js'
 import { firstFrame } from './gif.js'
 import type { Pixels } from './pixels.js'
 import { decodeSmallJpeg } from './small-jpeg.js'
@@ -113,18 +114,20 @@ function isCutShort(bytes: Uint8Array): boolean {
   return head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP' && view.length < view.readUInt32LE(4) + 8
 }
 
-const kilobytes = (bytes: Uint8Array) => `${bytes.length.toLocaleString('en')} bytes`
-
 function invalid(bytes: Uint8Array, cause?: unknown): RayitoError {
   const head = Buffer.from(bytes.subarray(0, 8)).toString('hex')
-  const got = bytes.length === 0 ? 'no bytes' : `${kilobytes(bytes)} that begin with 0x${head}`
+  const got = bytes.length === 0 ? 'no bytes' : `${plural(bytes.length, 'byte')} beginning with 0x${head}`
   return new RayitoError('IMAGE_INVALID', `Expected a picture, got ${got}`, { cause })
 }
 
 function truncated(bytes: Uint8Array, cause: unknown): RayitoError {
-  return new RayitoError('IMAGE_TRUNCATED', `Expected a whole picture, got one cut short after ${kilobytes(bytes)}`, {
-    cause,
-  })
+  return new RayitoError(
+    'IMAGE_TRUNCATED',
+    `Expected a whole picture, got one cut short after ${plural(bytes.length, 'byte')}`,
+    {
+      cause,
+    },
+  )
 }
 
 function tooLarge(width: number, height: number, maxPixels: number): RayitoError {

@@ -171,12 +171,12 @@ function flip(best: Version, order: Version[]): string {
     const gain = each(other) - each(best)
     return { other, gain, at: (best.loadSeconds - other.loadSeconds) / gain }
   })
-  const fewer = points.filter(({ gain, at }) => gain > 0 && at >= 1 && at < count).sort((x, y) => y.at - x.at)[0]
+  const fewer = points.filter(({ gain, at }) => gain > 0 && at > 1 && at < count).sort((x, y) => y.at - x.at)[0]
   const most = count * FAR
   const more = points.filter(({ gain, at }) => gain < 0 && at > count && at <= most).sort((x, y) => x.at - y.at)[0]
   const texts = [
     fewer &&
-      `with fewer than about ${Math.round(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
+      `with fewer than about ${Math.ceil(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
     more &&
       `with more than about ${Math.round(more.at)} pictures ${more.other.name}, which takes less for each, would overtake ${best.name}`,
   ].filter((text) => text !== undefined)

@@ -175,7 +175,7 @@ async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions =
 async function wait<T>(
   refs: readonly ObjectRef<T>[],
   options: WaitOptions = {},
-): Promise<[ObjectRef<T>[], ObjectRef<T>[]]> {
+): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
   if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', shownRefs(refs))
   checkRefs('refs', refs)
   checkWaitOptions(options)

@@ -160,6 +160,10 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
     assert.equal(code, 2, args.join(' '))
     if (args.length > 0) assert.match(err, /^rayito: .+\n$/, args.join(' '))
   }
+  const npm = { ...hub.env, npm_lifecycle_event: 'start', npm_config_images: 'true' }
+  const { code, err } = await startWith(npm, 'start', '50').ended
+  assert.equal(code, 2)
+  assert.match(err, /^rayito: npm took --images for itself\. Write `npm start -- --images …`, .*\n$/)
   for (const args of [['--help'], ['start', '--help'], ['jupyter', '--help'], ['--version']])
     assert.equal((await start(...args).ended).code, 0, args.join(' '))
 })

@@ -27,7 +27,7 @@ test('a worker that is told to stop while it joins leaves again', skip ? { skip 
     })
     const [code] = await once(child, 'close', { signal: AbortSignal.timeout(30_000) })
     assert.equal(code, 0)
-    assert.match(said, /node brief joined with 1 CPUs\nnode brief ends what runs and leaves\n$/)
+    assert.match(said, /node brief joined with 1 CPU\nnode brief ends what runs and leaves\n$/)
   } finally {
     child.kill('SIGKILL')
     way.close()

@@ -47,7 +47,7 @@ describe('Image.open', () => {
     assert.equal((await Image.open(renamed)).width, image.width)
     await assert.rejects(Image.open(Buffer.from('<svg width="9" height="9"></svg>')), {
       code: 'IMAGE_INVALID',
-      message: 'Expected a picture, got 32 bytes that begin with 0x3c73766720776964. Give PNG, JPEG, WebP or GIF.',
+      message: 'Expected a picture, got 32 bytes beginning with 0x3c73766720776964. Give PNG, JPEG, WebP or GIF.',
     })
   })
 

@@ -33,6 +33,12 @@ test('A wins in everything: no number of pictures flips it', () => {
   assert.match(why, /one session .* classified 100 % more pictures a second than 2 workers/)
 })
 
+test('a version that would win with no whole number of pictures is not said to', () => {
+  const lines = (loading: number) => [version('A', loading, 40), version('B', 1, 20)]
+  assert.match(text(lines(0.9), two), /fewer than about 2 pictures A/)
+  assert.doesNotMatch(text(lines(0.92), two), /fewer than/)
+})
+
 test('a difference within 3 % is called level, not a victory', () => {
   const why = text([version('A', 1, 30), version('B', 1, 19), version('C2', 1, 19.2)], two)
   assert.match(why, /^B 20\.0 s and C2 20\.2 s are as good as level/)

@@ -1,3 +1,4 @@
+import { plural } from '../../../core/format.js'
 import type { ClusterStatus } from './observe.js'
 
 /** A cluster's state as a table of its nodes and a line of sums. */
@@ -27,5 +28,4 @@ export function statusText({ nodes, drivers, running, waiting }: ClusterStatus):
   ].join('\n')
 }
 
-const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 const round = (value: number) => Math.round(value * 100) / 100

@@ -2,6 +2,9 @@ import { type Code, describe } from './code/index.js'
 
 let made = 0
 
+/** Characters that are told of a function without a name. */
+const LENGTH = 32
+
 /** A function or class given to `ray.remote`, and how it travels, found out at its first call. */
 export class RemoteDefinition {
   /** Known to the workers by this. */
@@ -26,7 +29,7 @@ export class RemoteDefinition {
   constructor(
     readonly target: (...args: never[]) => unknown,
     private readonly site: string | undefined,
-    name = target.name || 'anonymous',
+    name = target.name || beginning(target),
   ) {
     this.name = name
   }
@@ -62,4 +65,10 @@ export class RemoteDefinition {
     if (this.#measured < 4) return 1
     return Math.max(1, Math.min(64, Math.floor(1 / (this.#mean + 0.002))))
   }
+}
+
+/** What a function without a name is called in errors and tables: `(x) => x * x`. */
+function beginning(target: (...args: never[]) => unknown): string {
+  const text = Function.prototype.toString.call(target).replace(/\s+/g, ' ')
+  return text.length > LENGTH ? `${text.slice(0, LENGTH).trimEnd()}…` : text
 }

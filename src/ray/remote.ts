@@ -74,15 +74,17 @@ function actorClass(definition: RemoteDefinition, options: ActorOptions): unknow
 
 /** A function that only says how it is to be called, with the methods on it. */
 function dressed(definition: RemoteDefinition, options: object, then: string, methods: object): unknown {
-  const name = definition.name
+  const { name, target } = definition
+  const shown = target.name ? name : `\`${name}\``
+  const call = target.name ? `${name}.remote(…)` : 'its .remote(…)'
   const direct = function direct(): never {
-    throw new RayitoError('RAY_MISUSE', `${name} is remote and cannot be called directly`, {
-      remedy: `Call ${name}.remote(…) ${then}.`,
+    throw new RayitoError('RAY_MISUSE', `${shown} is remote and cannot be called directly`, {
+      remedy: `Call ${call} ${then}.`,
     })
   }
   Object.defineProperty(direct, 'name', { value: name })
-  Object.defineProperty(direct, REMOTE, { value: definition.target })
-  const travel = () => via(import.meta.url, 'remoteAgain', { target: definition.target, options })
+  Object.defineProperty(direct, REMOTE, { value: target })
+  const travel = () => via(import.meta.url, 'remoteAgain', { target, options })
   Object.defineProperty(direct, serialize, { value: travel })
   return Object.assign(direct, methods)
 }

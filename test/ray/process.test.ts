@@ -58,6 +58,22 @@ describe('a program of its own', () => {
     assert.deepEqual([late.code, late.stderr], [0, ''])
   })
 
+  test('functions without a name are told apart by how they begin', async () => {
+    const { stdout } = await run(`
+      const double = ray.remote((x) => 2 * x)
+      const add = ray.remote(async (first, second) => {
+        return first + second
+      })
+      await ray.get([double.remote(1), double.remote(2), add.remote(3, 4)])
+      for (const { name, count } of (await ray.summary()).functions) console.log(name, count)
+      try { double(1) } catch ({ message }) { console.log(message) }`)
+    assert.deepEqual(stdout.trim().split('\n'), [
+      '(x) => 2 * x 2',
+      'async (first, second) => { retur… 1',
+      '`(x) => 2 * x` is remote and cannot be called directly. Call its .remote(…) and ray.get of what it returns.',
+    ])
+  })
+
   test('process.exit in the middle of work keeps its code', async () => {
     const { code, stderr } = await run(`
       const spin = ray.remote(() => { for (;;); })

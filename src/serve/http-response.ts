@@ -1,3 +1,5 @@
+import { userStack } from '../core/user-stack.js'
+
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
   readonly status: number
@@ -78,7 +80,7 @@ export function wireError({ status, detail, headers }: HttpError): WireResponse 
 }
 
 export function wireFailure(error: unknown): WireResponse {
-  const told = error instanceof Error ? (error.stack ?? String(error)) : String(error)
+  const told = error instanceof Error ? (userStack(error.stack) ?? String(error)) : String(error)
   return { ...json(500, { detail: 'Internal Server Error' }), failure: told }
 }
 

@@ -5,6 +5,7 @@ import { RayitoError } from '../../core/errors.js'
 import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
 import { span } from '../../core/spans.js'
+import { toUser } from '../../core/user-stack.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
 import { encodeError, ObjectLostError, TaskCancelledError } from '../errors.js'
 import type { Content } from '../object-ref.js'
@@ -297,7 +298,8 @@ class Loop {
     const ended = now()
     try {
       const values = numReturns === 1 ? [value] : several(value, numReturns, running.task)
-      const packed = values.map((one, i) => pack(one, numReturns === 1 ? 'its result' : `its result[${i}]`))
+      const whole = `the result of ${running.task}`
+      const packed = values.map((one, i) => pack(one, numReturns === 1 ? whole : `${whole}[${i}]`))
       if (packed.some((one) => one instanceof Promise))
         Promise.all(packed).then(
           (ready) => this.#deliver(running, ready, ended, true),
@@ -318,7 +320,7 @@ class Loop {
   }
 
   #failed(running: Running, error: unknown): void {
-    this.#finish(running, false, encodeError(error), now())
+    this.#finish(running, false, encodeError(toUser(error)), now())
   }
 
   #finish(running: Running, ok: boolean, values: WireContent[] | unknown, ended: number, pump = false): void {

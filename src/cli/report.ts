@@ -1,3 +1,4 @@
+import { plural } from '../core/format.js'
 import type { Exercise1 } from '../lab/exercise-file.js'
 import { ResultTable } from '../lab/table.js'
 
@@ -16,8 +17,8 @@ export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOpti
   const [heads, ...rows] = String(new ResultTable(versions, { cores: cpus ?? machine.cores })).split('\n')
   const table = rows.map((row, i) => (versions[i]!.name === exercise.fastest ? paint(32, row) : row))
   const agree = versions.length < 2 ? '' : agreementText(agreement)
-  const cluster = nodes ? `a cluster of ${nodes.length} nodes with ${cpus} CPUs, driven from ` : ''
-  const what = `${indices.count} pictures, ${model} (${dtype}), ${cluster}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`
+  const cluster = nodes ? `a cluster of ${plural(nodes.length, 'node')} with ${plural(cpus!, 'CPU')}, driven from ` : ''
+  const what = `${plural(indices.count, 'picture')}, ${model} (${dtype}), ${cluster}${machine.cpu}, ${plural(machine.cores, 'core')}, Node ${machine.node}`
   return [
     ...wrap(what, columns).map((line) => paint(2, line)),
     '',

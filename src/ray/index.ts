@@ -337,6 +337,7 @@ function interruptible(): void {
 
 export const ActorPool = makeActorPool({ get, wait })
 
+/** Ray's programming model on worker threads, processes or a cluster: tasks, actors, and objects that they share. */
 export const ray = {
   init,
   shutdown,

@@ -81,6 +81,7 @@ async function fetch(request: Request): Promise<Response> {
   return service.fetch(request)
 }
 
+/** Ray Serve: deployments of classes, whose replicas answer HTTP and each other. */
 export const serve = {
   deployment,
   ingress,

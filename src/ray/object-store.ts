@@ -78,7 +78,9 @@ export class ObjectStore {
   #makeRoom(bytes: number): void {
     this.#pressure.allocating(bytes)
     if (this.#held + bytes <= this.limit) return
-    const held = this.#relieve()
+    let held = this.#relieve()
+    // A collection that was under way already keeps what died since it began.
+    if (held + bytes > this.limit) held = this.#relieve()
     if (held + bytes > this.limit) throw new ObjectStoreFullError(bytes, held, this.limit)
   }
 

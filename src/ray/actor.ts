@@ -37,6 +37,11 @@ export class Actor {
     readonly creation: Task,
   ) {}
 
+  /** Names of the methods that are generators. */
+  get generators(): readonly string[] {
+    return this.creation.definition.generators
+  }
+
   /** No further calls: those that wait reject, each with `error`. */
   die(error: Error): void {
     if (this.state === 'dead') return

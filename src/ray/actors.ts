@@ -5,6 +5,7 @@ import { ActorDiedError, ActorNameError } from './errors.js'
 import { type ActorIdentity, whenHandlesGone } from './handle.js'
 import { Entry, type ObjectRef } from './object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from './options.js'
+import { wireReturns } from './streams.js'
 import { makeReturns, type Task } from './task.js'
 import type { ActorOptions, MethodOptions } from './types.js'
 
@@ -99,7 +100,8 @@ export class Actors {
 
   call(identity: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
-    const { entries, refs } = makeReturns(options.numReturns ?? 1, this.session.nextId, this.session)
+    const { entries, refs } = makeReturns(options.numReturns, this.session.nextId, this.session)
+    this.session.streams.open(options, refs[0]!, entries[0]!)
     const actor = this.byId.get(identity.id)
     const task = this.makeCall(actor, identity, method, entries, options)
     this.session.ownAll(args)
@@ -124,7 +126,7 @@ export class Actors {
       maxRetries: options.maxTaskRetries ?? actor.settings.maxTaskRetries,
       retryExceptions: options.retryExceptions ?? false,
       timeout: options.timeout,
-      numReturns: options.numReturns ?? 1,
+      numReturns: wireReturns(entries, options),
     }
     return this.session.newTask(actor.creation.definition, settings, entries)
   }

@@ -4,7 +4,7 @@ import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
 import type { WorkerPlace } from './engine.js'
 import { encodeError } from './errors.js'
-import { type ActorIdentity, makeHandle } from './handle.js'
+import { type ActorIdentity, identityOf, makeHandle } from './handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 import type { WireContent } from './protocol.js'
 import { Prepared } from './task.js'
@@ -14,12 +14,22 @@ import type { ActorOptions, MethodOptions, TaskOptions } from './types.js'
 export type RequestArgument = WireContent | string
 
 /** A function or class that a worker made remote. */
-export type RequestCode = [id: string, name: string, code: Code, carried: readonly string[]]
+export type RequestCode = [
+  id: string,
+  name: string,
+  code: Code,
+  carried: readonly string[],
+  generators: readonly string[],
+]
 
 /** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
 export interface Requests {
   put: { id: string; content: WireContent }
   get: { id: string }
+  /** Value number `index` of a generator that runs there */
+  yield: { stream: string; index: number; content: WireContent }
+  /** The next value of a generator that was asked for there */
+  next: { id: string }
   submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[] }
   createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
   callActor: { actor: ActorIdentity; method: string; args: RequestArgument[]; options: MethodOptions; ids: string[] }
@@ -62,9 +72,17 @@ const handlers: Handlers = {
     }
   },
   get: (_driver, worker, { id }) => contentFor(worker, heldRef(worker, id)),
+  yield: (driver, worker, { stream, index, content }) =>
+    driver.streams.add(stream, index, contentOf(driver, worker, content)),
+  async next(driver, worker, { id }) {
+    const ref = await driver.nextYielded(heldRef(worker, id))
+    if (ref) worker.holdOne(ref.id, ref)
+    return ref?.id ?? null
+  },
   submit(driver, worker, { code, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
+      driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
       const task = driver.makeTask(definition(driver, worker, code), entries, options)
       task.prepare(argsOf(driver, worker, args), () => driver.start(task))
       driver.track(task)
@@ -90,6 +108,7 @@ const handlers: Handlers = {
   callActor(driver, worker, { actor, method, args, options, ids }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
+      driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
       const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.track(task)
@@ -105,7 +124,11 @@ const handlers: Handlers = {
   figure: (driver, _worker, { which }) => driver[which](),
 }
 
-function definition(driver: Driver, worker: WorkerPlace, [id, name, code, carried]: RequestCode): RemoteDefinition {
+function definition(
+  driver: Driver,
+  worker: WorkerPlace,
+  [id, name, code, carried, generators]: RequestCode,
+): RemoteDefinition {
   let known = definitions.get(worker)
   if (!known) {
     known = new Map()
@@ -113,7 +136,7 @@ function definition(driver: Driver, worker: WorkerPlace, [id, name, code, carrie
   }
   let made = known.get(id)
   if (!made) {
-    made = RemoteDefinition.received(name, code)
+    made = RemoteDefinition.received(name, code, generators)
     carries(
       code,
       carried.map((thing) => driver.carried(worker, thing)),
@@ -143,7 +166,7 @@ function newEntry(driver: Driver, worker: WorkerPlace, id: string): Entry {
 /** A handle that the worker is about to hold. */
 function given(worker: WorkerPlace, actor: ActorIdentity): ActorIdentity {
   worker.holdOne(actor.id, makeHandle(actor))
-  return { id: actor.id, className: actor.className, label: actor.label }
+  return identityOf(actor)
 }
 
 function heldRef(worker: WorkerPlace, id: string): ObjectRef {

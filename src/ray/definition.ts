@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { type Code, describe } from './code/index.js'
 
 let made = 0
@@ -17,12 +18,13 @@ export class RemoteDefinition {
   #measured = 0
 
   /** One that a worker made and described. */
-  static received(name: string, code: Code): RemoteDefinition {
+  static received(name: string, code: Code, generators: readonly string[] = []): RemoteDefinition {
     const definition = new RemoteDefinition(
       Object.defineProperty(() => {}, 'name', { value: name }),
       undefined,
     )
     definition.code = code
+    definition.#generators = generators
     return definition
   }
 
@@ -33,6 +35,13 @@ export class RemoteDefinition {
   ) {
     this.name = name
   }
+
+  /** Of a class: names of the methods that are generators. */
+  get generators(): readonly string[] {
+    this.#generators ??= generatorMethods(this.target)
+    return this.#generators
+  }
+  #generators: readonly string[] | null = null
 
   describe(): Promise<Code> {
     this.#describing ??= this.#describe()
@@ -71,4 +80,16 @@ export class RemoteDefinition {
 function beginning(target: (...args: never[]) => unknown): string {
   const text = Function.prototype.toString.call(target).replace(/\s+/g, ' ')
   return text.length > LENGTH ? `${text.slice(0, LENGTH).trimEnd()}…` : text
+}
+
+function generatorMethods(type: object): string[] {
+  const names = new Set<string>()
+  for (
+    let at = (type as { prototype?: object | null }).prototype;
+    at && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  )
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at)))
+      if (types.isGeneratorFunction(value)) names.add(name)
+  return [...names]
 }

@@ -17,6 +17,8 @@ import { checkTaskOptions, TASK_DEFAULTS, TIMELINE_DEFAULT } from './options.js'
 import { WorkerOutput } from './output.js'
 import { pack, unpack } from './pack.js'
 import type { Runtime } from './runtime.js'
+import { Stream } from './stream.js'
+import { Streams, wireReturns } from './streams.js'
 import { Tallies } from './tally.js'
 import { makeReturns, Task, type TaskSettings } from './task.js'
 import { summarise } from './timeline/summary.js'
@@ -48,6 +50,7 @@ export class Driver implements Runtime {
   readonly address: string
   readonly objects: ObjectStore
   readonly actors: Actors
+  readonly streams = new Streams(this)
   readonly #tallies = new Tallies()
   readonly #timeline: Timeline | null
   readonly #clock = new TurnClock()
@@ -155,6 +158,10 @@ export class Driver implements Runtime {
     for (const arg of args) if (isRef(arg)) this.#own(arg)
   }
 
+  nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
+    return Stream.of(end).next()
+  }
+
   free(refs: readonly ObjectRef[]): void {
     for (const ref of refs) {
       const entry = entryOf(ref)
@@ -180,7 +187,8 @@ export class Driver implements Runtime {
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
-    const { entries, refs } = makeReturns(options.numReturns ?? 1, this.nextId, this)
+    const { entries, refs } = makeReturns(options.numReturns, this.nextId, this)
+    this.streams.open(options, refs[0]!, entries[0]!)
     const task = this.makeTask(definition, entries, options)
     this.ownAll(args)
     this.prepared(task, () => task.prepare(args, () => this.start(task)))
@@ -197,7 +205,7 @@ export class Driver implements Runtime {
       maxRetries: options.maxRetries ?? TASK_DEFAULTS.maxRetries,
       retryExceptions: options.retryExceptions ?? TASK_DEFAULTS.retryExceptions,
       timeout: options.timeout,
-      numReturns: options.numReturns ?? TASK_DEFAULTS.numReturns,
+      numReturns: wireReturns(entries, options),
     }
     return this.newTask(definition, settings, entries)
   }

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
 import { isRef, type ObjectRef } from './object-ref.js'
+import { returned, streaming } from './object-ref-generator.js'
 import { runtime } from './runtime.js'
 import type { ActorHandle, MethodOptions } from './types.js'
 
@@ -13,6 +14,8 @@ export interface ActorIdentity {
   readonly id: string
   readonly className: string
   readonly label: string
+  /** Names of the methods that are generators. */
+  readonly generators: readonly string[]
 }
 
 const identity: unique symbol = Symbol.for('rayito.actor') as never
@@ -43,9 +46,7 @@ const handler: ProxyHandler<Target> = {
   get(target, name) {
     const actor = target[identity]
     if (typeof name === 'symbol')
-      return name === serialize
-        ? () => via(ACTOR, '', { id: actor.id, className: actor.className, label: actor.label })
-        : Reflect.get(target, name)
+      return name === serialize ? () => via(ACTOR, '', identityOf(actor)) : Reflect.get(target, name)
     return NOT_METHODS.has(name) ? undefined : method(actor, name, {})
   },
   set() {
@@ -71,12 +72,15 @@ function method(actor: ActorIdentity, name: string, options: MethodOptions): Met
       },
     )
   }) as unknown as Method
-  called.remote = (...args: unknown[]) => {
-    const refs = runtime().callActor(actor, name, args, options)
-    return options.numReturns === undefined ? refs[0] : refs
-  }
+  const call = streaming(options, actor.generators.includes(name))
+  called.remote = (...args: unknown[]) => returned(runtime().callActor(actor, name, args, call), call)
   called.options = (more: MethodOptions) => method(actor, name, { ...options, ...more })
   return called
+}
+
+/** Which actor it is, and no more of it. */
+export function identityOf({ id, className, label, generators }: ActorIdentity): ActorIdentity {
+  return { id, className, label, generators }
 }
 
 /** The last handle of an actor is garbage. */

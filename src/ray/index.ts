@@ -14,6 +14,7 @@ import { makeActorPool } from './actor-pool.js'
 import { Driver } from './driver.js'
 import { actorOf, makeHandle } from './handle.js'
 import { isRef, type ObjectRef } from './object-ref.js'
+import { ObjectRefGenerator } from './object-ref-generator.js'
 import { checkGetOptions, checkInitOptions, checkWaitOptions } from './options.js'
 import { remote } from './remote.js'
 import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
@@ -32,6 +33,7 @@ import type {
 
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
+export { ObjectRefGenerator } from './object-ref-generator.js'
 export type { RuntimeContext } from './runtime.js'
 export { Summary } from './timeline/summary.js'
 export type * from './types.js'
@@ -180,7 +182,7 @@ async function wait<T>(
   checkRefs('refs', refs)
   checkWaitOptions(options)
   const { numReturns = 1 } = options
-  if (numReturns > refs.length)
+  if (!Number.isInteger(numReturns) || numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
   return (await runtime().wait(refs, options)) as [ObjectRef<T>[], ObjectRef<T>[]]
 }
@@ -188,6 +190,8 @@ async function wait<T>(
 const shownRefs = (refs: unknown) => (isRef(refs) ? 'an ObjectRef' : Array.isArray(refs) ? '[]' : refs)
 
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
+  if (refs instanceof ObjectRefGenerator)
+    expected(name, 'an ObjectRef or a list of them, which a generator gives with `for await`', refs)
   if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs)
   const at = refs.findIndex((ref) => !isRef(ref))
   if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at])
@@ -209,13 +213,15 @@ function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {})
  * Cancels the task that makes a ref; getting it throws a TaskCancelledError. One that has not started is dropped; one that
  * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays. Tasks that
  * it began itself go on, as with Ray's `recursive=False`: cancel them where the signal is aborted.
+ * @param ref or the generator that gives them: its next ref fails so, those from before stay
  * @param options.force ends its worker at once. @default false
  */
-function cancel(ref: ObjectRef<unknown>, options: { force?: boolean } = {}): void {
+function cancel(ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>, options: { force?: boolean } = {}): void {
   knownOptions(options, ['force'])
   const { force = false } = options
-  if (!isRef(ref)) expected('ref', 'an ObjectRef', ref)
-  runtime().cancel(ref, force)
+  const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
+  if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref)
+  runtime().cancel(made, force)
 }
 
 /** A handle to the actor of that name. @throws ActorNameError (rejects) when none lives */

@@ -3,7 +3,7 @@ import { knownOptions } from '../core/options.js'
 import type { ActorOptions, GetOptions, InitOptions, MethodOptions, TaskOptions, WaitOptions } from './types.js'
 
 /** Ray's defaults, in one place. */
-export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false, numReturns: 1 } as const
+export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false } as const
 /** Calls, and spans, that the timeline keeps. */
 export const TIMELINE_DEFAULT = 10_000
 export const ACTOR_DEFAULTS = { maxRestarts: 0, maxTaskRetries: 0, maxConcurrency: 1 } as const
@@ -23,7 +23,11 @@ const RULES = {
   ],
   timeout: ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0],
   signal: ['an AbortSignal', (v) => v instanceof AbortSignal],
-  numReturns: ['a whole number from 1 and up', (v) => Number.isInteger(v) && (v as number) >= 1],
+  numReturns: [
+    "a whole number from 1 and up, or 'streaming' for a generator",
+    (v) => v === 'streaming' || (Number.isInteger(v) && (v as number) >= 1),
+  ],
+  generatorBackpressureNumObjects: ['a whole number from 1 and up', (v) => Number.isInteger(v) && (v as number) >= 1],
   getIfExists: ['true or false', (v) => typeof v === 'boolean'],
   lifetime: ["'detached' or null", (v) => v === 'detached' || v === null],
   address: ['a text', (v) => typeof v === 'string'],
@@ -68,6 +72,7 @@ export const checkTaskOptions = checker<TaskOptions>(
   'retryExceptions',
   'timeout',
   'numReturns',
+  'generatorBackpressureNumObjects',
 )
 export const checkActorOptions = checker<ActorOptions>(
   'name',
@@ -85,4 +90,5 @@ export const checkMethodOptions = checker<MethodOptions>(
   'retryExceptions',
   'timeout',
   'numReturns',
+  'generatorBackpressureNumObjects',
 )

@@ -6,6 +6,7 @@
 import type { Finding } from '../core/findings.js'
 import type { Span } from '../core/spans.js'
 import type { Code } from './code/index.js'
+import type { StreamTarget } from './stream.js'
 
 /** Calls that a worker can hold at once. */
 export const SLOTS = 1024
@@ -38,7 +39,8 @@ export type WireCall = readonly [
   /** id of the function or class; of the method's name */
   code: string,
   args: readonly WireArgument[],
-  numReturns: number,
+  /** or where its values go as they come */
+  numReturns: number | StreamTarget,
   label: string,
   attempt: number,
   /** whether the worker is to say when it starts: its time limit counts from there */

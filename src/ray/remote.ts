@@ -1,11 +1,13 @@
+import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
 import { callSite } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import { makeHandle } from './handle.js'
+import { returned, streaming } from './object-ref-generator.js'
 import { checkActorOptions, checkTaskOptions } from './options.js'
 import { runtime } from './runtime.js'
-import type { ActorClass, ActorOptions, RemoteFunction, TaskOptions } from './types.js'
+import type { ActorClass, ActorOptions, RemoteOf, TaskOptions } from './types.js'
 
 /** Marks what `remote` makes; its value is the function or class itself. */
 export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
@@ -24,10 +26,7 @@ export function remote<A extends readonly unknown[], T extends object>(
   type: new (...args: A) => T,
   options?: ActorOptions,
 ): ActorClass<A, T>
-export function remote<A extends readonly unknown[], R>(
-  fn: (...args: A) => R,
-  options?: TaskOptions,
-): RemoteFunction<A, Awaited<R>>
+export function remote<A extends readonly unknown[], R>(fn: (...args: A) => R, options?: TaskOptions): RemoteOf<A, R>
 export function remote(target: AnyFunction | AnyClass, options: TaskOptions & ActorOptions = {}): unknown {
   if (typeof target !== 'function') expected('fn', 'a function or a class', target)
   if (REMOTE in target)
@@ -55,11 +54,9 @@ export function remoteAs<A extends readonly unknown[], T extends object>(
 
 function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unknown {
   checkTaskOptions(options)
+  const call = streaming(options, types.isGeneratorFunction(definition.target))
   return dressed(definition, options, 'and ray.get of what it returns', {
-    remote: (...args: unknown[]) => {
-      const refs = runtime().submit(definition, args, options)
-      return options.numReturns === undefined ? refs[0] : refs
-    },
+    remote: (...args: unknown[]) => returned(runtime().submit(definition, args, call), call),
     options: (more: TaskOptions) => remoteFunction(definition, { ...options, ...more }),
   })
 }

@@ -23,6 +23,8 @@ export interface Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
+  /** The next ref of a generator, by the ref of its end; null after the last. */
+  nextYielded(end: ObjectRef): Promise<ObjectRef | null>
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>
   kill(actor: ActorIdentity, restart: boolean): void
   /** Only in the driver. */

@@ -3,6 +3,7 @@ import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
 import { pack } from './pack.js'
+import type { StreamTarget } from './stream.js'
 import type { Tally } from './tally.js'
 import type { ErrorClass } from './types.js'
 
@@ -24,7 +25,7 @@ export interface TaskSettings {
   /** Classes, or from a worker their names. */
   retryExceptions: boolean | readonly (ErrorClass | { name: string })[]
   timeout: number | undefined
-  numReturns: number
+  numReturns: number | StreamTarget
 }
 
 export type TaskState = 'preparing' | 'queued' | 'running' | 'done'
@@ -207,12 +208,13 @@ function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
 
 export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, fresh: 0, carried: [] }
 
-/** Entries and refs for a call's results. */
+/** Entries and refs for a call's results. Of a generator: for its end. */
 export function makeReturns(
-  count: number,
+  numReturns: number | 'streaming' | undefined,
   nextId: () => string,
   owner: object,
 ): { entries: Entry[]; refs: ObjectRef[] } {
+  const count = numReturns === 'streaming' ? 1 : (numReturns ?? 1)
   const entries = Array.from({ length: count }, () => new Entry(nextId(), owner))
   return { entries, refs: entries.map((entry) => new ObjectRef(entry)) }
 }

@@ -1,4 +1,5 @@
 import type { ObjectRef } from './object-ref.js'
+import type { ObjectRefGenerator } from './object-ref-generator.js'
 
 /** Ray's session options. */
 export interface InitOptions {
@@ -52,8 +53,13 @@ export interface TaskOptions {
   retryExceptions?: boolean | readonly ErrorClass[]
   /** Milliseconds it may run before it is ended with a TaskTimeoutError. @default none */
   timeout?: number
-  /** Number of values it returns (as an array), each with a ref of its own. @default 1 */
-  numReturns?: number
+  /**
+   * Number of values it returns (as an array), each with a ref of its own; or 'streaming': what it yields comes as refs, one by one.
+   * @default 1, of a generator 'streaming'
+   */
+  numReturns?: number | 'streaming'
+  /** Of a generator: values that may lie untaken before it pauses. @default no limit */
+  generatorBackpressureNumObjects?: number
 }
 
 /** How an actor lives. Names and defaults are Ray's. */
@@ -86,8 +92,10 @@ export interface MethodOptions {
   retryExceptions?: boolean | readonly ErrorClass[]
   /** Milliseconds it may run before the call rejects with a TaskTimeoutError. @default none */
   timeout?: number
-  /** @default 1 */
-  numReturns?: number
+  /** @default 1, of a generator 'streaming' */
+  numReturns?: number | 'streaming'
+  /** Of a generator: values that may lie untaken before it pauses. @default no limit */
+  generatorBackpressureNumObjects?: number
 }
 
 export type ErrorClass = abstract new (...args: never[]) => Error
@@ -108,8 +116,39 @@ export interface RemoteFunction<A extends readonly unknown[], R> {
   remote(...args: RemoteArgs<A>): ObjectRef<R>
   /** The same function with other options. */
   options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, R>
+  options(options: TaskOptions & { numReturns: 'streaming' }): RemoteGenerator<A, ItemOf<R>>
   options(options: TaskOptions): RemoteFunction<A, R>
 }
+
+/** What a generator returns, as the compiler sees it. */
+export type Yielding<T> = AsyncIterable<T> | Iterator<T, unknown, undefined>
+/** One for a generator; the other for what returns anything else, `any` or nothing ever. */
+type Choice<R, Plain, Generator> = 0 extends 1 & R
+  ? Plain
+  : [R] extends [never]
+    ? Plain
+    : [Generator] extends [never]
+      ? Plain
+      : Generator
+/** What an iterable gives, one by one. */
+export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T : never
+
+/** What `ray.remote` of a generator gives: `.remote(...args)` runs it on a worker and returns the refs of what it yields, as they come. */
+export interface RemoteGenerator<A extends readonly unknown[], T> {
+  remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
+  /** With a number of values the call returns as many refs at once, as of a function that returns an array. */
+  options<const N extends number>(
+    options: TaskOptions & { numReturns: N },
+  ): { remote(...args: RemoteArgs<A>): ObjectRef<T>[] }
+  options(options: TaskOptions): RemoteGenerator<A, T>
+}
+
+/** A function as `ray.remote` makes it. */
+export type RemoteOf<A extends readonly unknown[], R> = Choice<
+  R,
+  RemoteFunction<A, Awaited<R>>,
+  [R] extends [Yielding<infer T>] ? RemoteGenerator<A, T> : never
+>
 
 /** A remote function with numReturns: `.remote()` gives a ref for each value. */
 export interface MultiRemoteFunction<A extends readonly unknown[], R> {
@@ -132,8 +171,25 @@ export interface ActorMethod<A extends readonly unknown[], R> {
   ): {
     remote(...args: RemoteArgs<A>): RefsOf<R>
   }
+  options(options: MethodOptions & { numReturns: 'streaming' }): ActorGenerator<A, ItemOf<R>>
   options(options: MethodOptions): ActorMethod<A, R>
 }
+
+/** A method that is a generator. */
+export interface ActorGenerator<A extends readonly unknown[], T> {
+  /** Calls the method in the order of the calls; it holds the actor until it ends, and the refs come as it yields. */
+  remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
+  options<const N extends number>(
+    options: MethodOptions & { numReturns: N },
+  ): { remote(...args: RemoteArgs<A>): ObjectRef<T>[] }
+  options(options: MethodOptions): ActorGenerator<A, T>
+}
+
+type MethodOf<A extends readonly unknown[], R> = Choice<
+  R,
+  ActorMethod<A, Awaited<R>>,
+  [R] extends [Yielding<infer T>] ? ActorGenerator<A, T> : never
+>
 
 /** Only for the compiler: which class a handle is of. */
 declare const actor: unique symbol
@@ -143,7 +199,7 @@ export type ActorHandle<T extends object = object> = {
   readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
     ...args: infer A
   ) => infer R
-    ? ActorMethod<A, Awaited<R>>
+    ? MethodOf<A, R>
     : never
 } & { readonly [actor]: T }
 

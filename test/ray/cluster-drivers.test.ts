@@ -109,6 +109,12 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
         code: 'RAY_NOT_SERIALIZABLE',
         message: /^The result of Giver.*another driver's\. Return their values\.$/,
       })
+    const streamed = giver.list.options({ numReturns: 'streaming' }).remote()
+    const { value: refused } = await streamed.next()
+    await assert.rejects(ray.get(refused!), {
+      code: 'RAY_MISUSE',
+      message: /^Giver.*list is to be streamed, and the actor is another driver's.* Return the values as an array\.$/,
+    })
     // Those that are known here too are the same there.
     const self = await ray.get(giver.named.remote('giver'))
     assert.equal(await ray.get(self.giver.value.remote()), 1)

@@ -295,6 +295,9 @@ export const Ticker = ray.remote(TickerClass)
 
 /** Gives what it has made, inside of something. */
 class GiverClass {
+  list() {
+    return [1, 2]
+  }
   ref() {
     return { ref: ray.put({ value: 1 }), beside: 2 }
   }

@@ -1,7 +1,7 @@
 /** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ActorHandle, type ObjectRef, ray } from '#src/ray/index.js'
+import { type ActorHandle, type ObjectRef, type ObjectRefGenerator, ray } from '#src/ray/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_equal: Equal<A, B>): void {}
@@ -19,6 +19,7 @@ class Engine {
   async later(text: string, times?: number): Promise<string> {
     return text.repeat(times ?? 1)
   }
+  async *frames(_count: number): AsyncGenerator<Uint8Array> {}
 }
 
 function never(): void {
@@ -85,6 +86,26 @@ function never(): void {
   ray.get(1)
   // @ts-expect-error milliseconds
   ray.get(sum, { timeout: '1 s' })
+  const frames = engine.frames.remote(ray.put(3))
+  same<typeof frames, ObjectRefGenerator<Uint8Array>>(true)
+  const two = engine.frames.options({ numReturns: 2 }).remote(2)
+  same<typeof two, ObjectRef<Uint8Array>[]>(true)
+  const squares = ray.remote(function* squares(count: number) {
+    for (let i = 0; i < count; i++) yield i * i
+  })
+  const streamed = squares.options({ generatorBackpressureNumObjects: 2 }).remote(3)
+  same<typeof streamed, ObjectRefGenerator<number>>(true)
+  same<Awaited<ReturnType<typeof streamed.next>>['value'], ObjectRef<number> | undefined>(true)
+  const listed = ray
+    .remote((x: number) => [x])
+    .options({ numReturns: 'streaming' })
+    .remote(1)
+  same<typeof listed, ObjectRefGenerator<number>>(true)
+  const unknowing = ray.remote((x: string) => JSON.parse(x)).remote('1')
+  same<typeof unknowing, ObjectRef<ReturnType<typeof JSON.parse>>>(true)
+  // @ts-expect-error a generator is no ref
+  ray.get(streamed)
+  ray.cancel(streamed)
   const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
   takesHandle.remote(engine)
   const pool = new ray.ActorPool([engine])

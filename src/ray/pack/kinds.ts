@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { BlockList, SocketAddress } from 'node:net'
 import { inspect, types } from 'node:util'
+import { ObjectRefGenerator } from '../object-ref-generator.js'
 
 const builtin = new WeakMap<object, boolean>()
 
@@ -57,7 +58,12 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   if (types.isWeakMap(value) || types.isWeakSet(value) || value instanceof WeakRef)
     return [`is a ${value.constructor.name}`, 'Pass a Map or a Set.']
   if (types.isGeneratorObject(value) || /Iterator$/.test(Object.prototype.toString.call(value).slice(0, -1)))
-    return ['is an iterator', 'Collect it into an array.']
+    return [
+      'is an iterator',
+      "Collect it into an array; what a function is to return value by value wants numReturns: 'streaming'.",
+    ]
+  if (value instanceof ObjectRefGenerator)
+    return ['is an ObjectRefGenerator, which only its maker can read', 'Pass the refs that it gives.']
   const name = className(value)
   if (HANDLES.test(name))
     return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']

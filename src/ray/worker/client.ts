@@ -4,7 +4,7 @@ import type { RequestArgument, RequestCode, Requests } from '../answers.js'
 import { type Code, carriedBy, portableCode, reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError } from '../errors.js'
-import { ACTOR, type ActorIdentity, carriedId, makeHandle, whenHandlesGone } from '../handle.js'
+import { ACTOR, type ActorIdentity, carriedId, identityOf, makeHandle, whenHandlesGone } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
 import { pack, unpack } from '../pack.js'
@@ -27,11 +27,11 @@ import type {
 import { settled, waitFor } from '../waiting.js'
 
 /** A method needs no code: its actor has it. */
-function requestCode({ id, name }: RemoteDefinition, code: Code): RequestCode {
-  return [id, name, portableCode(code), carriedBy(code).map(carriedId)]
+function requestCode({ id, name, generators }: RemoteDefinition, code: Code): RequestCode {
+  return [id, name, portableCode(code), carriedBy(code).map(carriedId), generators]
 }
 
-const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, []]
+const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, [], []]
 
 /** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
 export class WorkerClient implements Runtime {
@@ -147,7 +147,8 @@ export class WorkerClient implements Runtime {
   }
 
   /** A new object's ref: the driver holds it for this worker from the request on. */
-  #newRefs(count: number): { ids: string[]; refs: ObjectRef[] } {
+  #newRefs(numReturns: number | 'streaming' = 1): { ids: string[]; refs: ObjectRef[] } {
+    const count = numReturns === 'streaming' ? 1 : numReturns
     const ids = Array.from({ length: count }, () => `${this.#own}/${++this.#lastId}`)
     return { ids, refs: ids.map((id) => this.#received(id, new Set())) }
   }
@@ -215,7 +216,7 @@ export class WorkerClient implements Runtime {
   // -- ray's calls
 
   put(value: unknown): ObjectRef {
-    const { ids, refs } = this.#newRefs(1)
+    const { ids, refs } = this.#newRefs()
     const packed = pack(value, 'value')
     const payload = (content: Content) => ({ id: ids[0]!, content: this.wire(content) })
     this.#inOrder('put', () => (packed instanceof Promise ? packed.then(payload) : payload(packed)), refs)
@@ -262,10 +263,14 @@ export class WorkerClient implements Runtime {
   }
 
   /** While a task waits for others, its CPUs are theirs. */
-  async #waiting<T>(refs: readonly ObjectRef[], promise: Promise<T>): Promise<T> {
+  #waiting<T>(refs: readonly ObjectRef[], promise: Promise<T>): Promise<T> {
+    return refs.every((ref) => entryOf(ref).state !== 'pending') ? promise : this.#lending(promise)
+  }
+
+  async #lending<T>(promise: Promise<T>): Promise<T> {
     // What a call left behind has no CPUs to lend.
     const call = this.running()
-    if (call === null || refs.every((ref) => entryOf(ref).state !== 'pending')) return promise
+    if (call === null) return promise
     this.send(['blocked', call])
     try {
       return await promise
@@ -281,7 +286,7 @@ export class WorkerClient implements Runtime {
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
-    const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
+    const { ids, refs } = this.#newRefs(options.numReturns)
     this.#inOrder(
       'submit',
       this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids })),
@@ -299,17 +304,16 @@ export class WorkerClient implements Runtime {
       this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })),
       [],
     )
-    return { id, className: definition.name, label: definition.name }
+    return { id, className: definition.name, label: definition.name, generators: definition.generators }
   }
 
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
-    const { ids, refs } = this.#newRefs(options.numReturns ?? 1)
-    const { id, className, label } = actor
+    const { ids, refs } = this.#newRefs(options.numReturns)
     this.#inOrder(
       'callActor',
       this.#call(null, args, (ready) => ({
-        actor: { id, className, label },
+        actor: identityOf(actor),
         method,
         args: ready,
         options: plain(options),
@@ -327,6 +331,22 @@ export class WorkerClient implements Runtime {
     })) as ActorIdentity
     this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
     return identity
+  }
+
+  async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
+    await this.#tail
+    const id = (await this.#lending(this.#ask('next', { id: end.id }))) as string | null
+    return id === null ? null : this.#received(id, new Set())
+  }
+
+  /** Hands value number `index` of a generator that runs here on. Resolves with whether it is to go on. */
+  yield(stream: string, index: number, value: unknown, task: string): Promise<boolean> {
+    const packed = pack(value, `value ${index} of ${task}`)
+    const ask = (content: Content) =>
+      this.#ask('yield', { stream, index, content: this.wire(content) }) as Promise<boolean>
+    // At once if it can be: what comes next may hold the thread. But of refs and handles inside, the driver must have heard before.
+    if (!this.#tail && !(packed instanceof Promise)) return ask(packed)
+    return Promise.all([packed, this.#tail]).then(([content]) => ask(content))
   }
 
   kill({ id }: ActorIdentity, restart: boolean): void {

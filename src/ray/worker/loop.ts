@@ -24,9 +24,11 @@ import {
   type WorkerStart,
 } from '../protocol.js'
 import { installRuntime, type RuntimeContext } from '../runtime.js'
+import type { StreamTarget } from '../stream.js'
 import { WorkerClient } from './client.js'
 import { Outbox } from './outbox.js'
 import { isThenable, methodsOf, several } from './values.js'
+import { yieldAll } from './yields.js'
 
 type Callable = (...args: unknown[]) => unknown
 type Maybe<T> = T | Promise<T>
@@ -226,17 +228,19 @@ class Loop {
   }
 
   #perform(wireCall: WireCall, running: Running): void {
+    const [, , , , numReturns] = wireCall
     running.began = now()
     let value: unknown
     try {
       value = this.#invoke(wireCall, running)
+      if (typeof numReturns !== 'number') value = this.#yield(running, numReturns, value)
     } catch (error) {
       return this.#failed(running, error)
     }
-    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, wireCall[4], value)
+    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, numReturns, value)
     Promise.resolve(value).then(
       (result) => {
-        this.#succeeded(running, wireCall[4], result)
+        this.#succeeded(running, numReturns, result)
         this.#pump()
       },
       (error) => {
@@ -294,13 +298,20 @@ class Loop {
 
   // -- results
 
-  #succeeded(running: Running, numReturns: number, value: unknown): void {
+  /** A generator's values go one by one; what is left to return is its end. */
+  async #yield({ task, signal }: Running, [id, ahead]: StreamTarget, values: unknown): Promise<void> {
+    const give = (index: number, value: unknown) => this.#client.yield(id, index, value, task)
+    await yieldAll(await values, task, ahead, give, signal)
+  }
+
+  #succeeded(running: Running, numReturns: number | StreamTarget, value: unknown): void {
     const ended = now()
+    const one = numReturns === 1 || typeof numReturns !== 'number'
     try {
-      const values = numReturns === 1 ? [value] : several(value, numReturns, running.task)
+      const values = one ? [value] : several(value, numReturns, running.task)
       const whole = `the result of ${running.task}`
-      const packed = values.map((one, i) => pack(one, numReturns === 1 ? whole : `${whole}[${i}]`))
-      if (packed.some((one) => one instanceof Promise))
+      const packed = values.map((item, i) => pack(item, one ? whole : `${whole}[${i}]`))
+      if (packed.some((content) => content instanceof Promise))
         Promise.all(packed).then(
           (ready) => this.#deliver(running, ready, ended, true),
           (error) => this.#finish(running, false, encodeError(error), ended, true),

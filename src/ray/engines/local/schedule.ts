@@ -128,8 +128,9 @@ export class Schedule {
   }
 
   /** A fast function's calls may stand in line at a worker that runs the same kind of call. */
-  #shortestLine({ definition: { depth }, settings: { numCpus } }: Task): LocalWorker | null {
-    if (depth <= 1) return null
+  #shortestLine({ definition: { depth }, settings: { numCpus, numReturns } }: Task): LocalWorker | null {
+    // A generator may pause for as long as its reader likes.
+    if (depth <= 1 || typeof numReturns !== 'number') return null
     let best: LocalWorker | null = null
     for (const worker of this.workers.busy)
       if (

@@ -1,3 +1,4 @@
+import { RayitoError } from '../../../core/errors.js'
 import type { Actor } from '../../actor.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError, InfeasibleError } from '../../errors.js'
 import { KIND } from '../../protocol.js'
@@ -137,7 +138,11 @@ export class ActorTable {
     if (sent) queue.splice(0, sent)
   }
 
-  #call(actor: Actor, { node, id }: Place, task: Task): void {
+  #call(actor: Actor, { node, id, foreign }: Place, task: Task): void {
+    if (foreign && typeof task.settings.numReturns !== 'number') {
+      const message = `${task.label} is to be streamed, and the actor is another driver's, to whom its values would go`
+      return task.fail(new RayitoError('RAY_MISUSE', message, { remedy: 'Return the values as an array.' }))
+    }
     try {
       node.send(['call', id, netTask(task, KIND.METHOD, (entry) => this.engine.sentObject(entry))])
     } catch (error) {

@@ -2,6 +2,7 @@ import type { Finding } from '../../../core/findings.js'
 import type { Span } from '../../../core/spans.js'
 import type { Code } from '../../code/index.js'
 import type { ToWorker } from '../../protocol.js'
+import type { StreamTarget } from '../../stream.js'
 import type { Try } from '../../timeline/recorder.js'
 
 /**
@@ -25,7 +26,7 @@ export interface NetTask {
   code: NetCode | null
   method: string | null
   args: readonly NetArgument[]
-  numReturns: number
+  numReturns: number | StreamTarget
   numCpus: number
   /** Tries that were made already. */
   attempt: number

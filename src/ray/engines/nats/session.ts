@@ -240,7 +240,10 @@ export class Session {
 
   #task(net: NetTask, actor: NodeActor | null): Task {
     const definition = net.code ? this.#definition(net.code) : actor!.creation.definition
-    const entries = Array.from({ length: net.numReturns }, (_, i) => new Entry(`${net.id}/${i}`, this))
+    const entries = Array.from(
+      { length: typeof net.numReturns === 'number' ? net.numReturns : 1 },
+      (_, i) => new Entry(`${net.id}/${i}`, this),
+    )
     const { label, method, numCpus, maxRetries, retryExceptions, timeout, numReturns } = net
     const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
     const task = new Task(definition, settings, entries, this.#tally, () => {})

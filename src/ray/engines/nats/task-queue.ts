@@ -67,7 +67,7 @@ export class TaskQueue {
       // Fast calls share a message; one that may not run twice has its own.
       for (let task = line.first; task; task = line.first) {
         const { depth } = task.definition
-        const single = depth === 1 || task.settings.maxRetries === 0
+        const single = depth === 1 || task.settings.maxRetries === 0 || typeof task.settings.numReturns !== 'number'
         if (tasks.length && (single || tasks.length >= depth)) break
         line.shift()
         if (task.state !== 'queued' || this.#infeasible(task)) continue

@@ -1,0 +1,63 @@
+import { inspect } from 'node:util'
+import type { ObjectRef } from './object-ref.js'
+import { type Runtime, runtime } from './runtime.js'
+import type { MethodOptions, TaskOptions } from './types.js'
+
+/**
+ * The refs that a remote generator yields, each as soon as its value is there, while the generator goes on: Ray's
+ * ObjectRefGenerator.
+ *
+ * What the generator throws comes as one more ref, whose `ray.get` throws it; values from before stay. A loop that is left
+ * early can be taken up again, by another loop or by `next`; the generator goes on meanwhile (`ray.cancel(generator)` ends it). It
+ * belongs to whoever made it and cannot be passed on: its refs can.
+ *
+ * ```ts
+ * for await (const ref of frames.remote('film.gif')) show(await ray.get(ref))
+ * ```
+ * @see https://docs.ray.io/en/latest/ray-core/ray-generator.html
+ */
+export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>, undefined, undefined> {
+  readonly #end: ObjectRef<undefined>
+  readonly #runtime: Runtime
+
+  /** @internal */
+  constructor(end: ObjectRef, owner: Runtime) {
+    this.#end = end as ObjectRef<undefined>
+    this.#runtime = owner
+  }
+
+  /** Waits for the next value and gives its ref. */
+  async next(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
+    const ref = await this.#runtime.nextYielded(this.#end)
+    return ref ? { done: false, value: ref as ObjectRef<T> } : { done: true, value: undefined }
+  }
+
+  /** A ref that is ready when the generator has ended, and fails if it failed. */
+  completed(): ObjectRef<undefined> {
+    return this.#end
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString()
+  }
+
+  toString(): string {
+    return `ObjectRefGenerator(${this.#end.id})`
+  }
+}
+
+/** Options of a call, where it is a generator's that nobody said more of: its values are streamed. */
+export function streaming<O extends TaskOptions | MethodOptions>(options: O, isGenerator: boolean): O {
+  return isGenerator && options.numReturns === undefined ? { ...options, numReturns: 'streaming' } : options
+}
+
+/** What `.remote()` returns. */
+export function returned(refs: readonly ObjectRef[], { numReturns }: TaskOptions | MethodOptions): unknown {
+  if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, runtime())
+  return numReturns === undefined ? refs[0] : refs
+}

@@ -1,0 +1,97 @@
+import { type Entry, entryOf, ObjectRef } from './object-ref.js'
+
+/** Where a generator's values go: the id of the object that ends it, and how many may be on their way while the next is computed. */
+export type StreamTarget = readonly [id: string, ahead: number]
+
+const streams = new WeakMap<Entry, Stream>()
+/** Nobody can ask for values any more. */
+const abandoned = new FinalizationRegistry<Stream>((stream) => stream.abandon())
+
+/** What a generator has yielded, and who waits for it. The driver's side of an {@link ./object-ref-generator.ts | ObjectRefGenerator}. */
+export class Stream {
+  /** Values that came, of all attempts together: one that starts again yields those again, and they are not taken twice. */
+  #yielded = 0
+  /** Those that nobody has asked for. */
+  #untaken: Entry[] = []
+  #asking: ((entry: Entry | null) => void)[] = []
+  /** Yields that wait for room. */
+  #paused: (() => void)[] = []
+  #over = false
+  #abandoned = false
+
+  /**
+   * @param end settled when the generator ends: ready, or failed with what it threw
+   * @param limit values that may lie untaken before the generator pauses
+   */
+  static open(end: ObjectRef, limit: number): Stream {
+    const stream = new Stream(entryOf(end), limit)
+    streams.set(entryOf(end), stream)
+    abandoned.register(end, stream)
+    return stream
+  }
+
+  /** @throws TypeError if the object is no generator's end */
+  static of(end: ObjectRef): Stream {
+    return streams.get(entryOf(end))!
+  }
+
+  private constructor(
+    private readonly end: Entry,
+    private readonly limit: number,
+  ) {
+    end.whenSettled(() => this.#ended())
+  }
+
+  /**
+   * The generator's value number `index` is here.
+   * @param keep makes an object of it
+   * @returns (a promise of) whether the generator is to go on
+   */
+  add(index: number, keep: () => Entry): boolean | Promise<boolean> {
+    if (this.#over) return false
+    if (index < this.#yielded || this.#abandoned) return true
+    this.#yielded++
+    const entry = keep()
+    const asking = this.#asking.shift()
+    if (asking) asking(entry)
+    else this.#untaken.push(entry)
+    if (this.#untaken.length < this.limit) return true
+    return new Promise((resolve) => this.#paused.push(() => resolve(!this.#over)))
+  }
+
+  /** The next value's ref, in order; after the last null. What the generator threw comes as a ref that fails, before null. */
+  async next(): Promise<ObjectRef | null> {
+    const entry = await this.#next()
+    if (entry === this.end) entry.asked = true
+    return entry && new ObjectRef(entry)
+  }
+
+  #next(): Entry | null | Promise<Entry | null> {
+    const entry = this.#untaken.shift()
+    if (!entry) return this.#over ? null : new Promise((resolve) => this.#asking.push(resolve))
+    if (this.#untaken.length < this.limit) this.#resume()
+    return entry
+  }
+
+  /** No value is kept any more; the generator goes on. */
+  abandon(): void {
+    this.#abandoned = true
+    this.#untaken = []
+    this.#resume()
+  }
+
+  #ended(): void {
+    this.#over = true
+    if (this.end.state === 'failed' && !this.#abandoned) {
+      const asking = this.#asking.shift()
+      if (asking) asking(this.end)
+      else this.#untaken.push(this.end)
+    }
+    for (const asking of this.#asking.splice(0)) asking(null)
+    this.#resume()
+  }
+
+  #resume(): void {
+    for (const go of this.#paused.splice(0)) go()
+  }
+}

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import {
+  NotSerializableError,
+  type ObjectRef,
+  ObjectRefGenerator,
+  RayTaskError,
+  ray,
+  TaskCancelledError,
+  WorkerCrashedError,
+} from '#src/ray/index.js'
+import { echo } from './functions.js'
+import {
+  Cameras,
+  counted,
+  dying,
+  endless,
+  failing,
+  list,
+  makeCamera,
+  refs,
+  relay,
+  squares,
+  stepwise,
+  throwing,
+  total,
+  unfit,
+} from './generators.js'
+import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { arrived, isOpen } from './latch.js'
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+
+/** Everything a generator gives. */
+async function all<T>(generator: AsyncIterable<ObjectRef<T>>): Promise<T[]> {
+  const values: T[] = []
+  for await (const ref of generator) values.push(await ray.get(ref))
+  return values
+}
+
+/** Resolves when `done`, looked at in turns of the event loop. */
+async function until(done: () => boolean): Promise<void> {
+  const end = Date.now() + 30_000
+  while (!done()) {
+    assert.ok(Date.now() < end, 'it took longer than 30 s')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+onEachEngine('generators', { numCpus: 2 }, () => {
+  test('what a task yields comes as refs, in order, each while the task goes on', async () => {
+    const step = latch()
+    const generator = stepwise.remote(step)
+    assert.ok(generator instanceof ObjectRefGenerator)
+    const first = await generator.next()
+    assert.equal(await ray.get(first.value!), 'first')
+    assert.equal((await ray.wait([generator.completed()], { timeout: 0 }))[0].length, 0)
+    const second = generator.next()
+    letGo(step)
+    assert.equal(await ray.get((await second).value!), 'second')
+    assert.deepEqual(await generator.next(), { done: true, value: undefined })
+    assert.deepEqual(await generator.next(), { done: true, value: undefined })
+    assert.equal(await ray.get(generator.completed()), undefined)
+    assert.deepEqual(await all(squares.remote(5)), [0, 1, 4, 9, 16])
+    assert.deepEqual(await all(squares.remote(0)), [])
+    // Asked for all at once, and from a loop that is left and taken up again.
+    const asked = squares.remote(3)
+    const given = await Promise.all([asked.next(), asked.next(), asked.next(), asked.next()])
+    assert.deepEqual(await ray.get(given.flatMap(({ value }) => value ?? [])), [0, 1, 4])
+    const left = squares.remote(3)
+    for await (const ref of left) {
+      assert.equal(await ray.get(ref), 0)
+      break
+    }
+    assert.deepEqual(await all(left), [1, 4])
+  })
+
+  test('refs can be passed on, and values may hold refs', async () => {
+    const { value } = await squares.remote(3).next()
+    assert.equal(await ray.get(echo.remote(value!)), 0)
+    const [inside] = await all(refs.remote())
+    assert.equal(await ray.get(inside!.ref), 'inside')
+  })
+
+  test('a number of returns asks for that many refs at once; a list can be streamed', async () => {
+    const both = squares.options({ numReturns: 2 }).remote(2)
+    assert.deepEqual(await ray.get(both), [0, 1])
+    assert.deepEqual(await all(list.options({ numReturns: 'streaming' }).remote(3)), [0, 1, 2])
+    await assert.rejects(all(echo.options({ numReturns: 'streaming' }).remote(5)), ({ cause }: Error) =>
+      /Expected echo to return an iterator.*got number/s.test(String(cause)),
+    )
+  })
+
+  test('what it throws is the last ref; values from before stay', async () => {
+    const generator = failing.remote(2)
+    const [first, second, last] = [await generator.next(), await generator.next(), await generator.next()]
+    assert.deepEqual(await ray.get([first.value!, second.value!]), [0, 1])
+    await assert.rejects(ray.get(last.value!), (error) => {
+      assert.ok(error instanceof RayTaskError && error.cause instanceof RangeError, String(error))
+      return true
+    })
+    assert.equal((await generator.next()).done, true)
+    await assert.rejects(ray.get(generator.completed()), RayTaskError)
+    // A value that cannot travel ends it as well.
+    const cleaned = latch()
+    await assert.rejects(all(unfit.remote(cleaned)), (error: Error) => {
+      const cause = error instanceof RayTaskError ? error.cause : error
+      assert.ok(cause instanceof NotSerializableError, String(error))
+      assert.match(cause.message, /value 1 of unfit/)
+      return true
+    })
+    assert.ok(isOpen(cleaned))
+  })
+
+  test('a limit pauses it until values are taken', async () => {
+    const computed = latch()
+    const generator = counted.options({ generatorBackpressureNumObjects: 2 }).remote(computed, 6)
+    await started(computed, 2)
+    const { value } = await generator.next()
+    assert.equal(await ray.get(value!), 0)
+    await started(computed, 3)
+    // It had a chance to go on: a task in the meantime went there and back.
+    await ray.get(echo.remote(1))
+    assert.equal(arrived(computed), 3)
+    assert.deepEqual(await all(generator), [1, 2, 3, 4, 5])
+    assert.throws(() => echo.options({ generatorBackpressureNumObjects: 2 }).remote(1), /is for generators/)
+  })
+
+  test('cancelled, it cleans up and its worker is free', async () => {
+    const cleaned = latch()
+    const generator = endless.options({ generatorBackpressureNumObjects: 3 }).remote(cleaned)
+    const first = await generator.next()
+    ray.cancel(generator)
+    assert.equal((await ray.get(first.value!)).length, 10_000)
+    await assert.rejects(all(generator), TaskCancelledError)
+    assert.equal((await generator.next()).done, true)
+    await until(() => isOpen(cleaned))
+    assert.equal(await ray.get(echo.remote(2)), 2)
+  })
+
+  test('a worker that dies in the middle: it is made again, and no value comes twice', async () => {
+    const tries = latch()
+    const generator = dying.remote(tries, 1)
+    const seen = [(await generator.next()).value!, (await generator.next()).value!]
+    letGo(tries)
+    assert.deepEqual([...(await ray.get(seen)), ...(await all(generator))], ['0', '1', '2', '3'])
+    assert.equal(arrived(tries), 2)
+    const again = latch()
+    letGo(again)
+    await assert.rejects(all(dying.options({ maxRetries: 0 }).remote(again, 1)), WorkerCrashedError)
+    assert.deepEqual(await all(throwing.options({ retryExceptions: true }).remote(latch())), ['a', 'b'])
+  })
+
+  test('an actor’s generators, also of its parent class, hold it until they end', async () => {
+    const camera = Cameras.remote()
+    const frames = camera.frames.remote(3)
+    const count = camera.count.remote()
+    assert.deepEqual(
+      await all(frames),
+      [0, 1, 2].map((i) => new Uint8Array([i])),
+    )
+    assert.equal(await ray.get(count), 3)
+    const step = latch()
+    const slow = camera.slow.remote(step)
+    assert.equal(await ray.get((await slow.next()).value!), 3)
+    ray.kill(camera)
+    await assert.rejects(all(slow), { code: 'RAY_ACTOR_DIED' })
+    // A handle that came out of a task knows them too.
+    const { camera: made } = await ray.get(makeCamera.remote())
+    assert.equal((await all(made.frames.remote(2))).length, 2)
+  })
+
+  test('a task can read one, and hand on what it reads', async () => {
+    assert.equal(await ray.get(total.remote(4)), 14)
+    const values = await all(relay.remote(3))
+    assert.deepEqual(await ray.get(values.map(({ ref }) => ref)), [0, 1, 4])
+    // @ts-expect-error the compiler says so, too
+    await assert.rejects(ray.get(squares.remote(1)), /a generator gives with `for await`, got `ObjectRefGenerator\(/)
+    assert.throws(() => echo.remote(squares.remote(1)), {
+      code: 'RAY_NOT_SERIALIZABLE',
+      message: /args\[0\] is an ObjectRefGenerator, which only its maker can read/,
+    })
+  })
+
+  test('values that nobody can take any more are let go, and do not hold it up', async () => {
+    const computed = latch()
+    const completed = await (async () => {
+      const generator = counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 50)
+      await generator.next()
+      return new WeakRef(generator)
+    })()
+    await until(() => {
+      collect()
+      return completed.deref() === undefined && arrived(computed) === 50
+    })
+    while ((await ray.availableResources()).CPU < 2) await new Promise((resolve) => setImmediate(resolve))
+  })
+})
+
+test('generators of a session that is over end with its error', async () => {
+  ray.init({ numCpus: 1 })
+  const generator = endless.options({ generatorBackpressureNumObjects: 1 }).remote(latch())
+  await generator.next()
+  await ray.shutdown()
+  await assert.rejects(all(generator))
+  assert.equal((await generator.next()).done, true)
+})

@@ -1,0 +1,91 @@
+/** Remote generators of the tests: in a module, as users' are. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ObjectRef, ray } from '#src/ray/index.js'
+import { arrive, holdUntil, isOpen, type Latch, letGo } from './latch.js'
+
+export const squares = ray.remote(function* squares(count: number) {
+  for (let i = 0; i < count; i++) yield i * i
+})
+/** Yields, and goes on only when it is let go. */
+export const stepwise = ray.remote(function* stepwise(step: Latch) {
+  yield 'first'
+  holdUntil(() => isOpen(step))
+  yield 'second'
+})
+/** Says of each value that it computed it. */
+export const counted = ray.remote(async function* counted(computed: Latch, count: number) {
+  for (let i = 0; i < count; i++) {
+    arrive(computed)
+    yield i
+  }
+})
+/** For ever; says that it cleans up behind itself. */
+export const endless = ray.remote(async function* endless(cleaned: Latch) {
+  try {
+    for (let i = 0; ; i++) yield new Uint8Array(10_000).fill(i)
+  } finally {
+    letGo(cleaned)
+  }
+})
+export const failing = ray.remote(function* failing(good: number): Generator<unknown> {
+  for (let i = 0; i < good; i++) yield i
+  throw new RangeError('no more')
+})
+export const unfit = ray.remote(function* unfit(cleaned: Latch): Generator<unknown> {
+  try {
+    yield 1
+    yield () => 1
+  } finally {
+    letGo(cleaned)
+  }
+})
+/** Its process or thread ends in the middle of its first `lives` runs. */
+export const dying = ray.remote(function* dying(tries: Latch, lives: number) {
+  const before = arrive(tries)
+  for (let i = 0; i < 4; i++) {
+    // The values before are on their way; wait until somebody has them.
+    if (i === 2 && before < lives) {
+      holdUntil(() => isOpen(tries))
+      process.exit(7)
+    }
+    yield `${i}`
+  }
+})
+export const throwing = ray.remote(function* throwing(tries: Latch) {
+  const before = arrive(tries)
+  yield 'a'
+  if (before === 0) throw new TypeError('not yet')
+  yield 'b'
+})
+/** A list is no generator, but can be streamed. */
+export const list = ray.remote((count: number) => Array.from({ length: count }, (_, i) => i))
+export const refs = ray.remote(function* refs(): Generator<{ ref: ObjectRef<string> }> {
+  yield { ref: ray.put('inside') }
+})
+/** Reads another's values inside a task. */
+export const total = ray.remote(async (count: number) => {
+  let sum = 0
+  for await (const ref of squares.remote(count)) sum += await ray.get(ref)
+  return sum
+})
+export const relay = ray.remote(async function* relay(count: number) {
+  for await (const ref of squares.remote(count)) yield { ref }
+})
+export class Camera {
+  taken = 0
+  count() {
+    return this.taken
+  }
+  *frames(count: number) {
+    for (let i = 0; i < count; i++) yield new Uint8Array([this.taken++])
+  }
+  async *slow(step: Latch) {
+    yield this.taken
+    while (!isOpen(step)) await delay(1)
+    yield this.taken
+  }
+}
+export class BetterCamera extends Camera {}
+export const Cameras = ray.remote(BetterCamera)
+/** Makes an actor inside a task and hands it out. */
+export const makeCamera = ray.remote(async () => ({ camera: Cameras.remote() }))

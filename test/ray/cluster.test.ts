@@ -22,6 +22,7 @@ import {
   nothing,
   size,
 } from './functions.js'
+import { heldStream, squares } from './generators.js'
 import { latch, letGo, started } from './helpers.js'
 import { arrive, arrived } from './latch.js'
 import { scripts } from './programs.js'
@@ -197,6 +198,18 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(arrived(once), 1)
   })
 
+  test('a worker killed while it yields: the values from before stay, and none comes twice', async () => {
+    await ray.init({ address: server.address })
+    const tries = latch()
+    const generator = heldStream.remote(tries)
+    const values = [(await generator.next()).value!, (await generator.next()).value!]
+    await leave('gamma')
+    await join('gamma')
+    for await (const ref of generator) values.push(ref)
+    assert.deepEqual(await ray.get(values), [0, 1, 2, 3])
+    assert.equal(arrived(tries), 2)
+  })
+
   test('an actor of a lost node starts again elsewhere where it may, and loses no call', async () => {
     await join('delta')
     await ray.init({ address: server.address })
@@ -263,6 +276,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   test('tasks survive the server: started again under load, each result comes once', async () => {
     await ray.init({ address: server.address })
     const runs = latch()
+    const streamed = squares.remote(300)
+    await streamed.next()
     const refs = Array.from({ length: 400 }, (_, i) => counted.remote(runs, i))
     await ray.get(refs[20]!)
     await server.down('SIGKILL')
@@ -272,6 +287,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       refs.map((_, i) => i),
     )
     assert.ok(arrived(runs) >= 400)
+    let next = 1
+    for await (const ref of streamed) assert.equal(await ray.get(ref), (next++) ** 2)
+    assert.equal(next, 300)
   })
 
   test('ten thousand tasks while workers join and leave: each result once', async () => {

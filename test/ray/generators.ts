@@ -51,6 +51,14 @@ export const dying = ray.remote(function* dying(tries: Latch, lives: number) {
     yield `${i}`
   }
 })
+/** Stands still in the middle of its first run, for as long as it lives. */
+export const heldStream = ray.remote(function* heldStream(tries: Latch) {
+  const before = arrive(tries)
+  for (let i = 0; i < 4; i++) {
+    if (i === 2 && before === 0) holdUntil(() => false)
+    yield i
+  }
+})
 export const throwing = ray.remote(function* throwing(tries: Latch) {
   const before = arrive(tries)
   yield 'a'

@@ -1,18 +1,25 @@
 import { inspect } from 'node:util'
+import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
 import { passOn } from './measured.js'
+import { DeploymentResponseGenerator } from './response-generator.js'
 import { type Router, type RouterState, routerOf } from './router.js'
-import type { DeploymentHandle, DeploymentResponse } from './types.js'
+import type { DeploymentHandle, DeploymentResponse, HandleOptions } from './types.js'
 
 /** Names that a handle must not answer to: it is no promise and no JSON. */
 const NOT_METHODS = new Set(['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch'])
 
 const routed: unique symbol = Symbol('router')
 
+const streams: unique symbol = Symbol('stream')
+
 class Target {
   readonly [routed]: Router
-  constructor(router: Router) {
+  readonly [streams]: boolean
+  constructor(router: Router, stream: boolean) {
     this[routed] = router
+    this[streams] = stream
   }
   [inspect.custom](): string {
     return `DeploymentHandle(${this[routed].plan.key})`
@@ -21,11 +28,13 @@ class Target {
 
 const handler: ProxyHandler<Target> = {
   get(target, name) {
-    const router = target[routed]
+    const { [routed]: router, [streams]: stream } = target
+    const call = stream ? streamed : answered
     if (name === serialize)
-      return () => via(import.meta.url, 'reviveHandle', { plan: router.plan, actors: router.actors })
+      return () => via(import.meta.url, 'reviveHandle', { plan: router.plan, actors: router.actors, stream })
     if (typeof name === 'symbol') return Reflect.get(target, name)
     if (NOT_METHODS.has(name)) return undefined
+    if (name === 'options') return (options: HandleOptions) => withOptions(router, stream, options)
     if (name === 'remote') return (...args: unknown[]) => call(router, 'call', args)
     return { remote: (...args: unknown[]) => call(router, name, args) }
   },
@@ -33,7 +42,18 @@ const handler: ProxyHandler<Target> = {
   has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
 }
 
-function call(router: Router, method: string, args: unknown[]): DeploymentResponse<unknown> {
+function withOptions(router: Router, was: boolean, options: HandleOptions): object {
+  knownOptions(options, ['stream'])
+  const { stream = was } = options
+  if (typeof stream !== 'boolean') expected('stream', 'true or false', stream)
+  return makeHandle(router, stream)
+}
+
+function streamed(router: Router, method: string, args: unknown[]): DeploymentResponseGenerator<unknown> {
+  return new DeploymentResponseGenerator(router, method, args)
+}
+
+function answered(router: Router, method: string, args: unknown[]): DeploymentResponse<unknown> {
   const sent = router.send((actor, id) => actor.call.remote(id, method, args))
   const response = sent.answer.then(({ value, measured }) => {
     passOn(measured)
@@ -42,11 +62,11 @@ function call(router: Router, method: string, args: unknown[]): DeploymentRespon
   return Object.assign(response, { cancel: () => sent.cancel() })
 }
 
-export function makeHandle<T extends object>(router: Router): DeploymentHandle<T> {
-  return new Proxy(new Target(router), handler) as unknown as DeploymentHandle<T>
+export function makeHandle<T extends object>(router: Router, stream = false): DeploymentHandle<T> {
+  return new Proxy(new Target(router, stream), handler) as unknown as DeploymentHandle<T>
 }
 
 /** A handle in another thread: it sends by itself, and hears from the controller which replicas there are. */
-export function reviveHandle(state: RouterState): object {
-  return makeHandle(routerOf(state))
+export function reviveHandle({ stream, ...state }: RouterState & { stream: boolean }): object {
+  return makeHandle(routerOf(state), stream)
 }

@@ -4,7 +4,10 @@ import { userStack } from '../core/user-stack.js'
 export class HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** @param body a text or bytes as they are; anything else as JSON */
+  /**
+   * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
+   * anything else as a line of JSON); anything else as JSON
+   */
   constructor(
     readonly body: unknown,
     { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
@@ -58,21 +61,26 @@ export interface WireResponse {
   contentType: string
   /** JSON of further headers, or empty. */
   headers: string
+  /** Whether its body comes piece by piece. */
+  streams: boolean
   /** Stack of an unknown failure, for the log; never for the client. */
   failure: string
   /** What was measured meanwhile: see metrics.ts. */
   measured: string
 }
 
-export function wireResponse(value: unknown): WireResponse {
-  if (!(value instanceof HttpResponse)) return json(200, value)
-  const { status, body } = value
+/** @param streams whether the body is to come piece by piece */
+export function wireResponse(value: unknown, streams = false): WireResponse {
+  if (!(value instanceof HttpResponse))
+    return streams ? { ...json(200, null), body: '', contentType: 'application/x-ndjson', streams } : json(200, value)
+  const { status } = value
+  const body = streams ? '' : value.body
   const headers = Object.entries(value.headers).filter(([name]) => name.toLowerCase() !== 'content-type')
   const rest = headers.length ? JSON.stringify(Object.fromEntries(headers)) : ''
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...json(status, body), headers: rest }
   const named = Object.entries(value.headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]
   const contentType = named ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
-  return { status, body, contentType, headers: rest, failure: '', measured: '' }
+  return { status, body, contentType, headers: rest, streams, failure: '', measured: '' }
 }
 
 export function wireError({ status, detail, headers }: HttpError): WireResponse {
@@ -85,5 +93,13 @@ export function wireFailure(error: unknown): WireResponse {
 }
 
 function json(status: number, value: unknown): WireResponse {
-  return { status, body: JSON.stringify(value) ?? 'null', contentType: '', headers: '', failure: '', measured: '' }
+  return {
+    status,
+    body: JSON.stringify(value) ?? 'null',
+    contentType: '',
+    headers: '',
+    streams: false,
+    failure: '',
+    measured: '',
+  }
 }

@@ -2,9 +2,18 @@ import { setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
+import { Body, valuesOf } from './body.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
-import { HttpError, httpErrorOf, type WireResponse, wireError, wireFailure, wireResponse } from './http-response.js'
+import {
+  HttpError,
+  HttpResponse,
+  httpErrorOf,
+  type WireResponse,
+  wireError,
+  wireFailure,
+  wireResponse,
+} from './http-response.js'
 import { collectMeasured, takeMeasured } from './measured.js'
 import { findRouter, type RouterState } from './router.js'
 
@@ -38,6 +47,8 @@ export class Replica {
   readonly #instance: Instance
   readonly #plan: ReplicaPlan
   readonly #calls = new Map<string, CallContext>()
+  /** Answers that are being read piece by piece. */
+  readonly #bodies = new Map<string, Body>()
   /** Whoever sends knows its own calls only: the limit is kept here. */
   #running = 0
   readonly #waiting = new Set<() => void>()
@@ -71,6 +82,38 @@ export class Replica {
     return { value, measured: takeMeasured() }
   }
 
+  /** A call by a handle that wants the values of a generator: `values` gives them. */
+  open(id: string, method: string, args: readonly unknown[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#run(id, async (context) => {
+        const values = valuesOf(await this.#method(method).apply(this.#instance, args as never[]))
+        if (!values)
+          throw new RayitoError('RAY_MISUSE', `${this.#plan.name}.${method} is no generator: nothing to stream`)
+        const read = this.#give(id, new Body(values, context))
+        resolve()
+        await read
+      }).catch(reject)
+    })
+  }
+
+  /** The values of a call that was opened. */
+  async *values(id: string): AsyncGenerator<unknown, void, undefined> {
+    const body = this.#bodies.get(id)
+    if (body) yield* body
+  }
+
+  /** The pieces of an answer. */
+  async *pieces(id: string): AsyncGenerator<string | Uint8Array, void, undefined> {
+    const body = this.#bodies.get(id)
+    if (body) for await (const value of body) yield body.piece(value)
+  }
+
+  async #give(id: string, body: Body): Promise<void> {
+    this.#bodies.set(id, body)
+    await body.read
+    this.#bodies.delete(id)
+  }
+
   /** A request that came by HTTP: `bytes` are its body, or its files behind each other. Never rejects. */
   async http(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
     const response = await this.#answer(id, method, wire, bytes)
@@ -80,12 +123,18 @@ export class Replica {
 
   async #answer(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
     try {
-      return wireResponse(
-        await this.#run(id, (context) => {
+      return await new Promise<WireResponse>((resolve, reject) => {
+        this.#run(id, async (context) => {
           const request = requestOf(JSON.parse(wire) as WireRequest, bytes, context)
-          return this.#method(method).call(this.#instance, request as never)
-        }),
-      )
+          const value = await this.#method(method).call(this.#instance, request as never)
+          const lines = !(value instanceof HttpResponse)
+          const values = valuesOf(lines ? value : value.body)
+          const read = values && this.#give(id, new Body(values, context, lines))
+          resolve(wireResponse(value, values !== null))
+          // It keeps its place until its answer has been read.
+          await read
+        }).catch(reject)
+      })
     } catch (error) {
       const refused = httpErrorOf(error)
       if (refused) return wireError(refused)

@@ -29,6 +29,8 @@ export interface RouterState {
 }
 
 type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
+/** What goes on after the answer: the call keeps its place until then. Null where nothing does. */
+type Rest<R> = (answer: R, actor: ActorHandle<Replica>, call: string) => Promise<void> | null
 
 /** How often a call is tried when replicas die under it. */
 const TRIES = 2
@@ -77,9 +79,9 @@ export class Router {
   }
 
   /** @throws RayitoError SERVE_BACK_PRESSURE when too many wait */
-  send<R>(send: Send<R>): Call<R> {
+  send<R>(send: Send<R>, rest: Rest<R> = () => null): Call<R> {
     if (this.#closed) throw this.#closed
-    const call = new Call<R>(this, send)
+    const call = new Call<R>(this, send, rest)
     const member = this.queued === 0 ? this.#pick() : null
     if (member) call.run(member)
     else if (this.queued >= this.plan.maxQueuedRequests) throw backPressure(this.plan, this.queued)
@@ -185,6 +187,8 @@ export class Call<R> {
   readonly #id = `${here}${++calls}`
   readonly #asked = performance.now()
   #member: Member | null = null
+  /** Nobody waits for what follows the answer. */
+  #leave: () => void = () => {}
   #settled = false
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
@@ -192,6 +196,7 @@ export class Call<R> {
   constructor(
     private readonly router: Router,
     private readonly send: Send<R>,
+    private readonly rest: Rest<never>,
   ) {
     this.answer = new Promise<R>((resolve, reject) => {
       this.#resolve = resolve as (value: unknown) => void
@@ -216,7 +221,15 @@ export class Call<R> {
       answer = Promise.reject(error)
     }
     answer.then(
-      (value) => this.#ended(member, () => this.#resolve(value)),
+      (value) => {
+        const rest = this.rest(value as never, member.actor, this.#id)
+        if (!rest) return this.#ended(member, () => this.#resolve(value))
+        this.#resolve(value)
+        const left = new Promise<void>((resolve) => {
+          this.#leave = resolve
+        })
+        void Promise.race([rest, left]).finally(() => this.#ended(member, () => {}))
+      },
       (error) => this.#failed(member, error),
     )
   }
@@ -246,6 +259,7 @@ export class Call<R> {
     if (this.#settled) return
     this.reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`))
     this.#member?.actor.cancel.remote(this.#id)
+    this.#leave()
   }
 }
 

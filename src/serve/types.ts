@@ -1,4 +1,6 @@
+import type { ItemOf } from '../ray/types.js'
 import type { HttpRequest } from './http-request.js'
+import type { DeploymentResponseGenerator } from './response-generator.js'
 
 /** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
 export interface DeploymentOptions<C = unknown> {
@@ -56,6 +58,25 @@ export type DeploymentHandle<T extends object = object> = {
   /** Calls `call(…)`. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: A) => DeploymentResponse<Awaited<R>>
+    : never
+  /** The same replicas, called in another way. */
+  options(options: HandleOptions & { stream: true }): StreamingHandle<T>
+  options(options: HandleOptions): DeploymentHandle<T>
+} & { readonly [deployment]: T }
+
+export interface HandleOptions {
+  /** Calls give what generators yield, value by value, as an async iterable. @default false */
+  stream?: boolean
+}
+
+/** A handle whose calls give the values of the deployment's generators. */
+export type StreamingHandle<T extends object = object> = {
+  readonly [K in Methods<T>]: T[K] extends (...args: infer A) => infer R
+    ? { remote(...args: A): DeploymentResponseGenerator<ItemOf<Awaited<R>>> }
+    : never
+} & {
+  readonly remote: T extends { call(...args: infer A): infer R }
+    ? (...args: A) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
     : never
 } & { readonly [deployment]: T }
 

@@ -257,3 +257,82 @@ export const Host = serve.ingress(
   },
   { 'GET /where': 'where' },
 )
+
+/** Answers piece by piece. */
+export class Source {
+  constructor(readonly latch: Latch) {}
+  *count(to: number): Generator<number> {
+    for (let i = 0; i < to; i++) yield i
+  }
+  /** For ever; says when it is left. */
+  async *endless(): AsyncGenerator<string> {
+    try {
+      for (let i = 0; ; i++) yield `${i}\n`
+    } finally {
+      Atomics.add(this.latch, 2, 1)
+      Atomics.notify(this.latch, 2)
+    }
+  }
+  /** Goes on only when it is let go. */
+  async *steps(): AsyncGenerator<string> {
+    yield 'first'
+    await held(this.latch)
+    yield 'second'
+  }
+  whole(): string {
+    return 'whole'
+  }
+}
+export const Fountain = serve.ingress(
+  class Fountain extends Source {
+    constructor(
+      latch: Latch,
+      readonly below?: DeploymentHandle<Source>,
+    ) {
+      super(latch)
+    }
+    *lines(): Generator<unknown> {
+      yield { line: 1 }
+      yield [2]
+    }
+    mixed(): HttpResponse {
+      const pieces = function* () {
+        yield 'a text, '
+        yield new Uint8Array([98, 121, 116, 101, 115])
+      }
+      return new HttpResponse(pieces(), {
+        status: 203,
+        headers: { 'Content-Type': 'text/event-stream', 'x-kind': 'mixed' },
+      })
+    }
+    stepwise(): HttpResponse {
+      return new HttpResponse(this.steps())
+    }
+    async *broken(): AsyncGenerator<string> {
+      yield 'half\n'
+      await pause(1)
+      throw new Error('the well is dry')
+    }
+    async *dying(): AsyncGenerator<string> {
+      yield 'half\n'
+      await held(this.latch)
+      process.exit(3)
+    }
+    async *relay(): AsyncGenerator<number> {
+      for await (const value of this.below!.options({ stream: true }).count.remote(3)) yield value * 10
+    }
+    async *relayEndless(): AsyncGenerator<string> {
+      yield* this.below!.options({ stream: true }).endless.remote()
+    }
+  },
+  {
+    'GET /lines': 'lines',
+    'GET /mixed': 'mixed',
+    'GET /steps': 'stepwise',
+    'GET /endless': 'endless',
+    'GET /broken': 'broken',
+    'GET /dying': 'dying',
+    'GET /relay': 'relay',
+    'GET /relay-endless': 'relayEndless',
+  },
+)

@@ -9,34 +9,21 @@ import Fastify, {
   type FastifyServerOptions,
   type HTTPMethods,
 } from 'fastify'
-import { HttpError, missingField, type WireResponse } from '../http-response.js'
+import { HttpError, missingField } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
-import { passOn } from '../measured.js'
 import { MAX_BYTES } from '../options.js'
-import type { Call } from '../router.js'
 import type { RunningApplication } from '../running-application.js'
-import type { Page, Route, ServeStatus } from '../types.js'
+import type { Page, Route } from '../types.js'
+import { answer } from './answer.js'
 import { DOCS_PAGE } from './docs-page.js'
-import type { Log } from './log.js'
-import type { Metrics } from './metrics.js'
+import type { HttpHost } from './host.js'
 import { servedPage } from './page.js'
 import { decodedPath, LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
 import { routeSchema } from './schema.js'
-import { type Form, readForm, shared, tooLarge } from './upload.js'
-
-/** What the HTTP side needs to know of the rest. */
-export interface HttpHost {
-  readonly requestTimeout: number
-  readonly log: Log
-  readonly metrics: Metrics
-  applications(): Iterable<RunningApplication>
-  status(): ServeStatus
-}
+import { FORM, tooLarge } from './upload.js'
 
 /** What a client may call its request: goes into headers and logs. */
 const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
-const FORM = /^multipart\/form-data\b/i
-const URLENCODED = /^application\/x-www-form-urlencoded\b/i
 
 const NO_COMPILERS = {
   buildValidator: () => () => () => true,
@@ -151,78 +138,6 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
     },
     handler: (request, reply) => answer(host, application, route, maxBytes, prefix, request, reply),
   })
-}
-
-async function answer(
-  host: HttpHost,
-  application: RunningApplication,
-  route: Route<unknown>,
-  maxBytes: number,
-  prefix: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const form = await bodyOf(request, maxBytes)
-  if (route.file && !form.files.some(({ field }) => field === route.file))
-    throw new HttpError(422, missingField('body', route.file))
-  const { method, id, params, query, headers } = request
-  const { fields, files, kind } = form
-  const path = request.url.slice(prefix.length).split('?', 1)[0]!
-  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind })
-  const began = performance.now()
-  const { bytes } = form
-  const call = application.ingress.router.send((actor, callId) => actor.http.remote(callId, route.call, wire, bytes))
-  const response = await patiently(call, host.requestTimeout - reply.elapsedTime, reply)
-  host.metrics.processed(application.ingress.name, call.waited, performance.now() - began - call.waited)
-  passOn(response.measured)
-  if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
-  reply.code(response.status).header('content-type', response.contentType || 'application/json; charset=utf-8')
-  if (response.headers) reply.headers(JSON.parse(response.headers) as Record<string, string>)
-  return reply.send(response.body)
-}
-
-/** The answer, unless time runs out or the client leaves first: then the call is cancelled. */
-async function patiently(call: Call<WireResponse>, timeout: number, reply: FastifyReply): Promise<WireResponse> {
-  let late = false
-  const timer = setTimeout(
-    () => {
-      late = true
-      call.cancel()
-    },
-    Math.max(0, timeout),
-  )
-  const left = () => {
-    if (!reply.raw.writableFinished) call.cancel()
-  }
-  reply.raw.once('close', left)
-  try {
-    return await call.answer
-  } catch (error) {
-    if (late) throw new HttpError(408, 'Request Timeout')
-    throw error
-  } finally {
-    clearTimeout(timer)
-    reply.raw.off('close', left)
-  }
-}
-
-async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form & { kind: string }> {
-  const type = request.headers['content-type'] ?? ''
-  if (FORM.test(type)) return { ...(await readForm(request, maxBytes)), kind: 'files' }
-  const body = request.body as Buffer | undefined
-  if (!body || body.length === 0) return { fields: {}, files: [], bytes: null, kind: 'none' }
-  if (URLENCODED.test(type)) {
-    const fields = Object.fromEntries(new URLSearchParams(body.toString('latin1')))
-    return { fields, files: [], bytes: null, kind: 'none' }
-  }
-  const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'
-  return { fields: {}, files: [], bytes: shared([body], body.length), kind }
-}
-
-/** Of a parameter that occurs several times the last one. */
-function last(query: unknown): Record<string, string> {
-  const entries = Object.entries(query as Record<string, string | string[]>)
-  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1)! : value]))
 }
 
 function addPage(table: Table, url: string, given: Page): void {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { RunOptions } from '../types.js'
-import { type HttpHost, makeApp } from './app.js'
+import { makeApp } from './app.js'
+import type { HttpHost } from './host.js'
 import { makeLog } from './log.js'
 import { Metrics } from './metrics.js'
 import { HttpServer } from './server.js'

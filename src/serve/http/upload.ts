@@ -2,6 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import type { WireRequest } from '../http-request.js'
 import { HttpError } from '../http-response.js'
 
+/** The content type of a form with files. */
+export const FORM = /^multipart\/form-data\b/i
+
 const FIELD_BYTES = 64 * 1024
 const FILES = 8
 const LIMITS = { fields: 32, parts: 40, fieldSize: FIELD_BYTES, headerPairs: 20 }

@@ -1,0 +1,64 @@
+import { type CallContext, callContext } from './context.js'
+
+type Values = AsyncIterator<unknown> | Iterator<unknown>
+
+/** The iterator of what is to be sent piece by piece: of an async iterable (generators, Node's and the web's streams), or of a generator. */
+export function valuesOf(value: unknown): Values | null {
+  if (typeof value !== 'object' || value === null) return null
+  if (Symbol.asyncIterator in value) return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+  // Lists and texts can be gone through as well, but are meant as a whole.
+  return Symbol.iterator in value && 'next' in value ? (value as IterableIterator<unknown>)[Symbol.iterator]() : null
+}
+
+/** What a call answers piece by piece. It runs as part of its call: what that starts elsewhere is cancelled with it. */
+export class Body {
+  #end!: () => void
+  /** Resolves when it has been read to its end, or nobody wants it any more. */
+  readonly read = new Promise<void>((resolve) => {
+    this.#end = resolve
+  })
+  readonly #aborted: Promise<IteratorResult<unknown>>
+
+  constructor(
+    private readonly values: Values,
+    private readonly context: CallContext,
+    /** Whether each value is a line of JSON, texts too. */
+    private readonly lines = false,
+  ) {
+    this.#aborted = new Promise((resolve) => {
+      const end = () => resolve({ done: true, value: undefined })
+      if (context.aborted) end()
+      else context.whenAborted(end)
+    })
+    void this.#aborted.then(() => this.#leave())
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
+    try {
+      for (;;) {
+        // Who waits for the next value need not wait once nobody wants it.
+        const { done, value } = await Promise.race([this.#next(), this.#aborted])
+        if (done) break
+        yield value
+      }
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** A value as it is sent: texts and bytes as they are, anything else as a line of JSON. */
+  piece(value: unknown): string | Uint8Array {
+    const asItIs = !this.lines && (typeof value === 'string' || value instanceof Uint8Array)
+    return asItIs ? value : `${JSON.stringify(value) ?? 'null'}\n`
+  }
+
+  async #next(): Promise<IteratorResult<unknown>> {
+    return callContext.run(this.context, () => this.values.next())
+  }
+
+  /** Lets the generator clean up, as soon as it gets that far. */
+  #leave(): void {
+    this.#end()
+    void callContext.run(this.context, async () => this.values.return?.()).catch(() => {})
+  }
+}

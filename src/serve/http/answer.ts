@@ -1,0 +1,108 @@
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { userStack } from '../../core/user-stack.js'
+import { HttpError, missingField, type WireResponse } from '../http-response.js'
+import { passOn } from '../measured.js'
+import { received } from '../response-generator.js'
+import type { Call } from '../router.js'
+import type { RunningApplication } from '../running-application.js'
+import type { Route } from '../types.js'
+import type { HttpHost } from './host.js'
+import { FORM, type Form, readForm, shared } from './upload.js'
+
+const URLENCODED = /^application\/x-www-form-urlencoded\b/i
+
+/** Hands a request to a replica, and its answer to the client. */
+export async function answer(
+  host: HttpHost,
+  application: RunningApplication,
+  route: Route<unknown>,
+  maxBytes: number,
+  prefix: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const form = await bodyOf(request, maxBytes)
+  if (route.file && !form.files.some(({ field }) => field === route.file))
+    throw new HttpError(422, missingField('body', route.file))
+  const { method, id, params, query, headers } = request
+  const { fields, files, kind } = form
+  const path = request.url.slice(prefix.length).split('?', 1)[0]!
+  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind })
+  const began = performance.now()
+  const { bytes } = form
+  let body: Readable | null = null
+  const call = application.ingress.router.send(
+    (actor, callId) => actor.http.remote(callId, route.call, wire, bytes),
+    ({ streams }, actor, callId) => {
+      if (!streams) return null
+      body = Readable.from(received(actor.pieces, callId), { objectMode: false })
+      // Half a body is told by Fastify, which breaks the connection off.
+      return finished(body).catch((error) => failed(host, request, error))
+    },
+  )
+  const response = await patiently(call, host.requestTimeout - reply.elapsedTime, reply)
+  host.metrics.processed(application.ingress.name, call.waited, performance.now() - began - call.waited)
+  passOn(response.measured)
+  if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
+  reply.code(response.status).header('content-type', response.contentType || 'application/json; charset=utf-8')
+  if (response.headers) reply.headers(JSON.parse(response.headers) as Record<string, string>)
+  if (!body) return reply.send(response.body)
+  // Its client may leave, too.
+  reply.raw.once('close', () => call.cancel())
+  return reply.send(body)
+}
+
+/** The rest of an answer did not come. */
+function failed(host: HttpHost, { id, method, url }: FastifyRequest, error: Error): void {
+  const { code } = error as { code?: string }
+  // Its client has left.
+  if (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR') return
+  const cause = error.cause instanceof Error ? error.cause : error
+  host.log.failure({ requestId: id, failure: userStack(cause.stack) ?? String(cause) }, `${method} ${url} broke off`)
+}
+
+/** The answer, unless time runs out or the client leaves first: then the call is cancelled. */
+async function patiently(call: Call<WireResponse>, timeout: number, reply: FastifyReply): Promise<WireResponse> {
+  let late = false
+  const timer = setTimeout(
+    () => {
+      late = true
+      call.cancel()
+    },
+    Math.max(0, timeout),
+  )
+  const left = () => {
+    if (!reply.raw.writableFinished) call.cancel()
+  }
+  reply.raw.once('close', left)
+  try {
+    return await call.answer
+  } catch (error) {
+    if (late) throw new HttpError(408, 'Request Timeout')
+    throw error
+  } finally {
+    clearTimeout(timer)
+    reply.raw.off('close', left)
+  }
+}
+
+async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form & { kind: string }> {
+  const type = request.headers['content-type'] ?? ''
+  if (FORM.test(type)) return { ...(await readForm(request, maxBytes)), kind: 'files' }
+  const body = request.body as Buffer | undefined
+  if (!body || body.length === 0) return { fields: {}, files: [], bytes: null, kind: 'none' }
+  if (URLENCODED.test(type)) {
+    const fields = Object.fromEntries(new URLSearchParams(body.toString('latin1')))
+    return { fields, files: [], bytes: null, kind: 'none' }
+  }
+  const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'
+  return { fields: {}, files: [], bytes: shared([body], body.length), kind }
+}
+
+/** Of a parameter that occurs several times the last one. */
+function last(query: unknown): Record<string, string> {
+  const entries = Object.entries(query as Record<string, string | string[]>)
+  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1)! : value]))
+}

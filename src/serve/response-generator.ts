@@ -1,0 +1,70 @@
+import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
+import type { Replica } from './replica.js'
+import type { Call, Router } from './router.js'
+
+/** Values that a replica may compute ahead of whoever reads them. */
+const AHEAD = 4
+
+/** The values of a replica's generator, in order. Left before its end, it is cancelled. */
+export async function* received<T>(generator: ActorGenerator<[call: string], T>, call: string): AsyncGenerator<T> {
+  const refs = generator.options({ generatorBackpressureNumObjects: AHEAD }).remote(call)
+  let whole = false
+  try {
+    for await (const ref of refs) yield (await ray.get(ref)) as T
+    whole = true
+  } finally {
+    if (!whole) ray.cancel(refs)
+  }
+}
+
+/**
+ * What a call gives whose handle streams: the values of the deployment's generator, as they come. Leaving the loop cancels
+ * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
+ */
+export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, undefined, undefined> {
+  readonly #call: Call<void>
+  #values: AsyncGenerator<unknown> | null = null
+  #ended: () => void = () => {}
+
+  /** @internal */
+  constructor(router: Router, method: string, args: readonly unknown[]) {
+    this.#call = router.send(
+      (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
+      (_opened, actor, id) => {
+        this.#values = received(actor.values, id)
+        return new Promise((resolve) => {
+          this.#ended = resolve
+        })
+      },
+    )
+    // Told to whoever reads.
+    this.#call.answer.catch(() => {})
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    await this.#call.answer
+    try {
+      const { done, value } = await this.#values!.next()
+      if (!done) return { done: false, value: value as T }
+    } catch (error) {
+      this.#ended()
+      throw error
+    }
+    this.#ended()
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.cancel()
+    return { done: true, value: undefined }
+  }
+
+  /** Nobody wants further values: a waiting call leaves the queue, a running one is told by its signal. */
+  cancel(): void {
+    this.#call.cancel()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type RunOptions, serve } from '#src/serve/index.js'
+import { Fountain, Source } from './classes.js'
+import { latch, letGo, reached, servers, until, url } from './helpers.js'
+
+const free = { port: 0 } as const
+
+const ongoing = () =>
+  Object.values(serve.status().applications).flatMap(({ deployments }) =>
+    Object.values(deployments).map(({ ongoing }) => ongoing),
+  )
+
+/** The pieces of an answer, each when it comes. */
+async function reader(path: string, signal?: AbortSignal) {
+  const response = await fetch(url(path), signal ? { signal } : {})
+  const pieces = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  return { response, next: async () => (await pieces.read()).value }
+}
+
+describe('answers piece by piece', () => {
+  servers()
+
+  test('a generator’s values are lines of JSON, or what a response says', async () => {
+    await serve.run(serve.deployment(Fountain).bind(latch()), free)
+    const lines = await fetch(url('/lines'))
+    assert.equal(lines.headers.get('content-type'), 'application/x-ndjson')
+    assert.equal(await lines.text(), '{"line":1}\n[2]\n')
+    const mixed = await fetch(url('/mixed'))
+    const { status, headers } = mixed
+    assert.deepEqual([status, headers.get('content-type'), headers.get('x-kind')], [203, 'text/event-stream', 'mixed'])
+    assert.equal(await mixed.text(), 'a text, bytes')
+  })
+
+  test('each piece is sent while the method goes on, and shutdown waits for the last', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), free)
+    const { response, next } = await reader('/steps')
+    assert.equal(response.headers.get('content-type'), 'text/plain; charset=utf-8')
+    assert.equal(await next(), 'first')
+    assert.deepEqual(ongoing(), [1])
+    const down = serve.shutdown()
+    await reached(shared, 0, 1)
+    letGo(shared)
+    assert.equal(await next(), 'second')
+    assert.equal(await next(), undefined)
+    await down
+  })
+
+  test('a client that leaves ends the generator, and frees its place', async () => {
+    const shared = latch()
+    const below = serve.deployment(Source).bind(shared)
+    await serve.run(serve.deployment(Fountain, { maxOngoingRequests: 1 }).bind(shared, below), free)
+    for (const [at, path] of ['/endless', '/relay-endless'].entries()) {
+      const leaving = new AbortController()
+      const { next } = await reader(path, leaving.signal)
+      assert.match((await next())!, /^"0\\n"\n/)
+      leaving.abort()
+      await reached(shared, 2, at + 1)
+      await until(() => ongoing().every((count) => count === 0))
+    }
+    assert.equal(await (await fetch(url('/relay'))).text(), '0\n10\n20\n')
+  })
+
+  test('an answer that breaks off does not look whole, and the log says why', async () => {
+    let text = ''
+    const log: RunOptions['log'] = { write: (line: string) => (text += line) }
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), { ...free, log })
+    const broken = await reader('/broken')
+    assert.equal(await broken.next(), '"half\\n"\n')
+    await assert.rejects(broken.next())
+    await until(() => text.includes('the well is dry'))
+    const dying = await reader('/dying')
+    assert.equal(await dying.next(), '"half\\n"\n')
+    await reached(shared, 0, 1)
+    letGo(shared)
+    await assert.rejects(dying.next())
+    // Another replica takes its place.
+    await until(async () => (await fetch(url('/lines'))).status === 200)
+    await until(() => ongoing().every((count) => count === 0))
+  })
+
+  test('a handle that streams gives the values as they come', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Source, { maxOngoingRequests: 1 }).bind(shared), { ...free })
+    const streaming = handle.options({ stream: true })
+    const counted: number[] = []
+    for await (const value of streaming.count.remote(4)) counted.push(value)
+    assert.deepEqual(counted, [0, 1, 2, 3])
+    for await (const value of streaming.endless.remote()) if (value === '2\n') break
+    await reached(shared, 2, 1)
+    const left = streaming.endless.remote()
+    assert.equal((await left.next()).value, '0\n')
+    left.cancel()
+    await reached(shared, 2, 2)
+    await until(() => ongoing().every((count) => count === 0))
+    await assert.rejects(streaming.whole.remote().next(), ({ cause }: Error) =>
+      /Source.whole is no generator: nothing to stream/.test(String(cause)),
+    )
+    assert.equal(await handle.whole.remote(), 'whole')
+  })
+})

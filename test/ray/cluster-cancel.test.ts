@@ -89,7 +89,8 @@ describe('a task that is cancelled before any worker has it', skip ? { skip } : 
     const { queued, join } = await begin(t)
     /** Thirty calls in fewer messages, and no worker that could have one. */
     const share = async (worker: WorkerProcess) => {
-      await ray.get(Array.from({ length: 100 }, () => fastOrHeld.remote(null)))
+      // Enough that the slow first call is forgotten: calls share a message by how long they took of late.
+      await ray.get(Array.from({ length: 160 }, () => fastOrHeld.remote(null)))
       // All that it ran is out of the queue when it has left.
       await worker.end('SIGTERM')
       const gate = latch()

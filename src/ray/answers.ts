@@ -2,7 +2,7 @@ import type { Actor } from './actor.js'
 import { type Code, carries } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
-import type { WorkerPlace } from './engine.js'
+import type { Parent, WorkerPlace } from './engine.js'
 import { encodeError } from './errors.js'
 import { type ActorIdentity, identityOf, makeHandle } from './handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
@@ -30,12 +30,20 @@ export interface Requests {
   yield: { stream: string; index: number; content: WireContent }
   /** The next value of a generator that was asked for there */
   next: { id: string }
-  submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[] }
+  /** `parent`: the call that asks, which its worker names by number and a node by its id; null of none */
+  submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[]; parent: Parent }
   createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
-  callActor: { actor: ActorIdentity; method: string; args: RequestArgument[]; options: MethodOptions; ids: string[] }
+  callActor: {
+    actor: ActorIdentity
+    method: string
+    args: RequestArgument[]
+    options: MethodOptions
+    ids: string[]
+    parent: Parent
+  }
   getActor: { name: string; namespace: string | undefined }
   kill: { id: string; restart: boolean }
-  cancel: { id: string; force: boolean }
+  cancel: { id: string; force: boolean; recursive: boolean }
   free: { ids: string[] }
   figure: { which: 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
@@ -79,13 +87,14 @@ const handlers: Handlers = {
     if (ref) worker.holdOne(ref.id, ref)
     return ref?.id ?? null
   },
-  submit(driver, worker, { code, args, options, ids }) {
+  submit(driver, worker, { code, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
       const task = driver.makeTask(definition(driver, worker, code), entries, options)
       task.prepare(argsOf(driver, worker, args), () => driver.start(task))
       driver.track(task)
+      if (parent !== null) worker.adopt(parent, task)
     })
   },
   createActor(driver, worker, { id, code, args, options }) {
@@ -105,13 +114,14 @@ const handlers: Handlers = {
     worker.holdOne(id, makeHandle(actor))
     if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.actors.start(actor))
   },
-  callActor(driver, worker, { actor, method, args, options, ids }) {
+  callActor(driver, worker, { actor, method, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
       const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.track(task)
+      if (parent !== null) worker.adopt(parent, task)
     })
   },
   getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
@@ -119,7 +129,7 @@ const handlers: Handlers = {
     const actor = driver.actors.byId.get(id)
     if (actor) driver.kill(actor, restart)
   },
-  cancel: (driver, worker, { id, force }) => driver.cancel(heldRef(worker, id), force),
+  cancel: (driver, worker, { id, force, recursive }) => driver.cancel(heldRef(worker, id), force, recursive),
   free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(worker, id))),
   figure: (driver, _worker, { which }) => driver[which](),
 }

@@ -248,18 +248,18 @@ export class Driver implements Runtime {
     this.engine.cancel(task, new TaskCancelledError(task.label), force)
   }
 
-  cancel(ref: ObjectRef, force: boolean): void {
+  cancel(ref: ObjectRef, force: boolean, recursive: boolean): void {
     const { producer } = entryOf(ref)
     if (force && producer instanceof Task && producer.settings.actor)
       throw new RayitoError('RAY_MISUSE', `${producer.label} is an actor's method and cannot be cancelled with force`, {
         remedy: 'Use ray.kill(actor).',
       })
-    producer?.cancel(force)
+    producer?.cancel(force, recursive)
   }
 
   /** For Ctrl-C: everything that is not done. */
   cancelAll(): void {
-    for (const task of [...this.#pending]) task.cancel(false)
+    for (const task of [...this.#pending]) task.cancel(false, true)
   }
 
   // -- actors

@@ -63,6 +63,9 @@ export interface EngineHost {
   readonly recorder: Recorder | null
 }
 
+/** A call that began another: its number in its worker, or its id on a cluster. */
+export type Parent = number | string | null
+
 /** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */
 export interface WorkerPlace {
   readonly held: { get(id: string): { readonly thing: object } | undefined }
@@ -70,4 +73,6 @@ export interface WorkerPlace {
   /** The refs inside a value are in the worker's hands now, once more. */
   hold(content: Content): void
   holdOne(id: string, thing: object): void
+  /** A call that runs there began the task. */
+  adopt(parent: number | string, task: Task): void
 }

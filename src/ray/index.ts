@@ -211,17 +211,20 @@ function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {})
 
 /**
  * Cancels the task that makes a ref; getting it throws a TaskCancelledError. One that has not started is dropped; one that
- * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays. Tasks that
- * it began itself go on, as with Ray's `recursive=False`: cancel them where the signal is aborted.
+ * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays.
  * @param ref or the generator that gives them: its next ref fails so, those from before stay
  * @param options.force ends its worker at once. @default false
+ * @param options.recursive whether the tasks and actors' calls that it began are cancelled too. @default true
  */
-function cancel(ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>, options: { force?: boolean } = {}): void {
-  knownOptions(options, ['force'])
-  const { force = false } = options
+function cancel(
+  ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>,
+  options: { force?: boolean; recursive?: boolean } = {},
+): void {
+  knownOptions(options, ['force', 'recursive'])
+  const { force = false, recursive = true } = options
   const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
   if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref)
-  runtime().cancel(made, force)
+  runtime().cancel(made, force, recursive)
 }
 
 /** A handle to the actor of that name. @throws ActorNameError (rejects) when none lives */

@@ -21,7 +21,7 @@ export interface Content {
 
 /** Whoever makes an object; what cancel and the conclusion of a failure need to know of it. */
 export interface Producer {
-  cancel(force: boolean): void
+  cancel(force: boolean, recursive: boolean): void
 }
 
 /**

@@ -29,7 +29,7 @@ export interface Runtime {
   kill(actor: ActorIdentity, restart: boolean): void
   /** Only in the driver. */
   whenActorDies?(actor: ActorIdentity, then: (death: Error) => void): void
-  cancel(ref: ObjectRef, force: boolean): void
+  cancel(ref: ObjectRef, force: boolean, recursive: boolean): void
   free(refs: readonly ObjectRef[]): void
   total(): Resources | Promise<Resources>
   available(): Resources | Promise<Resources>

@@ -46,6 +46,8 @@ export class Task implements Producer {
   readonly returns: Entry[]
   #outstanding = 1
   #ready: (() => void) | null = null
+  /** Those that its code began and that have not ended. */
+  #children: Set<Task> | null = null
 
   constructor(
     readonly definition: RemoteDefinition,
@@ -196,8 +198,18 @@ export class Task implements Producer {
     this.place = null
   }
 
-  cancel(force: boolean): void {
+  /** It began another, which is cancelled with it. */
+  adopt(child: Task): void {
+    if (this.state === 'done') return child.cancel(false, true)
+    this.#children ??= new Set()
+    const children = this.#children
+    children.add(child)
+    child.returns[0]!.whenSettled(() => children.delete(child))
+  }
+
+  cancel(force: boolean, recursive: boolean): void {
     this.cancelled(this, force)
+    if (recursive) for (const child of [...(this.#children ?? [])]) child.cancel(force && !child.settings.actor, true)
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GetTimeoutError, ray, TaskCancelledError, TaskTimeoutError } from '#src/ray/index.js'
-import { add, Counter, hold, listen, neverEnds, spin } from './functions.js'
+import { add, beginAndSpin, beginHeld, Counter, hold, listen, neverEnds, spin, startOther } from './functions.js'
 import { latch, letGo, onEachEngine, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
 
@@ -47,6 +47,30 @@ onEachEngine('cancel and time limits', { numCpus: 1 }, () => {
     await assert.rejects(ray.get(ref), TaskCancelledError)
     assert.equal(await ray.get(add.remote(1, 1)), 2)
     assert.equal(arrived(shared), 1)
+  })
+
+  test('what a task began is cancelled with it, whatever became of it, unless told otherwise', async () => {
+    const [told, never, spins, stays] = [latch(), latch(), latch(), latch()]
+    const parent = startOther.remote(told, 2)
+    await started(told)
+    ray.cancel(parent)
+    await assert.rejects(ray.get(parent), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.ok(isOpen(told))
+
+    const spinning = beginAndSpin.remote(never, spins)
+    await started(spins)
+    ray.cancel(spinning, { force: true })
+    await assert.rejects(ray.get(spinning), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.equal(arrived(never), 0)
+
+    const left = beginHeld.remote(stays)
+    await started(stays)
+    ray.cancel(left, { recursive: false })
+    await assert.rejects(ray.get(left), TaskCancelledError)
+    letGo(stays)
+    await started(stays, 2)
   })
 
   test('what depends on a cancelled task is cancelled too', async () => {

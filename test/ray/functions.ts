@@ -48,6 +48,28 @@ export const listen = ray.remote(async function listen(latch: Latch) {
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
   letGo(latch)
 })
+/** Begins another that waits until it is told to stop, through one more if it is to. */
+export const startOther: RemoteFunction<[child: Latch, generations: number], void> = ray.remote(async function starter(
+  child: Latch,
+  generations: number,
+) {
+  await ray.get(generations > 1 ? startOther.remote(child, generations - 1) : listen.remote(child))
+})
+/** Begins another, and spins. */
+export const beginAndSpin = ray.remote(function beginAndSpin(child: Latch, latch: Latch) {
+  listen.remote(child)
+  arrive(latch)
+  for (;;);
+})
+/** Begins another and waits for it. */
+export const beginHeld = ray.remote(async function beginHeld(child: Latch) {
+  await ray.get(holdTwice.remote(child))
+})
+export const holdTwice = ray.remote(function holdTwice(latch: Latch) {
+  arrive(latch)
+  holdUntil(() => isOpen(latch))
+  arrive(latch)
+})
 export const dieOnce = ray.remote(function dieOnce(tries: Latch, lives: number) {
   if (arrive(tries) < lives) {
     process.stderr.write('last words\n')

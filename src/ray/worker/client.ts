@@ -287,9 +287,10 @@ export class WorkerClient implements Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
     const { ids, refs } = this.#newRefs(options.numReturns)
+    const parent = this.running()
     this.#inOrder(
       'submit',
-      this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids })),
+      this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids, parent })),
       refs,
     )
     return refs
@@ -310,6 +311,7 @@ export class WorkerClient implements Runtime {
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
     const { ids, refs } = this.#newRefs(options.numReturns)
+    const parent = this.running()
     this.#inOrder(
       'callActor',
       this.#call(null, args, (ready) => ({
@@ -318,6 +320,7 @@ export class WorkerClient implements Runtime {
         args: ready,
         options: plain(options),
         ids,
+        parent,
       })),
       refs,
     )
@@ -353,8 +356,8 @@ export class WorkerClient implements Runtime {
     this.#inOrder('kill', () => ({ id, restart }), [])
   }
 
-  cancel({ id }: ObjectRef, force: boolean): void {
-    this.#inOrder('cancel', () => ({ id, force }), [])
+  cancel({ id }: ObjectRef, force: boolean, recursive: boolean): void {
+    this.#inOrder('cancel', () => ({ id, force, recursive }), [])
   }
 
   free(refs: readonly ObjectRef[]): void {

@@ -107,7 +107,8 @@ class Loop {
     this.#client = new WorkerClient(
       start,
       (message) => this.#outbox.post(message),
-      () => this.#where()?.call ?? null,
+      // What a constructor begins is the actor's, and goes on.
+      () => (this.#creating ? null : (this.#where()?.call ?? null)),
     )
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)

@@ -201,6 +201,10 @@ export class LocalWorker implements WorkerPlace {
     this.letGo(id, early)
   }
 
+  adopt(parent: number, task: Task): void {
+    this.inflight.get(parent)?.adopt(task)
+  }
+
   /** The worker lets a ref go that it had received `count` times. */
   letGo(id: string, count: number): void {
     const held = this.held.get(id)

@@ -56,6 +56,7 @@ export class NatsEngine implements Engine {
       timeline: recorder !== null,
       resourceLimits,
       carrying: this.sent.carrying,
+      task: (id: string) => this.sent.get(id)?.task,
       sizes: () => this.#tasks.sizes,
       unfinished: () => this.#unfinished,
     }

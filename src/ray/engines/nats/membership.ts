@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { type Finding, findings } from '../../../core/findings.js'
 import { RayError } from '../../errors.js'
+import type { Task } from '../../task.js'
 import type { InitOptions } from '../../types.js'
 import { packageVersion } from '../../version.js'
 import type { Bus } from './bus.js'
@@ -31,6 +32,7 @@ export interface Member {
   unfinished(): number
   /** Refs and handles in the arguments of calls that are under way. */
   carrying: ReadonlyMap<string, { readonly thing: object }>
+  task(id: string): Task | undefined
 }
 
 export interface MembershipEvents {
@@ -156,7 +158,7 @@ export class Membership {
       publish: (frame) => bus.publish(toPeer(id, this.me.id), frame),
       message: (message, bytes) => this.events.message(this.nodes.get(id)!, message as FromNode, bytes),
     }
-    const node = new NodePeer(id, lease, new Channel(bus.maxFrame, events, epoch), this.me.carrying)
+    const node = new NodePeer(id, lease, new Channel(bus.maxFrame, events, epoch), this.me)
     this.nodes.set(id, node)
     if (epoch) node.send(['hello'])
   }

@@ -3,11 +3,19 @@ import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
 import type { Content } from '../../object-ref.js'
 import type { ToWorker } from '../../protocol.js'
+import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
 import type { Channel } from './channel.js'
 import type { NodeLease } from './leases.js'
 import type { ToNode } from './messages.js'
 import { NodeClock } from './node-clock.js'
+
+/** A driver's calls that have not ended. */
+interface CallsUnderWay {
+  /** Refs and handles in their arguments. */
+  readonly carrying: ReadonlyMap<string, { readonly thing: object }>
+  task(id: string): Task | undefined
+}
 
 /** A node as a driver sees it. */
 export class NodePeer {
@@ -26,9 +34,17 @@ export class NodePeer {
     readonly id: string,
     public lease: NodeLease,
     readonly channel: Channel,
-    /** Refs and handles in the arguments of calls that are under way. */
-    readonly carrying: ReadonlyMap<string, { readonly thing: object }>,
+    private readonly calls: CallsUnderWay,
   ) {}
+
+  /** What is held there, or is in the arguments of a call that is under way. */
+  thing(id: string): { readonly thing: object } | undefined {
+    return this.held.get(id) ?? this.calls.carrying.get(id)
+  }
+
+  task(id: string): Task | undefined {
+    return this.calls.task(id)
+  }
 
   send(message: ToNode): void {
     this.channel.send(message)
@@ -82,7 +98,7 @@ export class RemoteWorker implements WorkerPlace {
   ) {}
 
   get held(): WorkerPlace['held'] {
-    return { get: (id) => this.node.held.get(id) ?? this.node.carrying.get(id) }
+    return { get: (id) => this.node.thing(id) }
   }
 
   post(message: ToWorker): void {
@@ -97,5 +113,12 @@ export class RemoteWorker implements WorkerPlace {
   holdOne(id: string, thing: object): void {
     this.node.hold(id, thing)
     this.#fresh.push(id)
+  }
+
+  adopt(parent: string, task: Task): void {
+    const begun = this.node.task(parent)
+    // What runs there and is not known here was cancelled.
+    if (begun) begun.adopt(task)
+    else task.cancel(false, true)
   }
 }

@@ -1,6 +1,7 @@
-import type { WorkerPlace } from '../../engine.js'
+import type { Parent, WorkerPlace } from '../../engine.js'
 import { encodeError, RayError } from '../../errors.js'
 import type { ToWorker } from '../../protocol.js'
+import type { Task } from '../../task.js'
 import type { LocalWorker } from '../local/worker.js'
 
 /** Code in workers asks the driver: who of them asked, by numbers that the driver gives back. */
@@ -13,6 +14,8 @@ export class SessionWorkers {
   constructor(
     /** Passes a request on; false if the driver has left. */
     private readonly ask: (worker: number, request: number, operation: string, payload: unknown) => boolean,
+    /** What the driver calls a call. */
+    private readonly idOf: (task: Task) => string | null,
     /** What an answer's worker is to hold from now on. */
     private readonly token: (id: string) => object,
     /** It may have let go of that already, or have ended. */
@@ -29,11 +32,19 @@ export class SessionWorkers {
       this.#numbers.set(worker, number)
     }
     try {
-      if (!this.ask(number, request, operation, payload))
+      if (!this.ask(number, request, operation, this.#named(worker, payload)))
         refuse(new RayError('RAY_CLUSTER_LOST', 'The driver that this actor belongs to has left'))
     } catch (error) {
       refuse(error)
     }
+  }
+
+  /** A call that began another is known to the driver by its id. */
+  #named(worker: LocalWorker, payload: unknown): unknown {
+    const { parent } = (payload ?? {}) as { parent?: Parent }
+    if (typeof parent !== 'number') return payload
+    const task = worker.inflight.get(parent)
+    return { ...(payload as object), parent: task ? this.idOf(task) : null }
   }
 
   answer(number: number, answer: ToWorker, held: readonly string[]): void {

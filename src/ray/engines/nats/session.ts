@@ -39,6 +39,7 @@ export class Session {
       this.tell(['request', ...request])
       return !this.#gone
     },
+    (task) => this.#ids.get(task) ?? null,
     (id) => {
       this.#borrowed.agree(id)
       return this.#objects.token(id)

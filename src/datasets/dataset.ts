@@ -1,38 +1,21 @@
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
+import { removing, renaming, selecting } from './column-change.js'
+import { DatasetDict } from './dataset-dict.js'
+import { distinct } from './distinct.js'
 import type { Features } from './features.js'
-import type { Image } from './image.js'
+import { Generator } from './generator.js'
+import type { ImageRow, Mapped, Renamed, RowFunction, RowPredicate, Without } from './row.js'
+import { placesOf } from './row-filter.js'
+import { orderBy, type SortOptions } from './row-order.js'
+import { type Seed, seedOf } from './seed.js'
 import type { Place, Source } from './source.js'
 import { missing } from './strict-record.js'
-
-/** What a row of a data set of pictures holds. Name other columns by giving loadDataset your own type. */
-export interface ImageRow {
-  image: Image
-  label: number
-  [column: string]: unknown
-}
-
-/** A function from a row (and its index) to the columns it adds or replaces. */
-export type RowFunction<In, Out> = (row: In, index: number) => Out | Promise<Out>
-
-/** A row with the columns of `Out` added or replaced. */
-export type Mapped<Row, Out> = { [Name in keyof Row as Name extends keyof Out ? never : Name]: Row[Name] } & Out
-
-interface Step {
-  fn: RowFunction<never, object>
-  /** Of each row its place in the data set that map was called on; null for the place it has. */
-  places: Uint32Array | null
-}
-
-interface View {
-  /** Rows of the source in the order of this data set; null for all as they are. */
-  indices: Uint32Array | null
-  /** Applied in turn to each row that is read. */
-  maps: readonly Step[]
-  features: Features
-}
+import { type TrainTestSplitOptions, trainTestPlaces } from './train-test-split.js'
+import { type SourceNames, View } from './view.js'
 
 /** Rows read ahead while one is being used: decoding pictures goes on beside it. */
 const READ_AHEAD = 4
@@ -45,17 +28,15 @@ const READ_AHEAD = 4
  * text), a Date, bytes, a list, a record, or null.
  */
 export class Dataset<Row extends object = ImageRow> {
-  readonly #source: Source
   readonly #view: View
 
   /** Made by loadDataset. */
-  constructor(source: Source, view: View = { indices: null, maps: [], features: source.features }) {
-    this.#source = source
-    this.#view = view
+  constructor(of: Source | View) {
+    this.#view = of instanceof View ? of : View.of(of)
   }
 
   get numRows(): number {
-    return this.#view.indices?.length ?? this.#source.numRows
+    return this.#view.numRows
   }
 
   get features(): Features {
@@ -67,68 +48,142 @@ export class Dataset<Row extends object = ImageRow> {
   }
 
   /**
-   * Row `index`, pictures decoded.
-   * Rejects with DATASET_INDEX unless the index is whole and from 0 to `numRows` − 1, and with DATASET_BROKEN or IMAGE_*
+   * Row `index`, pictures decoded; a negative one counts from the end, as in Python: −1 is the last row.
+   * Rejects with DATASET_INDEX unless the index is whole and from −`numRows` to `numRows` − 1, and with DATASET_BROKEN or IMAGE_*
    * when the file or the picture is damaged.
    */
   async at(index: number): Promise<Row> {
-    this.#check(index)
-    return span('read', `row ${index}`, () => this.#read(index))
+    const { numRows } = this
+    this.#check(index, -numRows)
+    return this.#row(index < 0 ? index + numRows : index)
   }
 
-  async #read(index: number): Promise<Row> {
-    let row = await this.#sourceRow(index)
-    for (const { fn, places } of this.#view.maps) {
-      const columns = await (fn as RowFunction<object, object>)(row, places?.[index] ?? index)
-      // Nothing changes nothing, as in Python.
-      if ((typeof columns !== 'object' && columns !== undefined) || Array.isArray(columns))
-        throw new RayitoError(
-          'INVALID_ARGUMENT',
-          `Expected \`fn\` to return columns, got ${Array.isArray(columns) ? 'a list' : `a ${typeof columns}`}`,
-        )
-      row = { ...row, ...columns }
-    }
-    return row as Row
-  }
-
-  async #sourceRow(index: number, columns?: readonly string[]): Promise<object> {
-    const at = this.#view.indices?.[index] ?? index
-    try {
-      return await this.#source.row(at, columns)
-    } catch (error) {
-      if (!(error instanceof RayitoError && error.code.startsWith('IMAGE_'))) throw error
-      const file = this.#source.fileOf?.(at)
-      const where = file ? `Row ${index} (${file})` : `Row ${index}`
-      throw new RayitoError(error.code, `${where}: ${error.message}`, { remedy: '', cause: error, row: index, file })
-    }
+  #row(index: number): Promise<Row> {
+    return span('read', `row ${index}`, () => this.#view.row(index) as Promise<Row>)
   }
 
   /** The values of one column, in order. Rejects with DATASET_COLUMN_NOT_FOUND. The other columns are not read. */
   async column<Name extends keyof Row & string>(name: Name): Promise<Row[Name][]> {
-    const mapped = this.#view.maps.length > 0
+    const mapped = this.#view.steps.length > 0
     if (!mapped && !this.columnNames.includes(name))
       throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, this.columnNames)
     const values: Row[Name][] = []
     for (let i = 0; i < this.numRows; i++) {
-      const row = mapped ? await this.at(i) : await this.#sourceRow(i, [name])
+      const row = mapped ? await this.#row(i) : await this.#view.sourceRow(i, [name])
       if (!(name in row)) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, Object.keys(row))
       values.push((row as Row)[name])
     }
     return values
   }
 
-  /** The rows at these indices, in their order, repeated if they are: a view, nothing is read. */
+  /** What values a column has, in the order in which they come first. Rejects as `column` does, and with INVALID_ARGUMENT for lists, records and pictures. */
+  async unique<Name extends keyof Row & string>(name: Name): Promise<Row[Name][]> {
+    this.#refusePictures(name)
+    return distinct(await this.column(name))
+  }
+
+  /**
+   * The rows at these indices, in their order, repeated if they are: a view, nothing is read.
+   * Throws DATASET_INDEX unless they are from 0 to `numRows` − 1: Python's `select` takes no negative ones either.
+   */
   select(indices: Iterable<number>): Dataset<Row> {
     if (typeof indices !== 'object' || indices === null || !(Symbol.iterator in indices))
       expected('indices', 'row indices, such as [0, 2]', indices)
     const chosen = Array.from(indices, (index) => {
-      this.#check(index)
+      this.#check(index, 0)
       return index
     })
-    const places = Uint32Array.from(chosen)
-    const within = (before: Uint32Array | null) => (before ? places.map((index) => before[index]!) : places)
-    const maps = this.#view.maps.map((step) => ({ ...step, places: within(step.places) }))
-    return new Dataset<Row>(this.#source, { ...this.#view, indices: within(this.#view.indices), maps })
+    return this.#choose(Uint32Array.from(chosen))
+  }
+
+  #choose(places: Uint32Array): Dataset<Row> {
+    return new Dataset(this.#view.choose(places))
+  }
+
+  /** The rows from `start` to `end` − 1, every `step`th; what lies beyond the last row is left out. */
+  #range(start: number, end: number, step = 1): Dataset<Row> {
+    const length = Math.max(0, Math.ceil((Math.min(end, this.numRows) - start) / step))
+    return this.#choose(Uint32Array.from({ length }, (_, i) => start + i * step))
+  }
+
+  /** The first `n` rows, or all where there are fewer: a view, nothing is read. */
+  take(n: number): Dataset<Row> {
+    return this.#range(0, wholeFrom(0, 'n', n))
+  }
+
+  /** The rows without the first `n`: a view, nothing is read. */
+  skip(n: number): Dataset<Row> {
+    return this.#range(wholeFrom(0, 'n', n), this.numRows)
+  }
+
+  /**
+   * One of `numShards` parts, which are as good as equally large: a view, nothing is read.
+   * @param options.index which, from 0
+   * @param options.contiguous default true: rows that lie side by side; else each `numShards`th row
+   */
+  shard(options: { numShards: number; index: number; contiguous?: boolean }): Dataset<Row> {
+    knownOptions(options, ['numShards', 'index', 'contiguous'])
+    const { numShards, index, contiguous = true } = options
+    wholeFrom(1, 'numShards', numShards)
+    if (wholeFrom(0, 'index', index) >= numShards) expected('index', `from 0 to ${numShards - 1}`, index)
+    if (!contiguous) return this.#range(index, this.numRows, numShards)
+    const least = Math.floor(this.numRows / numShards)
+    const larger = this.numRows % numShards
+    const startOf = (shard: number) => least * shard + Math.min(shard, larger)
+    return this.#range(startOf(index), startOf(index + 1))
+  }
+
+  /**
+   * The rows in random order: a view, nothing is read. With a `seed` (whole and not negative, as a bigint of any length) it is the
+   * order that Python's `shuffle` gives for it, which is numpy's; without one it differs each time.
+   */
+  shuffle(options: { seed?: Seed } = {}): Dataset<Row> {
+    knownOptions(options, ['seed'])
+    return this.#choose(new Generator(seedOf(options.seed)).permutation(this.numRows))
+  }
+
+  /**
+   * Two views, `train` and `test`, of rows drawn at random, the same as Python's for a `seed`; nothing is read. Throws
+   * INVALID_ARGUMENT where the sizes leave no row to one of them. Of no rows both are empty. Classes are not balanced (Python's
+   * `stratify_by_column`).
+   */
+  trainTestSplit(options: TrainTestSplitOptions = {}): DatasetDict<Row> {
+    knownOptions(options, ['testSize', 'trainSize', 'shuffle', 'seed'])
+    if (this.numRows === 0) return new DatasetDict<Row>({ train: this, test: this })
+    const { train, test } = trainTestPlaces(this.numRows, options)
+    return new DatasetDict<Row>({ train: this.#choose(train), test: this.#choose(test) })
+  }
+
+  /**
+   * The rows in the order of a column, or of several, the first one first: reads these columns, and resolves to a view. Rows that
+   * are alike keep their order; NaN comes after all numbers, text goes by code points. Rejects with DATASET_COLUMN_NOT_FOUND, and
+   * with INVALID_ARGUMENT for what has no order: lists, records and pictures.
+   */
+  async sort(
+    columnNames: (keyof Row & string) | readonly (keyof Row & string)[],
+    options: SortOptions = {},
+  ): Promise<Dataset<Row>> {
+    knownOptions(options, ['reverse', 'nullPlacement'])
+    const names = typeof columnNames === 'string' ? [columnNames] : columnNames
+    if (!Array.isArray(names) || names.length === 0) expected('columnNames', 'a column name or several', columnNames)
+    const order = orderBy(names.length, options)
+    const columns: unknown[][] = []
+    for (const name of names) {
+      this.#refusePictures(name)
+      columns.push(await this.column(name))
+    }
+    return this.#choose(order(columns))
+  }
+
+  /**
+   * The rows for which `fn` returns something true. As Python's it works through all rows at once, one after the other, and resolves
+   * to a view; but of each row only those columns are read that `fn` asks for, so that a filter by label decodes no picture. To
+   * find out which, `fn` may be stopped where it asks for a column for the first time, and called again for that row. After `map`
+   * rows are read whole. The index is the row's in this data set.
+   */
+  async filter(fn: RowPredicate<Row>): Promise<Dataset<Row>> {
+    if (typeof fn !== 'function') expected('fn', 'a function from a row to whether it stays', fn)
+    return this.#choose(await placesOf(this.#view, fn))
   }
 
   /**
@@ -138,8 +193,28 @@ export class Dataset<Row extends object = ImageRow> {
    */
   map<Out extends object>(fn: RowFunction<Row, Out>): Dataset<Mapped<Row, Out>> {
     if (typeof fn !== 'function') expected('fn', 'a function from a row to columns', fn)
-    const maps = [...this.#view.maps, { fn: fn as RowFunction<never, object>, places: null }]
-    return new Dataset(this.#source, { ...this.#view, maps })
+    return new Dataset(this.#view.map(fn as RowFunction<never, object>))
+  }
+
+  /**
+   * The same rows with these columns alone, in this order: the others are not read, so that no picture is decoded for nothing.
+   * Throws DATASET_COLUMN_NOT_FOUND; after `map`, which may add columns, a row that is read does.
+   */
+  selectColumns<Name extends keyof Row & string>(columnNames: Name | readonly Name[]): Dataset<Pick<Row, Name>> {
+    return new Dataset(this.#view.change(selecting(columnNames)))
+  }
+
+  /** The same rows without these columns, which are not read any more. Throws as `selectColumns` does. */
+  removeColumns<Name extends keyof Row & string>(columnNames: Name | readonly Name[]): Dataset<Without<Row, Name>> {
+    return new Dataset(this.#view.change(removing(columnNames)))
+  }
+
+  /** The same rows, with another name for a column. Throws as `selectColumns` does, and INVALID_ARGUMENT for a name that another column has. */
+  renameColumn<From extends keyof Row & string, To extends string>(
+    originalColumnName: From,
+    newColumnName: To,
+  ): Dataset<Renamed<Row, From, To>> {
+    return new Dataset(this.#view.change(renaming(originalColumnName, newColumnName)))
   }
 
   /** Row after row; the next ones are read while one is used. No page is decoded twice. */
@@ -147,7 +222,7 @@ export class Dataset<Row extends object = ImageRow> {
     const ahead: Promise<Row>[] = []
     for (let next = 0; next < this.numRows || ahead.length > 0; ) {
       while (ahead.length < READ_AHEAD && next < this.numRows) {
-        const row = this.at(next++)
+        const row = this.#row(next++)
         // Its failure is thrown in its turn, or never if the loop ends before.
         row.catch(() => {})
         ahead.push(row)
@@ -156,10 +231,15 @@ export class Dataset<Row extends object = ImageRow> {
     }
   }
 
-  #check(index: number): void {
+  #refusePictures(name: string): void {
+    const isImage = this.columnNames.includes(name) && this.features[name]!.type === 'Image'
+    if (isImage) expected('columnNames', 'columns of values that can be compared', name)
+  }
+
+  #check(index: number, from: number): void {
     const { numRows } = this
-    if (Number.isSafeInteger(index) && index >= 0 && index < numRows) return
-    const range = numRows > 0 ? `a whole number from 0 to ${numRows - 1}` : 'none: the data set has no rows'
+    if (Number.isSafeInteger(index) && index >= from && index < numRows) return
+    const range = numRows > 0 ? `a whole number from ${from} to ${numRows - 1}` : 'none: the data set has no rows'
     const got = typeof index === 'number' ? String(index) : `${String(index)} (${typeof index})`
     throw new RayitoError('DATASET_INDEX', `Expected a row index to be ${range}, got ${got}`)
   }
@@ -176,7 +256,8 @@ export class Dataset<Row extends object = ImageRow> {
 
   /** Crosses to other threads by its files, which are opened anew there. */
   [serialize](): Travel {
-    if (this.#view.maps.length > 0)
+    const { source, indices, names, steps } = this.#view
+    if (steps.length > 0)
       throw new RayitoError(
         'RAY_NOT_SERIALIZABLE',
         'A data set with map() cannot cross to a worker: its function stays here',
@@ -184,26 +265,30 @@ export class Dataset<Row extends object = ImageRow> {
           remedy: 'Send the data set as it was and call map() there',
         },
       )
-    return via(import.meta.url, 'reviveDataset', {
-      place: this.#source.place,
-      indices: this.#view.indices,
-    } satisfies Luggage)
+    return via(import.meta.url, 'reviveDataset', { place: source.place, indices, names } satisfies Luggage)
   }
 }
 
 interface Luggage {
   place: Place
   indices: Uint32Array | null
+  names: SourceNames | null
 }
 
 /** The other end of a Dataset's way. */
-export async function reviveDataset({ place, indices }: Luggage): Promise<Dataset> {
+export async function reviveDataset({ place, indices, names }: Luggage): Promise<Dataset> {
   const source = await span('load', 'data set', () => reopen(place))
-  return new Dataset(source, { indices, maps: [], features: source.features })
+  return new Dataset(View.of(source, indices, names))
 }
 
 /** Opens a source by its place; only the reader that it needs is imported. */
 async function reopen(place: Place): Promise<Source> {
   if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
   return new (await import('./picture-source.js')).PictureSource(place)
+}
+
+function wholeFrom(least: number, name: string, value: number): number {
+  return Number.isSafeInteger(value) && value >= least
+    ? value
+    : expected(name, `a whole number of at least ${least}`, value)
 }

@@ -29,14 +29,22 @@ describe('a Dataset', () => {
 
   test('at refuses what is no row', async () => {
     const dataset = await load()
-    for (const index of [-1, 60, 1.5, Number.NaN, '3', undefined]) {
+    for (const index of [-61, 60, 1.5, Number.NaN, '3', undefined]) {
       const got = typeof index === 'number' ? index : `${index} (${typeof index})`
       await assert.rejects(dataset.at(index as number), {
         code: 'DATASET_INDEX',
-        message: `Expected a row index to be a whole number from 0 to 59, got ${got}`,
+        message: `Expected a row index to be a whole number from -60 to 59, got ${got}`,
       })
     }
     await assert.rejects(dataset.select([]).at(0), { code: 'DATASET_INDEX', message: /the data set has no rows/ })
+  })
+
+  test('at counts negative indices from the end; select refuses them, as in Python', async () => {
+    const dataset = await load()
+    assert.equal(numberOf(await dataset.at(-1)), 59)
+    assert.equal(numberOf(await dataset.at(-60)), 0)
+    assert.equal(numberOf(await dataset.select([5, 3]).at(-2)), 5)
+    assert.throws(() => dataset.select([0, -1]), { code: 'DATASET_INDEX', message: /from 0 to 59, got -1/ })
   })
 
   test('select is a view of rows in any order', async () => {
@@ -155,6 +163,11 @@ describe('in another thread', () => {
     const report = 'async (data) => [data.numRows, (await data.at(1)).image.data[0], data.features.label.names.length]'
     assert.deepEqual(await abroad(dict.train[serialize](), report), [60, 1, 5])
     assert.deepEqual(await abroad(dict.train.select([50, 33])[serialize](), report), [2, 33, 5])
+    const labels = dict.train.select([9, 8]).removeColumns('image').renameColumn('label', 'class')
+    assert.deepEqual(await abroad(labels[serialize](), 'async (data) => [data.columnNames, await data.at(1)]'), [
+      ['class'],
+      { class: 1 },
+    ])
     assert.equal(await abroad(dict[serialize](), 'async (dict) => (await dict.train.at(17)).label'), 2)
   })
 

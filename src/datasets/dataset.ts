@@ -25,7 +25,8 @@ const READ_AHEAD = 4
  * it, and what was decoded is kept within `cacheBytes`. Holds no file open.
  *
  * A value is a picture, a string, a boolean, a number (a bigint where it is whole and beyond 2^53; a decimal of more digits is a
- * text), a Date, bytes, a list, a record, or null.
+ * text), a Date (to the millisecond), bytes, a list, a record, or null. A time of day and a duration are numbers of the unit that
+ * the column's `dtype` names: `time64[us]`, `duration[s]`.
  */
 export class Dataset<Row extends object = ImageRow> {
   readonly #view: View

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { SchemaElement, SchemaTree } from 'hyparquet'
 import { expected, RayitoError } from '../core/errors.js'
+import { ArrowField } from './parquet/arrow-field.js'
 import { strict } from './strict-record.js'
 
 /** What a column holds, in the words of Python's `datasets`. */
@@ -65,16 +66,35 @@ export function featuresOf(entries: Iterable<readonly [string, Feature]>): Featu
 const entriesOf = <T>(fields: Readonly<Record<string, Feature>>, made: (name: string, field: Feature) => T): T[] =>
   Object.entries(fields).map(([name, field]) => made(name, field))
 
-const listOf = (feature: Feature | null, length: number | null = null) =>
-  new Feature('List', null, [], feature, null, length)
+const listOf = (feature: Feature | null, arrow?: ArrowField | null) =>
+  new Feature(arrow?.isLargeList ? 'LargeList' : 'List', null, [], feature, null, arrow?.length ?? null)
 
 const structOf = (fields: Iterable<readonly [string, Feature]>) =>
   new Feature('Struct', null, [], null, Object.fromEntries(fields))
 
-/** The features of a Parquet file: those that `datasets` noted in it, else what its schema tells. */
-export function parquetFeatures(columns: readonly SchemaTree[], note: string | null): Features {
+/**
+ * The features of a Parquet file: those that `datasets` noted in it, else what its schema tells.
+ * @param note of `datasets`
+ * @param arrow pyarrow's note, which tells more than Parquet's schema
+ */
+export function parquetFeatures(
+  columns: readonly SchemaTree[],
+  note: string | null,
+  arrow: string | null = null,
+): Features {
   const noted = parseNote(note)
-  return featuresOf(columns.map((column) => [column.element.name, featureOf(column, noted[column.element.name])]))
+  const made = (fields: ArrowField | null) =>
+    columns.map((column, i) => {
+      const { name } = column.element
+      return [name, featureOf(column, noted[name], fields?.child(i, name))] as const
+    })
+  try {
+    if (arrow !== null) return featuresOf(made(ArrowField.ofNote(arrow)))
+  } catch (error) {
+    // Not as pyarrow writes it: Parquet's schema tells enough.
+    if (!(error instanceof RangeError)) throw error
+  }
+  return featuresOf(made(null))
 }
 
 function parseNote(note: string | null): Record<string, unknown> {
@@ -86,12 +106,14 @@ function parseNote(note: string | null): Record<string, unknown> {
   }
 }
 
-function featureOf(column: SchemaTree, noted: unknown): Feature {
+type Arrow = ArrowField | null | undefined
+
+function featureOf(column: SchemaTree, noted: unknown, arrow?: Arrow): Feature {
   // What older versions wrote for a list.
-  if (Array.isArray(noted)) return listOf(inside(column, noted[0]))
-  if (typeof noted !== 'object' || noted === null) return featureOfSchema(column)
+  if (Array.isArray(noted)) return listOf(inside(column, noted[0], arrow))
+  if (typeof noted !== 'object' || noted === null) return featureOfSchema(column, {}, arrow)
   const { _type: type, dtype, names, feature, length } = noted as Record<string, unknown>
-  if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>)
+  if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>, arrow)
   if (!feature) {
     const classes = Array.isArray(names) ? names : Object.values(names ?? {})
     return new Feature(type, typeof dtype === 'string' ? dtype : null, classes)
@@ -100,15 +122,15 @@ function featureOf(column: SchemaTree, noted: unknown): Feature {
   if (type === 'Sequence' && !itemOf(column))
     return structOf(column.children.map((child) => [child.element.name, featureOf(child, [nameIn(feature, child)])]))
   const count = typeof length === 'number' && length >= 0 ? length : null
-  return new Feature(type === 'Sequence' ? 'List' : type, null, [], inside(column, feature), null, count)
+  return new Feature(type === 'Sequence' ? 'List' : type, null, [], inside(column, feature, arrow), null, count)
 }
 
 const nameIn = (noted: unknown, { element }: SchemaTree) => (noted as Record<string, unknown>)[element.name]
 
 /** What a list holds. */
-function inside(column: SchemaTree, noted?: unknown): Feature | null {
+function inside(column: SchemaTree, noted?: unknown, arrow?: Arrow): Feature | null {
   const item = itemOf(column)
-  return item && featureOf(item, noted)
+  return item && featureOf(item, noted, arrow?.child(0))
 }
 
 /** Of a list in the schema the item: a list holds a repeated record of one field, in old files the repeated item itself. */
@@ -119,15 +141,25 @@ function itemOf({ element, children }: SchemaTree): SchemaTree | null {
   return repeated.children.length === 1 ? repeated.children[0]! : repeated
 }
 
-function featureOfSchema(column: SchemaTree, noted: Record<string, unknown> = {}): Feature {
+function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arrow?: Arrow): Feature {
   const { element, children } = column
-  if (element.converted_type === 'LIST') return listOf(inside(column))
+  if (element.converted_type === 'LIST') return listOf(inside(column, undefined, arrow), arrow)
   const fields = children.map((child) => child.element.name).sort()
   if (fields.join() === 'bytes,path') return new Feature('Image')
-  if (children.length === 0) return new Feature('Value', dtypeOf(element))
+  if (children.length === 0) return new Feature('Value', arrow?.dtype ?? inZone(dtypeOf(element), arrow))
   // A record of any names.
   if (element.converted_type === 'MAP') return new Feature('Struct')
-  return structOf(children.map((child) => [child.element.name, featureOf(child, noted[child.element.name])]))
+  const parts = children.map((child, i) => {
+    const { name } = child.element
+    return [name, featureOf(child, noted[name], arrow?.child(i, name))] as const
+  })
+  return structOf(parts)
+}
+
+/** Parquet knows whether a time is one of the world's clock, pyarrow also how it is to be shown. */
+function inZone(dtype: string | null, arrow: Arrow): string | null {
+  const zone = arrow?.timeZone
+  return zone ? (dtype?.replace('tz=UTC', `tz=${zone}`) ?? null) : dtype
 }
 
 const PHYSICAL: Record<string, string> = {
@@ -141,7 +173,7 @@ const PHYSICAL: Record<string, string> = {
 }
 const UNITS = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' }
 
-/** What `datasets` calls it; what only pyarrow's own note tells (large strings, durations, time zones) is not known. */
+/** What `datasets` calls it, as far as Parquet's own schema tells. */
 function dtypeOf({ type, converted_type, logical_type, precision, scale, type_length }: SchemaElement): string | null {
   const [, sign, bits] = /^(U?)INT_(\d+)$/.exec(converted_type ?? '') ?? []
   if (bits) return `${sign ? 'u' : ''}int${bits}`

@@ -30,7 +30,7 @@ export class ParquetSource implements Source {
     this.numRows = start
     const [first] = files
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
-    this.features = parquetFeatures(first.columns, first.note('huggingface'))
+    this.features = parquetFeatures(first.columns, first.note('huggingface'), first.note('ARROW:schema'))
     const names = namesOf(first)
     this.#withImages = new Set(names.filter((name) => hasImages(this.features[name]!)))
     for (const file of files) {

@@ -56,7 +56,11 @@ function withAll(names: readonly string[], row: Record<string, unknown>, lacking
         )
       },
     }
-    Object.defineProperty(told, name, { ...(name in row ? read : unread), enumerable: true, configurable: true })
+    Object.defineProperty(told, name, {
+      ...(Object.hasOwn(row, name) ? read : unread),
+      enumerable: true,
+      configurable: true,
+    })
   }
   return told
 }

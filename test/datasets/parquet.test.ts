@@ -10,7 +10,7 @@ import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/parquet-source.js'
-import { readJson, TABLES, temporary } from './support.js'
+import { FIXTURES, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {
   names: string[]
@@ -201,6 +201,30 @@ describe('rows written by pyarrow', () => {
     for (const [dtype, element] of cases) {
       const column = { element: { name: 'x', ...element }, children: [], count: 1, path: ['x'] }
       assert.equal(inspect(parquetFeatures([column], null).x), `Value('${dtype}')`)
+    }
+  })
+
+  test('what Parquet has no types for is as Python gives it: durations, time zones, large texts', async () => {
+    const milliseconds = (_: string, value: unknown) =>
+      typeof value === 'string' && /^\d{4}-.*Z$/.test(value) ? Date.parse(value) : value
+    const answers = readJson<Record<string, { features: object; row: object }>>(FIXTURES, 'arrow-types.json')
+    for (const [name, { features, row }] of Object.entries(answers)) {
+      const { dataset } = await open(join(FIXTURES, `${name}.parquet`))
+      const ours = Object.entries(dataset.features).map(([column, feature]) => [column, inspect(feature)])
+      assert.deepEqual(Object.fromEntries(ours), features, name)
+      assert.deepEqual(JSON.parse(JSON.stringify(await dataset.at(0)), milliseconds), row, name)
+    }
+  })
+
+  test("a damaged note of pyarrow's is no damaged file", async () => {
+    const { files } = (await open(join(FIXTURES, 'arrow-types.parquet'))).source
+    const { columns } = files[0]!
+    const note = Buffer.from(files[0]!.note('ARROW:schema')!, 'base64')
+    const read = (bytes: Buffer) => Object.keys(parquetFeatures(columns, null, bytes.toString('base64'))).length
+    for (let at = 0; at < note.length; at++) {
+      const damaged = Buffer.from(note)
+      damaged[at]! ^= 0xff
+      assert.deepEqual([read(damaged), read(note.subarray(0, at))], [columns.length, columns.length])
     }
   })
 

@@ -11,8 +11,9 @@ import { Generator } from './generator.js'
 import type { ImageRow, Mapped, Renamed, RowFunction, RowPredicate, Without } from './row.js'
 import { placesOf } from './row-filter.js'
 import { orderBy, type SortOptions } from './row-order.js'
+import { range, type ShardOptions, shardRange, wholeFrom } from './row-range.js'
 import { type Seed, seedOf } from './seed.js'
-import type { Place, Source } from './source.js'
+import { openSource, type Place, type Source } from './source.js'
 import { missing } from './strict-record.js'
 import { type TrainTestSplitOptions, trainTestPlaces } from './train-test-split.js'
 import { type SourceNames, View } from './view.js'
@@ -101,37 +102,19 @@ export class Dataset<Row extends object = ImageRow> {
     return new Dataset(this.#view.choose(places))
   }
 
-  /** The rows from `start` to `end` − 1, every `step`th; what lies beyond the last row is left out. */
-  #range(start: number, end: number, step = 1): Dataset<Row> {
-    const length = Math.max(0, Math.ceil((Math.min(end, this.numRows) - start) / step))
-    return this.#choose(Uint32Array.from({ length }, (_, i) => start + i * step))
-  }
-
   /** The first `n` rows, or all where there are fewer: a view, nothing is read. */
   take(n: number): Dataset<Row> {
-    return this.#range(0, wholeFrom(0, 'n', n))
+    return this.#choose(range(0, Math.min(wholeFrom(0, 'n', n), this.numRows)))
   }
 
   /** The rows without the first `n`: a view, nothing is read. */
   skip(n: number): Dataset<Row> {
-    return this.#range(wholeFrom(0, 'n', n), this.numRows)
+    return this.#choose(range(wholeFrom(0, 'n', n), this.numRows))
   }
 
-  /**
-   * One of `numShards` parts, which are as good as equally large: a view, nothing is read.
-   * @param options.index which, from 0
-   * @param options.contiguous default true: rows that lie side by side; else each `numShards`th row
-   */
-  shard(options: { numShards: number; index: number; contiguous?: boolean }): Dataset<Row> {
-    knownOptions(options, ['numShards', 'index', 'contiguous'])
-    const { numShards, index, contiguous = true } = options
-    wholeFrom(1, 'numShards', numShards)
-    if (wholeFrom(0, 'index', index) >= numShards) expected('index', `from 0 to ${numShards - 1}`, index)
-    if (!contiguous) return this.#range(index, this.numRows, numShards)
-    const least = Math.floor(this.numRows / numShards)
-    const larger = this.numRows % numShards
-    const startOf = (shard: number) => least * shard + Math.min(shard, larger)
-    return this.#range(startOf(index), startOf(index + 1))
+  /** One of `numShards` parts, which are as good as equally large: a view, nothing is read. */
+  shard(options: ShardOptions): Dataset<Row> {
+    return this.#choose(shardRange(this.numRows, options))
   }
 
   /**
@@ -144,14 +127,29 @@ export class Dataset<Row extends object = ImageRow> {
   }
 
   /**
-   * Two views, `train` and `test`, of rows drawn at random, the same as Python's for a `seed`; nothing is read. Throws
-   * INVALID_ARGUMENT where the sizes leave no row to one of them. Of no rows both are empty. Classes are not balanced (Python's
-   * `stratify_by_column`).
+   * Two views, `train` and `test`, of rows drawn at random, the same as Python's for a `seed`; nothing is read. With
+   * `stratifyByColumn`, a ClassLabel, both have as large a part of each class as all rows have; that reads the column, and so gives a
+   * promise. Throws INVALID_ARGUMENT where the sizes leave no row to one of them, or to a class. Of no rows both are empty.
    */
-  trainTestSplit(options: TrainTestSplitOptions = {}): DatasetDict<Row> {
-    knownOptions(options, ['testSize', 'trainSize', 'shuffle', 'seed'])
+  trainTestSplit(options?: TrainTestSplitOptions): DatasetDict<Row>
+  trainTestSplit(options: TrainTestSplitOptions & { stratifyByColumn: keyof Row & string }): Promise<DatasetDict<Row>>
+  trainTestSplit(
+    options: TrainTestSplitOptions & { stratifyByColumn?: keyof Row & string } = {},
+  ): DatasetDict<Row> | Promise<DatasetDict<Row>> {
+    knownOptions(options, ['testSize', 'trainSize', 'shuffle', 'seed', 'stratifyByColumn'])
+    const { stratifyByColumn } = options
+    return stratifyByColumn === undefined ? this.#split(options) : this.#stratified(stratifyByColumn, options)
+  }
+
+  async #stratified(column: keyof Row & string, options: TrainTestSplitOptions): Promise<DatasetDict<Row>> {
+    const isClass = this.columnNames.includes(column) && this.features[column]!.type === 'ClassLabel'
+    if (!isClass) expected('stratifyByColumn', 'a column of the type ClassLabel', column)
+    return this.#split(options, { column, labels: await this.column(column) })
+  }
+
+  #split(options: TrainTestSplitOptions, classes?: { column: string; labels: unknown[] }): DatasetDict<Row> {
     if (this.numRows === 0) return new DatasetDict<Row>({ train: this, test: this })
-    const { train, test } = trainTestPlaces(this.numRows, options)
+    const { train, test } = trainTestPlaces(this.numRows, options, classes)
     return new DatasetDict<Row>({ train: this.#choose(train), test: this.#choose(test) })
   }
 
@@ -278,18 +276,6 @@ interface Luggage {
 
 /** The other end of a Dataset's way. */
 export async function reviveDataset({ place, indices, names }: Luggage): Promise<Dataset> {
-  const source = await span('load', 'data set', () => reopen(place))
+  const source = await span('load', 'data set', () => openSource(place))
   return new Dataset(View.of(source, indices, names))
-}
-
-/** Opens a source by its place; only the reader that it needs is imported. */
-async function reopen(place: Place): Promise<Source> {
-  if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
-  return new (await import('./picture-source.js')).PictureSource(place)
-}
-
-function wholeFrom(least: number, name: string, value: number): number {
-  return Number.isSafeInteger(value) && value >= least
-    ? value
-    : expected(name, `a whole number of at least ${least}`, value)
 }

@@ -1,6 +1,7 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { Generator } from './generator.js'
 import { type Seed, seedOf } from './seed.js'
+import { stratifiedPlaces } from './stratified-split.js'
 
 export interface TrainTestSplitOptions {
   /**
@@ -25,19 +26,26 @@ export interface TrainTestSplitOptions {
   seed?: Seed
 }
 
-/** Which rows Python's `train_test_split` gives to `train` and to `test`; of one row at least. */
+/**
+ * Which rows Python's `train_test_split` gives to `train` and to `test`; of one row at least. Throws INVALID_ARGUMENT.
+ * @param classes what to stratify by: the column's name and values
+ */
 export function trainTestPlaces(
   rows: number,
   { testSize, trainSize, shuffle = true, seed }: TrainTestSplitOptions,
+  classes?: { column: string; labels: readonly unknown[] },
 ): { train: Uint32Array; test: Uint32Array } {
   if (typeof shuffle !== 'boolean') expected('shuffle', 'true or false', shuffle)
-  const drawn = seedOf(seed)
-  const { train, test } = sizes(rows, testSize, trainSize)
+  const generator = new Generator(seedOf(seed))
+  const both = sizes(rows, testSize, trainSize)
+  const { train, test } = both
   if (!shuffle) {
+    if (classes) expected('shuffle', 'true, to stratify', shuffle)
     const places = Uint32Array.from({ length: train + test }, (_, place) => place)
     return { train: places.slice(0, train), test: places.slice(train) }
   }
-  const places = new Generator(drawn).permutation(rows)
+  if (classes) return stratifiedPlaces(classes.labels, both, generator, classes.column)
+  const places = generator.permutation(rows)
   return { train: places.slice(test, test + train), test: places.slice(0, test) }
 }
 

@@ -12,6 +12,12 @@ type Answer = number[] | null
 interface Answers {
   permutations: { seed: string; count: number; order?: number[]; sha256?: string }[]
   shuffle: { seed: number; answer: number[] }[]
+  choices: { count: number; size: number; answer: number[] }[]
+  stratified: {
+    count: number
+    options: TrainTestSplitOptions & { stratifyByColumn: 'label' }
+    answer: { train: number[]; test: number[] } | null
+  }[]
   split: { count: number; options: TrainTestSplitOptions; answer: { train: number[]; test: number[] } | null }[]
   sort: ({ columns: Column[]; answer: Answer } & SortOptions)[]
   sortOfView: number[]
@@ -31,6 +37,7 @@ interface Row {
   bytes: Uint8Array | null
   time: Date | null
   list: number[]
+  label: number
 }
 type Column = keyof Row
 
@@ -56,6 +63,13 @@ describe("the methods of a Dataset answer as Python's:", () => {
       if (order) assert.deepEqual([...ours], order, `${seed}, ${count}`)
       else assert.equal(sha256(new Uint8Array(ours.buffer)), digest, `${seed}, ${count}`)
     }
+  })
+
+  test('choices of a seed are those of numpy', () => {
+    for (const { count, size, answer } of answers.choices)
+      assert.deepEqual([...new Generator(42n).choose(count, size)], answer, `${size} of ${count}`)
+    // A large part of many comes from a shuffled end.
+    assert.equal(new Set(new Generator(42n).choose(20_000, 19_999)).size, 19_999)
   })
 
   test('shuffle is a view of all rows, in the order of its seed', async () => {
@@ -88,10 +102,23 @@ describe("the methods of a Dataset answer as Python's:", () => {
     const dict = table.trainTestSplit({ testSize: 10 })
     assert.deepEqual([dict instanceof DatasetDict, dict.numRows], [true, { train: 30, test: 10 }])
     assert.deepEqual(table.take(0).trainTestSplit({ testSize: 3 }).numRows, { train: 0, test: 0 })
-    assert.throws(() => table.trainTestSplit({ stratifyByColumn: 'flag' } as never), {
-      code: 'INVALID_ARGUMENT',
-      message: /no option `stratifyByColumn`/,
-    })
+  })
+
+  test('trainTestSplit with as large a part of each class', async () => {
+    const table = await load()
+    for (const { count, options, answer } of answers.stratified) {
+      const ours = await answerOf(async () => {
+        const { train, test: rest } = await table.take(count).trainTestSplit(options)
+        return { train: await rows(train), test: await rows(rest) }
+      })
+      assert.deepEqual(ours, answer, JSON.stringify({ count, options }))
+    }
+    for (const name of ['whole', 'nothing' as never] as const)
+      await assert.rejects(table.trainTestSplit({ stratifyByColumn: name }), {
+        code: 'INVALID_ARGUMENT',
+        message: /of the type ClassLabel/,
+      })
+    assert.deepEqual((await table.take(0).trainTestSplit({ stratifyByColumn: 'label' })).numRows, { train: 0, test: 0 })
   })
 
   test('sort', async () => {

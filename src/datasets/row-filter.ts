@@ -10,9 +10,8 @@ const READ_AHEAD = 4
  * that it has asked for so far: at the first that it has not, it is stopped, and called again with a row that has it.
  */
 export async function placesOf(view: View, fn: RowPredicate<never>): Promise<Uint32Array> {
-  const names = view.steps.length > 0 ? null : Object.keys(view.features)
-  const asked = new Set<string>()
-  const read = (index: number) => (names ? view.sourceRow(index, [...asked]) : view.row(index))
+  const partial = view.steps.length > 0 ? null : new PartialRows(Object.keys(view.features))
+  const read = (index: number) => (partial ? view.sourceRow(index, [...partial.asked]) : view.row(index))
   const ahead: Promise<Record<string, unknown>>[] = []
   const kept: number[] = []
   for (let index = 0; index < view.numRows; ) {
@@ -23,16 +22,16 @@ export async function placesOf(view: View, fn: RowPredicate<never>): Promise<Uin
       ahead.push(row)
     }
     const row = (await ahead.shift())!
-    const lacking = new Set<string>()
+    const known = partial?.asked.size
+    const asksForMore = () => partial?.asked.size !== known
     let keeps: unknown = false
     try {
-      keeps = await fn((names ? withAll(names, row, lacking) : row) as never, index)
+      keeps = await fn((partial?.whole(row) ?? row) as never, index)
     } catch (error) {
-      if (lacking.size === 0) throw error
+      if (!asksForMore()) throw error
     }
-    if (lacking.size > 0) {
+    if (asksForMore()) {
       // Whatever the function made of its being stopped does not count; and what was read ahead lacks the column, too.
-      for (const name of lacking) asked.add(name)
       ahead.length = 0
       continue
     }
@@ -42,25 +41,27 @@ export async function placesOf(view: View, fn: RowPredicate<never>): Promise<Uin
   return Uint32Array.from(kept)
 }
 
-/** The row with all its columns; those that were not read throw and are noted as lacking. */
-function withAll(names: readonly string[], row: Record<string, unknown>, lacking: Set<string>): object {
-  const told = {}
-  for (const name of names) {
-    const read = { value: row[name], writable: true }
-    const unread = {
-      get() {
-        lacking.add(name)
+/** Rows of which some columns are read: those that were asked for. */
+class PartialRows {
+  readonly asked = new Set<string>()
+  readonly #unread: (readonly [name: string, PropertyDescriptor])[]
+
+  constructor(names: readonly string[]) {
+    this.#unread = names.map((name) => {
+      const get = () => {
+        this.asked.add(name)
         throw new RayitoError(
           'INVALID_ARGUMENT',
           `\`fn\` did not ask for the column \`${name}\` while it ran: it was not read`,
         )
-      },
-    }
-    Object.defineProperty(told, name, {
-      ...(Object.hasOwn(row, name) ? read : unread),
-      enumerable: true,
-      configurable: true,
+      }
+      return [name, { get, enumerable: true, configurable: true }]
     })
   }
-  return told
+
+  /** The row with all its columns; one that was not read throws, and is asked for. */
+  whole(row: Record<string, unknown>): Record<string, unknown> {
+    for (const [name, unread] of this.#unread) if (!this.asked.has(name)) Object.defineProperty(row, name, unread)
+    return row
+  }
 }

@@ -9,7 +9,9 @@ import { strict } from './strict-record.js'
 /** What can be done with all splits at once; each method is {@link Dataset}'s, which tells more. */
 class AllSplits<Row extends object> {
   constructor(splits: Record<string, Dataset<Row>>) {
-    Object.assign(this, splits)
+    // Defined, not assigned: a split may be called as a method is.
+    for (const [name, value] of Object.entries(splits))
+      Object.defineProperty(this, name, { value, enumerable: true, writable: true, configurable: true })
     // biome-ignore lint/correctness/noConstructorReturn: the strict view is the object
     return strict(this, 'DATASET_SPLIT_NOT_FOUND', 'a split')
   }

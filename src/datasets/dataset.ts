@@ -169,7 +169,12 @@ export class Dataset<Row extends object = ImageRow> {
     const columns: unknown[][] = []
     for (const name of names) {
       this.#refusePictures(name)
-      columns.push(await this.column(name))
+      const values: unknown[] = await this.column(name)
+      // Those of more digits than a number has are texts, which go by another order.
+      const isDecimal = this.columnNames.includes(name) && this.features[name]!.dtype?.startsWith('decimal')
+      if (isDecimal && values.some((value) => typeof value === 'string'))
+        expected('columnNames', 'columns of numbers, or of decimals of few digits', name)
+      columns.push(values)
     }
     return this.#choose(order(columns))
   }

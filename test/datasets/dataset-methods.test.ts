@@ -132,6 +132,8 @@ describe("the methods of a Dataset answer as Python's:", () => {
     const signed = table.map(({ row }) => ({ minus: -row }))
     assert.deepEqual(await (await signed.take(3).sort('minus')).column('row'), [2, 1, 0])
     await assert.rejects((await pictures()).sort('image'), { code: 'INVALID_ARGUMENT' })
+    const decimals = await loadDataset<{ long: string }>(join(TABLES, 'decimals-long.parquet'), { split: 'train' })
+    await assert.rejects(decimals.sort('long'), { code: 'INVALID_ARGUMENT', message: /decimals of few digits/ })
   })
 
   test('unique', async () => {
@@ -282,5 +284,12 @@ describe('the methods of a DatasetDict', () => {
     assert.deepEqual(columns.columnNames, { train: ['row', 'word'], valid: ['row', 'word'] })
     assert.deepEqual(await columns.removeColumns('row').valid.at(-1), { word: '', next: 6 })
     assert.throws(() => shuffled.test, { code: 'DATASET_SPLIT_NOT_FOUND' })
+  })
+
+  test('do not keep a split from being called as they are', async () => {
+    const dict = new DatasetDict({ numRows: (await load()).take(3), map: (await load()).take(2) })
+    assert.deepEqual(Object.keys(dict), ['numRows', 'map'])
+    assert.deepEqual(Object.keys(dict.shuffle()), ['numRows', 'map'])
+    assert.equal((dict.map as unknown as Dataset<Row>).numRows, 2)
   })
 })

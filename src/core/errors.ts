@@ -202,6 +202,14 @@ export const ERRORS = {
     meaning: 'Too many requests wait for a deployment.',
     remedy: 'Try again later, or raise maxQueuedRequests or numReplicas.',
   },
+  SERVE_BATCH_LENGTH: {
+    meaning: 'A batched function answered another number of values than it was given.',
+    remedy: 'Answer a list with one value, or one Error, for each, in their order.',
+  },
+  SERVE_BATCH_SIZE: {
+    meaning: 'A value alone is larger than a batch may be.',
+    remedy: 'Raise maxBatchSize, or look at batchSizeFn.',
+  },
   SERVE_CANCELLED: { meaning: 'A request was cancelled: its caller left, or its time ran out.', remedy: '' },
   SERVE_STOPPED: { meaning: 'The application is not running any more.', remedy: 'Call serve.run(app) again.' },
   SERVE_UNREACHABLE: {

@@ -3,6 +3,7 @@
  * @see https://docs.ray.io/en/latest/serve/index.html
  */
 import { expected, RayitoError } from '../core/errors.js'
+import { batch } from './batch.js'
 import { checkApplication, deployment } from './deployment.js'
 import { ingress } from './ingress.js'
 import { counter, histogram } from './measured.js'
@@ -85,6 +86,7 @@ async function fetch(request: Request): Promise<Response> {
 export const serve = {
   deployment,
   ingress,
+  batch,
   run,
   status,
   shutdown,

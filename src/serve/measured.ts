@@ -3,8 +3,14 @@
  * answer to the HTTP thread, so nothing has to be asked for, and what was answered is never lost.
  */
 
-/** name, kind, help, value */
-export type Measurement = [name: string, kind: 'counter' | 'histogram', help: string, value: number]
+export type Measurement = [
+  name: string,
+  kind: 'counter' | 'histogram',
+  help: string,
+  value: number,
+  /** Of a histogram, if it has its own. */
+  buckets: readonly number[] | null,
+]
 
 const MOST = 10_000
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
@@ -50,11 +56,18 @@ function checked(name: string): string {
 /** A number that only grows. May be used in replicas. */
 export function counter(name: string, help: string): { inc(by?: number): void } {
   checked(name)
-  return { inc: (by = 1) => record([name, 'counter', help, by]) }
+  return { inc: (by = 1) => record([name, 'counter', help, by, null]) }
 }
 
-/** How values spread, in buckets from a millisecond to a minute. May be used in replicas. */
-export function histogram(name: string, help: string): { observe(value: number): void } {
+/**
+ * How values spread. May be used in replicas.
+ * @param buckets their upper bounds, ascending; by default from a millisecond to a minute
+ */
+export function histogram(
+  name: string,
+  help: string,
+  { buckets }: { buckets?: readonly number[] } = {},
+): { observe(value: number): void } {
   checked(name)
-  return { observe: (value) => record([name, 'histogram', help, value]) }
+  return { observe: (value) => record([name, 'histogram', help, value, buckets ?? null]) }
 }

@@ -1,7 +1,7 @@
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { timerTime } from '../core/timer.js'
-import type { DeploymentOptions, RunOptions } from './types.js'
+import type { BatchOptions, DeploymentOptions, RunOptions } from './types.js'
 
 /** Ray Serve's defaults, in one place. */
 export const DEPLOYMENT_DEFAULTS = {
@@ -20,6 +20,12 @@ export const RUN_DEFAULTS = {
   port: 8000,
   requestTimeout: 60_000,
   log: false,
+} as const
+
+export const BATCH_DEFAULTS = {
+  maxBatchSize: 10,
+  batchWaitTimeout: 10,
+  maxConcurrentBatches: 1,
 } as const
 
 /** Bytes a body may have. */
@@ -42,11 +48,16 @@ export interface FilledDeployment {
 export type FilledRun = Omit<RunOptions, keyof typeof RUN_DEFAULTS> &
   Required<Pick<RunOptions, keyof typeof RUN_DEFAULTS>>
 
+/** What a batch relies on. */
+export type FilledBatch = Omit<BatchOptions<unknown>, keyof typeof BATCH_DEFAULTS> &
+  Required<Pick<BatchOptions<unknown>, keyof typeof BATCH_DEFAULTS>>
+
 type Rule = [what: string, fits: (value: unknown) => boolean]
 const whole = (from: number): Rule => [
   `a whole number from ${from === -1 ? '−1' : from} and up`,
   (v) => Number.isInteger(v) && (v as number) >= from,
 ]
+const timeFrom0: Rule = ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0]
 const time: Rule = ['milliseconds above 0', (v) => typeof v === 'number' && v > 0]
 
 const DEPLOYMENT_RULES: Record<keyof DeploymentOptions, Rule> = {
@@ -56,7 +67,7 @@ const DEPLOYMENT_RULES: Record<keyof DeploymentOptions, Rule> = {
   maxQueuedRequests: whole(-1),
   healthCheckPeriod: time,
   healthCheckTimeout: time,
-  gracefulShutdownTimeout: ['milliseconds from 0 and up', (v) => typeof v === 'number' && v >= 0],
+  gracefulShutdownTimeout: timeFrom0,
   userConfig: ['anything', () => true],
 }
 
@@ -73,6 +84,13 @@ const RUN_RULES: Record<keyof RunOptions, Rule> = {
   onEvent: ['a function', (v) => typeof v === 'function'],
 }
 
+const BATCH_RULES: Record<keyof BatchOptions<unknown>, Rule> = {
+  maxBatchSize: whole(1),
+  batchWaitTimeout: timeFrom0,
+  maxConcurrentBatches: whole(1),
+  batchSizeFn: ['a function', (v) => typeof v === 'function'],
+}
+
 function check(options: object, rules: Record<string, Rule>): void {
   knownOptions(options, Object.keys(rules))
   for (const [name, value] of Object.entries(options)) {
@@ -83,6 +101,7 @@ function check(options: object, rules: Record<string, Rule>): void {
 
 export const checkDeploymentOptions = (options: DeploymentOptions): void => check(options, DEPLOYMENT_RULES)
 export const checkRunOptions = (options: RunOptions): void => check(options, RUN_RULES)
+export const checkBatchOptions = (options: BatchOptions<never>): void => check(options, BATCH_RULES)
 
 export function fillDeployment(options: DeploymentOptions, className: string): FilledDeployment {
   const { numReplicas = 1, maxQueuedRequests = -1 } = options

@@ -2,6 +2,7 @@ import { setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
+import { drainBatches } from './batch.js'
 import { Body, valuesOf } from './body.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
@@ -147,6 +148,11 @@ export class Replica {
   /** Its caller has gone. */
   cancel(id: string): void {
     this.#calls.get(id)?.abort()
+  }
+
+  /** No further calls will come but those of others that end, too. */
+  drain(): void {
+    drainBatches()
   }
 
   /** The replicas of a deployment have changed; this one may have a handle to it. */

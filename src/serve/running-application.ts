@@ -120,7 +120,13 @@ export class RunningApplication {
     await this.#stopAll(within)
   }
 
+  /** Whoever runs something is to end it soon: the application is about to stop. */
+  drain(): void {
+    for (const deployment of this.deployments) deployment.drain()
+  }
+
   async #stopAll(within: number): Promise<void> {
+    this.drain()
     const end = performance.now() + within
     // What asks first: whoever is asked has nothing to do then.
     for (const deployment of [...this.deployments].reverse())

@@ -172,6 +172,7 @@ export class RunningDeployment {
       if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopped) return
       const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
       replica.state = 'STOPPING'
+      replica.actor.drain.remote()
       drained = this.router.leaves(replica.actor, gracefulShutdownTimeout)
       this.#changed()
       this.#replace(why)
@@ -187,6 +188,11 @@ export class RunningDeployment {
   /** Tells its replicas which ones a deployment has that they may hold handles to. */
   tell({ plan, actors }: Router): void {
     if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.members.remote({ plan, actors })
+  }
+
+  /** Its replicas are to hold nothing back for calls that might come. */
+  drain(): void {
+    if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.drain.remote()
   }
 
   async reconfigure(userConfig: unknown): Promise<void> {

@@ -157,6 +157,32 @@ export interface RunOptions {
   onEvent?: (event: ServeEvent) => void
 }
 
+/** How values are gathered into batches. Names and defaults are Ray Serve's; times are milliseconds. */
+export interface BatchOptions<T> {
+  /**
+   * The largest batch. A replica never has more values at once than its deployment's `maxOngoingRequests` (5), which must be
+   * at least this, times `maxConcurrentBatches`: a batch waits for the others in vain otherwise. @default 10
+   */
+  maxBatchSize?: number
+  /** How long the first value waits for others. @default 10 */
+  batchWaitTimeout?: number
+  /** Batches that run at once; while they do, the next one fills up. @default 1 */
+  maxConcurrentBatches?: number
+  /** The size of a batch of these values, where it is not their number: their words, their pixels. @default their number */
+  batchSizeFn?: (values: T[]) => number
+}
+
+/** What `serve.batch` makes: takes one value and answers one, and works on several at a time. */
+export interface Batched<T, R> {
+  (value: T): Promise<R>
+  /** Holds for the next batch on. */
+  setMaxBatchSize(maxBatchSize: number): void
+  setBatchWaitTimeout(batchWaitTimeout: number): void
+}
+
+/** Without errors, with which callers reject; a record of name and message is none. */
+export type BatchAnswer<R> = R extends Error ? ('stack' extends keyof R ? never : R) : R
+
 /** A line of what happens: `controller`, `Adding 2 replicas to Deployment(name='A', app='default').` */
 export interface ServeEvent {
   level: 'INFO' | 'WARNING' | 'ERROR'

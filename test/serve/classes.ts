@@ -1,7 +1,14 @@
 /** Classes that the tests serve: replicas import this module. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
-import { type DeploymentHandle, HttpError, type HttpRequest, HttpResponse, serve } from '#src/serve/index.js'
+import {
+  type BatchOptions,
+  type DeploymentHandle,
+  HttpError,
+  type HttpRequest,
+  HttpResponse,
+  serve,
+} from '#src/serve/index.js'
 
 /** What holds calls until the test lets them go: [how many began, whether they may end, how many were aborted]. */
 export type Latch = Int32Array
@@ -335,4 +342,28 @@ export const Fountain = serve.ingress(
     'GET /relay': 'relay',
     'GET /relay-endless': 'relayEndless',
   },
+)
+
+/** Answers words in batches, each with all that were in its batch; some words have a meaning. */
+export const Choir = serve.ingress(
+  class Choir {
+    readonly sing
+    constructor(latch: Latch, options: BatchOptions<string>, below?: DeploymentHandle<InstanceType<typeof Slow>>) {
+      this.sing = serve.batch(async function sing(words: string[]) {
+        if (words.includes('hold')) await held(latch)
+        if (words.includes('below')) await below!.remote()
+        if (words.includes('break')) throw new HttpError(418, 'on purpose')
+        if (words.includes('short')) return words.slice(1)
+        return words.map((word) => (word === 'wrong' ? new HttpError(422, 'no word') : words.join(' ')))
+      }, options)
+    }
+    answer({ params }: HttpRequest): Promise<string> {
+      return this.sing(params.word!)
+    }
+    reconfigure(maxBatchSize: number): void {
+      this.sing.setMaxBatchSize(maxBatchSize)
+      this.sing.setBatchWaitTimeout(Infinity)
+    }
+  },
+  { 'GET /:word': 'answer' },
 )

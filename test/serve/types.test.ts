@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   type Application,
+  type Batched,
   type DeploymentHandle,
   type DeploymentResponse,
   type HttpRequest,
@@ -23,6 +24,14 @@ class Wiki {
     return 1
   }
   reconfigure(_config: { language: string }): void {}
+}
+
+class Choir {
+  sing = serve.batch(async (words: string[]) => words.map((word) => word.length), {
+    batchSizeFn: (words) => words.join('').length,
+  })
+  refuse = serve.batch((words: string[]) => words.map((word) => (word ? { word } : new TypeError('no word'))))
+  tell = serve.batch(async (words: string[]) => words.map((message) => ({ name: 'it', message })))
 }
 
 class Front {
@@ -88,6 +97,20 @@ async function never(): Promise<void> {
   serve.run(wiki)
   // @ts-expect-error a port is a number
   serve.run(app, { port: '8000' })
+  const choir = await serve.run(serve.deployment(Choir).bind())
+  same<Choir['sing'], Batched<string, number>>(true)
+  same<Choir['refuse'], Batched<string, { word: string }>>(true)
+  same<Choir['tell'], Batched<string, { name: string; message: string }>>(true)
+  const sung = choir.sing.remote('a')
+  same<typeof sung, DeploymentResponse<number>>(true)
+  // @ts-expect-error callers give one value
+  choir.sing.remote(['a'])
+  // @ts-expect-error a batched function answers a list
+  serve.batch(async (words: string[]) => words.length)
+  // @ts-expect-error a batched function takes a list
+  serve.batch(async (word: string) => [word])
+  // @ts-expect-error there is no such option
+  serve.batch(async (words: string[]) => words, { max_batch_size: 1 })
   handle.remote('a').cancel()
   void [text, count]
 }

@@ -64,11 +64,11 @@ export class Metrics {
   }
 
   /** What an application measures by `serve.counter` and `serve.histogram`. */
-  #measured([name, kind, help, value]: Measurement): void {
+  #measured([name, kind, help, value, buckets]: Measurement): void {
     let metric = this.#own.get(name)
     if (!metric) {
       if (this.#registry.getSingleMetric(name)) return
-      metric = kind === 'counter' ? this.#counter(name, help, []) : this.#histogram(name, help, [])
+      metric = kind === 'counter' ? this.#counter(name, help, []) : this.#histogram(name, help, [], buckets ?? SECONDS)
       this.#own.set(name, metric)
     }
     if (metric instanceof Counter) metric.inc(value)
@@ -79,8 +79,8 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.#registry] })
   }
 
-  #histogram(name: string, help: string, labelNames: string[]): Histogram {
-    return new Histogram({ name, help, labelNames, buckets: SECONDS, registers: [this.#registry] })
+  #histogram(name: string, help: string, labelNames: string[], buckets: readonly number[] = SECONDS): Histogram {
+    return new Histogram({ name, help, labelNames, buckets: [...buckets], registers: [this.#registry] })
   }
 
   #gauge(name: string, help: string, labelNames: string[], read: (gauge: Gauge) => void): void {

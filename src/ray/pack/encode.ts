@@ -3,9 +3,12 @@ import { deserialize, serialize, Travel } from '../../core/travel.js'
 import { NotSerializableError } from '../errors/classes.js'
 import { Memory } from './bytes.js'
 import { describeError } from './errors.js'
-import type { Box, Packed, Place, Special } from './format.js'
+import type { Box, Packed, Special } from './format.js'
 import { hasNamedProperties, isBuiltinPrototype, isDetached, isHostCloneable, isIndex, whyNot } from './kinds.js'
+import { getStep, keyStep, Path } from './path.js'
 import { putAt } from './places.js'
+import { Seen } from './seen.js'
+import { Reference, Specials } from './specials.js'
 import { symbolKey } from './symbols.js'
 
 type AnyFunction = (...args: never[]) => unknown
@@ -29,38 +32,25 @@ export interface EncodeOptions {
 /** Steps from the root of a value: structured cloning, which recurses, reads that many in a thread of any stack. */
 const DEEPEST = 1000
 
-/** The index of a special thing, in the table of what was seen; negative while it is being made. */
-class Seen {
-  constructor(public index: number) {}
-}
-
 /**
  * Copies a value into what structured cloning carries, bytes into shared memory. Throws a NotSerializableError that names
  * the first part that cannot travel; nothing else is thrown.
  */
 export class Encoder {
   readonly #options: EncodeOptions
-  readonly #seen = new Map<object | symbol, unknown>()
-  readonly #specials: Special[] = []
-  readonly #places: Place[] = []
-  readonly #pending: Promise<void>[] = []
-  readonly #carried: object[] = []
+  readonly #seen: Seen
+  readonly #specials: Specials
   readonly #memory = new Memory()
-  /** Where the walk stands: the root's name, then `.key` and `[0]`. */
-  readonly #path: string[]
-  #lenient: boolean
-  /** How many things were replaced by their inspection. */
-  #shown = 0
-  /** What was met in the fields of errors, where it may have such texts in it. */
-  readonly #inFields: object[] = []
+  readonly #path: Path
   #copied = 0
   /** How deep in data of `[serialize]` methods. */
   #inside = 0
 
   constructor(path: string, options: EncodeOptions = {}) {
     this.#options = options
-    this.#lenient = options.lenient ?? false
-    this.#path = [path]
+    this.#seen = new Seen(options.lenient ?? false)
+    this.#specials = new Specials(options.carriedBy)
+    this.#path = new Path(path)
   }
 
   /** Packs one value. @returns a promise if code had to be described */
@@ -71,9 +61,8 @@ export class Encoder {
   }
 
   /** Packs a value into a place of a container. @param path what it is called, if not what the whole is */
-  add(value: unknown, container: object, key: string | number, path = this.#path[0]!): void {
-    this.#path.length = 1
-    this.#path[0] = path
+  add(value: unknown, container: object, key: string | number, path = this.#path.root): void {
+    this.#path.reset(path)
     try {
       this.#put(value, container, key)
     } catch (error) {
@@ -83,21 +72,22 @@ export class Encoder {
   }
 
   #tooDeep(): NotSerializableError {
-    return new NotSerializableError(this.#path[0]!, 'is nested too deeply', 'Flatten it, or send it in parts.')
+    return new NotSerializableError(this.#path.root, 'is nested too deeply', 'Flatten it, or send it in parts.')
   }
 
   /** What `box` holds, packed. */
   finish(box: Box): Packed | Promise<Packed> {
-    const special = this.#specials.length > 0
+    const { table, places, carried, pending } = this.#specials
+    const special = table.length > 0
     const packed: Packed = {
-      data: special ? [box, this.#specials, this.#places] : box[0],
+      data: special ? [box, table, places] : box[0],
       special,
       copied: this.#copied + this.#memory.copied,
       shared: this.#memory.shared,
       fresh: this.#memory.fresh,
-      carried: this.#carried,
+      carried,
     }
-    return this.#pending.length ? Promise.all(this.#pending).then(() => packed) : packed
+    return pending ? pending.then(() => packed) : packed
   }
 
   /** Puts the copy of `value` at `container[key]`, or notes the place for what is made there: then true. */
@@ -129,39 +119,23 @@ export class Encoder {
   }
 
   #place(made: unknown, container: object, key: unknown): boolean {
-    const special = made instanceof Seen
+    const special = made instanceof Reference
     if (special) {
       if (made.index < 0) this.#fail('is contained in its own [ray.serialize] data')
-      this.#places[made.index]!.push(container, key)
+      this.#specials.places[made.index]!.push(container, key)
     }
     putAt(container, key, special ? undefined : made)
     return special
   }
 
-  #special(special: Special): Seen {
-    this.#places.push([])
-    return new Seen(this.#specials.push(special) - 1)
-  }
-
-  #at<T>(step: string, work: () => T): T {
-    this.#path.push(step)
-    const result = work()
-    this.#path.pop()
-    return result
-  }
-
-  #where(): string {
-    return this.#path.join('')
-  }
-
   #fail(reason: string, remedy?: string): never {
-    throw new NotSerializableError(this.#where(), reason, remedy)
+    throw new NotSerializableError(String(this.#path), reason, remedy)
   }
 
   /** What cannot travel. Its inspection where that will do. */
   #refuse(value: unknown, reason: string, remedy?: string): string {
-    if (!this.#lenient) this.#fail(reason, remedy)
-    this.#shown++
+    if (!this.#seen.lenient) this.#fail(reason, remedy)
+    this.#seen.shown()
     try {
       return inspect(value, { depth: 0, breakLength: Infinity, customInspect: false }).slice(0, 200)
     } catch {
@@ -176,46 +150,31 @@ export class Encoder {
     const key = symbolKey(symbol)
     if (key === undefined && !this.#options.functions)
       return this.#refuse(symbol, 'is a symbol', 'Use Symbol.for(…), or a text.')
-    const made = this.#special(['symbol', key, symbol.description])
-    this.#seen.set(symbol, made)
-    return made
+    return this.#seen.set(symbol, this.#specials.add(['symbol', key, symbol.description]))
   }
 
   #function(fn: AnyFunction): unknown {
     const seen = this.#seen.get(fn)
     if (seen !== undefined) return seen
-    return this.#remember(fn, this.#newFunction(fn))
+    return this.#seen.set(fn, this.#newFunction(fn))
   }
 
   #newFunction(fn: AnyFunction): unknown {
     if (typeof (fn as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(fn)
     const { code, functions } = this.#options
-    if (!code || this.#lenient || !(functions || this.#inside > 0)) return this.#refuse(fn, ...whyNot(fn))
-    return this.#code(['code', undefined], code(fn, this.#where()))
-  }
-
-  /** A special thing whose second element is code, there now or later. */
-  #code(special: Special, code: unknown): Seen {
-    if (code instanceof Promise)
-      this.#pending.push(
-        code.then((ready) => {
-          special[1] = ready
-          this.#carried.push(...(this.#options.carriedBy?.(ready) ?? []))
-        }),
-      )
-    else special[1] = code as never
-    return this.#special(special)
+    if (!code || this.#seen.lenient || !(functions || this.#inside > 0)) return this.#refuse(fn, ...whyNot(fn))
+    return this.#specials.addCode(['code', undefined], code(fn, String(this.#path)))
   }
 
   #object(object: object): unknown {
     const seen = this.#seen.get(object)
     if (seen !== undefined) return seen
-    if (this.#path.length > DEEPEST) {
-      if (!this.#lenient) throw this.#tooDeep()
+    if (this.#path.depth > DEEPEST) {
+      if (!this.#seen.lenient) throw this.#tooDeep()
       return this.#refuse(object, 'is nested too deeply')
     }
     const known = this.#options.known?.(object)
-    if (known !== undefined) return this.#remember(object, this.#code(['code', undefined], known))
+    if (known !== undefined) return this.#seen.set(object, this.#specials.addCode(['code', undefined], known))
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
     const prototype = Object.getPrototypeOf(object)
     if (prototype === Object.prototype) return this.#plain(object)
@@ -225,19 +184,13 @@ export class Encoder {
     return this.#other(object, prototype)
   }
 
-  #remember<T>(object: object, made: T): T {
-    this.#seen.set(object, made)
-    if (this.#lenient) this.#inFields.push(object)
-    return made
-  }
-
   #plain(object: object): object {
-    const copy = this.#remember(object, {})
+    const copy = this.#seen.set(object, {})
     for (const key of Object.keys(object)) {
       this.#copied += key.length
-      this.#path.push(isName(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+      this.#path.enter(keyStep(key))
       this.#put(this.#read(object, key), copy, key)
-      this.#path.pop()
+      this.#path.leave()
     }
     if (this.#options.functions) this.#symbolKeys(object, copy)
     return copy
@@ -250,9 +203,9 @@ export class Encoder {
       if (!Object.prototype.propertyIsEnumerable.call(object, key)) continue
       const value = (object as Record<symbol, unknown>)[key]
       this.#put(key, members, members.length)
-      this.#at(`[${String(key)}]`, () => this.#put(value, members, members.length))
+      this.#path.at(`[${String(key)}]`, () => this.#put(value, members, members.length))
     }
-    if (members.length) this.#special(['refill', copy, members])
+    if (members.length) this.#specials.add(['refill', copy, members])
   }
 
   #read(object: object, key: string): unknown {
@@ -265,7 +218,7 @@ export class Encoder {
 
   #array(array: readonly unknown[]): unknown[] {
     const { length } = array
-    const copy = this.#remember(array, new Array<unknown>(length))
+    const copy = this.#seen.set(array, new Array<unknown>(length))
     const named = hasNamedProperties(array)
     let holes = 0
     let i = 0
@@ -282,72 +235,72 @@ export class Encoder {
       for (const key of Object.keys(array)) {
         const index = isIndex(key) ? Number(key) : -1
         if (index >= i) this.#element(array, copy, index)
-        else if (index < 0) this.#at(`.${key}`, () => this.#put(this.#read(array, key), copy, key))
+        else if (index < 0) this.#path.at(`.${key}`, () => this.#put(this.#read(array, key), copy, key))
       }
     return copy
   }
 
   #element(array: readonly unknown[], copy: unknown[], index: number): void {
-    this.#path.push(`[${index}]`)
+    this.#path.enter(`[${index}]`)
     this.#put(array[index], copy, index)
-    this.#path.pop()
+    this.#path.leave()
   }
 
   #other(object: object, prototype: object): unknown {
     if (types.isArrayBufferView(object)) return this.#view(object)
     if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
     if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
-    if (object instanceof URL) return this.#remember(object, this.#special(['url', object.href]))
+    if (object instanceof URL) return this.#seen.set(object, this.#specials.add(['url', object.href]))
     if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
-      return this.#remember(object, structuredClone(object))
+      return this.#seen.set(object, structuredClone(object))
     if (isBuiltinPrototype(prototype)) {
-      if (types.isDate(object)) return this.#remember(object, new Date(object.getTime()))
-      if (types.isRegExp(object)) return this.#remember(object, new RegExp(object.source, object.flags))
+      if (types.isDate(object)) return this.#seen.set(object, new Date(object.getTime()))
+      if (types.isRegExp(object)) return this.#seen.set(object, new RegExp(object.source, object.flags))
       if (types.isMap(object)) return this.#map(object)
       if (types.isSet(object)) return this.#set(object)
       // Another realm's.
       if (Object.getPrototypeOf(prototype) === null) return this.#plain(object)
     }
-    if (object instanceof File) return this.#remember(object, this.#file(object))
-    if (isHostCloneable(object)) return this.#remember(object, object)
+    if (object instanceof File) return this.#seen.set(object, this.#file(object))
+    if (isHostCloneable(object)) return this.#seen.set(object, object)
     return this.#refuse(object, ...whyNot(object))
   }
 
   /** Cloned, a File would be a Blob. */
-  #file(file: File): Seen {
-    return this.#special(['file', file.slice(0, file.size, file.type), file.name, file.lastModified])
+  #file(file: File): Reference {
+    return this.#specials.add(['file', file.slice(0, file.size, file.type), file.name, file.lastModified])
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): unknown {
-    const copy = this.#remember(map, new Map<unknown, unknown>())
+    const copy = this.#seen.set(map, new Map<unknown, unknown>())
     const entries: unknown[] = []
     let special = false
     let index = 0
     for (const key of map.keys()) {
-      special = this.#at(`.keys()[${index}]`, () => this.#put(key, entries, 2 * index)) || special
+      special = this.#path.at(`.keys()[${index}]`, () => this.#put(key, entries, 2 * index)) || special
       index++
     }
     index = 0
     for (const [key, value] of map) {
       const at = index++
-      this.#at(keyStep(key), () =>
+      this.#path.at(getStep(key), () =>
         special ? this.#put(value, entries, 2 * at + 1) : this.#put(value, copy, entries[2 * at]),
       )
     }
-    if (special) this.#special(['refill', copy, entries])
+    if (special) this.#specials.add(['refill', copy, entries])
     return copy
   }
 
   #set(set: ReadonlySet<unknown>): unknown {
-    const copy = this.#remember(set, new Set<unknown>())
+    const copy = this.#seen.set(set, new Set<unknown>())
     const members: unknown[] = []
     let special = false
     let index = 0
     for (const member of set) {
-      special = this.#at(`.values()[${index}]`, () => this.#put(member, members, index)) || special
+      special = this.#path.at(`.values()[${index}]`, () => this.#put(member, members, index)) || special
       index++
     }
-    if (special) this.#special(['refill', copy, members])
+    if (special) this.#specials.add(['refill', copy, members])
     else for (const member of members) copy.add(member)
     return copy
   }
@@ -355,7 +308,7 @@ export class Encoder {
   #view(view: ArrayBufferView): unknown {
     if (isDetached(view.buffer)) return this.#refuse(view, 'is a view over a buffer that was transferred', TRANSFERRED)
     const copy = this.#memory.view(view)
-    return this.#remember(view, Buffer.isBuffer(view) ? this.#special(['buffer', copy as Uint8Array]) : copy)
+    return this.#seen.set(view, Buffer.isBuffer(view) ? this.#specials.add(['buffer', copy as Uint8Array]) : copy)
   }
 
   /** A view stands for shared memory: what crosses to another process can be seen there only through one. */
@@ -363,26 +316,22 @@ export class Encoder {
     if (isDetached(buffer)) return this.#refuse(buffer, 'is a buffer that was transferred', TRANSFERRED)
     const copy = this.#memory.buffer(buffer)
     if (!types.isSharedArrayBuffer(copy)) return copy
-    return this.#remember(buffer, this.#special(['memory', new Uint8Array(copy)]))
+    return this.#seen.set(buffer, this.#specials.add(['memory', new Uint8Array(copy)]))
   }
 
-  #error(error: Error): Seen {
+  #error(error: Error): Reference {
     const { encoded, fields, hidden } = describeError(error)
     this.#copied += encoded.message.length + encoded.stack.length
-    const seen = this.#remember(error, this.#special(['error', encoded]))
+    const made = this.#seen.set(error, this.#specials.add(['error', encoded]))
     const names = Object.keys(fields)
-    if (names.length === 0) return seen
+    if (names.length === 0) return made
     const copy = {}
-    const [lenient, shown] = [this.#lenient, this.#shown]
-    // An error's fields are for reading: what cannot travel among them is shown, there only.
-    this.#lenient = true
-    for (const name of names) this.#at(`.${name}`, () => this.#put(fields[name], copy, name))
-    this.#lenient = lenient
-    if (!lenient)
-      for (const inner of this.#inFields.splice(0))
-        if (this.#shown > shown && !types.isNativeError(inner)) this.#seen.delete(inner)
-    this.#special(['fields', seen.index, [copy], hidden])
-    return seen
+    // They are for reading: what cannot travel among them is shown, there only.
+    this.#seen.leniently(() => {
+      for (const name of names) this.#path.at(`.${name}`, () => this.#put(fields[name], copy, name))
+    })
+    this.#specials.add(['fields', made.index, [copy], hidden])
+    return made
   }
 
   #module(url: string): string {
@@ -391,8 +340,8 @@ export class Encoder {
 
   /** A value that says itself what stands for it. */
   #travelling(value: object): unknown {
-    if (this.#lenient) return this.#refuse(value, '')
-    const seen = this.#remember(value, new Seen(-1))
+    if (this.#seen.lenient) return this.#refuse(value, '')
+    const reference = this.#seen.set(value, new Reference(-1))
     let stands: unknown
     try {
       stands = (value as { [serialize](): unknown })[serialize]()
@@ -411,13 +360,15 @@ export class Encoder {
     this.#inside++
     this.#put(travel ? travel.data : stands, box, 0)
     this.#inside--
-    if (travel?.module.startsWith('rayito:')) this.#carried.push(value)
+    if (travel?.module.startsWith('rayito:')) this.#specials.carried.push(value)
     const special: Special = travel
       ? ['travel', this.#module(travel.module), travel.name, box]
       : ['instance', undefined, box]
-    const made = travel ? this.#special(special) : this.#code(special, this.#options.code?.(type, this.#where()))
-    seen.index = made.index
-    return seen
+    const made = travel
+      ? this.#specials.add(special)
+      : this.#specials.addCode(special, this.#options.code?.(type, String(this.#path)))
+    reference.index = made.index
+    return reference
   }
 }
 
@@ -425,10 +376,4 @@ const TRANSFERRED = 'Copy it before its memory is given away.'
 
 function isTravel(value: unknown): value is Travel {
   return value instanceof Travel
-}
-
-const isName = (key: string) => /^[A-Za-z_$][\w$]*$/.test(key)
-
-function keyStep(key: unknown): string {
-  return typeof key === 'object' || typeof key === 'function' ? '.get(…)' : `.get(${inspect(key)})`
 }

@@ -105,6 +105,11 @@ export const write = ray.remote(function write(value: { list: number[] }) {
 export const firstByte = ray.remote(
   (bytes: Uint8Array) => [bytes[0], bytes.buffer instanceof SharedArrayBuffer] as const,
 )
+export const bytesOfWhatHasANameThatIsTooLong = ray.remote(function bytesOfWhatHasANameThatIsTooLong(
+  bytes: Uint8Array,
+) {
+  return bytes.length
+})
 export const setByte = ray.remote((bytes: Uint8Array) => {
   bytes[0] = 99
 })

@@ -7,6 +7,7 @@ import { inspect } from 'node:util'
 import { ray, type TraceEvent } from '#src/ray/index.js'
 import {
   add,
+  bytesOfWhatHasANameThatIsTooLong,
   Counter,
   dieOnce,
   fail,
@@ -331,9 +332,16 @@ onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
 
   test('it prints as a table, and is to be had in a worker', async () => {
     await ray.get(add.remote(1, 2))
+    await ray.get(bytesOfWhatHasANameThatIsTooLong.remote(new Uint8Array(123_000)))
     const lines = inspect(await ray.summary()).split('\n')
-    assert.match(lines[0]!, /^function +calls +failed +wait p50 +p95 +p99 +run p50 +p95 +p99 +in +out$/)
-    assert.match(lines[1]!, /^add +1 +0 +[\d.]+ [mμ]?s/)
+    assert.match(lines[0]!, /^ +wait, ms +run, ms +bytes$/)
+    assert.match(lines[1]!, /^function +calls failed +p50 +p95 +p99 +p50 +p95 +p99 +in +out$/)
+    assert.match(lines[2]!, /^add +1 +0( +\d+(\.\d+)?){6} +16 +8$/)
+    assert.match(lines[3]!, /^bytes\w*…\w*Long +1 +0( +\d+(\.\d+)?){6} +123K +8$/)
+    assert.ok(
+      lines.every(({ length }) => length <= 80),
+      lines.join('\n'),
+    )
     assert.match((await ray.summary()).toHtml(), /<td[^>]*>add<\/td>/)
   })
 })

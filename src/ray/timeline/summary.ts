@@ -36,6 +36,32 @@ function percentilesOf(values: readonly number[]): Percentiles | null {
   return { p50: p50!, p95: p95!, p99: p99! }
 }
 
+/** Of a terminal, and between two columns of a table. */
+const COLUMNS = 80
+const GAP = 2
+
+/** Columns that stand close to each other, numbers under each other. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  return rows.map((row) => row.map((cell, i) => cell.padStart(widths[i]!)).join(' '))
+}
+
+/** Three digits of milliseconds, and no more than microseconds: 0.089, 1.74, 12.4, 1501; of minutes 125s. */
+function shortTime(ms: number): string {
+  if (ms >= 99_999.5) return `${(ms / 1_000).toFixed(0)}s`
+  if (ms >= 99.95) return ms.toFixed(0)
+  return ms.toFixed(ms >= 9.995 ? 1 : ms >= 0.9995 ? 2 : 3)
+}
+
+/** 812, 3.1K, 68.6M. */
+const shortBytes = (value: number) => bytes(value).replace(/ (\w?)B$/, '$1')
+
+function withoutMiddle(name: string, length: number): string {
+  if (name.length <= length) return name
+  const kept = Math.max(2, length - 1)
+  return `${name.slice(0, Math.ceil(kept / 2))}…${name.slice(-Math.floor(kept / 2))}`
+}
+
 /** What `ray.summary()` gives: as the value of a cell, or printed, a table. */
 export class Summary {
   constructor(
@@ -60,8 +86,23 @@ export class Summary {
     return [heads, ...this.functions.map(row)]
   }
 
+  /** A table that a terminal of 80 columns holds; a name that is too long for it lacks its middle. */
   toString(): string {
-    return textTable(this.rows)
+    const { functions } = this
+    const counts = functions.map(({ count, failures }) => [String(count), String(failures)])
+    const moved = functions.map(({ bytesIn, bytesOut }) => [shortBytes(bytesIn), shortBytes(bytesOut)])
+    const times = (of: 'wait' | 'run') =>
+      functions.map(({ [of]: at }) => (at ? [at.p50, at.p95, at.p99].map(shortTime) : ['–', '–', '–']))
+    const groups = [
+      ['', ...aligned([['calls', 'failed'], ...counts])],
+      ['wait, ms', ...aligned([['p50', 'p95', 'p99'], ...times('wait')])],
+      ['run, ms', ...aligned([['p50', 'p95', 'p99'], ...times('run')])],
+      ['bytes', ...aligned([['in', 'out'], ...moved])],
+    ]
+    const room =
+      COLUMNS - groups.reduce((width, [head, first]) => width + GAP + Math.max(head!.length, first!.length), 0)
+    const names = ['', 'function', ...functions.map(({ name }) => withoutMiddle(name, room))]
+    return textTable(names.map((name, i) => [name, ...groups.map((group) => group[i]!)]))
   }
 
   toHtml(): string {

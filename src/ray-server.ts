@@ -15,6 +15,10 @@ import { type Classification, type Dtype, type ImageClassificationPipeline, pipe
 
 /** A class with a smaller score is none. */
 const SURE = 0.8
+/** Milliseconds that a replica is ready before it loads what it needs for large pictures: the others are ready then, too. */
+const SETTLED = 1_000
+/** A picture of one pixel, of a kind that the decoder of large pictures decodes. */
+const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
 /** A small file can unfold into a gigantic picture: 150 MB are enough. */
 const MAX_PIXELS = 50_000_000
 
@@ -77,6 +81,7 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
       class ImageClassifier extends InferenceProtocol implements Classifier {
         readonly #classifier: Promise<ImageClassificationPipeline>
         readonly #wiki: DeploymentHandle<WikipediaSearcher>
+        #warm = false
 
         constructor(wikipediaSearch: DeploymentHandle<WikipediaSearcher>) {
           super()
@@ -90,6 +95,10 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
 
         async checkHealth(): Promise<void> {
           await this.#classifier
+          if (this.#warm) return
+          this.#warm = true
+          // Otherwise the first large picture waits for it.
+          setTimeout(() => openPicture(PIXEL).catch(() => {}), SETTLED).unref()
         }
 
         /** The five best classes, best first. */

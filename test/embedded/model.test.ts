@@ -12,18 +12,16 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { Image } from '#src/datasets/index.js'
+import { Image, loadDataset } from '#src/datasets/index.js'
 import { Drawings } from '#src/embedded/drawings.js'
-import { embeddedModel } from '#src/embedded/index.js'
+import { EMBEDDED_DATASET, embeddedModel } from '#src/embedded/index.js'
 import { Random } from '#src/embedded/random.js'
-import { rowsOf } from '#src/embedded/rows.js'
 import { SUBJECTS } from '#src/embedded/subjects.js'
 import { EDGE, vary } from '#src/embedded/vary.js'
 import { type Classification, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
-import { absent, root, shared } from './support.js'
+import { absent, commonCache, root, shared } from './support.js'
 
-// optimised once for all runs of these tests
-process.env.RAYITO_CACHE = join(root, '.build', 'cache')
+process.env.RAYITO_CACHE = commonCache
 
 const model = embeddedModel()
 const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')) as { id2label: Record<string, string> }
@@ -109,12 +107,12 @@ describe('the embedded model', () => {
   })
 
   test("knows the picture set's validation pictures, in q8 as in fp32", async () => {
-    const drawings = new Drawings()
+    const { valid } = await loadDataset(EMBEDDED_DATASET)
     const pictures: Image[] = []
     const right: string[] = []
     for (let label = 0; label < SUBJECTS.length; label += 4) {
-      for (const png of (await rowsOf(label, drawings)).valid) {
-        pictures.push(await Image.open(png))
+      for (let row = 0; row < 5; row++) {
+        pictures.push((await valid!.at(label * 5 + row)).image)
         right.push(SUBJECTS[label]!.label)
       }
     }

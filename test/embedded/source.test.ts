@@ -11,9 +11,9 @@ import { chooseSource } from '#src/lab/index.js'
 import { readSettings } from '#src/lab/settings.js'
 import { temporary } from '../hub/support.js'
 import { root, tinyHub } from '../lab/tiny-hub.js'
+import { commonCache } from './support.js'
 
-/** Kept between runs: the pictures are drawn once. */
-const RAYITO_CACHE = join(root, '.build', 'cache')
+const RAYITO_CACHE = commonCache
 const LINE = /The Hub cannot be reached: using the built-in (pictures and model|pictures|model); the numbers differ/g
 
 let nobody = ''

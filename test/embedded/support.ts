@@ -8,6 +8,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 export const shared = join(root, '..', 'shared')
 
+/** Kept between runs and shared by all files of one: the pictures are drawn once, by whoever asks first. */
+export const commonCache = join(root, '.build', 'cache')
+
 /** Why a test is skipped that needs a file beside the project; false where it is there. */
 export const absent = (path: string) => !existsSync(path) && `${path} is not there`
 

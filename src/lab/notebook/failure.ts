@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
 
@@ -9,24 +7,26 @@ interface Place {
   title: string
 }
 
+interface Failed {
+  /** The cell's text. */
+  source: string
+  /** What it wrote there. */
+  stderr: string
+  /** What it was turned into, as its stacks count lines; null if that is not known. */
+  javascript: string | null
+}
+
 /**
  * The error of a cell that failed. tslab tells it as text only: `LINE:COLUMN - message` for what the compiler refuses, a
  * printed error with its stack for what was thrown, whose lines are those of the JavaScript the cell was turned into.
- *
- * @param sources all cells that have run, the failing one last
  */
-export async function failure(
-  sources: string[],
-  stderr: string,
-  place: Place,
-  { cwd }: { cwd: string },
-): Promise<RayitoError> {
+export function failure({ source, stderr, javascript }: Failed, place: Place): RayitoError {
   const text = stripVTControlCharacters(stderr).trim()
-  const source = sources.at(-1)!.split('\n')
+  const lines = source.split('\n')
   const compile = /^(\d+):(\d+) - (.+)$/m.exec(text)
-  const line = compile ? Number(compile[1]) : thrownAt(text, resolve(cwd), sources)
+  const line = compile ? Number(compile[1]) : thrownAt(text, javascript?.split('\n') ?? [], lines)
   const said = compile ? compile[3]! : firstLines(text)
-  const where = line === null ? '' : `, line ${line}: ${source[line - 1]?.trim() ?? ''}`
+  const where = line === null ? '' : `, line ${line}: ${lines[line - 1]?.trim() ?? ''}`
   return new RayitoError('NOTEBOOK_FAILED', `Cell ${place.cell} of ${place.cells} (${place.title})${where}\n${said}`, {
     cell: place.cell,
     line,
@@ -44,16 +44,11 @@ function firstLines(text: string): string {
   return (stack < 0 ? lines : lines.slice(0, stack)).slice(-12).join('\n') || 'the cell gave no reason'
 }
 
-interface Converter {
-  convert(previous: string, source: string): { output?: string; declOutput?: string }
-  close(): void
-}
-
 /**
  * The line of the cell that a stack begins in, or null. Cells share one file name in stacks, so the outermost nameless
  * frame is the one that surely belongs to the cell that ran; its line of JavaScript is found again in the cell's text.
  */
-function thrownAt(text: string, cwd: string, sources: string[]): number | null {
+function thrownAt(text: string, javascript: string[], source: string[]): number | null {
   const frames = text.split('\n').filter((line) => /^\s+at /.test(line))
   const script = frames.findIndex((line) => /at (sigintHandlersWrap|Script\.runInThisContext)/.test(line))
   // A cell without await is called from the script's own last line, which is none of the cell's.
@@ -62,31 +57,9 @@ function thrownAt(text: string, cwd: string, sources: string[]): number | null {
     .map((line) => /^\s+at (?:async )?evalmachine\.<anonymous>:(\d+):\d+/.exec(line))
     .findLast((match) => match !== null)
   if (!frame) return null
-  const javascript = convertLast(cwd, sources)?.split('\n')[Number(frame[1]) - 1]
-  return javascript === undefined ? null : mostAlike(javascript, sources.at(-1)!.split('\n'))
-}
-
-/** The last cell as tslab's own converter turns it into JavaScript, given the cells before. */
-function convertLast(cwd: string, sources: string[]): string | undefined {
-  const { createConverter } = createRequire(import.meta.url)('tslab/dist/converter.js') as {
-    createConverter(options: object): Converter
-  }
-  const before = process.cwd()
-  process.chdir(cwd)
-  const converter = createConverter({ isJS: false, isBrowser: false })
-  try {
-    let declarations = ''
-    let output: string | undefined
-    for (const source of sources) {
-      const converted = converter.convert(declarations, source)
-      declarations = converted.declOutput ?? declarations
-      output = converted.output
-    }
-    return output
-  } finally {
-    converter.close()
-    process.chdir(before)
-  }
+  // On the first line stands what tslab wraps a cell in, too.
+  const thrown = javascript[Number(frame[1]) - 1]?.replace(/^\((async )?function\(exports, require\) \{ /, '')
+  return thrown === undefined ? null : mostAlike(thrown, source)
 }
 
 /** Number of the line that shares most words with the given one. */

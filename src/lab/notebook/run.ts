@@ -74,12 +74,7 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
       outputs.end(lossy)
       ended?.(status === 'ok' ? 'ok' : 'error')
       if (status !== 'ok')
-        throw await failure(
-          cells.slice(0, index + 1).map((ran) => textOf(ran.source)),
-          outputs.stderr,
-          place,
-          options,
-        )
+        throw failure({ source, stderr: outputs.stderr, javascript: await kernel.javascript() }, place)
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error

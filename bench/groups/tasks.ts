@@ -14,7 +14,7 @@ export const tasks: Group = {
   needsModel: false,
   async measure({ quick, repetitions, ray }) {
     const work: CallsWork = quick
-      ? { blocks: 3, tasks: 1_000, roundTrips: 200, bytes: BYTES }
+      ? { blocks: 2, tasks: 500, roundTrips: 100, bytes: BYTES }
       : { blocks: 10, tasks: 4_000, roundTrips: 1_000, bytes: BYTES }
     // a block of Ray's takes its time: as many blocks, of fewer calls
     const fewer: CallsWork = { ...work, tasks: quick ? 300 : 1_000, roundTrips: quick ? 100 : 300 }
@@ -23,7 +23,7 @@ export const tasks: Group = {
       ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', fewer)).value }),
     })
     const sessions: TimelineWork = quick
-      ? { blocks: 3, tasks: 4_000 }
+      ? { blocks: 2, tasks: 1_000 }
       : { blocks: 20 * repetitions(3, 1) + 1, tasks: 20_000 }
     const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
     // of all turns, block by block

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GetTimeoutError, ray, TaskCancelledError, TaskTimeoutError } from '#src/ray/index.js'
 import { add, beginAndSpin, beginHeld, Counter, hold, listen, neverEnds, spin, startOther } from './functions.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
 
-onEachEngine('cancel and time limits', { numCpus: 1 }, () => {
+inOneSession('cancel and time limits', { numCpus: 1 }, () => {
   test('a task that has not started is dropped', async () => {
     const shared = latch()
     const running = hold.remote(shared)

@@ -4,9 +4,10 @@ import { ray } from '#src/ray/index.js'
 import { Ticker } from './functions.js'
 import { onEachEngine } from './helpers.js'
 
-const CALLS = 1_000
+onEachEngine('an actor that is called again and again, each answer waited for', { numCpus: 2 }, ({ engine }) => {
+  // Between threads alone both sides look for the next message for a while; elsewhere they are woken for each.
+  const CALLS = engine === 'threads' ? 1_000 : 200
 
-onEachEngine('an actor that is called again and again, each answer waited for', { numCpus: 2 }, () => {
   test('answers in order, and its own timers have their turn meanwhile', async () => {
     const actor = Ticker.remote()
     let ticks = await ray.get(actor.ticks.remote())

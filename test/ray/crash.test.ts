@@ -19,7 +19,7 @@ onEachEngine(
       assert.equal(await ray.get(add.remote(1, 1)), 2)
     })
   },
-  process.platform === 'win32' ? [] : ['processes'],
+  { engines: process.platform === 'win32' ? [] : ['processes'] },
 )
 
 describe('a program whose workers are processes', () => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { add, dieOnce, dieSometimes, eatMemory, fastOrHeld, hold, nothing, say, throwLate } from './functions.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived } from './latch.js'
 
-onEachEngine('deaths of workers', { numCpus: 2 }, ({ begin }) => {
+inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
   test('a task whose worker dies runs again, three times by default', async () => {
     assert.equal(await ray.get(dieOnce.remote(latch(), 3)), 4)
     const counted = latch()

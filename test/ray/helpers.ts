@@ -20,14 +20,22 @@ export function onEachEngine(
   title: string,
   options: InitOptions,
   tests: (where: Where) => void,
-  engines = ENGINES,
+  { engines = ENGINES, oneSession = false } = {},
 ): void {
   for (const engine of engines) {
     if (!ENGINES.includes(engine)) continue
     const skip = engine === 'nats' && clusterMissing()
     describe(`${title} on ${engine}`, skip ? { skip } : {}, () => {
-      const begin = (given: InitOptions) => beginSession(engine, given)
-      beforeEach(() => begin(options))
+      let ofAll = false
+      const begin = (given: InitOptions) => {
+        ofAll = false
+        return beginSession(engine, given)
+      }
+      beforeEach(async () => {
+        if (ofAll && ray.isInitialized()) return
+        await begin(options)
+        ofAll = oneSession
+      })
       after(async () => {
         await ray.shutdown()
         if (engine === 'nats') await endCluster()
@@ -35,6 +43,14 @@ export function onEachEngine(
       tests({ engine, begin })
     })
   }
+}
+
+/**
+ * The same, but one after the other in one session, whose workers they use again, unless one ends it or begins another: where
+ * that tells as much, since starting workers is most of what a test costs.
+ */
+export function inOneSession(title: string, options: InitOptions, tests: (where: Where) => void): void {
+  onEachEngine(title, options, tests, { oneSession: true })
 }
 
 async function beginSession(engine: EngineName, options: InitOptions): Promise<void> {

@@ -17,9 +17,9 @@ import {
   throwOnce,
   typeOf,
 } from './functions.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { inOneSession, latch, letGo, started } from './helpers.js'
 
-onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
+inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
   test('a remote function returns a ref at once and its value to get', async () => {
     const ref = add.remote(2, 3)
     assert.match(String(ref), /^ObjectRef\(/)
@@ -190,6 +190,7 @@ onEachEngine('tasks', { numCpus: 2 }, ({ engine }) => {
   })
 
   test('workers beyond the CPUs are used again while there is work, and end once there is none for a while', async () => {
+    await begin({ numCpus: 2 })
     const eight = async () => {
       const shared = latch()
       const quarter = meet.options({ numCpus: 0.25 })

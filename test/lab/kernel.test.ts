@@ -1,36 +1,29 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Kernel } from '#src/lab/notebook/kernel.js'
 
 const cwd = join(fileURLToPath(new URL('../../..', import.meta.url)), 'notebooks')
-const kernels: Kernel[] = []
-after(() => Promise.all(kernels.map((kernel) => kernel.close())))
+/** One for all tests. */
+let kernel: Kernel
+before(async () => {
+  kernel = await Kernel.start({ cwd })
+})
+after(() => kernel?.close())
 
-/** A kernel, and a function that runs a cell and gives all it prints. */
-async function notebook(): Promise<{
-  kernel: Kernel
-  run(code: string, onText?: (text: string) => void): Promise<{ status: string; text: string }>
-}> {
-  const kernel = await Kernel.start({ cwd })
-  kernels.push(kernel)
-  return {
-    kernel,
-    async run(code, onText = () => {}) {
-      let text = ''
-      const { status } = await kernel.execute(code, ({ content }) => {
-        text += (content.text as string | undefined) ?? ''
-        onText(text)
-      })
-      return { status, text }
-    },
-  }
+/** Runs a cell and gives all it prints. */
+async function run(code: string, onText: (text: string) => void = () => {}): Promise<{ status: string; text: string }> {
+  let text = ''
+  const { status } = await kernel.execute(code, ({ content }) => {
+    text += (content.text as string | undefined) ?? ''
+    onText(text)
+  })
+  return { status, text }
 }
 
 describe('ray in a notebook', () => {
   test('functions and classes of cells use what other cells define', async () => {
-    const { run } = await notebook()
     await run(`import { ray } from '../dist/index.js'\nimport * as path from 'node:path'`)
     await run(
       `const factor = 3\nfunction times(x: number) { return x * factor }\nclass Base { double(x: number) { return 2 * x } }`,
@@ -45,8 +38,7 @@ describe('ray in a notebook', () => {
   })
 
   test('interrupting a cell cancels what it started; the kernel goes on', async () => {
-    const { kernel, run } = await notebook()
-    await run(`import { ray } from '../dist/index.js'\nray.init({ numCpus: 1 })`)
+    await run(`import { ray } from '../dist/index.js'\nawait ray.shutdown()\nray.init({ numCpus: 1 })`)
     await run(
       `const spin = ray.remote((shared: Int32Array) => { Atomics.store(shared, 0, 1); Atomics.notify(shared, 0); for (;;); })`,
     )
@@ -67,7 +59,6 @@ describe('ray in a notebook', () => {
 
 describe('what a cell shows', () => {
   test('arrives whole, however much the cells before it have shown', async () => {
-    const { run } = await notebook()
     // Two at a time, with a turn of the event loop between: as a progress bar does, over many cells.
     const pairs = `for (let i = 0; i < 1_100; i += 2) {
       console.log(i)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { formatNotebook, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
 import { root } from './tiny-hub.js'
@@ -17,27 +17,31 @@ interface Converter {
   close(): void
 }
 
+const { createConverter } = createRequire(import.meta.url)('tslab/dist/converter.js') as {
+  createConverter(options: object): Converter
+}
+/** One for all: most of its time it reads the declarations of Node and of the package. */
+let converter: Converter
+before(() => {
+  process.chdir(FOLDER)
+  converter = createConverter({ isJS: false, isBrowser: false })
+})
+after(() => {
+  converter.close()
+  process.chdir(root)
+})
+
 for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb')))
   describe(name, () => {
     const file = join(FOLDER, name)
 
     test('tslab’s own compiler accepts every cell', async () => {
-      const { createConverter } = createRequire(import.meta.url)('tslab/dist/converter.js') as {
-        createConverter(options: object): Converter
-      }
-      process.chdir(FOLDER)
-      const converter = createConverter({ isJS: false, isBrowser: false })
-      try {
-        let declarations = ''
-        for (const cell of codeCells(await readNotebook(file))) {
-          const { declOutput, diagnostics } = converter.convert(declarations, textOf(cell.source))
-          const problems = diagnostics.map(({ start, messageText }) => `${cell.id}:${start.line + 1} ${messageText}`)
-          assert.deepEqual(problems, [])
-          declarations = declOutput ?? declarations
-        }
-      } finally {
-        converter.close()
-        process.chdir(root)
+      let declarations = ''
+      for (const cell of codeCells(await readNotebook(file))) {
+        const { declOutput, diagnostics } = converter.convert(declarations, textOf(cell.source))
+        const problems = diagnostics.map(({ start, messageText }) => `${cell.id}:${start.line + 1} ${messageText}`)
+        assert.deepEqual(problems, [])
+        declarations = declOutput ?? declarations
       }
     })
 

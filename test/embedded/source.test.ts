@@ -104,7 +104,7 @@ describe('rayito start', () => {
   function start(
     cwd: string,
     ...args: string[]
-  ): { child: ChildProcess; ended: Promise<{ code: number; out: string }> } {
+  ): { child: ChildProcess; ended: Promise<{ code: number; out: string; err: string }> } {
     const { HF_HUB_OFFLINE: _, RAYITO_SOURCE: __, HF_HUB_CACHE: ___, ...rest } = process.env
     const child = spawn(
       process.execPath,
@@ -112,8 +112,10 @@ describe('rayito start', () => {
       { cwd, env: { ...rest, RAYITO_CACHE, HF_ENDPOINT: nobody, HF_HOME: join(cwd, 'hf') } },
     )
     let out = ''
+    let err = ''
     child.stdout.on('data', (chunk) => (out += chunk))
-    return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number, out })) }
+    child.stderr.on('data', (chunk) => (err += chunk))
+    return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number, out, err })) }
   }
 
   test('tells it in the terminal as soon as it is known', async (t) => {
@@ -131,8 +133,8 @@ describe('rayito start', () => {
 
   test('says nothing of it to whoever asked for what is built in, and runs the versions that were chosen', async (t) => {
     const cwd = temporary(t)
-    const { code, out } = await start(cwd, '--source', 'embedded', '--versions', 'c1').ended
-    assert.equal(code, 0, out)
+    const { code, out, err } = await start(cwd, '--source', 'embedded', '--versions', 'c1').ended
+    assert.equal(code, 0, err + out)
     assert.doesNotMatch(out, LINE)
     const { versions } = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
     assert.deepEqual(

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import * as zeromq from 'zeromq'
 import { Kernel } from '#src/lab/notebook/kernel.js'
+import { patientSockets } from '#src/lab/notebook/sockets.js'
 
 const cwd = join(fileURLToPath(new URL('../../..', import.meta.url)), 'notebooks')
 /** One for all tests. */
@@ -69,4 +71,26 @@ describe('what a cell shows', () => {
     assert.equal(status, 'ok')
     assert.deepEqual(text.trim().split('\n').map(Number), [...Array(1_100).keys()])
   })
+})
+
+test('a kernel that still binds its sockets reads what comes, and sends, once they are bound', async () => {
+  const { Publisher, Reply, Router } = patientSockets(zeromq)
+  const router = new Router({ linger: 0 })
+  const publisher = new Publisher({ linger: 0 })
+  const reply = new Reply({ linger: 0 })
+  const dealer = new zeromq.Dealer({ linger: 0 })
+  try {
+    const bound = Promise.all([router, publisher, reply].map((socket) => socket.bind('tcp://127.0.0.1:*')))
+    const received = router.receive()
+    const [sent] = await Promise.all([publisher.send('status'), bound])
+    assert.equal(sent, undefined)
+    dealer.connect(router.lastEndpoint!)
+    await dealer.send('a request')
+    assert.equal(String((await received).at(-1)), 'a request')
+    await assert.rejects(router.bind('tcp://nowhere.invalid:1'))
+    await dealer.send('another')
+    assert.equal(String((await router.receive()).at(-1)), 'another')
+  } finally {
+    for (const socket of [router, publisher, reply, dealer]) socket.close()
+  }
 })

@@ -1,31 +1,37 @@
 import { RayitoError } from '../core/errors.js'
 import { RESIZE_FILTERS } from '../datasets/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
-import { PROCESSORS, type ProcessorDefaults } from './processors.js'
+import { OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
+
+/** Left out, it is what the class does; null is no, as in Python. */
+type Flag = boolean | null
+
+const says = (flag: Flag | undefined, otherwise: boolean) => (flag === undefined ? otherwise : Boolean(flag))
 
 /** preprocessor_config.json, as far as image classification uses it. */
 interface Settings {
   image_processor_type?: string
   feature_extractor_type?: string
-  do_resize?: boolean
+  do_resize?: Flag
   size?: unknown
   resample?: number
   crop_pct?: number | null
-  do_center_crop?: boolean
+  do_center_crop?: Flag
   crop_size?: unknown
-  do_rescale?: boolean
+  do_rescale?: Flag
   rescale_factor?: number
-  rescale_offset?: boolean
-  do_normalize?: boolean
+  rescale_offset?: Flag
+  do_normalize?: Flag
   image_mean?: number | number[] | null
   image_std?: number | number[] | null
-  include_top?: boolean
-  do_flip_channel_order?: boolean
-  do_pad?: boolean
+  include_top?: Flag
+  do_flip_channel_order?: Flag
+  do_pad?: Flag
 }
 
 /** config.json, as far as image classification uses it. */
 interface Config {
+  model_type?: string
   id2label?: Record<string, string> | null
   num_labels?: number
   problem_type?: string | null
@@ -55,20 +61,20 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
   const invalid = (message: string): never => {
     throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
   }
-  const type = settings.image_processor_type ?? settings.feature_extractor_type
+  const type = settings.image_processor_type ?? settings.feature_extractor_type ?? typeOf(config)
   if (!type) return invalid('preprocessor_config.json names no image_processor_type')
   const kind = type.replace(/(ImageProcessor|FeatureExtractor)(Fast)?$/, '')
   const defaults = Object.hasOwn(PROCESSORS, kind)
     ? PROCESSORS[kind]!
     : invalid(`pictures are prepared by ${type}, which is not known`)
   const size = sizeOf(settings.size ?? defaults.size, defaults.sizes === 'exact')
-  if (!size || (defaults.sizes !== 'both' && size.kind !== defaults.sizes)) {
+  if (!size || (defaults.sizes === 'shortest' && size.kind !== 'shortest')) {
     return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)
   }
   if (settings.do_pad) invalid(`${type} with do_pad is not known`)
   const filter = RESIZE_FILTERS[settings.resample ?? defaults.resample]
   if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
-  let resize: Plan['resize'] = settings.do_resize === false ? null : enlarged(kind, size, settings)
+  let resize: Plan['resize'] = says(settings.do_resize, true) ? enlarged(kind, size, settings) : null
   let crop = cropOf(settings, defaults, invalid)
   if (kind === 'ConvNext' && resize?.kind === 'shortest') {
     // trained at 384 and up: warped to a square; below: resized to more than is needed and cut
@@ -76,6 +82,7 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     if (edge >= 384) resize = { kind: 'exact', width: edge, height: edge }
     else {
       resize = { kind: 'shortest', edge: Math.trunc(edge / (settings.crop_pct ?? 224 / 256)) }
+      if (crop && (crop.width !== edge || crop.height !== edge)) invalid(`${type} that crops twice is not known`)
       crop = { width: edge, height: edge }
     }
   }
@@ -86,10 +93,16 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     filter,
     crop,
     arithmetic: arithmeticOf(kind, settings, defaults, invalid),
-    flip: defaults.flip !== null && (settings.do_flip_channel_order ?? defaults.flip),
+    flip: defaults.flip !== null && says(settings.do_flip_channel_order, defaults.flip),
     labels,
     activation: activationOf(config, labels.length),
   }
+}
+
+/** Files of the first years name none: Python takes that of the model's kind. */
+function typeOf({ model_type: model }: Config): string | undefined {
+  const kind = Object.keys(OF_MODELS).find((kind) => OF_MODELS[kind]!.includes(model ?? ''))
+  return kind && `${kind}ImageProcessor`
 }
 
 type Invalid = (message: string) => never
@@ -106,7 +119,7 @@ function sizeOf(size: unknown, toSquare: boolean): Plan['resize'] {
     return { kind: 'exact', width, height }
   }
   const { height, width, shortest_edge: edge, longest_edge: longest } = (size ?? {}) as Record<string, unknown>
-  if (isPixels(edge) && longest === undefined) return { kind: 'shortest', edge }
+  if (isPixels(edge) && (longest ?? null) === null) return { kind: 'shortest', edge }
   return isPixels(height) && isPixels(width) ? { kind: 'exact', width, height } : null
 }
 
@@ -128,8 +141,8 @@ function enlarged(
 }
 
 function cropOf(settings: Settings, { crop }: ProcessorDefaults, invalid: Invalid): Plan['crop'] {
-  if (!crop || !(settings.do_center_crop ?? crop.do)) return null
-  const size = sizeOf(settings.crop_size ?? { height: crop.height, width: crop.width }, true)
+  if (crop === 'never' || !says(settings.do_center_crop, crop?.do ?? false)) return null
+  const size = sizeOf(settings.crop_size ?? (crop && { height: crop.height, width: crop.width }), true)
   if (size?.kind !== 'exact')
     return invalid(`Expected a crop_size of height and width, got ${JSON.stringify(settings.crop_size)}`)
   return { width: size.width, height: size.height }
@@ -144,13 +157,15 @@ function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefau
   const std = channels(settings.image_std, defaults.std)
   const mean = channels(settings.image_mean, defaults.mean)
   const efficient = kind === 'EfficientNet'
-  const normalize = (settings.do_normalize ?? defaults.normalize) ? [{ mean, std }] : []
+  const normalize =
+    defaults.normalize !== null && says(settings.do_normalize, defaults.normalize) ? [{ mean, std }] : []
+  const rescales = says(settings.do_rescale, true)
   // Python's class divides twice and always writes `include_top` into the file; a file without it comes from another
   // library's model, whose weights want the values of its image_std once
   if (efficient && settings.include_top) normalize.push({ mean: [0, 0, 0], std })
   return {
-    rescale: settings.do_rescale === false ? null : (settings.rescale_factor ?? 1 / 255),
-    offset: efficient && settings.do_rescale !== false && settings.rescale_offset ? -1 : 0,
+    rescale: rescales ? (settings.rescale_factor ?? 1 / 255) : null,
+    offset: efficient && rescales && settings.rescale_offset ? -1 : 0,
     normalize,
   }
 }

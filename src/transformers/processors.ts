@@ -5,16 +5,16 @@
 export interface ProcessorDefaults {
   /** How a bare number is meant, and the size without one. */
   size: { height: number; width: number } | { shortest_edge: number }
-  /** Which forms of `size` the class takes. */
+  /** `shortest`: no other form of `size` is taken; `exact`: a bare number is the edge of a square. */
   sizes: 'exact' | 'shortest' | 'both'
   /** PIL.Image.Resampling. */
   resample: number
-  /** Null where the class never crops. */
-  crop: { height: number; width: number; do: boolean } | null
+  /** Null where the class crops only if the file says so, and to what. */
+  crop: { height: number; width: number; do: boolean } | 'never' | null
   mean: number[]
   std: number[]
-  /** `do_normalize` where the file does not say. */
-  normalize: boolean
+  /** `do_normalize` where the file does not say, null where the class never normalises. */
+  normalize: boolean | null
   /** `do_flip_channel_order`, null where the class never flips. */
   flip: boolean | null
 }
@@ -49,12 +49,31 @@ export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
     ...STANDARD,
     resample: BILINEAR,
     crop: cropped(256),
-    normalize: false,
+    normalize: null,
     flip: true,
   },
   PoolFormer: { ...plain, ...shortest(224), ...IMAGENET, resample: BICUBIC, crop: cropped(224) },
   Pvt: { ...plain, ...exact(224), ...IMAGENET, resample: BILINEAR },
-  Segformer: { ...plain, ...exact(512), ...IMAGENET, resample: BILINEAR },
+  Segformer: { ...plain, ...exact(512), ...IMAGENET, resample: BILINEAR, crop: 'never' },
   Siglip: { ...plain, ...exact(224), ...STANDARD, resample: BICUBIC },
   ViT: { ...plain, ...exact(224), ...STANDARD, resample: BILINEAR },
+}
+
+/** Which processor a kind of model has whose file names none, by the `model_type` of config.json (AutoImageProcessor). */
+export const OF_MODELS: Readonly<Record<string, readonly string[]>> = {
+  Beit: ['beit', 'data2vec-vision'],
+  Bit: ['bit', 'dinov2', 'focalnet', 'hiera'],
+  CLIP: ['clip', 'metaclip_2'],
+  ConvNext: ['convnext', 'convnextv2', 'cvt', 'regnet', 'resnet'],
+  DeiT: ['deit'],
+  EfficientNet: ['efficientnet'],
+  Levit: ['levit'],
+  MobileNetV1: ['mobilenet_v1'],
+  MobileNetV2: ['mobilenet_v2'],
+  MobileViT: ['mobilevit', 'mobilevitv2'],
+  PoolFormer: ['poolformer'],
+  Pvt: ['pvt', 'pvt_v2'],
+  Segformer: ['segformer'],
+  Siglip: ['siglip'],
+  ViT: ['dinat', 'ijepa', 'swiftformer', 'swin', 'swinv2', 'vit', 'vit_mae', 'vit_msn'],
 }

@@ -41,6 +41,43 @@ test('names of older and faster processors mean the same', () => {
   assert.deepEqual(plan({ feature_extractor_type: 'ViTFeatureExtractor' }), vit)
 })
 
+test('a file that names no processor means that of its kind of model, as files of the first years do', () => {
+  const settings = { size: 224, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] }
+  const of = (model_type: string) => resolvePlan({ ...config, model_type }, settings, 'test/model')
+  for (const [model, type] of [
+    ['vit', 'ViTImageProcessor'],
+    ['swinv2', 'ViTImageProcessor'],
+    ['resnet', 'ConvNextImageProcessor'],
+    ['dinov2', 'BitImageProcessor'],
+    ['mobilevitv2', 'MobileViTImageProcessor'],
+  ] as const)
+    assert.deepEqual(of(model), plan({ ...settings, image_processor_type: type }), model)
+  assert.throws(() => of('sam'), { code: 'MODEL_INVALID', message: /names no image_processor_type/ })
+})
+
+test('every processor but one takes both forms of a size, and cuts the middle out where it is told', () => {
+  const settings = { image_mean: 0.5, image_std: 0.5, size: { shortest_edge: 33 }, crop_size: 32, resample: 3 }
+  const of = (type: string) => ({
+    ...plan({ ...settings, do_center_crop: true, image_processor_type: type }),
+    processor: '',
+  })
+  for (const kind of ['ViT', 'DeiT', 'Siglip', 'Pvt', 'EfficientNet'])
+    assert.deepEqual(of(`${kind}ImageProcessor`), of('BitImageProcessor'), kind)
+  assert.equal(plan({ ...settings, image_processor_type: 'ViTImageProcessor' }).crop, null)
+  const nothing = { shortest_edge: 33, longest_edge: null, height: null, width: null }
+  const bit = { ...settings, image_processor_type: 'BitImageProcessor' }
+  assert.deepEqual(plan({ ...bit, size: nothing }), plan(bit))
+})
+
+test('what a class never does it does not because a file says so, and null is no', () => {
+  const of = (kind: string, settings: object) => plan({ ...settings, image_processor_type: `${kind}ImageProcessor` })
+  assert.equal(of('Segformer', { do_center_crop: true, crop_size: 32 }).crop, null)
+  assert.deepEqual(of('MobileViT', { do_normalize: true }), of('MobileViT', {}))
+  for (const flag of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize', 'do_flip_channel_order'])
+    for (const kind of ['Bit', 'MobileViT'])
+      assert.deepEqual(of(kind, { [flag]: null }), of(kind, { [flag]: false }), `${kind} ${flag}`)
+})
+
 test('classes without names, and what makes scores of logits, are as in Python', () => {
   const of = (config: object) => resolvePlan(config, { image_processor_type: 'ViTImageProcessor' }, 'test/model')
   assert.deepEqual(of({}).labels, ['LABEL_0', 'LABEL_1'])
@@ -61,9 +98,10 @@ test('what is not known is refused, not guessed', () => {
   refused({}, /names no image_processor_type/)
   refused({ image_processor_type: 'SamImageProcessor' }, /SamImageProcessor, which is not known/)
   refused({ image_processor_type: 'constructorImageProcessor' }, /which is not known/)
+  refused({ ...vit, do_center_crop: true }, /Expected a crop_size of height and width, got undefined/)
   refused(
-    { ...vit, size: { shortest_edge: 224 } },
-    /Expected a size that ViTImageProcessor takes, got {"shortest_edge":224}/,
+    { image_processor_type: 'ConvNextImageProcessor', size: 224, do_center_crop: true, crop_size: 200 },
+    /crops twice/,
   )
   refused({ ...vit, size: 'large' }, /got "large"/)
   refused({ ...vit, size: { longest_edge: 30 } }, /Expected a size/)

@@ -8,6 +8,7 @@ import {
   type Listing,
   readCommit,
   readListing,
+  snapshotFolder,
   walkSnapshot,
 } from './cache.js'
 import type { Context } from './context.js'
@@ -24,6 +25,9 @@ export async function cachedListing(context: Context): Promise<{ commit: string 
 /** What a snapshot in the cache makes up for: nobody to ask for a listing, or no place to keep it. */
 const SURMOUNTABLE = new Set<string>(['HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
 
+/** Folders of snapshots that were told to be without a listing: once is enough. */
+const warned = new Set<string>()
+
 /** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds: `unsure`, and why. */
 export async function listingOf(context: Context): Promise<Listing & { unsure?: RayitoError }> {
   const { commit, listing } = await cachedListing(context)
@@ -39,10 +43,10 @@ export async function listingOf(context: Context): Promise<Listing & { unsure?: 
   }
   const files = commit ? await walkSnapshot(context, commit) : []
   if (!commit || files.length === 0) throw failure
-  process.emitWarning(
-    `the cache has ${files.length} files of ${context.name} and no list of them: there may be more on the Hub`,
-    'RayitoWarning',
-  )
+  const line = `the cache has ${files.length} files of ${context.name} and no list of them: there may be more on the Hub`
+  const folder = snapshotFolder(context, commit)
+  if (!warned.has(folder)) process.emitWarning(line, 'RayitoWarning')
+  warned.add(folder)
   return { commit, files, unsure: failure }
 }
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
-import { download } from '../hub/index.js'
+import { download, hubFile } from '../hub/index.js'
 import type { Dtype, FilledOptions } from './options.js'
 
 /** Where a model's files are; plain data, so that it can be posted to a thread. */
@@ -50,7 +50,10 @@ export async function findModel(model: string, options: FilledOptions): Promise<
   }
   const snapshot = await download({ type: 'model', id: model, revision }, pick, hub)
   for (const needed of neededFiles(dtype)) {
-    if (!snapshot.files.includes(needed)) missing(`${model}`, needed, onnxFiles)
+    if (snapshot.files.includes(needed)) continue
+    // of what Python left without a list of files, and with the Hub out of reach, nobody knows: that is the failure then
+    await hubFile({ type: 'model', id: model, revision }, needed, hub)
+    missing(model, needed, onnxFiles)
   }
   const onnx = join(snapshot.folder, ...wanted.split('/'))
   return { model, dtype, revision: snapshot.commit, asked: revision, folder: snapshot.folder, onnx }

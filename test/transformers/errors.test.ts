@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { RayitoError } from '#src/core/errors.js'
+import { hubFile } from '#src/hub/index.js'
 import { pipeline } from '#src/transformers/index.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
 import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
@@ -177,6 +178,22 @@ describe('from the Hub', () => {
         /owner\/torch has no file onnx\/model\.onnx\. Choose an image-classification model/,
       )
       await rejects(classifier('owner/nobody', options), 'HUB_REPO_NOT_FOUND', /owner\/nobody/)
+
+      // as Python leaves it after AutoConfig.from_pretrained: some files and no list of all
+      const python = { ...options, cacheDir: join(home, 'python') }
+      await hubFile({ type: 'model', id: 'owner/vit' }, 'config.json', python)
+      rmSync(join(python.cacheDir, 'models--owner--vit/trees'), { recursive: true })
+      await rejects(
+        classifier('owner/vit', { ...python, offline: true }),
+        'HUB_OFFLINE',
+        /onnx\/model\.onnx of model owner\/vit \(main\) in the cache/,
+      )
+      const nobody = { ...python, endpoint: 'http://127.0.0.1:9', retries: 0 }
+      await rejects(
+        classifier('owner/vit', nobody),
+        'HUB_UNREACHABLE',
+        /127\.0\.0\.1:9 to answer for onnx\/model\.onnx of model owner\/vit/,
+      )
     } finally {
       await hub.close()
     }

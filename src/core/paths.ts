@@ -13,8 +13,24 @@ export function rayitoCache(): string {
   return process.env.RAYITO_CACHE || join(platformCache(), 'rayito')
 }
 
+/** A path from the environment, as Python reads it where no shell did: `~` at its beginning, `$NAME` and `${NAME}`. */
+function expanded(path: string | undefined): string | undefined {
+  return path
+    ?.replace(/^~(?=[\\/]|$)/, () => homedir())
+    .replace(/\$(?:(\w+)|\{(\w+)\})/g, (whole, name, braced) => process.env[name ?? braced] ?? whole)
+}
+
+/** What Python's huggingface_hub keeps: HF_HOME, else ~/.cache/huggingface. */
+function hubHome(): string {
+  return expanded(process.env.HF_HOME || join(process.env.XDG_CACHE_HOME || join('~', '.cache'), 'huggingface'))!
+}
+
 /** The Hub's cache as Python's huggingface_hub finds it: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. */
 export function hubCache(): string {
-  const home = process.env.HF_HOME || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
-  return process.env.HF_HUB_CACHE || join(home, 'hub')
+  return expanded(process.env.HF_HUB_CACHE || process.env.HUGGINGFACE_HUB_CACHE) || join(hubHome(), 'hub')
+}
+
+/** Where `hf auth login` leaves the token: HF_TOKEN_PATH, else HF_HOME/token. */
+export function hubTokenPath(): string {
+  return expanded(process.env.HF_TOKEN_PATH) || join(hubHome(), 'token')
 }

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { expected } from '../core/errors.js'
-import { hubCache } from '../core/paths.js'
+import { expected, RayitoError } from '../core/errors.js'
+import { hubCache, hubTokenPath } from '../core/paths.js'
 import type { HubOptions, Repo } from './types.js'
 
 /** What one call works with: the repository, every option decided, and the folders of the cache. */
@@ -49,14 +48,14 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     expected('repo.revision', 'a branch, a tag or a commit', revision)
   const env = process.env
   const cacheDir = resolve(options.cacheDir ?? hubCache())
-  const offline = options.offline ?? isSet(env.HF_HUB_OFFLINE)
+  const offline = options.offline ?? isSet(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE)
   const name = [`${type}s`, ...id.split('/')].join('--')
   return {
     repo: { type, id, revision },
     name: `${type} ${id}`,
     file: '',
     endpoint: endpointOf(options.endpoint ?? (env.HF_ENDPOINT || DEFAULTS.endpoint)),
-    token: tokenOf(options.token ?? (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN || undefined)),
+    token: tokenOf(options.token),
     offline,
     refresh: (options.refresh ?? false) && !offline,
     fetch: options.fetch ?? fetch,
@@ -98,18 +97,26 @@ function positive(name: string, value: number): number {
 /** What Python's huggingface_hub takes for yes. */
 const isSet = (value: string | undefined) => /^(1|on|yes|true)$/i.test(value ?? '')
 
-/** The token given, else the saved one, which is read when a request is made and not before. */
+/** The token given, else the environment's, else the saved one, which is read when a request is made and not before. */
 function tokenOf(given: string | undefined): Context['token'] {
   let token: Promise<string | undefined> | undefined
   return () => {
-    token ??= given === undefined ? savedToken() : Promise.resolve(given)
+    token ??= given === undefined ? implicitToken() : Promise.resolve(cleaned(given))
     return token
   }
 }
 
-/** What `hf auth login` left. */
-async function savedToken(): Promise<string | undefined> {
-  const { HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME } = process.env
-  const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
-  return (await readFile(HF_TOKEN_PATH || join(home, 'token'), 'utf8').catch(() => '')).trim() || undefined
+async function implicitToken(): Promise<string | undefined> {
+  const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN } = process.env
+  if (isSet(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined
+  const saved = () => readFile(hubTokenPath(), 'utf8').catch(() => '')
+  return cleaned(HF_TOKEN) ?? cleaned(HUGGING_FACE_HUB_TOKEN) ?? cleaned(await saved())
+}
+
+/** Without what a file or a copy puts around a token; refused, and not shown, where no header could carry it. */
+function cleaned(token: string | undefined): string | undefined {
+  const text = token?.replace(/[\r\n]/g, '').trim() || undefined
+  if (text !== undefined && !/^[\x21-\x7e]+$/.test(text))
+    throw new RayitoError('INVALID_ARGUMENT', 'Expected `token` (HF_TOKEN) to be letters, digits and signs, got others')
+  return text
 }

@@ -42,14 +42,14 @@ export interface HubOptions {
   endpoint?: string
   /**
    * Sent to the endpoint's host only, never along a redirect. '' sends none.
-   * @default HF_TOKEN, else what `hf auth login` left in HF_HOME/token
+   * @default HF_TOKEN, else what `hf auth login` left in HF_HOME/token; none where HF_HUB_DISABLE_IMPLICIT_TOKEN is set
    */
   token?: string
   /** @default HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub */
   cacheDir?: string
   /**
    * Make no request: what the cache lacks is an error.
-   * @default HF_HUB_OFFLINE
+   * @default HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE
    */
   offline?: boolean
   /**

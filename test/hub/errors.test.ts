@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import type { RayitoError } from '#src/core/errors.js'
 import { isSound } from '#src/hub/cache.js'
 import { download, type HubOptions, hubFile, listFiles, type Repo } from '#src/hub/index.js'
-import { DATASET, setup } from './support.js'
+import { DATASET, setEnvironment, setup } from './support.js'
 
 /** A failure as a user meets it: one line, with everything that helps in it. */
 async function failure(work: Promise<unknown>, code: string, ...mentioned: string[]): Promise<void> {
@@ -58,6 +58,18 @@ test('a token that the Hub does not know', async (t) => {
   )
 })
 
+test('a token that no request can carry is not shown', async (t) => {
+  const { options } = await setup(t)
+  for (const token of ['“hf_secret”', 'hf_secret\u0000', 'hf_secret hf_other']) {
+    await assert.rejects(listFiles(DATASET, { ...options, token }), (error: RayitoError) => {
+      assert.equal(error.code, 'INVALID_ARGUMENT', error.message)
+      assert.match(error.message, /^Expected `token` \(HF_TOKEN\) to be/)
+      assert.doesNotMatch(error.message, /secret/)
+      return true
+    })
+  }
+})
+
 test('no such revision', async (t) => {
   const { options } = await setup(t)
   await failure(
@@ -97,16 +109,15 @@ test('offline and not cached: what is missing, and the variable to unset', async
 
 test('HF_HUB_OFFLINE counts in Python’s spellings', async (t) => {
   const { hub, options } = await setup(t)
-  const before = process.env.HF_HUB_OFFLINE
-  t.after(() => {
-    if (before === undefined) delete process.env.HF_HUB_OFFLINE
-    else process.env.HF_HUB_OFFLINE = before
-  })
+  setEnvironment(t, { HF_HUB_OFFLINE: undefined, TRANSFORMERS_OFFLINE: undefined })
   for (const yes of ['1', 'ON', 'Yes', 'true']) {
     process.env.HF_HUB_OFFLINE = yes
     await failure(listFiles(DATASET, options), 'HUB_OFFLINE')
   }
   assert.deepEqual(hub.requests, [])
+  process.env.HF_HUB_OFFLINE = ''
+  process.env.TRANSFORMERS_OFFLINE = '1'
+  await failure(listFiles(DATASET, options), 'HUB_OFFLINE')
   process.env.HF_HUB_OFFLINE = '0'
   assert.equal((await listFiles(DATASET, options)).files.length, 4)
 })

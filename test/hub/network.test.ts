@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { hubCache } from '#src/core/paths.js'
 import { download, type HubOptions, hubFile } from '#src/hub/index.js'
-import { DATASET, LARGE, noise, setup, temporary } from './support.js'
+import { DATASET, LARGE, noise, setEnvironment, setup, temporary } from './support.js'
 
 const TRAIN = 'data/train.parquet'
 const sha256 = createHash('sha256').update(LARGE).digest('hex')
@@ -46,23 +48,48 @@ test('sends no token to the next page of a listing when that lies on another hos
 
 test('takes the token from HF_TOKEN, else from the file that `hf auth login` writes', async (t) => {
   const { hub, options } = await setup(t)
-  const home = temporary(t)
-  const { HF_TOKEN, HF_HOME } = process.env
-  t.after(() => {
-    for (const [name, value] of Object.entries({ HF_TOKEN, HF_HOME })) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
-  })
+  const unset = { HF_TOKEN: undefined, HF_TOKEN_PATH: undefined, HF_HUB_DISABLE_IMPLICIT_TOKEN: undefined }
+  setEnvironment(t, { ...unset, HF_HOME: '$RAYITO_TEST/home', RAYITO_TEST: temporary(t) })
   hub.faults.gated = 'hf_saved'
-  process.env.HF_HOME = home
-  delete process.env.HF_TOKEN
+  const home = join(process.env.RAYITO_TEST!, 'home')
+  mkdirSync(home)
   writeFileSync(join(home, 'token'), 'hf_saved\n')
   await hubFile(DATASET, 'README.md', { ...options, token: undefined })
+  process.env.HF_TOKEN = ' \n'
+  await hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true })
   process.env.HF_TOKEN = 'hf_other'
   await assert.rejects(hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true }), {
     code: 'HUB_GATED',
   })
+  process.env.HF_TOKEN = 'hf_sa\r\nved\n'
+  await hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true })
+  hub.requests.length = 0
+  process.env.HF_HUB_DISABLE_IMPLICIT_TOKEN = '1'
+  await assert.rejects(hubFile(DATASET, 'config.json', { ...options, token: undefined }), { code: 'HUB_GATED' })
+  assert.deepEqual(new Set(hub.requests.map(({ authorization }) => authorization)), new Set([undefined]))
+  await hubFile(DATASET, 'config.json', { ...options, token: 'hf_saved' })
+})
+
+test('finds the cache where Python does', (t) => {
+  const nothing = {
+    HF_HOME: undefined,
+    HF_HUB_CACHE: undefined,
+    HUGGINGFACE_HUB_CACHE: undefined,
+    XDG_CACHE_HOME: undefined,
+  }
+  setEnvironment(t, { ...nothing, RAYITO_TEST: '/disk' })
+  const of = (variables: Record<string, string>) => {
+    for (const name of Object.keys(nothing)) delete process.env[name]
+    Object.assign(process.env, variables)
+    return hubCache()
+  }
+  assert.equal(of({}), join(homedir(), '.cache/huggingface/hub'))
+  assert.equal(of({ XDG_CACHE_HOME: '/var/cache' }), join('/var/cache', 'huggingface/hub'))
+  assert.equal(of({ HF_HOME: '~/hf' }), join(homedir(), 'hf/hub'))
+  assert.equal(of({ HF_HOME: '/hf', HUGGINGFACE_HUB_CACHE: '/old' }), '/old')
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
+  assert.equal(of({ HF_HUB_CACHE: '${RAYITO_TEST}/hub', HUGGINGFACE_HUB_CACHE: '/old' }), '/disk/hub')
+  assert.equal(of({ HF_HUB_CACHE: '$RAYITO_TEST/$RAYITO_NOT_SET/~' }), '/disk/$RAYITO_NOT_SET/~')
 })
 
 test('continues a download that was cut where it broke off', async (t) => {

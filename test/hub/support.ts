@@ -32,6 +32,19 @@ export function temporary(t: TestContext): string {
   return folder
 }
 
+/** Sets variables of the environment until the test ends; undefined takes one out. */
+export function setEnvironment(t: TestContext, variables: Record<string, string | undefined>): void {
+  const assign = (values: Record<string, string | undefined>) => {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
+  t.after(() => assign(before))
+  assign(variables)
+}
+
 /** A stand-in Hub with one data set, and options for it with an empty cache and short waits. */
 export async function setup(
   t: TestContext,

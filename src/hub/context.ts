@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expected, RayitoError } from '../core/errors.js'
 import { hubCache, hubTokenPath } from '../core/paths.js'
+import { hasProxy, proxiedFetch } from './proxied-fetch.js'
 import type { HubOptions, Repo } from './types.js'
 
 /** What one call works with: the repository, every option decided, and the folders of the cache. */
@@ -58,7 +59,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     token: tokenOf(options.token),
     offline,
     refresh: (options.refresh ?? false) && !offline,
-    fetch: options.fetch ?? fetch,
+    fetch: options.fetch ?? (hasProxy() ? proxiedFetch : fetch),
     progress: options.progress ?? !isSet(env.HF_HUB_DISABLE_PROGRESS_BARS),
     signal: options.signal,
     idleTimeout: positive(

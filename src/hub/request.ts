@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
 import { Passing, refusal, rethrowAborted, unreachable } from './failures.js'
+import { proxiedFetch } from './proxied-fetch.js'
 
 /*
  * How the Hub is spoken to. @huggingface/hub leaves all of this to its caller (it takes a `fetch`): redirects followed by
@@ -56,7 +57,7 @@ async function send(context: Context, url: URL, init: RequestInit): Promise<Resp
   const response = await listen(context, silence, () =>
     context.fetch(url, { ...init, signal: AbortSignal.any(signals) }),
   ).catch((error) => {
-    throw context.signal?.aborted ? context.signal.reason : passing(error, url, true)
+    throw context.signal?.aborted ? context.signal.reason : passing(context, error, url, true)
   })
   if (!response.body) return response
   const reader = response.body.getReader()
@@ -68,7 +69,7 @@ async function send(context: Context, url: URL, init: RequestInit): Promise<Resp
           if (done) controller.close()
           else controller.enqueue(value)
         } catch (error) {
-          throw context.signal?.aborted ? context.signal.reason : passing(error, url, false)
+          throw context.signal?.aborted ? context.signal.reason : passing(context, error, url, false)
         }
       },
       cancel: (reason) => reader.cancel(reason).catch(() => {}),
@@ -93,13 +94,14 @@ function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () 
 }
 
 /** What fetch throws says little ("fetch failed"); its cause says what happened. */
-function passing(error: unknown, url: URL, connecting: boolean): Passing {
+function passing(context: Context, error: unknown, url: URL, connecting: boolean): Passing {
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   const code = cause?.code ?? (error as NodeJS.ErrnoException).code
+  const way = context.fetch === proxiedFetch ? ', through the proxy of the environment' : ''
   const result =
     error instanceof Passing
       ? error
-      : new Passing(code ? `${code} from ${url.host}` : (error as Error).message, { cause: error })
+      : new Passing((code ? `${code} from ${url.host}` : (error as Error).message) + way, { cause: error })
   // A connection that broke was one.
   result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
   return result

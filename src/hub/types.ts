@@ -58,7 +58,7 @@ export interface HubOptions {
    * @default false
    */
   refresh?: boolean
-  /** @default the platform's fetch */
+  /** @default the platform's fetch, through HTTP_PROXY, HTTPS_PROXY and ALL_PROXY but for NO_PROXY */
   fetch?: typeof fetch
   /**
    * Show a bar while something is downloaded.

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer as createHttpServer, get } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hubCache } from '#src/core/paths.js'
-import { download, type HubOptions, hubFile } from '#src/hub/index.js'
+import { download, type HubOptions, hubFile, listFiles } from '#src/hub/index.js'
 import { DATASET, LARGE, noise, setEnvironment, setup, temporary } from './support.js'
 
 const TRAIN = 'data/train.parquet'
@@ -90,6 +91,50 @@ test('finds the cache where Python does', (t) => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
   assert.equal(of({ HF_HUB_CACHE: '${RAYITO_TEST}/hub', HUGGINGFACE_HUB_CACHE: '/old' }), '/disk/hub')
   assert.equal(of({ HF_HUB_CACHE: '$RAYITO_TEST/$RAYITO_NOT_SET/~' }), '/disk/$RAYITO_NOT_SET/~')
+})
+
+test('goes through the proxy that the environment names, but not where NO_PROXY says so', async (t) => {
+  const { hub, options } = await setup(t)
+  const asked = new Set<string>()
+  const proxy = createHttpServer((request, response) => {
+    const { host, pathname, search } = new URL(request.url!)
+    asked.add(host)
+    const { authorization, range } = request.headers
+    const headers = { ...(authorization && { authorization }), ...(range && { range }) }
+    get(`${hub.endpoint}${pathname}${search}`, { headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    }).on('error', (error) => response.destroy(error))
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => proxy.close().closeAllConnections())
+  const { port } = proxy.address() as AddressInfo
+  const nothing = { http_proxy: undefined, no_proxy: undefined, ALL_PROXY: undefined, all_proxy: undefined }
+  setEnvironment(t, { ...nothing, HTTP_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '127.0.0.1' })
+  const far = { ...options, endpoint: 'http://hub.invalid', token: 'hf_secret' }
+  hub.faults.cut = 1
+  const { folder, files } = await download(DATASET, () => true, far)
+  assert.equal(files.length, 4)
+  assert.ok(readFileSync(join(folder, TRAIN)).equals(LARGE))
+  assert.deepEqual(asked, new Set(['hub.invalid']))
+  assert.ok(hub.requests.some(({ host, authorization }) => host === 'cdn' && !authorization))
+  await assert.rejects(listFiles({ type: 'model', id: 'no/body' }, far), { code: 'HUB_REPO_NOT_FOUND' })
+
+  const aborted = new AbortController()
+  hub.faults.hold = 1
+  hub.once('held', () => aborted.abort('enough'))
+  const elsewhere = { ...far, cacheDir: join(temporary(t), 'hub'), signal: aborted.signal }
+  await assert.rejects(
+    download(DATASET, () => true, elsewhere),
+    (reason) => reason === 'enough',
+  )
+  hub.release()
+
+  proxy.close().closeAllConnections()
+  await assert.rejects(listFiles({ type: 'model', id: 'a/b' }, far), {
+    code: 'HUB_UNREACHABLE',
+    message: /http:\/\/hub\.invalid to answer .* ECONNREFUSED from hub\.invalid, through the proxy of the environment/,
+  })
 })
 
 test('continues a download that was cut where it broke off', async (t) => {

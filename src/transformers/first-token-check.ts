@@ -32,10 +32,14 @@ export async function smaller(runtime: Runtime, onnx: string, plan: Plan): Promi
     const outputs = await session.run({ [input!]: picture(runtime, size) })
     return { outputs, logits: outputs[session.outputNames[0]!]!.data as Float32Array }
   }
-  const session = await createSession(runtime, asked.model, {
-    graphOptimizationLevel: 'disabled',
-    enableMemPattern: false,
-  })
+  const session = await createSession(
+    runtime,
+    { model: asked.model },
+    {
+      graphOptimizationLevel: 'disabled',
+      enableMemPattern: false,
+    },
+  )
   const { outputs, logits } = await run(session)
   await session.release()
   const told = (kind: string, names: string[]) =>

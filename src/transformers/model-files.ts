@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { isAbsolute, join, resolve } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
 import { download, hubFile } from '../hub/index.js'
@@ -22,6 +22,18 @@ export interface ModelFiles {
 
 /** The name of a dtype's file, as Optimum and transformers.js name them. */
 const FILES: Readonly<Record<Dtype, string>> = { fp32: 'onnx/model.onnx', q8: 'onnx/model_quantized.onnx' }
+/** Whether a file holds weights of a graph beside which it lies, as exporters name it: model.onnx_data, model.onnx.data. */
+const isDataOf = (onnx: string, path: string) => path.startsWith(`${onnx}_data`) || path.startsWith(`${onnx}.data`)
+
+/** Absolute paths of the files that hold weights of a graph beside it, sorted. */
+export async function dataFiles(onnx: string): Promise<string[]> {
+  const names = await readdir(dirname(onnx))
+  return names
+    .filter((name) => isDataOf(basename(onnx), name))
+    .sort()
+    .map((name) => join(dirname(onnx), name))
+}
+
 const CONFIGURATION = ['config.json', 'preprocessor_config.json']
 
 /** What a model's repository must have. */
@@ -46,7 +58,7 @@ export async function findModel(model: string, options: FilledOptions): Promise<
   const onnxFiles: string[] = []
   const pick = (path: string) => {
     if (path.endsWith('.onnx')) onnxFiles.push(path)
-    return CONFIGURATION.includes(path) || path === wanted || path.startsWith(`${wanted}_data`)
+    return CONFIGURATION.includes(path) || path === wanted || isDataOf(wanted, path)
   }
   const snapshot = await download({ type: 'model', id: model, revision }, pick, hub)
   for (const needed of neededFiles(dtype)) {

@@ -1,22 +1,29 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { InferenceSession } from 'onnxruntime-node'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
-import type { ModelFiles } from './model-files.js'
+import { dataFiles, type ModelFiles } from './model-files.js'
+
+/** What a session is made from. */
+export interface Source {
+  /** The file, or its bytes. */
+  model: string | Uint8Array
+  /** The files of weights beside it, where onnxruntime would not read them itself. */
+  externalData?: { path: string; data: Uint8Array }[]
+}
 
 /**
- * What a session is made from: the file, or, for q8, its bytes with signed weights, which onnxruntime multiplies about
- * three times as fast with the same results (where this processor's kernels are exact; see signedIsExact).
+ * The file, or, for q8, its bytes with signed weights, which onnxruntime multiplies about three times as fast with the same
+ * results (where this processor's kernels are exact; see signedIsExact).
  */
 export async function modelSource(
   runtime: typeof import('onnxruntime-node'),
   { dtype, onnx }: ModelFiles,
-): Promise<string | Uint8Array> {
-  if (dtype !== 'q8') return onnx
-  // weights in files beside the graph are found from its path only
-  const names = await readdir(dirname(onnx))
-  if (names.some((name) => name.startsWith(`${basename(onnx)}_data`))) return onnx
+): Promise<Source> {
+  const beside = await dataFiles(onnx)
+  if (beside.length > 0) return besideSource(onnx, beside)
+  if (dtype !== 'q8') return { model: onnx }
   // imported when needed: a worker on optimised weights needs neither these nor protobufjs
   const [{ signedWeights }, { signedIsExact }] = await Promise.all([
     import('./signed-weights.js'),
@@ -25,10 +32,18 @@ export async function modelSource(
   const bytes = await readFile(onnx)
   try {
     const signed = signedWeights(bytes)
-    return signed && (await signedIsExact(runtime)) ? signed : onnx
+    return { model: signed && (await signedIsExact(runtime)) ? signed : onnx }
   } catch {
-    return onnx // no model: onnxruntime says what is wrong with it
+    return { model: onnx } // no model: onnxruntime says what is wrong with it
   }
+}
+
+/** onnxruntime finds weights beside a graph itself, but follows no links out of the graph's folder, as a cache may have. */
+async function besideSource(onnx: string, beside: string[]): Promise<Source> {
+  const [home, ...folders] = await Promise.all([onnx, ...beside].map(async (path) => dirname(await realpath(path))))
+  if (folders.every((folder) => folder === home)) return { model: onnx }
+  const externalData = beside.map(async (path) => ({ path: basename(path), data: await readFile(path) }))
+  return { model: await readFile(onnx), externalData: await Promise.all(externalData) }
 }
 
 /** What onnxruntime's refusal means: MODEL_INVALID, on one line. */
@@ -47,9 +62,10 @@ export function reason({ message }: Error): string {
 /** A session from a file or bytes, behind the thread's gate. */
 export function createSession(
   runtime: typeof import('onnxruntime-node'),
-  source: string | Uint8Array,
+  { model, externalData }: Source,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   const { InferenceSession: Session } = runtime
-  return native(() => (typeof source === 'string' ? Session.create(source, options) : Session.create(source, options)))
+  const all = externalData ? { ...options, externalData } : options
+  return native(() => (typeof model === 'string' ? Session.create(model, all) : Session.create(model, all)))
 }

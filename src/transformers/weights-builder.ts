@@ -9,7 +9,7 @@ import * as runtime from 'onnxruntime-node'
 import { smaller } from './first-token-check.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
-import { createSession, modelSource, reason, refusal } from './model-source.js'
+import { createSession, modelSource, reason, refusal, type Source } from './model-source.js'
 import type { Plan } from './plan.js'
 import { type Failure, toFailure } from './thread-protocol.js'
 import { DATA, GRAPH, seal } from './weights-entry.js'
@@ -52,7 +52,7 @@ async function optimiseSmaller(files: ModelFiles, plan: Plan, folder: string): P
   try {
     const found = await smaller(runtime, files.onnx, plan)
     if (!found) return false
-    const session = await optimise(files, found.model, folder)
+    const session = await optimise(files, { model: found.model }, folder)
     const agrees = await found.agrees(session)
     await session.release()
     if (agrees) return true
@@ -67,11 +67,7 @@ async function optimiseSmaller(files: ModelFiles, plan: Plan, folder: string): P
  * Optimises the graph for this processor and writes it with its weights beside it, laid out as the kernels want them, so
  * that sessions map them instead of holding copies.
  */
-async function optimise(
-  files: ModelFiles,
-  source: string | Uint8Array,
-  folder: string,
-): Promise<runtime.InferenceSession> {
+async function optimise(files: ModelFiles, source: Source, folder: string): Promise<runtime.InferenceSession> {
   const options = {
     graphOptimizationLevel: 'all',
     optimizedModelFilePath: join(folder, GRAPH),

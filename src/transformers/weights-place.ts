@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { rayitoCache } from '../core/paths.js'
-import type { ModelFiles } from './model-files.js'
+import { dataFiles, type ModelFiles } from './model-files.js'
 
 /** Raised when what is kept changes its form. */
 const FORMAT = 4
@@ -36,11 +36,10 @@ const digest = (text: string, length: number) => createHash('sha256').update(tex
 
 /** The files that the result is made of, by their content. */
 async function identities({ folder, onnx }: ModelFiles): Promise<string[]> {
-  const parts = (await readdir(dirname(onnx))).filter((name) => name.startsWith(`${basename(onnx)}_data`)).sort()
   const small = ['config.json', 'preprocessor_config.json'].map(async (name) =>
     digest(await readFile(join(folder, name), 'utf8'), 64),
   )
-  const large = [onnx, ...parts.map((name) => join(dirname(onnx), name))].map(identity)
+  const large = [onnx, ...(await dataFiles(onnx))].map(identity)
   return Promise.all([...small, ...large])
 }
 

@@ -44,7 +44,7 @@ export async function loadWeights(
     if (!plan) break
     try {
       const options: SessionOptions = { ...SMALL, intraOpNumThreads: numThreads, graphOptimizationLevel: 'disabled' }
-      return { plan, session: await createSession(runtime, join(folder, GRAPH), options) }
+      return { plan, session: await createSession(runtime, { model: join(folder, GRAPH) }, options) }
     } catch {
       // sound by its hashes and yet refused: made anew, once
       await rm(folder, { recursive: true, force: true }).catch(() => {})

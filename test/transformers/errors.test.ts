@@ -7,7 +7,7 @@ import { RayitoError } from '#src/core/errors.js'
 import { hubFile } from '#src/hub/index.js'
 import { pipeline } from '#src/transformers/index.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
-import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, ownCache, tinyVit, withDataBeside } from './fixtures.js'
 import { runProgram } from './programs.js'
 
 ownCache()
@@ -149,9 +149,11 @@ describe('from the Hub', () => {
   test('a model is named by its commit, downloaded once and read by name', async () => {
     const files = folderFiles(tinyVit)
     const { 'onnx/model_quantized.onnx': _, ...fp32 } = files
+    const { model, data } = withDataBeside(files['onnx/model.onnx'] as Uint8Array, 'model.onnx.data')
     const hub = await HubStandIn.start({
       'models/owner/vit': files,
       'models/owner/fp32': fp32,
+      'models/owner/beside': { ...fp32, 'onnx/model.onnx': model, 'onnx/model.onnx.data': data },
       'models/owner/torch': { 'config.json': '{}' },
     })
     try {
@@ -165,7 +167,9 @@ describe('from the Hub', () => {
       const picture = fixture('pictures', 'colour-64x64.png')
       const here = await classifier(tinyVit)
       assert.deepEqual(await second(picture), await here(picture))
-      await Promise.all([first, second, here].map((one) => one.close()))
+      const beside = await classifier('owner/beside', options)
+      assert.deepEqual(await beside(picture), await here(picture), 'weights beside the graph come along')
+      await Promise.all([first, second, here, beside].map((one) => one.close()))
 
       await rejects(
         classifier('owner/fp32', { ...options, dtype: 'q8' }),

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import protobuf from 'protobufjs/minimal.js'
+import { fields, GRAPH, MODEL, message, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
 
 /** The project's root, from .build/test/transformers. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -38,4 +40,33 @@ export function copyOfTinyVit(t: { after(work: () => void): void }): string {
 export function edit(file: string, change: (value: Record<string, unknown>) => unknown): void {
   const value = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
   writeFileSync(file, JSON.stringify(change(value) ?? value))
+}
+
+/** A model whose larger weights lie in a file of that name beside it, as exporters write large ones: the model and that file. */
+export function withDataBeside(model: Uint8Array, name: string): { model: Uint8Array; data: Uint8Array } {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  const data: Uint8Array[] = []
+  const body = fields(model, graph).flatMap((field) => {
+    const whole = [model.subarray(field.start, field.end)]
+    if (field.number !== GRAPH.initializer) return whole
+    const parts = fields(model, field)
+    const raw = parts.find(({ number }) => number === TENSOR.rawData)
+    if (!raw || raw.end - raw.from < 1024) return whole
+    const entries = { location: name, offset: Buffer.concat(data).length, length: raw.end - raw.from }
+    data.push(model.subarray(raw.from, raw.end))
+    return message(GRAPH.initializer, [
+      ...parts.filter((part) => part !== raw).map(({ start, end }) => model.subarray(start, end)),
+      ...Object.entries(entries).flatMap((entry) =>
+        message(
+          TENSOR.externalData,
+          entry.flatMap((text, at) => message(at + 1, [Buffer.from(String(text))])),
+        ),
+      ),
+      protobuf.Writer.create()
+        .uint32(TENSOR.location << 3)
+        .int32(1)
+        .finish(),
+    ])
+  })
+  return { model: withGraph(model, graph, body), data: Buffer.concat(data) }
 }

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -23,7 +24,7 @@ import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { seal } from '#src/transformers/weights-entry.js'
-import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, ownCache, tinyVit, withDataBeside } from './fixtures.js'
 import { runProgram } from './programs.js'
 
 const { folder: cache, weights } = ownCache()
@@ -43,12 +44,12 @@ async function classify(environment: Record<string, string> = {}) {
 }
 
 /** The same in this process, which is faster. */
-async function load({ model = tinyVit, dtype = 'fp32' as Dtype, at = cache } = {}) {
+async function load({ model = tinyVit, dtype = 'fp32' as Dtype, at = cache, note = /^Optimising/ } = {}) {
   process.env.RAYITO_CACHE = at
   let made = 0
   const files = await findModel(model, fillOptions({ dtype }))
   const inference = await LocalInference.open(files, 1, (line) => {
-    assert.match(line, /^Optimising/)
+    assert.match(line, note)
     made++
   })
   const answer = await inference.classify(await toPixels(fixture('pictures', 'colour-64x64.png')), {
@@ -161,6 +162,42 @@ describe('optimised weights', () => {
     assert.match(answer[0]!.label, /renamed/)
     assert.notEqual(entry(), before)
   })
+
+  for (const [dtype, file, ending, apart] of [
+    ['fp32', 'model.onnx', '_data', false],
+    ['q8', 'model_quantized.onnx', '.data', true],
+  ] as const) {
+    const where = apart ? 'the cache keeps it in another folder' : 'it lies there'
+    test(`are made of a file ${ending} beside the ${dtype} graph, where ${where}`, async (t) => {
+      const { answer } = await load({ dtype })
+      const model = copyOfTinyVit(t)
+      const name = `${file}${ending}`
+      const parts = withDataBeside(readFileSync(join(model, 'onnx', file)), name)
+      for (const [path, bytes] of [
+        [file, parts.model],
+        [name, parts.data],
+      ] as const) {
+        rmSync(join(model, 'onnx', path), { force: true })
+        if (!apart) {
+          writeFileSync(join(model, 'onnx', path), bytes)
+          continue
+        }
+        // as Python's huggingface_hub keeps what several repositories share: each file in a folder by its hash
+        mkdirSync(join(model, 'blobs', path), { recursive: true })
+        writeFileSync(join(model, 'blobs', path, 'content'), bytes)
+        symlinkSync(join('..', 'blobs', path, 'content'), join(model, 'onnx', path))
+      }
+      assert.deepEqual(await load({ model, dtype }), { answer, made: 1 })
+      const content = apart ? join(model, 'blobs', name, 'content') : join(model, 'onnx', name)
+      writeFileSync(content, new Uint8Array(parts.data.length))
+      assert.equal((await load({ model, dtype })).made, 1, 'other weights, another entry')
+      rmSync(weights, { recursive: true })
+      writeFileSync(weights, '')
+      t.after(() => rmSync(weights, { force: true }))
+      writeFileSync(content, parts.data)
+      assert.equal((await load({ model, dtype, note: /cannot be kept/ })).answer[0]!.label, answer[0]!.label)
+    })
+  }
 
   test('are kept for each dtype and each model', async (t) => {
     await load()

@@ -5,7 +5,7 @@ import {
   mkdir,
   readdir,
   readFile,
-  realpath,
+  readlink,
   rename,
   rm,
   stat,
@@ -127,7 +127,8 @@ export async function walkSnapshot(context: Context, commit: string): Promise<En
     names.map(async (name) => {
       const found = await stat(join(folder, name)).catch(() => null)
       if (!found?.isFile()) return null
-      const blob = basename(await realpath(join(folder, name)))
+      // not where that leads: Python may keep the content itself under another name, for several repositories
+      const blob = await readlink(join(folder, name)).then(basename, () => '')
       const large = /^[0-9a-f]{64}$/.test(blob)
       return {
         path: name.split(/[\\/]/).join('/'),

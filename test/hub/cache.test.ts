@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -205,6 +206,23 @@ test('without a listing and with the Hub out of reach, takes what the snapshot h
   assert.deepEqual([found.commit, found.files], [commit, ['data/train.parquet', 'data/valid.parquet']])
   assert.match((await warned).message, /2 files of dataset owner\/pictures.*may be more/)
   await assert.rejects(hubFile(DATASET, 'README.md', options), { code: 'HUB_UNREACHABLE' })
+})
+
+test('knows what came without a listing by its blobs, wherever Python keeps what several repositories share', async (t) => {
+  const { hub, options } = await setup(t)
+  const { files } = await listFiles(DATASET, options)
+  await download(DATASET, parquet, options)
+  rmSync(join(options.cacheDir, 'datasets--owner--pictures/trees'), { recursive: true })
+  await hub.close()
+  const blobs = join(options.cacheDir, 'datasets--owner--pictures/blobs')
+  for (const [i, blob] of readdirSync(blobs).entries()) {
+    const hash = String(i).repeat(64)
+    mkdirSync(join(options.cacheDir, 'blobs', hash.slice(0, 2)), { recursive: true })
+    renameSync(join(blobs, blob), join(options.cacheDir, 'blobs', hash.slice(0, 2), hash))
+    symlinkSync(join('../../blobs', hash.slice(0, 2), hash), join(blobs, blob))
+  }
+  const known = files.filter(({ path }) => parquet(path)).map((file) => ({ ...file, oid: '' }))
+  assert.deepEqual((await listFiles(DATASET, { ...options, offline: true })).files, known)
 })
 
 test('uses what came without a listing in a cache that cannot be written', {

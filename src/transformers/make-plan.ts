@@ -61,7 +61,8 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
   const invalid = (message: string): never => {
     throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
   }
-  const type = settings.image_processor_type ?? settings.feature_extractor_type ?? typeOf(config)
+  const named = settings.image_processor_type ?? settings.feature_extractor_type
+  const type = named && named !== NO_CLASS ? named : typeOf(config)
   if (!type) return invalid('preprocessor_config.json names no image_processor_type')
   const kind = type.replace(/(ImageProcessor|FeatureExtractor)(Fast)?$/, '')
   const defaults = Object.hasOwn(PROCESSORS, kind)
@@ -98,6 +99,9 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     activation: activationOf(config, labels.length),
   }
 }
+
+/** What some files name, which is no class of Python's. */
+const NO_CLASS = 'ImageFeatureExtractor'
 
 /** Files of the first years name none: Python takes that of the model's kind. */
 function typeOf({ model_type: model }: Config): string | undefined {

@@ -26,13 +26,15 @@ export interface Lease {
 export async function lease(files: ModelFiles, numThreads: number): Promise<Lease> {
   const key = JSON.stringify([files.onnx, files.revision, files.dtype, numThreads])
   let shared = all.get(key)
-  if (
-    !shared ||
-    !(await shared.inference.then(
-      (inference) => inference.alive,
-      () => false,
-    ))
-  ) {
+  while (shared) {
+    const alive = await isAlive(shared)
+    // its last user may have left meanwhile, or somebody have loaded it anew
+    const now = all.get(key)
+    if (now === shared && alive) break
+    if (now === shared) all.delete(key)
+    shared = all.get(key)
+  }
+  if (!shared) {
     const open = isMainThread ? PrivateThread.open : LocalInference.open
     shared = { inference: open(files, numThreads, (line) => process.stderr.write(`${line}\n`)), users: 0 }
     all.set(key, shared)
@@ -57,3 +59,9 @@ export async function lease(files: ModelFiles, numThreads: number): Promise<Leas
     throw error
   }
 }
+
+const isAlive = ({ inference }: Shared): Promise<boolean> =>
+  inference.then(
+    ({ alive }) => alive,
+    () => false,
+  )

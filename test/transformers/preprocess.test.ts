@@ -52,6 +52,8 @@ test('a file that names no processor means that of its kind of model, as files o
     ['mobilevitv2', 'MobileViTImageProcessor'],
   ] as const)
     assert.deepEqual(of(model), plan({ ...settings, image_processor_type: type }), model)
+  const legacy = { ...settings, feature_extractor_type: 'ImageFeatureExtractor' }
+  assert.deepEqual(resolvePlan({ ...config, model_type: 'vit' }, legacy, 'test/model'), of('vit'))
   assert.throws(() => of('sam'), { code: 'MODEL_INVALID', message: /names no image_processor_type/ })
 })
 

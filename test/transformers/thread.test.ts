@@ -6,6 +6,10 @@ import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import { Image } from '#src/datasets/image.js'
 import { pipeline } from '#src/transformers/index.js'
+import { findModel } from '#src/transformers/model-files.js'
+import { fillOptions } from '#src/transformers/options.js'
+import { toPixels } from '#src/transformers/pictures.js'
+import { lease } from '#src/transformers/shared-inference.js'
 import { fixture, ownCache, tinyVit } from './fixtures.js'
 import { type Ended, runProgram } from './programs.js'
 
@@ -37,6 +41,17 @@ describe("a classifier's thread", () => {
     const exited = once(worker, 'exit')
     await second.close()
     await exited
+  })
+
+  test('is not that of a classifier which is closed while another is made', async () => {
+    const files = await findModel(tinyVit, fillOptions())
+    const pixels = await toPixels(picture)
+    const first = await lease(files, 1)
+    const second = lease(files, 1)
+    await first.release()
+    const { inference, release } = await second
+    assert.equal((await inference.classify(pixels, { topK: 1, functionToApply: null })).length, 1)
+    await release()
   })
 
   test('leaves the event loop free', async () => {

@@ -12,6 +12,11 @@ export class Passing extends Error {
 /** `config.json of model owner/name`, or the repository alone. */
 const asked = ({ name, file }: Context, what: string) => (what || file ? `${what || file} of ${name}` : name)
 
+const REFUSALS = ['GatedRepo', 'RevisionNotFound', 'EntryNotFound', 'RepoNotFound']
+
+/** Whether a Hub says no: the one that was asked, or one that a mirror sends to. */
+export const isRefusal = ({ headers }: Response): boolean => REFUSALS.includes(headers.get('x-error-code') ?? '')
+
 /** A refusal of the Hub, in its own terms (`X-Error-Code`, as huggingface_hub's `hf_raise_for_status` reads it). */
 export function refusal(context: Context, what: string, response: Response, token: string | undefined): RayitoError {
   const { endpoint, repo } = context

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
-import { Passing, refusal, rethrowAborted, unreachable } from './failures.js'
+import { isRefusal, Passing, refusal, rethrowAborted, unreachable } from './failures.js'
 import { proxiedFetch } from './proxied-fetch.js'
 
 /*
@@ -17,7 +17,7 @@ const GAIN = 1 << 16
 
 /** Makes one request; the answer is a success, and its body ends with an error when it falls silent. */
 export async function ask(context: Context, what: string, address: string, init: RequestInit = {}): Promise<Response> {
-  const home = new URL(context.endpoint).origin
+  const home = new URL(context.endpoint)
   const token = await context.token()
   let url = new URL(address)
   for (let hop = 0; hop <= REDIRECTS; hop++) {
@@ -26,9 +26,9 @@ export async function ask(context: Context, what: string, address: string, init:
     // A compressed body could be neither continued nor counted.
     headers.set('accept-encoding', 'identity')
     headers.delete('authorization')
-    if (token && url.origin === home) headers.set('authorization', `Bearer ${token}`)
+    if (token && isHome(url, home)) headers.set('authorization', `Bearer ${token}`)
     const response = await send(context, url, { ...init, headers, redirect: 'manual' })
-    if (url.origin === home) context.contact.made = true
+    if (isHome(url, home)) context.contact.made = true
     const { status } = response
     const next = response.headers.get('location')
     if (status >= 300 && status < 400 && next !== null && URL.canParse(next, url.href)) {
@@ -39,10 +39,9 @@ export async function ask(context: Context, what: string, address: string, init:
     if (response.ok) return response
     await response.body?.cancel()
     // Refused by the host of a redirect, most likely as its signed address is too old: the Hub gives a new one.
-    if (status === 408 || status === 429 || status >= 500 || url.origin !== home) {
-      const passing = new Passing(
-        `${status} ${response.statusText}`.trimEnd() + (url.origin === home ? '' : ` from ${url.host}`),
-      )
+    const elsewhere = !isHome(url, home) && !isRefusal(response)
+    if (status === 408 || status === 429 || status >= 500 || elsewhere) {
+      const passing = new Passing(`${status} ${response.statusText}`.trimEnd() + (elsewhere ? ` from ${url.host}` : ''))
       passing.wait = waitOf(response.headers)
       throw passing
     }
@@ -50,6 +49,11 @@ export async function ask(context: Context, what: string, address: string, init:
   }
   throw new Passing(`more than ${REDIRECTS} redirects`)
 }
+
+/** Whether an address is the Hub's own: of the same origin, or of the same host by https where the endpoint says http. */
+const isHome = (url: URL, home: URL): boolean =>
+  url.origin === home.origin ||
+  (url.hostname === home.hostname && url.protocol === 'https:' && home.protocol === 'http:' && !url.port && !home.port)
 
 async function send(context: Context, url: URL, init: RequestInit): Promise<Response> {
   const silence = new AbortController()

@@ -27,6 +27,32 @@ test('sends the token to the host of the Hub, never along a redirect to another'
   assert.deepEqual(new Set(other.map(({ authorization }) => authorization)), new Set([undefined]))
 })
 
+test('a Hub that sends from http to https, or to another host, answers and refuses as itself', async (t) => {
+  const { hub, options } = await setup(t)
+  const asked: [string, string | null][] = []
+  const moved =
+    (to: string): typeof fetch =>
+    async (input, init) => {
+      const { origin, pathname, search } = new URL(String(input))
+      if (origin === 'http://hub.test')
+        return new Response(null, { status: 301, headers: { location: `${to}${pathname}${search}` } })
+      asked.push([origin, new Headers(init?.headers).get('authorization')])
+      return fetch(`${origin === to ? hub.endpoint : origin}${pathname}${search}`, init)
+    }
+  const at = (to: string) => ({ ...options, endpoint: 'http://hub.test', token: 'hf_secret', fetch: moved(to) })
+  await hubFile(DATASET, 'README.md', at('https://hub.test'))
+  await hubFile(DATASET, TRAIN, at('https://hub.test'))
+  const of = (origin: string) => new Set(asked.filter(([asked]) => asked === origin).map(([, token]) => token))
+  assert.deepEqual(of('https://hub.test'), new Set(['Bearer hf_secret']))
+  assert.deepEqual(of(hub.cdn), new Set([null]))
+  for (const to of ['https://hub.test', 'https://other.test', 'https://hub.test:8443'])
+    await assert.rejects(hubFile({ type: 'model', id: 'no/body' }, 'config.json', at(to)), {
+      code: 'HUB_REPO_NOT_FOUND',
+    })
+  assert.deepEqual(of('https://other.test'), new Set([null]))
+  assert.deepEqual(of('https://hub.test:8443'), new Set([null]))
+})
+
 test('sends no token to the next page of a listing when that lies on another host', async (t) => {
   const { hub, options } = await setup(t)
   hub.pageSize = 2

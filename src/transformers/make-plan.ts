@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { RESIZE_FILTERS } from '../datasets/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
@@ -38,12 +40,13 @@ interface Config {
 }
 
 /**
- * Reads the configuration of a model in a folder with @huggingface/transformers and resolves it.
+ * Reads the configuration of a model in a folder and resolves it: the model's with @huggingface/transformers, the processor's
+ * as it is, since the library's processors need what Python's have defaults for, and warn of those that it lacks.
  * Rejects with MODEL_INVALID where the model does not classify pictures, or prepares them in a way that is not known here.
  * @param name how messages call the model
  */
 export async function makePlan(folder: string, name: string): Promise<Plan> {
-  const { AutoConfig, AutoImageProcessor } = await import('@huggingface/transformers')
+  const { AutoConfig } = await import('@huggingface/transformers')
   const here = { local_files_only: true }
   const read = async <T>(file: string, load: () => Promise<T>): Promise<T> =>
     load().catch((cause: Error) => {
@@ -52,8 +55,12 @@ export async function makePlan(folder: string, name: string): Promise<Plan> {
       })
     })
   const config = await read('config.json', () => AutoConfig.from_pretrained(folder, here))
-  const processor = await read('preprocessor_config.json', () => AutoImageProcessor.from_pretrained(folder, here))
-  return resolvePlan(config as unknown as Config, processor.config as Settings, name)
+  const settings = await read('preprocessor_config.json', async () => {
+    const value: unknown = JSON.parse(await readFile(join(folder, 'preprocessor_config.json'), 'utf8'))
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it holds no settings')
+    return value as Settings
+  })
+  return resolvePlan(config as unknown as Config, settings, name)
 }
 
 /** The steps that Python's transformers takes for these two files. */

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Image } from '#src/datasets/image.js'
-import { resolvePlan } from '#src/transformers/make-plan.js'
+import { makePlan, resolvePlan } from '#src/transformers/make-plan.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { preprocess } from '#src/transformers/preprocess.js'
-import { fixture, readFixture } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, readFixture } from './fixtures.js'
 
 interface Row {
   settings: Record<string, unknown>
@@ -33,6 +35,23 @@ test('an EfficientNet without include_top in its file is normalised once', () =>
   const type = { image_processor_type: 'EfficientNetImageProcessor' }
   assert.equal(plan(type).arithmetic.normalize.length, 1)
   assert.equal(plan({ ...type, include_top: true }).arithmetic.normalize.length, 2)
+})
+
+test('files are read as they are, whatever the library makes of them', async (t) => {
+  const model = copyOfTinyVit(t)
+  const file = join(model, 'preprocessor_config.json')
+  const settings = { image_processor_type: 'EfficientNetImageProcessor', size: 32, include_top: true }
+  for (const std of [{}, { image_std: 0.5, image_mean: null }]) {
+    edit(file, () => ({ ...settings, ...std }))
+    const { labels, ...steps } = await makePlan(model, 'test/model')
+    assert.equal(labels.length, 10)
+    assert.deepEqual({ ...steps, labels: ['yes', 'no'] }, plan(settings))
+  }
+  for (const nothing of ['null', '[]']) {
+    writeFileSync(file, nothing)
+    const message = /preprocessor_config\.json cannot be read \(it holds no settings\)/
+    await assert.rejects(makePlan(model, 'test/model'), { code: 'MODEL_INVALID', message })
+  }
 })
 
 test('names of older and faster processors mean the same', () => {

@@ -32,9 +32,9 @@ export const ERRORS = {
       'Check the network (or HF_ENDPOINT) and run it again: what was downloaded is kept; or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_OFFLINE: {
-    meaning: 'HF_HUB_OFFLINE is set and the files are not in the cache.',
+    meaning: 'HF_HUB_OFFLINE or its like is set and the files are not in the cache.',
     remedy:
-      'Unset HF_HUB_OFFLINE once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
+      'Unset HF_HUB_OFFLINE (TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) once to download them, or set RAYITO_SOURCE=embedded for the built-in pictures and model.',
   },
   HUB_DISK_FULL: {
     meaning: 'The disk that holds the cache is full.',

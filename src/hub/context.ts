@@ -49,7 +49,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     expected('repo.revision', 'a branch, a tag or a commit', revision)
   const env = process.env
   const cacheDir = resolve(options.cacheDir ?? hubCache())
-  const offline = options.offline ?? isSet(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE)
+  const offline = options.offline ?? isOffline(type)
   const name = [`${type}s`, ...id.split('/')].join('--')
   return {
     repo: { type, id, revision },
@@ -93,6 +93,12 @@ function endpointOf(address: string): string {
 
 function positive(name: string, value: number): number {
   return Number.isFinite(value) && value >= 0 ? value : expected(name, 'a number from 0 and up', value)
+}
+
+/** As huggingface_hub decides it, and Python's datasets for data sets. */
+function isOffline(type: Repo['type']): boolean {
+  const { HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE } = process.env
+  return isSet(HF_HUB_OFFLINE || TRANSFORMERS_OFFLINE) || (type === 'dataset' && isSet(HF_DATASETS_OFFLINE))
 }
 
 /** What Python's huggingface_hub takes for yes. */

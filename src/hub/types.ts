@@ -49,7 +49,7 @@ export interface HubOptions {
   cacheDir?: string
   /**
    * Make no request: what the cache lacks is an error.
-   * @default HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE
+   * @default HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE; for data sets HF_DATASETS_OFFLINE, too
    */
   offline?: boolean
   /**

@@ -109,7 +109,7 @@ test('offline and not cached: what is missing, and the variable to unset', async
 
 test('HF_HUB_OFFLINE counts in Python’s spellings', async (t) => {
   const { hub, options } = await setup(t)
-  setEnvironment(t, { HF_HUB_OFFLINE: undefined, TRANSFORMERS_OFFLINE: undefined })
+  setEnvironment(t, { HF_HUB_OFFLINE: undefined, TRANSFORMERS_OFFLINE: undefined, HF_DATASETS_OFFLINE: undefined })
   for (const yes of ['1', 'ON', 'Yes', 'true']) {
     process.env.HF_HUB_OFFLINE = yes
     await failure(listFiles(DATASET, options), 'HUB_OFFLINE')
@@ -119,6 +119,11 @@ test('HF_HUB_OFFLINE counts in Python’s spellings', async (t) => {
   process.env.TRANSFORMERS_OFFLINE = '1'
   await failure(listFiles(DATASET, options), 'HUB_OFFLINE')
   process.env.HF_HUB_OFFLINE = '0'
+  process.env.HF_DATASETS_OFFLINE = '1'
+  await failure(listFiles(DATASET, options), 'HUB_OFFLINE', 'HF_DATASETS_OFFLINE')
+  await failure(listFiles({ ...DATASET, type: 'model' }, options), 'HUB_REPO_NOT_FOUND')
+  hub.requests.length = 0
+  process.env.HF_DATASETS_OFFLINE = '0'
   assert.equal((await listFiles(DATASET, options)).files.length, 4)
 })
 

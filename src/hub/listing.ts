@@ -24,6 +24,8 @@ export async function cachedListing(context: Context): Promise<{ commit: string 
 
 /** What a snapshot in the cache makes up for: nobody to ask for a listing, or no place to keep it. */
 const SURMOUNTABLE = new Set<string>(['HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
+/** For a model, whose files are known by name, a refusal too, as in Python; of a data set some rows might be missing. */
+const REFUSED = new Set<string>(['HUB_REPO_NOT_FOUND', 'HUB_GATED', 'HUB_UNAUTHORIZED'])
 
 /** Folders of snapshots that were told to be without a listing: once is enough. */
 const warned = new Set<string>()
@@ -37,7 +39,8 @@ export async function listingOf(context: Context): Promise<Listing & { unsure?: 
     try {
       return await fetchListing(context)
     } catch (error) {
-      if (!(error instanceof RayitoError) || !SURMOUNTABLE.has(error.code)) throw error
+      if (!(error instanceof RayitoError)) throw error
+      if (!SURMOUNTABLE.has(error.code) && !(context.repo.type === 'model' && REFUSED.has(error.code))) throw error
       failure = error
     }
   }

@@ -169,7 +169,7 @@ describe('from the Hub', () => {
       assert.deepEqual(await second(picture), await here(picture))
       const beside = await classifier('owner/beside', options)
       assert.deepEqual(await beside(picture), await here(picture), 'weights beside the graph come along')
-      await Promise.all([first, second, here, beside].map((one) => one.close()))
+      await Promise.all([second, here, beside].map((one) => one.close()))
 
       await rejects(
         classifier('owner/fp32', { ...options, dtype: 'q8' }),
@@ -192,11 +192,23 @@ describe('from the Hub', () => {
         'HUB_OFFLINE',
         /onnx\/model\.onnx of model owner\/vit \(main\) in the cache/,
       )
-      const nobody = { ...python, endpoint: 'http://127.0.0.1:9', retries: 0 }
+      await hubFile({ type: 'model', id: 'owner/vit' }, 'preprocessor_config.json', python)
+      await hubFile({ type: 'model', id: 'owner/vit' }, 'onnx/model.onnx', python)
+      rmSync(join(python.cacheDir, 'models--owner--vit/trees'), { recursive: true })
+      hub.faults.missing = true
+      const kept = await classifier('owner/vit', python)
+      assert.deepEqual(await kept(picture), await first(picture), 'what is there counts, as in Python')
+      await Promise.all([first, kept].map((one) => one.close()))
+      await rejects(
+        classifier('owner/vit', { ...python, dtype: 'q8' }),
+        'HUB_REPO_NOT_FOUND',
+        /model_quantized\.onnx of/,
+      )
+      const nobody = { ...python, dtype: 'q8', endpoint: 'http://127.0.0.1:9', retries: 0 }
       await rejects(
         classifier('owner/vit', nobody),
         'HUB_UNREACHABLE',
-        /127\.0\.0\.1:9 to answer for onnx\/model\.onnx of model owner\/vit/,
+        /127\.0\.0\.1:9 to answer for onnx\/model_quantized\.onnx of model owner\/vit/,
       )
     } finally {
       await hub.close()

@@ -3,12 +3,15 @@ import { ReadableStream } from 'node:stream/web'
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']
 
+/** This machine itself, which no proxy reaches. */
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/
+
 /** Whether the environment names a proxy, in capitals or small letters. */
 export const hasProxy = () => PROXIES.some((name) => process.env[name] || process.env[name.toLowerCase()])
 
 /**
  * `fetch` through the proxies of the environment, as Python's clients take them: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, but not
- * for the hosts of NO_PROXY. Node's own leaves them aside, unless it is Node 24 and told so. Follows no redirects.
+ * for the hosts of NO_PROXY, nor for this machine. Node's own leaves them aside, unless it is Node 24 and told so. Follows no redirects.
  */
 export const proxiedFetch: typeof fetch = async (input, init = {}) => {
   // Only here: most have no proxy.
@@ -23,6 +26,7 @@ export const proxiedFetch: typeof fetch = async (input, init = {}) => {
     responseType: 'stream',
     decompress: false,
     maxRedirects: 0,
+    ...(LOOPBACK.test(new URL(String(input)).hostname) && { proxy: false }),
     validateStatus: null,
   })
   // An abort before anybody reads is told to whoever reads.

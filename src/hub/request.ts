@@ -101,7 +101,7 @@ function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () 
 function passing(context: Context, error: unknown, url: URL, connecting: boolean): Passing {
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   const code = cause?.code ?? (error as NodeJS.ErrnoException).code
-  const way = context.fetch === proxiedFetch ? ', through the proxy of the environment' : ''
+  const way = context.fetch === proxiedFetch ? ', with the proxies of the environment' : ''
   const result =
     error instanceof Passing
       ? error

@@ -119,7 +119,7 @@ test('finds the cache where Python does', (t) => {
   assert.equal(of({ HF_HUB_CACHE: '$RAYITO_TEST/$RAYITO_NOT_SET/~' }), '/disk/$RAYITO_NOT_SET/~')
 })
 
-test('goes through the proxy that the environment names, but not where NO_PROXY says so', async (t) => {
+test('goes through the proxy that the environment names, but not to this machine, nor where NO_PROXY says so', async (t) => {
   const { hub, options } = await setup(t)
   const asked = new Set<string>()
   const proxy = createHttpServer((request, response) => {
@@ -135,8 +135,14 @@ test('goes through the proxy that the environment names, but not where NO_PROXY 
   await once(proxy.listen(0, '127.0.0.1'), 'listening')
   t.after(() => proxy.close().closeAllConnections())
   const { port } = proxy.address() as AddressInfo
-  const nothing = { http_proxy: undefined, no_proxy: undefined, ALL_PROXY: undefined, all_proxy: undefined }
-  setEnvironment(t, { ...nothing, HTTP_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '127.0.0.1' })
+  const nothing = {
+    http_proxy: undefined,
+    NO_PROXY: undefined,
+    no_proxy: undefined,
+    ALL_PROXY: undefined,
+    all_proxy: undefined,
+  }
+  setEnvironment(t, { ...nothing, HTTP_PROXY: `http://127.0.0.1:${port}` })
   const far = { ...options, endpoint: 'http://hub.invalid', token: 'hf_secret' }
   hub.faults.cut = 1
   const { folder, files } = await download(DATASET, () => true, far)
@@ -144,7 +150,11 @@ test('goes through the proxy that the environment names, but not where NO_PROXY 
   assert.ok(readFileSync(join(folder, TRAIN)).equals(LARGE))
   assert.deepEqual(asked, new Set(['hub.invalid']))
   assert.ok(hub.requests.some(({ host, authorization }) => host === 'cdn' && !authorization))
-  await assert.rejects(listFiles({ type: 'model', id: 'no/body' }, far), { code: 'HUB_REPO_NOT_FOUND' })
+  const nobody = { type: 'model', id: 'no/body' } as const
+  await assert.rejects(listFiles(nobody, far), { code: 'HUB_REPO_NOT_FOUND' })
+  process.env.NO_PROXY = 'other.test, hub.invalid'
+  await assert.rejects(listFiles(nobody, far), { code: 'HUB_UNREACHABLE', message: /ENOTFOUND|EAI_AGAIN/ })
+  delete process.env.NO_PROXY
 
   const aborted = new AbortController()
   hub.faults.hold = 1
@@ -159,7 +169,7 @@ test('goes through the proxy that the environment names, but not where NO_PROXY 
   proxy.close().closeAllConnections()
   await assert.rejects(listFiles({ type: 'model', id: 'a/b' }, far), {
     code: 'HUB_UNREACHABLE',
-    message: /http:\/\/hub\.invalid to answer .* ECONNREFUSED from hub\.invalid, through the proxy of the environment/,
+    message: /http:\/\/hub\.invalid to answer .* ECONNREFUSED from hub\.invalid, with the proxies of the environment/,
   })
 })
 

@@ -1,17 +1,24 @@
+import { plural } from '../core/format.js'
 import { chart, fixed } from './chart-style.js'
 import { list } from './format.js'
 import { each, ran, type Version } from './version.js'
 
-/** From how many pictures on a parallel version is ahead of A, by the measured figures. */
+/** With how many pictures a parallel version is ahead of A, by the measured figures. */
 export interface BreakEven {
   version: Version
-  /** Pictures; 1 where it is ahead from the first, null where A stays ahead with any number. */
+  /** The fewest pictures with which it is; null where A stays ahead with any number. */
   from: number | null
+  /** The most pictures with which it is: Infinity unless it only loads sooner. */
+  to: number
 }
 
+/** How many times the measured number of pictures the text carries the figures on to. */
+const FAR = 100
+
 /**
- * A version's time is its loading and, for each picture, its share of the classification. What starts later and takes less
- * for each is ahead from some number of pictures on: (loading − A's loading) ÷ (A's time of a picture − its own).
+ * A version's time is its loading and, for each picture, its share of the classification. Two such lines cross at
+ * (loading − A's loading) ÷ (A's time of a picture − its own): what starts later and takes less for each is ahead from
+ * there on, what starts sooner and takes more until there.
  */
 export function breakEven(versions: readonly (Version | undefined)[]): BreakEven[] {
   const all = ran(versions)
@@ -22,8 +29,10 @@ export function breakEven(versions: readonly (Version | undefined)[]): BreakEven
     .map((version) => {
       const gain = each(a) - each(version)
       const later = version.loadSeconds - a.loadSeconds
-      if (gain <= 0) return { version, from: null }
-      return { version, from: Math.max(1, Math.ceil(later / gain)) }
+      if (gain > 0) return { version, from: Math.max(1, Math.ceil(later / gain)), to: Infinity }
+      // By loading alone, if at all.
+      const to = later < 0 ? Math.floor(-later / Math.abs(gain)) : 0
+      return { version, from: to >= 1 ? 1 : null, to }
     })
 }
 
@@ -31,19 +40,24 @@ export function breakEven(versions: readonly (Version | undefined)[]): BreakEven
 export function breakEvenText(versions: readonly (Version | undefined)[]): string {
   const found = breakEven(versions)
   if (found.length === 0) return 'Without version A and another there is nothing to compare.'
-  const paying = found.filter((one): one is { version: Version; from: number } => one.from !== null)
+  const most = FAR * found[0]!.version.result.length
+  const paying = found.filter((one): one is BreakEven & { from: number } => one.from !== null && one.from <= most)
+  const far = found.filter(({ from }) => from !== null && from > most).map(({ version }) => version.name)
   const never = found.filter(({ from }) => from === null).map(({ version }) => version.name)
   const texts = paying
     .sort((x, y) => x.from - y.from)
-    .map(({ version, from }) =>
-      from === 1
+    .map(({ version, from, to }) => {
+      if (from > 1) return `${version.name} from about ${from.toLocaleString('en')} pictures on`
+      return to > most
         ? `${version.name} from the first picture on`
-        : `${version.name} from about ${from.toLocaleString('en')} pictures on`,
-    )
-  const pays = texts.length > 0 ? `By these figures ${list(texts)} would be ahead of A` : ''
-  const not =
-    never.length > 0 ? `${list(never)} with no number of pictures, since a picture takes no less time there` : ''
-  return `${[pays, pays && not ? `; ${not}` : not && `By these figures ${not}`].join('')}.`
+        : `${version.name} with up to about ${plural(to, 'picture')}`
+    })
+  const pays = texts.length > 0 ? `${list(texts)} would be ahead of A` : ''
+  const not = [
+    far.length > 0 ? `${list(far)} not with ${most.toLocaleString('en')} pictures yet` : '',
+    never.length > 0 ? `${list(never)} with no number of pictures, since a picture takes no less time there` : '',
+  ].filter((text) => text !== '')
+  return `By these figures ${[pays, ...not].filter((text) => text !== '').join('; ')}.`
 }
 
 const WIDTH = 640
@@ -63,9 +77,10 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
   const at = (version: Version, n: number) => version.loadSeconds + n * each(version)
   const values = all.flatMap((version) => [at(version, 1), at(version, MOST)])
   const low = Math.floor(Math.log10(Math.max(Math.min(...values), 1e-4)))
-  const high = Math.ceil(Math.log10(Math.max(...values, 1e-3)))
+  const high = Math.max(Math.ceil(Math.log10(Math.max(...values, 1e-3))), low + 1)
   const x = (n: number) => LEFT + (Math.log10(n) / Math.log10(MOST)) * (WIDTH - LEFT - RIGHT)
-  const y = (s: number) => TOP + (1 - (Math.log10(s) - low) / (high - low)) * (HEIGHT - TOP - BOTTOM)
+  const y = (s: number) =>
+    TOP + (1 - (Math.log10(Math.max(s, 10 ** low)) - low) / (high - low)) * (HEIGHT - TOP - BOTTOM)
   const steps = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i))
   const grid = [
     ...steps(0, Math.log10(MOST)).map(
@@ -84,10 +99,11 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
     return `<polyline class="line ${version.name}" stroke-dasharray="${DASHES[version.name]}" points="${points.join(' ')}"><title>${version.name} ${version.title}</title></polyline>`
   })
   const crossings = breakEven(versions)
-    .filter(({ from }) => from !== null && from > 1 && from <= MOST)
+    .map(({ version, from, to }) => ({ version, n: from === 1 ? to : (from ?? 0) }))
+    .filter(({ n }) => n >= 1 && n <= MOST)
     .map(
-      ({ version, from }) =>
-        `<circle cx="${fixed(x(from!))}" cy="${fixed(y(at(version, from!)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} passes A at about ${from} pictures</title></circle>`,
+      ({ version, n }) =>
+        `<circle cx="${fixed(x(n))}" cy="${fixed(y(at(version, n)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} and A cross at about ${plural(n, 'picture')}</title></circle>`,
     )
   const legend = all.map(({ name, title }, i) => {
     const from = LEFT + i * 132
@@ -96,7 +112,7 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
   const count = all[0]?.result.length ?? 1
   return chart(WIDTH, HEIGHT, breakEvenText(versions), [
     ...grid,
-    `<line class="mark" x1="${fixed(x(count))}" x2="${fixed(x(count))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>this run: ${count} pictures</title></line>`,
+    `<line class="mark" x1="${fixed(x(count))}" x2="${fixed(x(count))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>this run: ${plural(count, 'picture')}</title></line>`,
     ...lines,
     ...crossings,
     legend.join(''),

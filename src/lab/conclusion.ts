@@ -25,6 +25,8 @@ export interface Conclusion {
 const TIE = 0.03
 /** What is less than this share of the time did not decide anything. */
 const MINOR = 0.05
+/** Workers gain no more than their number; reading, which A does itself, may add a little. */
+const BEYOND = 1.25
 /** How many times the measured number of pictures the figures may be carried on to. */
 const FAR = 100
 
@@ -89,28 +91,47 @@ function gap(best: Version, other: Version): string {
 }
 
 /** What sharing the pictures out among workers did to the time of a picture. */
-function sharing(order: Version[], { workers }: ConclusionOptions): string {
+function sharing(order: Version[], { cores, workers }: ConclusionOptions): string {
   const a = order.find(({ name }) => name === 'A')
   const parallel = order.filter(({ name }) => name !== 'A').sort((x, y) => each(x) - each(y))[0]
   if (!a || !parallel) return ''
   const gain = each(a) / each(parallel)
-  const rates = `${named(parallel)} finished a picture every ${milliseconds(each(parallel))}, A every ${milliseconds(each(a))}`
-  if (Math.abs(gain - 1) <= TIE)
-    return `Once loaded, ${rates}: sharing the pictures among ${workersText(workers)} gained nothing, since A's one session already spreads every picture over the cores.`
+  const rates = `${named(parallel)} finished a picture every ${timeOfOne(each(parallel))}, A every ${timeOfOne(each(a))}`
+  const many = workers === 1 ? workersText(1) : `${workersText(workers)}, each with pictures of its own,`
+  const single = cores === 1 ? 'the driver' : 'one session that splits every picture among the cores'
+  if (Math.abs(gain - 1) <= TIE) {
+    const since = cores === 1 ? '' : ", since A's one session already spreads every picture over the cores"
+    return workers === 1
+      ? `Once loaded, ${rates}: handing the pictures to one worker gained nothing.`
+      : `Once loaded, ${rates}: sharing the pictures among ${workersText(workers)} gained nothing${since}.`
+  }
+  const beyond =
+    gain > workers * BEYOND
+      ? `: more than ${workersText(workers)} can gain by sharing. Something else slowed A down, such as another program, or its first pictures, which take longer`
+      : ''
   return gain > 1
-    ? `Once loaded, ${rates}: ${workersText(workers)}, each with pictures of its own, classified ${percent(gain - 1)} more pictures a second than one session that splits every picture among the cores.`
-    : `Once loaded, ${rates}: one session that splits every picture among the cores classified ${percent(1 / gain - 1)} more pictures a second than ${workersText(workers)}, each with pictures of its own.`
+    ? `Once loaded, ${rates}: ${many} classified ${percent(gain - 1)} more pictures a second than ${single}${beyond}.`
+    : `Once loaded, ${rates}: ${single} classified ${percent(1 / gain - 1)} more pictures a second than ${many.replace(/,$/, '')}.`
 }
 
 /** Whether A is ahead only because the others had workers to start. */
 function outweighed([best, ...others]: Version[]): string {
   if (best!.name !== 'A') return ''
-  const sooner = others.filter((other) => !isTie(best!, other) && other.inferenceSeconds < best!.inferenceSeconds)
+  const sooner = others.filter(
+    (other) => !isTie(best!, other) && other.inferenceSeconds * (1 + TIE) < best!.inferenceSeconds,
+  )
   if (sooner.length === 0) return ''
   const nearest = sooner[0]!
   const saved = best!.inferenceSeconds - nearest.inferenceSeconds
   const more = nearest.loadSeconds - best!.loadSeconds
   return `Starting the workers outweighed sharing the work: ${nearest.name} saved ${seconds(saved)} s in classifying and took ${seconds(more)} s longer until its workers could begin; with so little work for each picture it takes more pictures to win that back.`
+}
+
+/** Whether a part of the time makes up half of what the best is ahead of another, or more. */
+function decided([best, ...others]: Version[], part: (version: Version) => number): boolean {
+  return others.some(
+    (other) => !isTie(best!, other) && part(other) - part(best!) >= (other.seconds - best!.seconds) / 2,
+  )
 }
 
 function loading(order: Version[]): string {
@@ -119,7 +140,7 @@ function loading(order: Version[]): string {
   const high = shares.reduce((x, y) => (y.share > x.share ? y : x))
   const text = ({ version, share }: typeof low) =>
     `${percent(share)} of the time in ${version.name} (${seconds(version.loadSeconds)} s)`
-  return high.share < MINOR
+  return high.share < MINOR && !decided(order, ({ loadSeconds }) => loadSeconds)
     ? `Loading decided little: at most ${text(high)}.`
     : `Loading took from ${text(low)} to ${text(high)}.`
 }
@@ -157,7 +178,8 @@ function transfer(order: Version[], { moving = {} }: ConclusionOptions): string 
   const share = ({ name, seconds: s }: Version) => moving[name]! / s
   const most = timed.reduce((x, y) => (share(y) > share(x) ? y : x))
   const cost = `${seconds(moving[most.name]!)} s or ${percent(share(most))} of its time`
-  return share(most) < MINOR && timed.length === parallel.length
+  const minor = share(most) < MINOR && !decided(order, ({ name }) => moving[name] ?? 0)
+  return minor && timed.length === parallel.length
     ? `Between the driver and the workers moved: ${moved}; serialising and moving cost at most ${cost} (${most.name}), so transfer did not decide.`
     : `Between the driver and the workers moved: ${moved}; serialising and moving cost most in ${most.name}: ${cost}.`
 }
@@ -173,24 +195,29 @@ function flip(best: Version, order: Version[]): string {
   })
   const fewer = points.filter(({ gain, at }) => gain > 0 && at > 1 && at < count).sort((x, y) => y.at - x.at)[0]
   const most = count * FAR
-  const more = points.filter(({ gain, at }) => gain < 0 && at > count && at <= most).sort((x, y) => x.at - y.at)[0]
+  const crossing = points.filter(({ gain, at }) => gain < 0 && at > count && at <= most).sort((x, y) => x.at - y.at)
+  // What takes less by a hair may take more in another run.
+  const more = crossing.find(({ other, gain }) => -gain > each(other) * TIE)
   const texts = [
     fewer &&
       `with fewer than about ${Math.ceil(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
     more &&
       `with more than about ${Math.round(more.at)} pictures ${more.other.name}, which takes less for each, would overtake ${best.name}`,
   ].filter((text) => text !== undefined)
+  if (texts.length === 0 && crossing.length > 0) return ''
   if (texts.length === 0)
     return `By these figures ${list(behind.map(({ name }) => name))} would stay behind ${best.name} with anything from 1 to ${most.toLocaleString('en')} pictures.`
   return `The verdict flips with the number of pictures: ${list(texts)}.`
 }
 
-/** How dear moving a picture would have to be before the version that moves none wins. */
+/** How dear moving a picture would have to be before a version that moves none wins. */
 function flipByTransfer(best: Version, order: Version[]): string {
-  const byIndex = order.find(({ name }) => name === 'C1')
-  if (!byIndex || best.name === 'A' || isTie(best, byIndex)) return ''
-  const slack = (byIndex.seconds - best.seconds) / best.result.length
-  return `The verdict would change, too, if handing a picture to a worker took ${milliseconds(slack)} longer than now – with pictures far larger, or over a network – since C1, which moves only row numbers, would then be ahead.`
+  if (!order.some(({ name }) => name === 'C1')) return ''
+  const rival = order.find(({ name }) => name === 'A' || name === 'C1')!
+  if (isTie(best, rival)) return ''
+  const slack = (rival.seconds - best.seconds) / best.result.length
+  const why = rival.name === 'A' ? 'A, which hands out none' : 'C1, which moves only row numbers'
+  return `The verdict would change, too, if handing a picture to a worker took ${timeOfOne(slack)} longer than now – with pictures far larger, or over a network – since ${why}, would then be ahead.`
 }
 
 function oneCore(order: Version[], { cores, workers }: ConclusionOptions): string {
@@ -200,10 +227,13 @@ function oneCore(order: Version[], { cores, workers }: ConclusionOptions): strin
 }
 
 function workersText(workers: number): string {
-  return workers === 1 ? '1 worker' : `${workers} workers`
+  return workers === 1 ? 'one worker' : `${workers} workers`
 }
-function milliseconds(value: number): string {
+
+/** What a picture takes, in words. */
+function timeOfOne(value: number): string {
   const ms = value * 1_000
   if (ms < 0.01) return 'under 0.01 ms'
+  if (value >= 10) return `${seconds(value)} s`
   return `${ms >= 99.5 ? ms.toFixed(0) : ms >= 0.995 ? ms.toPrecision(2) : ms.toFixed(2)} ms`
 }

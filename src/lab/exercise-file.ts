@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { NodeInfo } from '../ray/index.js'
 import { type Agreement, agreementOf } from './compare.js'
@@ -63,10 +63,10 @@ export function exercise1(
 
 /** The machine, as tables and files name it. */
 export function machine(): Exercise1['machine'] {
-  const all = cpus()
   return {
-    cpu: all[0]?.model.trim() ?? 'unknown',
-    cores: all.length,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    // Those that this process may use: a container or `taskset` may leave it fewer than there are.
+    cores: availableParallelism(),
     memoryGB: Math.round(totalmem() / 1e8) / 10,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { breakEven, breakEvenChart, breakEvenText } from '#src/lab/break-even.js'
 import { conclude } from '#src/lab/conclusion.js'
 import { version } from './versions.js'
 
@@ -80,6 +81,69 @@ test('one core: it says that workers take turns', () => {
   )
 })
 
+test('one core, one worker: nothing is said to be spread over cores', () => {
+  const versions = (a: number) => [version('A', 1, a), version('B', 1, 12)]
+  for (const a of [10, 12, 14]) assert.doesNotMatch(text(versions(a), { cores: 1, workers: 1 }), /the cores|each with/)
+  assert.match(text(versions(14), { cores: 2, workers: 1 }), /: one worker classified 17 % more pictures a second than/)
+})
+
+test('what made half of a difference is not said to have decided nothing', () => {
+  const loading = text([version('A', 0.05, 12), version('B', 0.45, 9.95), version('C2', 0.05, 9.95)], two)
+  assert.match(loading, /B took 0\.40 s longer than C2: 0\.40 s in loading/)
+  assert.doesNotMatch(loading, /Loading decided little/)
+  const versions = [version('A', 0.1, 12), version('C1', 0.2, 9.8), version('C2', 0.2, 10.2)]
+  const moving = text(versions, { ...two, moving: { C1: 0.01, C2: 0.45 } })
+  assert.match(moving, /moving cost most in C2: 0\.45 s or 4\.3 % of its time/)
+  assert.doesNotMatch(moving, /did not decide/)
+})
+
+test('what is saved or crossed by a hair is no finding', () => {
+  const why = text([version('A', 0.1, 2.8), version('B', 0.3, 2.7999), version('C2', 0.3, 2.79)], two)
+  assert.match(why, /gained nothing/)
+  assert.doesNotMatch(why, /outweighed|overtake|would stay behind/)
+})
+
+test('more than so many workers can gain is put down to the machine', () => {
+  assert.match(
+    text([version('A', 1, 60), version('B', 1, 20)], two),
+    /200 % more .*: more than 2 workers can gain by sharing\. Something else/,
+  )
+  assert.doesNotMatch(text([version('A', 1, 44), version('B', 1, 20)], two), /Something else/)
+})
+
+test('dearer pictures would help whichever of A and C1 is next', () => {
+  const versions = (a: number) => [version('A', 0.1, a), version('C1', 0.5, 2.66), version('C2', 0.2, 2.5)]
+  assert.match(text(versions(4), two), /took 1\.8 ms longer than now .* since C1, which moves only row numbers/)
+  assert.match(text(versions(2.9), two), /took 1\.2 ms longer than now .* since A, which hands out none/)
+})
+
+test('a version that only loads sooner than A is ahead of it with few pictures', () => {
+  const versions = [version('A', 5, 2.5), version('B', 0.3, 5), version('C1', 6, 3), version('C2', 1, 2.5)]
+  assert.deepEqual(
+    breakEven(versions).map(({ from, to }) => [from, to]),
+    [
+      [1, 470],
+      [null, 0],
+      [1, Infinity],
+    ],
+  )
+  assert.equal(
+    breakEvenText(versions),
+    'By these figures B with up to about 470 pictures and C2 from the first picture on would be ahead of A; C1 with no number of pictures, since a picture takes no less time there.',
+  )
+  assert.match(breakEvenChart(versions), /B and A cross at about 470 pictures/)
+})
+
+test('a break-even point that lies far beyond what was measured is no number', () => {
+  const versions = [version('A', 0.1, 2.8), version('B', 0.3, 2.799_999)]
+  assert.equal(breakEvenText(versions), 'By these figures B not with 25,000 pictures yet.')
+})
+
+test('lines that are level are drawn, too', () => {
+  for (const versions of [[version('A', 1, 0)], [version('A', 0, 0), version('B', 36_000, 36_000)]])
+    assert.doesNotMatch(breakEvenChart(versions), /NaN|Infinity/)
+})
+
 test('whatever the numbers, what it says of them holds', () => {
   const time = fc.double({ min: 0.001, max: 1_000, noNaN: true })
   const one = fc.record({ load: time, infer: time, bytes: fc.nat(1e9) })
@@ -99,6 +163,12 @@ test('whatever the numbers, what it says of them holds', () => {
         assertAhead(versions, name!, fastest, Number(count) * 1.1 + 1)
       const behind = /By these figures (.+) would stay behind/.exec(why)?.[1]?.split(/, | and /) ?? []
       for (const name of behind) for (const count of [1, 25_000]) assertAhead(versions, fastest, name, count)
+      for (const { version, from, to } of breakEven(versions)) {
+        for (const count of [from ?? 1, Math.max(from ?? 1, Math.min(to, 1e6))])
+          if (from !== null) assertAhead(versions, version.name, 'A', count)
+        if (from === null) for (const count of [1, 1e6]) assertAhead(versions, 'A', version.name, count)
+        if (from !== null && to < 1e6) assertAhead(versions, 'A', version.name, to + 1)
+      }
     }),
   )
 })

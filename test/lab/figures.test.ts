@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { barChart } from '#src/lab/chart.js'
+import { machine } from '#src/lab/exercise-file.js'
 import { bytes, list, percent, seconds } from '#src/lab/format.js'
 import { watchMemory } from '#src/lab/memory.js'
 import { ResultTable } from '#src/lab/table.js'
@@ -77,4 +81,14 @@ test('the peak of memory sees what was held between two looks at most 0.2 s apar
   const peak = watch.stop()
   held = null
   assert.ok(peak >= before + 50e6, `${peak} against ${before}`)
+})
+
+test('the machine has the cores that this process may use', () => {
+  assert.equal(machine().cores, availableParallelism())
+  if (process.platform !== 'linux') return
+  const file = import.meta.resolve('#src/lab/exercise-file.js')
+  const code = `import(${JSON.stringify(file)}).then(({ machine }) => console.log(machine().cores))`
+  // This process may itself be bound to some of them.
+  const first = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]!
+  assert.equal(execFileSync('taskset', ['-c', first, process.execPath, '-e', code]).toString().trim(), '1')
 })

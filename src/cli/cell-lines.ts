@@ -15,7 +15,7 @@ const MARKS = { ok: '✓', error: '✗', stopped: '■' }
  * `notices` are said below their line, once each: they are taken out of the set.
  */
 export function cellLines(notebook: string, terminal: Terminal, notices = new Set<string>()) {
-  const width = () => Math.min(terminal.columns ?? 80, 100)
+  const width = () => Math.min(terminal.columns || 80, 100)
   let ticking: NodeJS.Timeout | undefined
   terminal.write(`${notebook}\n`)
   return {
@@ -25,7 +25,7 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
       const line = (mark: string, what = named) => {
         const seconds = `${((performance.now() - began) / 1000).toFixed(1)} s`
         const head = ` ${mark} ${String(cell).padStart(String(cells).length)}/${cells}  `
-        const room = width() - head.length - seconds.length - 2
+        const room = Math.max(width() - head.length - seconds.length - 2, 1)
         const shown = what.length > room ? `${what.slice(0, room - 1)}…` : what
         return `${head}${shown.padEnd(room)} ${seconds}`
       }

@@ -53,6 +53,9 @@ function exitCode(error: unknown): number {
   return 1
 }
 
+// Of a terminal or a pipe that is gone: what is said is lost then, and the command ends in order all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 main().then((code) => {
   process.exitCode = code
 })

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -81,7 +81,7 @@ async function start(
     throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, { remedy: LIST })
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve('out')
-  mkdirSync(out, { recursive: true })
+  makeFolder(out)
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
@@ -99,6 +99,17 @@ async function start(
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
+}
+
+/** A folder that files can be made in. @throws RayitoError RESULTS_UNWRITABLE */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause })
+  }
 }
 
 /** There are none; and `npm start --images 50`, without `--`, hands on the 50 alone, or nothing at all. */

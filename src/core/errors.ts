@@ -220,6 +220,10 @@ export const ERRORS = {
   // src/lab and src/cli
   NOTEBOOK_INVALID: { meaning: 'A file is not a notebook that can be executed.', remedy: '' },
   NOTEBOOK_STOPPED: { meaning: 'The execution of a notebook was stopped from outside.', remedy: '' },
+  RESULTS_UNWRITABLE: {
+    meaning: 'The folder for notebooks, pages and results cannot be written.',
+    remedy: 'Run it where out/ can be made.',
+  },
   RESULTS_DIFFER: {
     meaning: 'Two versions of the exercise answered differently.',
     remedy: 'All versions must classify the same pictures with the same model and options.',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -24,16 +24,19 @@ after(async () => {
 /** `rayito ARGS` in a folder of its own. */
 const start = (...args: string[]) => startWith(hub.env, ...args)
 
-function startWith(
-  env: NodeJS.ProcessEnv,
-  ...args: string[]
-): {
+interface Started {
   cwd: string
   child: ChildProcess
   ended: Promise<{ code: number | null; out: string; err: string }>
-} {
+}
+
+function startWith(env: NodeJS.ProcessEnv, ...args: string[]): Started {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)
+  return startIn(cwd, env, ...args)
+}
+
+function startIn(cwd: string, env: NodeJS.ProcessEnv, ...args: string[]): Started {
   const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args], { cwd, env })
   let out = ''
   let err = ''
@@ -141,6 +144,31 @@ test('Ctrl-C ends kernel and workers and saves what there is', {
   assert.match(err, /Stopped in cell \d+/)
   const cells = codeCells(await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb')))
   assert.ok(cells[4]!.outputs.length > 0)
+})
+
+test('when nobody reads on it ends, quietly, and saves what there is', async () => {
+  const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
+  await new Promise<void>((resolve) => {
+    child.stdout!.on('data', (chunk) => String(chunk).includes(' 4/') && resolve())
+  })
+  child.stdout!.destroy()
+  const { code, err } = await ended
+  assert.equal(code, 130)
+  assert.match(err, /^rayito: Stopped in cell \d+ .*\n$/)
+  const cells = codeCells(await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb')))
+  assert.ok(cells[1]!.outputs.length > 0)
+})
+
+test('folders that cannot be written are one line and exit code 1', async () => {
+  const { cwd, ended } = startWith({ ...hub.env, TMPDIR: '/no/such', TEMP: '/no/such' }, 'start', '--notebook', '1')
+  const { code, err } = await ended
+  assert.equal(code, 1)
+  assert.match(err, /^rayito: The notebook kernel could not begin: ENOENT.+\n$/)
+  rmSync(join(cwd, 'out'), { recursive: true })
+  writeFileSync(join(cwd, 'out'), '')
+  const again = await startIn(cwd, hub.env, 'start', '--notebook', '1').ended
+  assert.equal(again.code, 1)
+  assert.match(again.err, /^rayito: .+out cannot be written \(EEXIST\)\. Run it where .+\n$/)
 })
 
 test('wrong usage is one line and exit code 2; help is 0', async () => {

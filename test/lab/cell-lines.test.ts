@@ -29,3 +29,14 @@ bar.done()`,
   assert.ok(shown.every((text) => text.trimEnd().length <= 80))
   assert.match(shown.at(-1)!, /^ ✓ 1\/1 {2}Drawing +\d+\.\d s\n$/)
 })
+
+test('a terminal that does not know its width has 80 columns; a narrow one gets no line that is wider', () => {
+  const lineAt = (columns: number) => {
+    const written: string[] = []
+    const cell = { cell: 1, cells: 35, title: 'A picture that nobody can name', part: 1, parts: 1, outputs: [] }
+    cellLines('a.ipynb', { isTTY: true, columns, write: (text) => written.push(text) }).onCell(cell)('ok')
+    return written.at(-1)!.replace('\r\x1b[2K', '').trimEnd()
+  }
+  assert.equal(lineAt(0), lineAt(80))
+  for (const columns of [18, 20, 40]) assert.ok(lineAt(columns).length <= columns, lineAt(columns))
+})

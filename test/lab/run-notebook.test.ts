@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
@@ -118,6 +119,41 @@ test('a cell that never ends can be stopped: the kernel is gone, the notebook so
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
+test('it can be stopped while the kernel starts', async () => {
+  const run = await notebookIn('1')
+  const starting = join(run.cwd, 'starting')
+  const slow = join(run.cwd, 'slow.cjs')
+  const wait = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'
+  writeFileSync(slow, `require('fs').writeFileSync(${JSON.stringify(starting)}, ''); ${wait}`)
+  const stop = new AbortController()
+  whenThere(starting, () => stop.abort())
+  const env = { ...process.env, NODE_OPTIONS: `--require=${slow}` }
+  await assert.rejects(runNotebook({ ...run, env, signal: stop.signal }), {
+    code: 'NOTEBOOK_STOPPED',
+    message: 'Stopped before the first cell',
+  })
+  assert.ok(!existsSync(run.output))
+})
+
+test('a kernel whose runner is killed ends, too, though its cell spins, and leaves no file behind', async () => {
+  const run = await notebookIn(
+    `const { renameSync, writeFileSync } = require('fs')
+writeFileSync('begun', [process.pid, ...process.argv].join(' '))
+renameSync('begun', 'spinning')
+while (true) {}`,
+  )
+  const module = import.meta.resolve('#src/lab/notebook/run.js')
+  const code = `import { runNotebook } from '${module}'; await runNotebook(${JSON.stringify(run)})`
+  const runner = spawn(process.execPath, ['--input-type=module', '--eval', code])
+  const spinning = join(run.cwd, 'spinning')
+  whenThere(spinning, () => runner.kill('SIGKILL'))
+  await once(runner, 'exit')
+  const said = readFileSync(spinning, 'utf8')
+  const file = /--config-path=(.+)$/.exec(said)![1]!
+  while (lives(Number.parseInt(said, 10)) || existsSync(dirname(file)))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+})
+
 test('a flood of output, in large pieces or faster than it can be sent, neither hangs nor fills the notebook; the next cell runs', async () => {
   const run = await notebookIn(
     'for (let i = 0; i < 60; i++) process.stdout.write("x".repeat(50_000)); 1',
@@ -178,4 +214,12 @@ function whenThere(path: string, then: () => void): void {
     clearInterval(look)
     then()
   }, 20)
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }

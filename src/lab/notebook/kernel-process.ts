@@ -1,19 +1,27 @@
 /**
- * The process of a notebook kernel: tslab's own program, which also ends when the runner that started it is gone (its
- * end of the pipe on stdin closes), so that no kernel is left behind, however the runner ends. Beside the connection file
- * lies the JavaScript of the cell that runs, `cell.js`.
+ * The process of a notebook kernel: tslab's own program, which also ends when the runner that started it is gone, so that
+ * neither a kernel nor the folder of its connection file is left behind, however the runner ends. Its end of the pipe on
+ * stdin closes; where a cell spins, which hears of nothing, a thread notices. Beside the connection file lies the JavaScript of
+ * the cell that runs, `cell.js`.
  */
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import vm from 'node:vm'
+import { endWithParent } from '../../core/orphan.js'
 
-process.stdin.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+const folder = dirname(process.argv.find((argument) => argument.startsWith('--config-path='))!.split('=', 2)[1]!)
+endWithParent(process.ppid, folder)
+process.stdin
+  .on('close', () => {
+    rmSync(folder, { recursive: true, force: true })
+    process.kill(process.pid, 'SIGKILL')
+  })
+  .resume()
 
 // Ten frames often end inside a library: the cell's own line, which the runner tells, is the last one.
 Error.stackTraceLimit = 40
 
-const folder = dirname(process.argv.find((argument) => argument.startsWith('--config-path='))!.split('=', 2)[1]!)
 const { runInThisContext } = vm
 vm.runInThisContext = (code, options) => {
   // tslab alone asks for that, and for cells alone.

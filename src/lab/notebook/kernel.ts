@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Dealer, Subscriber } from 'zeromq'
 import { RayitoError } from '../../core/errors.js'
@@ -16,6 +16,8 @@ export interface KernelOptions {
   env?: NodeJS.ProcessEnv
   /** How long the kernel may take until it answers, in milliseconds. @default 60000 */
   startTimeout?: number
+  /** Ends a kernel that has not answered yet. */
+  signal?: AbortSignal
 }
 
 /** What a kernel says of an execution. */
@@ -55,6 +57,9 @@ export class Kernel {
   static async start(options: KernelOptions): Promise<Kernel> {
     for (let attempt = 1; ; attempt++) {
       const kernel = await Kernel.#spawn(options)
+      const stop = () => void kernel.close()
+      options.signal?.addEventListener('abort', stop)
+      if (options.signal?.aborted) stop()
       try {
         await kernel.#ready(options.startTimeout ?? 60_000)
         return kernel
@@ -62,6 +67,8 @@ export class Kernel {
         await kernel.close()
         // Another program can take a port between our choosing it and the kernel's binding it.
         if (attempt === 3 || !/EADDRINUSE|address already in use/i.test(kernel.#tail)) throw error
+      } finally {
+        options.signal?.removeEventListener('abort', stop)
       }
     }
   }
@@ -69,18 +76,16 @@ export class Kernel {
   static async #spawn(options: KernelOptions): Promise<Kernel> {
     const [shell, iopub, stdin, control, hb] = await freePorts(5)
     const key = randomUUID()
-    const folder = await mkdtemp(join(tmpdir(), 'rayito-kernel-'))
-    const file = join(folder, 'connection.json')
     const ports = { shell_port: shell, iopub_port: iopub, stdin_port: stdin, control_port: control, hb_port: hb }
     const connection = { ip: '127.0.0.1', transport: 'tcp', key, signature_scheme: 'hmac-sha256', kernel_name: 'tslab' }
-    await writeFile(file, JSON.stringify({ ...connection, ...ports }), { mode: 0o600 })
+    const file = await connectionFile({ ...connection, ...ports })
     const child = spawn(process.execPath, [LAUNCHER, 'kernel', `--config-path=${file}`], {
       cwd: options.cwd,
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     })
-    return new Kernel(child, folder, new Wire(key), shell!, iopub!)
+    return new Kernel(child, dirname(file), new Wire(key), shell!, iopub!)
   }
 
   private constructor(child: ChildProcess, folder: string, wire: Wire, shellPort: number, iopubPort: number) {
@@ -259,6 +264,17 @@ export class Kernel {
     } catch (error) {
       if (!socket.closed) throw error
     }
+  }
+}
+
+/** Writes how to connect into a folder of its own that only this user can read; returns the file's path. */
+async function connectionFile(connection: object): Promise<string> {
+  try {
+    const file = join(await mkdtemp(join(tmpdir(), 'rayito-kernel-')), 'connection.json')
+    await writeFile(file, JSON.stringify(connection), { mode: 0o600 })
+    return file
+  } catch (cause) {
+    throw new RayitoError('KERNEL_DIED', `The notebook kernel could not begin: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -42,14 +42,17 @@ export interface RunOptions {
 export async function runNotebook(options: RunOptions): Promise<Notebook> {
   const notebook = await readNotebook(options.notebook)
   for (const cell of codeCells(notebook)) Object.assign(cell, { outputs: [], execution_count: null })
-  const kernel = await Kernel.start({ cwd: resolve(options.cwd), env: options.env })
+  const { env, signal } = options
+  const kernel = await Kernel.start({ cwd: resolve(options.cwd), env, signal }).catch((error) => {
+    throw signal?.aborted ? new RayitoError('NOTEBOOK_STOPPED', 'Stopped before the first cell') : error
+  })
   const stop = () => void kernel.close()
-  options.signal?.addEventListener('abort', stop)
-  if (options.signal?.aborted) stop()
+  signal?.addEventListener('abort', stop)
+  if (signal?.aborted) stop()
   try {
     await executeCells(notebook, kernel, options)
   } finally {
-    options.signal?.removeEventListener('abort', stop)
+    signal?.removeEventListener('abort', stop)
     await kernel.close()
     const kernelspec = { name: 'tslab', display_name: 'TypeScript', language: 'typescript' }
     notebook.metadata = { ...notebook.metadata, kernelspec, language_info: kernel.languageInfo }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as zeromq from 'zeromq'
 import { Kernel } from '#src/lab/notebook/kernel.js'
 import { patientSockets } from '#src/lab/notebook/sockets.js'
+import { temporaryFolder } from './notebook-files.js'
 
 const cwd = join(fileURLToPath(new URL('../../..', import.meta.url)), 'notebooks')
 /** One for all tests. */
@@ -15,9 +17,13 @@ before(async () => {
 after(() => kernel?.close())
 
 /** Runs a cell and gives all it prints. */
-async function run(code: string, onText: (text: string) => void = () => {}): Promise<{ status: string; text: string }> {
+async function run(
+  code: string,
+  onText: (text: string) => void = () => {},
+  where = kernel,
+): Promise<{ status: string; text: string }> {
   let text = ''
-  const { status } = await kernel.execute(code, ({ content }) => {
+  const { status } = await where.execute(code, ({ content }) => {
     text += (content.text as string | undefined) ?? ''
     onText(text)
   })
@@ -57,6 +63,27 @@ describe('ray in a notebook', () => {
     assert.deepEqual(next, { status: 'ok', text: 'RAY_TASK_CANCELLED\n' })
     assert.equal((await run(`await ray.get(ray.remote((x: number) => x + 1).remote(1))`)).text, '2\n')
   })
+})
+
+test('a package that is installed while the kernel runs can be imported; the cells after it run', async (t) => {
+  const folder = join(await temporaryFolder(), 'notebooks')
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  const there = await Kernel.start({ cwd: folder })
+  t.after(() => there.close())
+  const runThere = (code: string) => run(code, undefined, there)
+  const wanted = `import { late } from 'late'\nlate`
+  assert.match((await runThere(wanted)).text, /Cannot find module 'late'/)
+  const late = join(folder, 'node_modules', 'late')
+  mkdirSync(late)
+  writeFileSync(join(late, 'package.json'), '{ "name": "late", "version": "1.0.0" }')
+  writeFileSync(join(late, 'index.js'), 'exports.late = 7')
+  writeFileSync(join(late, 'index.d.ts'), 'export declare const late: number')
+  // The compiler hears of it when the system tells it.
+  let said = await runThere(wanted)
+  while (said.status === 'aborted' || /Cannot find module/.test(said.text)) said = await runThere(wanted)
+  assert.deepEqual(said, { status: 'ok', text: '7\n' })
+  rmSync(late, { recursive: true })
+  assert.deepEqual(await runThere('1 + 1'), { status: 'ok', text: '2\n' })
 })
 
 describe('what a cell shows', () => {

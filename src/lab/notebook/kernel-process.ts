@@ -10,7 +10,9 @@ import { dirname, join } from 'node:path'
 import vm from 'node:vm'
 import { endWithParent } from '../../core/orphan.js'
 
-const folder = dirname(process.argv.find((argument) => argument.startsWith('--config-path='))!.split('=', 2)[1]!)
+const folder = dirname(
+  process.argv.find((argument) => argument.startsWith('--config-path='))!.replace('--config-path=', ''),
+)
 endWithParent(process.ppid, folder)
 process.stdin
   .on('close', () => {

@@ -1,7 +1,45 @@
-/** tslab's own program, with sockets that suit it. */
+/** tslab's own program, with sockets that suit it, and a compiler that bears packages which come and go. */
 import { createRequire } from 'node:module'
 import { patientSockets } from './sockets.js'
 
 const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/package.json'))
+
 Object.assign(tslab('zeromq'), patientSockets(tslab('zeromq')))
-tslab('./bin/tslab')
+
+// tslab keeps one timer of its compiler's. That has a second one, which a change in a watched node_modules starts: it took the
+// place of the first, and every cell failed from then on ("Unexpected pending rebuildTimer"). It gets a timer of its own.
+const { sys } = tslab('@tslab/typescript-for-tslab') as { sys: Timers }
+const own = new Set<unknown>()
+intercept('setTimeout', (set) => (callback, milliseconds) => {
+  if (callback.name !== 'invalidateResolutionsOfFailedLookup') return set(callback, milliseconds)
+  const timer = setTimeout(callback, milliseconds).unref()
+  own.add(timer)
+  return timer
+})
+intercept('clearTimeout', (clear) => (timer) => {
+  if (own.delete(timer)) clearTimeout(timer as NodeJS.Timeout)
+  else clear(timer)
+})
+
+interface Timers {
+  setTimeout(callback: () => void, milliseconds: number): unknown
+  clearTimeout(timer: unknown): void
+}
+
+/** Wraps what somebody assigns to a method of an object that inherits from `sys`. */
+function intercept<K extends keyof Timers>(name: K, wrap: (method: Timers[K]) => Timers[K]): void {
+  const inherited = sys[name]
+  Object.defineProperty(sys, name, {
+    get: () => inherited,
+    set(method: Timers[K]) {
+      Object.defineProperty(this, name, { value: wrap(method) })
+    },
+  })
+}
+
+// Not tslab's command: that would start another tslab where one is installed nearer to the notebook, without the above.
+const { startKernel } = tslab('./dist/main.js') as {
+  startKernel(options: { configPath: string; enableFindLocal: boolean }): void
+}
+const [, configPath = ''] = /--config-path[= ](.+)$/.exec(process.argv.join(' ')) ?? []
+startKernel({ configPath, enableFindLocal: false })

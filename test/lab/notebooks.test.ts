@@ -35,9 +35,16 @@ for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb'))
   describe(name, () => {
     const file = join(FOLDER, name)
 
-    test('tslab’s own compiler accepts every cell', async () => {
+    test('tslab’s own compiler accepts every cell, and what the solutions say to write', async () => {
       let declarations = ''
-      for (const cell of codeCells(await readNotebook(file))) {
+      const notebook = await readNotebook(file)
+      const solutions = notebook.cells.flatMap(({ source }) =>
+        [...textOf(source).matchAll(/<summary>(.+?)<[^]*?```typescript\n([^]+?)```/g)].map(([, id, code]) => ({
+          id,
+          source: code!,
+        })),
+      )
+      for (const cell of [...codeCells(notebook), ...solutions]) {
         const { declOutput, diagnostics } = converter.convert(declarations, textOf(cell.source))
         const problems = diagnostics.map(({ start, messageText }) => `${cell.id}:${start.line + 1} ${messageText}`)
         assert.deepEqual(problems, [])

@@ -27,10 +27,15 @@ export class Service {
     return this.#child !== null
   }
 
+  /** Whether it was started here and has not ended. */
+  get runs(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
   /** Ends it if it was started here; one that was running already goes on. */
   async stop(): Promise<void> {
     const child = this.#child
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    if (!child || !this.runs) return
     child.ref()
     const ended = once(child, 'exit')
     const impatience = setTimeout(() => child.kill('SIGKILL'), END)
@@ -48,14 +53,22 @@ export class Service {
 
 /**
  * The service that runs at `settings.service`; if none does, one that is started in a process of its own on a free port,
- * with the settings' model. Rejects with SERVE_DEPLOY_FAILED, or what failed in it, when it cannot be started.
+ * with the settings' model, or that was started so before. Rejects with SERVE_DEPLOY_FAILED, or what failed in it, when it cannot be started.
  */
 export async function findService(
   settings: Pick<Settings, 'service' | 'source' | 'model' | 'dtype'>,
 ): Promise<Service> {
   if (await answers(settings.service)) return new Service(settings.service, null)
-  return start(settings)
+  const { source, model, dtype } = settings
+  const key = JSON.stringify([source, model, dtype])
+  if (own?.service.runs && own.key === key) return own.service
+  await own?.service.stop()
+  own = { service: await start(settings), key }
+  return own.service
 }
+
+/** What this process started last, and with which settings: a cell that runs again does not start another beside it. */
+let own: { service: Service; key: string } | null = null
 
 /** Whether the service, and not something else, answers there. */
 async function answers(url: string): Promise<boolean> {

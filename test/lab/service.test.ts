@@ -52,6 +52,8 @@ describe('a service for the notebook', () => {
     const client = new ServiceClient(service.url)
     const { status, response } = await client.whatIs({ name: 'ibis.png', bytes: await ibis() }, { details: true })
     assert.deepEqual([status, response.prediction, response.model], [200, 'ibis', 'tiny-vit'])
+    // A cell that runs again takes the one that it started.
+    assert.equal(await findService(settings(NOBODY)), service)
     await service.stop()
     await service.stop()
     assert.equal(await answers(service.url), false)

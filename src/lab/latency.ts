@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { plural } from '../core/format.js'
 import { percentiles } from '../core/percentiles.js'
 import { progress } from '../core/progress.js'
 import { chart, fixed } from './chart-style.js'
@@ -152,7 +153,7 @@ export function latencyChart(levels: readonly Level[]): string {
   const spoken = levels
     .map((level) => {
       const median = seconds(percentile(level.milliseconds, 0.5) / 1000)
-      return `${level.clients} clients: median ${median} seconds, ${short(rate(level))} requests a second`
+      return `${plural(level.clients, 'client')}: median ${median} seconds, ${short(rate(level))} requests a second`
     })
     .join('; ')
   return chart(WIDTH, HEIGHT, spoken, [

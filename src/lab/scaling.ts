@@ -1,3 +1,4 @@
+import { plural } from '../core/format.js'
 import { chart, fixed } from './chart-style.js'
 import { seconds } from './format.js'
 import { formatTime } from './time.js'
@@ -42,7 +43,7 @@ export function scalingText(figures: ScalingFigures): string {
       : `the driver can send pictures to ${fed.toFixed(fed < 9.95 ? 1 : 0)} nodes while one of them classifies one`
   return [
     `A picture takes ${formatTime(inference)} to classify and ${formatTime(transfer)} to send and to answer: ${times}.`,
-    `${pictures} pictures would take ${seconds(one)} s on one node and ${seconds(many)} s on ${NODES.at(-1)}, ${(one / many).toFixed(1)} times as fast.`,
+    `${plural(pictures, 'picture')} would take ${seconds(one)} s on one node and ${seconds(many)} s on ${NODES.at(-1)}, ${(one / many).toFixed(1)} times as fast.`,
   ].join(' ')
 }
 
@@ -82,7 +83,7 @@ export function scalingChart(figures: ScalingFigures): string {
   })
   const dots = NODES.map(
     (n) =>
-      `<circle cx="${fixed(x(n))}" cy="${fixed(y(speedUp(1)(n)))}" r="3.5" class="infer"><title>${n} nodes: ${seconds(scaledSeconds(figures, n))} s, ${speedUp(1)(n).toFixed(1)} times as fast as one</title></circle>`,
+      `<circle cx="${fixed(x(n))}" cy="${fixed(y(speedUp(1)(n)))}" r="3.5" class="infer"><title>${plural(n, 'node')}: ${seconds(scaledSeconds(figures, n))} s, ${speedUp(1)(n).toFixed(1)} times as fast as one</title></circle>`,
   )
   const legend = LINES.map(
     ({ text, className, dash, from }) =>

@@ -89,3 +89,23 @@ test('the page asks no host for anything, and forbids it', () => {
   assert.match(html, /name="viewport"/)
   assert.match(html, /prefers-color-scheme: dark/)
 })
+
+test('the contents name headings, not the comments of code', () => {
+  const code = '# T\n\n```bash\n## a comment\nrun\n```'
+  const html = notebookToHtml(notebookOf(code, '## One', '## Two', '## Three'), { folder })
+  assert.match(html, /<ol><li><a href="#One">One<\/a><\/li><li><a href="#Two">/)
+})
+
+test('a cell’s number can be heard', () => {
+  const notebook = notebookOf('1')
+  ;(notebook.cells[0] as CodeCell).execution_count = 7
+  assert.match(notebookToHtml(notebook, { folder }), /<span class="count">7<\/span>/)
+})
+
+test('on a telephone a chart keeps a size at which it can be read, and scrolls', () => {
+  const css = notebookToHtml(notebookOf('1'), { folder }).replaceAll(/\s+/g, ' ')
+  assert.match(
+    css,
+    /@media \(max-width: 40rem\) \{.*\.rich\.svg \{ overflow-x: auto; \} \.rich\.svg > svg \{ min-width: 34rem; \}/,
+  )
+})

@@ -55,7 +55,7 @@ test('the chart shows every request and each throughput inside its frame', () =>
         assert.ok(Math.abs(Number(y) + Number(height) - 272) < 0.11 && Number(y) >= 51.9)
     }),
   )
-  assert.match(latencyChart(LEVELS), /aria-label="1 clients: median 0\.10 seconds, 10 requests a second; 4 clients/)
+  assert.match(latencyChart(LEVELS), /aria-label="1 client: median 0\.10 seconds, 10 requests a second; 4 clients/)
 })
 
 test('the gallery shows each picture beside its answer, and what was sent as text', () => {

@@ -142,6 +142,7 @@ test('the model: nodes share the inference, the driver sends everything', () => 
     /100 ms to classify and 10 ms to send.*to 10 nodes .*11\.0 s on one .* 2\.00 s on 64/,
   )
   assert.match(scalingText({ ...figures, transfer: 0.2 }), /more nodes gain nothing/)
+  assert.match(scalingText({ ...figures, pictures: 1 }), /\. 1 picture would take/)
   const chart = scalingChart(figures)
   assert.equal(chart.match(/<circle/g)?.length, 7)
   assert.equal(chart.match(/<polyline/g)?.length, 3)

@@ -1,5 +1,5 @@
 import { AnsiUp } from 'ansi_up'
-import { escapeHtml, headingId, highlight, markdownToHtml } from './markdown.js'
+import { escapeHtml, headingId, highlight, markdownToHtml, withoutCode } from './markdown.js'
 import { type Cell, type CodeCell, type MimeBundle, type Notebook, type Output, textOf } from './nbformat.js'
 import { STYLE } from './style.js'
 
@@ -42,7 +42,7 @@ interface Heading {
 function headingsOf(notebook: Notebook): Heading[] {
   return notebook.cells
     .filter(({ cell_type }) => cell_type === 'markdown')
-    .flatMap(({ source }) => [...textOf(source).matchAll(/^(#{1,6}) (.+)$/gm)])
+    .flatMap(({ source }) => [...withoutCode(textOf(source)).matchAll(/^(#{1,6}) (.+)$/gm)])
     .map(([, marks, text]) => ({ depth: marks!.length, text: text!.trim() }))
 }
 
@@ -65,8 +65,7 @@ function cellToHtml(cell: Cell, options: HtmlOptions): string {
 
 function codeCellToHtml(cell: CodeCell, source: string, options: HtmlOptions): string {
   if (source.trim() === '' && cell.outputs.length === 0) return ''
-  const count =
-    cell.execution_count === null ? '' : `<span class="count" aria-label="cell">${cell.execution_count}</span>`
+  const count = cell.execution_count === null ? '' : `<span class="count">${cell.execution_count}</span>`
   const code = `<div class="input">${count}<pre class="code"><code>${highlight(source, 'typescript')}</code></pre></div>`
   const outputs = cell.outputs.map((output) => outputToHtml(output, options)).filter((html) => html !== '')
   return `<section class="cell">${code}${outputs.length > 0 ? `<div class="outputs">${outputs.join('\n')}</div>` : ''}</section>`

@@ -37,6 +37,11 @@ export function headingId(text: string): string {
   return text.trim().replace(/\s+/g, '-')
 }
 
+/** Markdown without its fenced code, whose comments may look like headings. */
+export function withoutCode(markdown: string): string {
+  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, '')
+}
+
 export interface MarkdownOptions {
   /** Folder of the notebook: pictures it names are taken into the page. */
   folder: string

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { RayitoError } from '../../core/errors.js'
 import { failure } from './failure.js'
 import { Kernel } from './kernel.js'
+import { withoutCode } from './markdown.js'
 import { type CodeCell, type Notebook, type Output, readNotebook, textOf, writeNotebook } from './nbformat.js'
 import { type Displays, Outputs } from './outputs.js'
 
@@ -124,5 +125,5 @@ export function titleOf(notebook: Notebook, cell: CodeCell): string {
 }
 
 function headingsOf(markdown: string): string[] {
-  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, '').match(/^#{1,6} .+$/gm) ?? []
+  return withoutCode(markdown).match(/^#{1,6} .+$/gm) ?? []
 }

@@ -83,6 +83,7 @@ details > summary { cursor: pointer; }
 @media (max-width: 40rem) {
   body { font-size: 15px; } h1 { font-size: 1.6rem; } main, nav { padding-left: .9rem; padding-right: .9rem; }
   pre { font-size: .78rem; } th, td { padding: .3rem .5rem; }
+  .rich.svg { overflow-x: auto; } .rich.svg > svg { min-width: 34rem; }
 }
 @media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; background: none; } }
 `

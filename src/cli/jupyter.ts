@@ -34,7 +34,7 @@ async function openJupyter(args: string[]): Promise<number> {
   })
   // A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill('SIGTERM'))
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => resolve(code === 0 ? 0 : 1))

@@ -47,7 +47,7 @@ export function serveCommand(): Command {
     .action(runApplication)
   const status = new Command('status')
     .description('what a running server serves, and how it is')
-    .option('--address <url>', 'where it answers', ADDRESS)
+    .option('--address <url>', 'where it answers', httpAddress, ADDRESS)
     .allowExcessArguments(false)
     .action(showStatus)
   const command = new Command('serve').description('serve an application over HTTP').enablePositionalOptions()
@@ -116,6 +116,11 @@ async function showStatus({ address }: { address: string }): Promise<void> {
     throw new RayitoError('SERVE_UNREACHABLE', `${address} is not a server of rayito's (HTTP ${response.status})`)
   const { stringify } = await import('yaml')
   process.stdout.write(stringify(status))
+}
+
+function httpAddress(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
+  throw new InvalidArgumentError('Expected an address that begins with http:// or https://.')
 }
 
 function replicas(text: string): number | 'auto' {

@@ -182,6 +182,7 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
     ['start', '--what'],
     ['start', 'extra'],
     ['start', '--notebook', '9'],
+    ['serve', 'status', '--address', 'localhost:8000'],
   ]
   for (const args of wrong) {
     const { code, err } = await start(...args).ended
@@ -203,4 +204,25 @@ test('jupyter hands its arguments on to JupyterLab, or says in one line what to 
   const { code, out, err } = await ended
   if (code === 0) assert.match(out, /^\d+\.\d+\.\d+/)
   else assert.match(err, /^rayito: Neither `jupyter` nor a Python .* was found\. Install .*\n$/)
+})
+
+test('JupyterLab ends with the command, whatever asks it to', {
+  skip: process.platform === 'win32' && 'Windows has no signals to send',
+}, async () => {
+  const bin = mkdtempSync(join(tmpdir(), 'rayito-bin-'))
+  folders.push(bin)
+  const program = `#!${process.execPath}
+if (process.argv.includes('--version')) process.exit(0)
+process.on('SIGTERM', () => { console.log('ended'); process.exit(0) })
+process.on('SIGINT', () => { console.log('ended'); process.exit(0) })
+setInterval(() => {}, 1_000)
+console.log('runs')
+`
+  writeFileSync(join(bin, 'jupyter'), program, { mode: 0o755 })
+  for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT'] as const) {
+    const { child, ended } = startWith({ ...hub.env, PATH: bin }, 'jupyter')
+    child.stdout!.once('data', () => child.kill(signal))
+    const { code, out } = await ended
+    assert.deepEqual([code, out], [0, 'runs\nended\n'], signal)
+  }
 })

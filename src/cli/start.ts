@@ -1,5 +1,4 @@
 import { accessSync, constants, existsSync, mkdirSync, rmSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -11,6 +10,7 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
+import { writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
@@ -149,7 +149,7 @@ async function execute(
     lines.end()
     // Also what a failure left: it is easier to read there than in a terminal.
     if (existsSync(output)) {
-      await writeFile(page, notebookToHtml(await readNotebook(output), { folder: FOLDER }))
+      await writeWhole(page, notebookToHtml(await readNotebook(output), { folder: FOLDER }))
       process.stdout.write(`Executed notebook: ${relative('', output)}\nAs a page:         ${relative('', page)}\n`)
     }
   }

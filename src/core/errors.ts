@@ -221,8 +221,8 @@ export const ERRORS = {
   NOTEBOOK_INVALID: { meaning: 'A file is not a notebook that can be executed.', remedy: '' },
   NOTEBOOK_STOPPED: { meaning: 'The execution of a notebook was stopped from outside.', remedy: '' },
   RESULTS_UNWRITABLE: {
-    meaning: 'The folder for notebooks, pages and results cannot be written.',
-    remedy: 'Run it where out/ can be made.',
+    meaning: 'A notebook, a page or results cannot be written.',
+    remedy: 'Run it where out/ can be written, on a disk with room.',
   },
   RESULTS_DIFFER: {
     meaning: 'Two versions of the exercise answered differently.',

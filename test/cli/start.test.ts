@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Exercise1 } from '#src/lab/exercise-file.js'
-import { readNotebook } from '#src/lab/notebook/nbformat.js'
+import { readNotebook, writeNotebook } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
+import { writeJson } from '#src/lab/write-json.js'
+import { writeWhole } from '#src/lab/write-whole.js'
 import type { TraceEvent } from '#src/ray/index.js'
 import { root, tinyHub } from '../lab/tiny-hub.js'
 
@@ -169,6 +171,21 @@ test('folders that cannot be written are one line and exit code 1', async () => 
   const again = await startIn(cwd, hub.env, 'start', '--notebook', '1').ended
   assert.equal(again.code, 1)
   assert.match(again.err, /^rayito: .+out cannot be written \(EEXIST\)\. Run it where .+\n$/)
+})
+
+test('what cannot be written whole leaves nothing beside it', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  // Taken by a folder: the last step of writing fails, as on a full disk the one before does.
+  for (const name of ['a.json', 'a.ipynb', 'a.html']) mkdirSync(join(cwd, name))
+  const empty = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 }
+  await assert.rejects(writeJson(cwd, 'a.json', {}), {
+    code: 'RESULTS_UNWRITABLE',
+    message: /a\.json cannot be written \(EISDIR\)/,
+  })
+  await assert.rejects(writeNotebook(join(cwd, 'a.ipynb'), empty), { code: 'RESULTS_UNWRITABLE' })
+  await assert.rejects(writeWhole(join(cwd, 'a.html'), '<p>'), { code: 'RESULTS_UNWRITABLE' })
+  assert.deepEqual(readdirSync(cwd).sort(), ['a.html', 'a.ipynb', 'a.json'])
 })
 
 test('wrong usage is one line and exit code 2; help is 0', async () => {

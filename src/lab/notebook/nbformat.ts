@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { RayitoError } from '../../core/errors.js'
+import { writeWhole } from '../write-whole.js'
 
 /** Text as nbformat keeps it on disk: a string, or its lines with their line ends. */
 export type Multiline = string | string[]
@@ -82,9 +83,7 @@ export function formatNotebook(notebook: Notebook): string {
 
 /** Writes a notebook whole or not at all. */
 export async function writeNotebook(path: string, notebook: Notebook): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`
-  await writeFile(partial, formatNotebook(notebook))
-  await rename(partial, path)
+  await writeWhole(path, formatNotebook(notebook))
 }
 
 function diskOutput(output: Output): Output {

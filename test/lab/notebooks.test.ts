@@ -39,7 +39,7 @@ for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb'))
       let declarations = ''
       const notebook = await readNotebook(file)
       const solutions = notebook.cells.flatMap(({ source }) =>
-        [...textOf(source).matchAll(/<summary>(.+?)<[^]*?```typescript\n([^]+?)```/g)].map(([, id, code]) => ({
+        [...textOf(source).matchAll(/<summary>(.+?)<.*?```typescript\n(.+?)```/gs)].map(([, id, code]) => ({
           id,
           source: code!,
         })),

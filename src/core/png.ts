@@ -42,7 +42,7 @@ let table: Uint32Array | null = null
 
 /** The checksum of PNG's chunks. */
 export function crc32(bytes: Uint8Array): number {
-  // It came with Node 20.15, and 20.0 is enough for everything else.
+  // It came with Node 20.15, and 20.9, which sharp wants, is enough for everything else.
   if (typeof zlib.crc32 === 'function') return zlib.crc32(bytes)
   table ??= Uint32Array.from({ length: 256 }, (_, n) => {
     let c = n

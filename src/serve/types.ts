@@ -123,8 +123,12 @@ export interface Route<T> {
   responses?: Readonly<Record<number, string>>
   /** Parameters after the `?`, for the documentation. */
   query?: Readonly<Record<string, string>>
+  /** What a body of JSON looks like, for the documentation: a JSON schema. */
+  body?: object
   /** What a 200 looks like, for the documentation: a JSON schema. */
   answer?: object
+  /** What the other answers look like, for the documentation: a JSON schema. @default FastAPI's `detail` */
+  error?: object
 }
 
 /** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */

@@ -7,8 +7,8 @@ import { bee, ibis } from './pictures.js'
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
 const image = (...data: unknown[]) => ({ name: 'image', datatype: 'BYTES', shape: [data.length], data })
 
-async function get(path: string) {
-  const response = await fetch(url(path))
+async function get(path: string, options: RequestInit = {}) {
+  const response = await fetch(url(path), options)
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
@@ -46,6 +46,24 @@ describe('a client of the Open Inference Protocol', () => {
       assert.ok(scores.slice(first, first + 5).every((s, i, all) => i === 0 || s <= all[i - 1]!))
   })
 
+  test('may nest its data, name a version, and ask for one output', async () => {
+    const good = base64(await ibis())
+    const nested = { ...image([good]), shape: [1, 1] }
+    const versions = 'tiny-vit/versions/1'
+    const { status, body } = await infer({ inputs: [nested], outputs: [{ name: 'score' }] }, versions)
+    assert.deepEqual([status, body.model_version], [200, '1'])
+    assert.deepEqual(
+      (body.outputs as { name: string; shape: number[] }[]).map(({ name, shape }) => [name, shape]),
+      [['score', [1, 5]]],
+    )
+    assert.deepEqual((await get(`/v2/models/${versions}/ready`)).body, { name: 'tiny-vit', ready: true })
+    assert.deepEqual((await get(`/v2/models/${versions}`)).body, (await get('/v2/models/tiny-vit')).body)
+    assert.deepEqual(await get('/v2/models/tiny-vit/versions/2'), {
+      status: 404,
+      body: { error: 'There is no version 2 of tiny-vit: this server has 1' },
+    })
+  })
+
   test('is told in the protocol’s form what was wrong', async () => {
     const good = base64(await ibis())
     const wrong: [body: unknown, status: number, error: RegExp][] = [
@@ -53,6 +71,10 @@ describe('a client of the Open Inference Protocol', () => {
       [{ inputs: [image(good), image(good)] }, 400, /Expected one input/],
       [{ inputs: [{ ...image(good), datatype: 'FP32' }] }, 400, /datatype BYTES, got "FP32"/],
       [{ inputs: [{ ...image(good), shape: [2] }] }, 400, /the shape of 1 pictures, got \[2\]/],
+      [{ inputs: [{ ...image(good), shape: [-1, -1] }] }, 400, /the shape of 1 pictures, got \[-1,-1\]/],
+      [{ inputs: [null] }, 400, /datatype BYTES, got none/],
+      [{ inputs: [image(good)], outputs: [{ name: 'logits' }] }, 400, /outputs among label and score/],
+      [{ inputs: [image(good)], outputs: [null] }, 400, /outputs among label and score/],
       [{ inputs: [image()] }, 400, /1 to 16 pictures in data, got 0/],
       [{ inputs: [image(...Array(17).fill(good))] }, 400, /1 to 16 pictures in data, got 17/],
       [{ inputs: [image('not base64!')] }, 400, /base64 in data\[0\]/],
@@ -69,6 +91,11 @@ describe('a client of the Open Inference Protocol', () => {
       body: { error: 'There is no model other: this server has tiny-vit' },
     })
     assert.equal((await infer('{ no json')).status, 422)
+    const binary = { method: 'POST', headers: { 'inference-header-content-length': '2' }, body: Buffer.from('{}xx') }
+    assert.deepEqual(await get('/v2/models/tiny-vit/infer', binary), {
+      status: 400,
+      body: { error: 'Expected a body of JSON, got bytes' },
+    })
     assert.equal(serve.status().applications.default!.status, 'RUNNING')
   })
 })

@@ -202,8 +202,12 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
 
   test('/openapi.json says what it takes and answers', async () => {
     const { paths } = (await (await fetch(url('/openapi.json'))).json()) as { paths: Record<string, { post: object }> }
-    const protocol = ['/v2', '/v2/models/{model}', '/v2/models/{model}/ready', '/v2/models/{model}/infer']
-    assert.deepEqual(Object.keys(paths), ['/whatis', '/what-is', ...protocol])
+    const models = ['/v2/models/{model}', '/v2/models/{model}/versions/{version}']
+    const protocol = models.flatMap((one) => [one, `${one}/ready`, `${one}/infer`])
+    assert.deepEqual(Object.keys(paths), ['/whatis', '/what-is', '/v2', ...protocol])
+    const infer = JSON.stringify(paths['/v2/models/{model}/infer'])
+    assert.match(infer, /"requestBody":.*"application\/json":.*"BYTES"/)
+    assert.match(infer, /"404":.*"required":\["error"\]/)
     const { requestBody, responses } = paths['/whatis']!.post as { requestBody: { content: object }; responses: object }
     assert.ok('multipart/form-data' in requestBody.content)
     assert.deepEqual(Object.keys(responses), ['200', '400', '408', '413', '415', '422', '503'])

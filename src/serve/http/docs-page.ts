@@ -9,7 +9,7 @@ export const DOCS_PAGE = /* html */ `<!doctype html>
   body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
   details { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; margin: .75rem 0; padding: .5rem .9rem }
   summary { cursor: pointer } summary b { display: inline-block; min-width: 3.6em } code, pre, output { font-family: ui-monospace, monospace; font-size: .875rem }
-  label { display: block; margin: .5rem 0 } input { font: inherit; max-width: 100% } button { font: inherit; padding: .25rem .9rem }
+  label { display: block; margin: .5rem 0 } textarea { display: block; box-sizing: border-box; width: 100% } input, textarea { font: inherit; max-width: 100% } button { font: inherit; padding: .25rem .9rem }
   output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; margin-top: .6rem } table { border-spacing: 0 } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 </style>
 <h1 id="title">API</h1>
@@ -35,7 +35,10 @@ function route(path, method, { summary = '', parameters = [], requestBody, respo
     input.dataset.place = place
     form.append(make('label', {}, make('code', { textContent: name }), ' ', input, ' ' + description))
   }
-  const [type, { schema } = {}] = Object.entries(requestBody?.content ?? {})[0] ?? []
+  const [type, { schema, example } = {}] = Object.entries(requestBody?.content ?? {})[0] ?? []
+  const json = type === 'application/json' ? make('textarea', { rows: 6, value: example ? JSON.stringify(example, null, 2) : '' }) : null
+  if (json) form.append(make('label', {}, make('code', { textContent: 'body' }), ' ', json))
+  else
   for (const [name, { format }] of Object.entries(schema?.properties ?? {})) {
     const input = make('input', { name, type: format === 'binary' ? 'file' : 'text' })
     input.dataset.place = 'body'
@@ -59,7 +62,7 @@ function route(path, method, { summary = '', parameters = [], requestBody, respo
     }
     const began = performance.now()
     try {
-      const response = await fetch(url + (query.size ? '?' + query : ''), { method: method.toUpperCase(), body: type ? body : undefined })
+      const response = await fetch(url + (query.size ? '?' + query : ''), { method: method.toUpperCase(), ...(json ? { headers: { 'content-type': type }, body: json.value } : type ? { body } : {}) })
       const text = await response.text()
       let shown = text
       try { shown = JSON.stringify(JSON.parse(text), null, 2) } catch {}

@@ -4,11 +4,20 @@ import type { ServedRoute } from '../ingress.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
 
-const ERROR = { type: 'object', properties: { detail: {} }, required: ['detail'] }
+const DETAIL = { type: 'object', properties: { detail: {} }, required: ['detail'] }
 
 /** What the OpenAPI document says of a route. */
 export function routeSchema({ name }: RunningApplication, served: ServedRoute, url: string): FastifySchema {
-  const { file, summary, responses = {}, query = {}, answer, call } = served.route as Route<unknown>
+  const {
+    file,
+    summary,
+    responses = {},
+    query = {},
+    body,
+    answer,
+    error = DETAIL,
+    call,
+  } = served.route as Route<unknown>
   const params = [...url.matchAll(/:(\w+)/g)].map(([, param]) => [param, { type: 'string' }])
   const described = Object.entries(query).map(([param, description]) => [param, { type: 'string', description }])
   const refusals = Object.entries({ ...(file ? { 422: 'No multipart form, or no such field' } : {}), ...responses })
@@ -23,11 +32,13 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
           consumes: ['multipart/form-data'],
           body: { ...object([[file, { type: 'string', format: 'binary' }]]), required: [file] },
         }
-      : {}),
+      : body
+        ? { body }
+        : {}),
     response: {
       200: { description: 'Successful Response', ...(answer ?? {}) },
       ...Object.fromEntries(
-        refusals.map(([code, description]) => [code, { description: description || STATUS_CODES[code], ...ERROR }]),
+        refusals.map(([code, description]) => [code, { description: description || STATUS_CODES[code], ...error }]),
       ),
     },
   }

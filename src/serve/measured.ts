@@ -1,3 +1,5 @@
+import { expected } from '../core/errors.js'
+
 /**
  * Metrics of an application: counters and histograms that end up in /metrics. What a replica measures goes with its next
  * answer to the HTTP thread, so nothing has to be asked for, and what was answered is never lost.
@@ -48,26 +50,36 @@ function record(measurement: Measurement): void {
   else if (collecting && pending.length < MOST) pending.push(measurement)
 }
 
-function checked(name: string): string {
-  if (!NAME.test(name)) throw new TypeError(`Expected a name of Prometheus, got ${name}`)
-  return name
+/** Here, where it is wrong: later it would fail the request whose answer takes the measurement along. */
+function finite(name: string, value: number, from: number): number {
+  if (!Number.isFinite(value) || value < from)
+    expected('value', `a finite number${from === 0 ? ' from 0 and up' : ''} for ${name}`, value)
+  return value
 }
 
-/** A number that only grows. May be used in replicas. */
+function checked(name: string, help: string): void {
+  if (typeof name !== 'string' || !NAME.test(name)) expected('name', 'a name of Prometheus', name)
+  if (typeof help !== 'string' || help === '') expected('help', `a text for ${name}`, help)
+}
+
+/** A number that only grows. May be used in replicas. @throws RayitoError INVALID_ARGUMENT, `inc` too */
 export function counter(name: string, help: string): { inc(by?: number): void } {
-  checked(name)
-  return { inc: (by = 1) => record([name, 'counter', help, by, null]) }
+  checked(name, help)
+  return { inc: (by = 1) => record([name, 'counter', help, finite(name, by, 0), null]) }
 }
 
 /**
  * How values spread. May be used in replicas.
  * @param buckets their upper bounds, ascending; by default from a millisecond to a minute
+ * @throws RayitoError INVALID_ARGUMENT, `observe` too
  */
 export function histogram(
   name: string,
   help: string,
   { buckets }: { buckets?: readonly number[] } = {},
 ): { observe(value: number): void } {
-  checked(name)
-  return { observe: (value) => record([name, 'histogram', help, value, buckets ?? null]) }
+  checked(name, help)
+  if (buckets && !buckets.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!)))
+    expected('buckets', `ascending numbers for ${name}`, buckets)
+  return { observe: (value) => record([name, 'histogram', help, finite(name, value, -Infinity), buckets ?? null]) }
 }

@@ -236,9 +236,15 @@ export class NeverReady {
 export class Counting {
   readonly #calls = serve.counter('test_calls_total', 'Calls')
   readonly #sizes = serve.histogram('test_size', 'Sizes')
-  call(size: number): void {
-    this.#calls.inc()
+  /** @returns what was wrong with the number */
+  call(size: number, by = 1): string {
     this.#sizes.observe(size)
+    try {
+      this.#calls.inc(by)
+      return 'asked'
+    } catch (error) {
+      return (error as Error).message
+    }
   }
 }
 
@@ -246,9 +252,8 @@ export class Counting {
 export const Asking = serve.ingress(
   class Asking {
     constructor(readonly counting: DeploymentHandle<Counting>) {}
-    async ask(): Promise<string> {
-      await this.counting.remote(2)
-      return 'asked'
+    ask({ query }: HttpRequest): Promise<string> {
+      return this.counting.remote(2, Number(query.by ?? 1))
     }
   },
   { 'GET /ask': 'ask' },

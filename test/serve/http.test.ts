@@ -302,6 +302,9 @@ describe('HTTP', () => {
     assert.equal(given.headers.get('x-request-id'), 'abc-123')
     const made = (await json('/none?secret=1', { headers: { 'x-request-id': 'a b"<' } })).headers.get('x-request-id')!
     assert.match(made, /^[0-9a-f-]{36}$/)
+    const malformed = await json('/%ff', { headers: { 'x-request-id': 'abc-124' } })
+    assert.deepEqual([malformed.status, malformed.headers.get('x-request-id')], [400, 'abc-124'])
+    assert.equal(malformed.headers.get('x-content-type-options'), 'nosniff')
     await serve.shutdown()
     const [first, second] = read()
     assert.equal(typeof first!.milliseconds, 'number')
@@ -317,19 +320,28 @@ describe('HTTP', () => {
 
   test('what was measured anywhere below is in /metrics', async () => {
     await serve.run(serve.deployment(Asking).bind(serve.deployment(Counting).bind()), free)
+    await serve.run(serve.deployment(Counting).bind(), { ...free, name: 'other', routePrefix: '/other' })
     await json('/ask')
     await json('/none')
+    for (const wrong of [-1, Number.NaN]) {
+      const { status, body } = await json(`/ask?by=${wrong}`)
+      assert.equal(status, 200)
+      assert.match(String(body), new RegExp(`a finite number from 0 and up for test_calls_total, got .${wrong}`))
+    }
     const text = await (await fetch(url('/metrics'))).text()
     for (const line of [
-      'rayito_http_requests_total{method="GET",route="/ask",code="200"} 1',
+      'rayito_http_requests_total{method="GET",route="/ask",code="200"} 3',
       'rayito_http_requests_total{method="GET",route="none",code="404"} 1',
-      'rayito_queue_seconds_count{deployment="Asking"} 1',
-      'rayito_processing_seconds_count{deployment="Asking"} 1',
-      'rayito_replicas{deployment="Counting",state="RUNNING"} 1',
+      'rayito_queue_seconds_count{deployment="Asking"} 3',
+      'rayito_processing_seconds_count{deployment="Asking"} 3',
+      // One of each application.
+      'rayito_replicas{deployment="Counting",state="RUNNING"} 2',
+      '# TYPE rayito_replica_restarts_total counter',
+      '# TYPE process_cpu_seconds_total counter',
       'rayito_replica_restarts_total{deployment="Asking"} 0',
       'rayito_queue_length{deployment="Asking"} 0',
       'test_calls_total 1',
-      'test_size_sum 2',
+      'test_size_sum 6',
     ])
       assert.ok(text.includes(`${line}\n`), line)
   })
@@ -370,6 +382,19 @@ describe('HTTP', () => {
     assert.equal(page.headers.get('x-content-type-options'), 'nosniff')
     assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
     assert.match(page.headers.get('content-type')!, /^text\/html/)
+  })
+
+  test('a page leads to the address from which its relative links are meant', async () => {
+    await serve.run(site, { ...free, routePrefix: '/site' })
+    for (const [path, there] of [
+      ['/docs/?a=/', '/docs?a=/'],
+      ['/site?a=1', '/site/?a=1'],
+    ] as const) {
+      const answer = await fetch(url(path), { redirect: 'manual' })
+      assert.equal(answer.status, 307)
+      assert.equal(new URL(answer.headers.get('location')!, url(path)).href, url(there))
+      assert.equal((await fetch(url(path))).status, 200)
+    }
   })
 
   test('/-/healthz is 200 only when every replica is ready', async () => {

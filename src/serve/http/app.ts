@@ -25,6 +25,9 @@ import { FORM, tooLarge } from './upload.js'
 /** What a client may call its request: goes into headers and logs. */
 const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 
+/** The last name of a path, whether a slash follows, and the query. */
+const ADDRESS = /([^/?]*)(\/?)((?:\?.*)?)$/s
+
 const NO_COMPILERS = {
   buildValidator: () => () => () => true,
   buildSerializer: () => () => JSON.stringify,
@@ -45,7 +48,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     return503OnClosing: false,
     // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
     schemaController: { compilersFactory: NO_COMPILERS },
-    frameworkErrors: (error, request, reply) => refuse(host, error, request, reply),
+    frameworkErrors: (error, request, reply) => refuse(host, error, request, named(request, reply)),
   })
   app.removeAllContentTypeParsers()
   await app.register(multipart)
@@ -59,8 +62,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
 
   const table = new Table(app)
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    reply.header('x-content-type-options', 'nosniff')
+    named(request, reply)
     // Before a body is read.
     const allowed = request.is404 ? table.methodsOf(request.url) : []
     if (allowed.length === 0 || allowed.includes(request.method)) return done()
@@ -118,7 +120,7 @@ class Table {
 function addRoute(table: Table, host: HttpHost, application: RunningApplication, served: ServedRoute): void {
   const prefix = application.routePrefix.replace(/\/+$/, '')
   const url = `${prefix}${served.path}`.replace(/(.)\/+$/, '$1')
-  if ('html' in served.route) return addPage(table, url, served.route)
+  if ('html' in served.route) return addPage(table, url, served.route, served.path.endsWith('/'))
   const { route } = served as { route: Route<unknown> }
   const maxBytes = route.maxBytes ?? MAX_BYTES
   const { router } = application.ingress
@@ -140,11 +142,15 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
   })
 }
 
-function addPage(table: Table, url: string, given: Page): void {
+/** @param folder whether its path ends with a slash: its relative links are meant from there */
+function addPage(table: Table, url: string, given: Page, folder = false): void {
   let page: ReturnType<typeof servedPage> | null = null
   table.add('GET', url, {
     schema: { hide: true } as object,
-    handler: (_request, reply) => {
+    handler: (request, reply) => {
+      const [, name, slash, query] = ADDRESS.exec(request.url)!
+      // Relative, since a proxy may have another path before it.
+      if (Boolean(slash) !== folder) return reply.redirect(`${folder ? `./${name}/` : `../${name}`}${query}`, 307)
       page ??= servedPage(given)
       return reply.headers(page.headers).send(page.html)
     },
@@ -180,6 +186,11 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
 
 function unavailable(why: string): HttpError {
   return new HttpError(503, why, { 'retry-after': '1' })
+}
+
+/** With the headers that every answer has. */
+function named(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' })
 }
 
 /** An error as its client may see it. */

@@ -14,27 +14,28 @@ export class Metrics {
   readonly #own = new Map<string, Counter | Histogram>()
 
   constructor(applications: () => Iterable<RunningApplication>) {
+    // Deployments of one name, of several applications, add up.
     const each = (then: (name: string, one: RunningApplication['ingress']) => void) => {
       for (const { deployments } of applications()) for (const one of deployments) then(one.name, one)
     }
     this.#gauge('rayito_replicas', 'Replicas by state', ['deployment', 'state'], (gauge) =>
       each((deployment, one) => {
-        for (const [state, count] of Object.entries(one.status().replicas)) gauge.set({ deployment, state }, count)
+        for (const [state, count] of Object.entries(one.status().replicas)) gauge.inc({ deployment, state }, count)
       }),
     )
-    this.#gauge('rayito_replica_restarts_total', 'Replicas that were replaced', ['deployment'], (gauge) =>
-      each((deployment, one) => gauge.set({ deployment }, one.restarts)),
+    this.#counted('rayito_replica_restarts_total', 'Replicas that were replaced', ['deployment'], (counter) =>
+      each((deployment, one) => counter.inc({ deployment }, one.restarts)),
     )
     this.#gauge('rayito_queue_length', 'Requests that wait for a replica', ['deployment'], (gauge) =>
-      each((deployment, one) => gauge.set({ deployment }, one.router.queued)),
+      each((deployment, one) => gauge.inc({ deployment }, one.router.queued)),
     )
     this.#gauge('rayito_ongoing_requests', 'Requests that replicas run', ['deployment'], (gauge) =>
-      each((deployment, one) => gauge.set({ deployment }, one.router.ongoing)),
+      each((deployment, one) => gauge.inc({ deployment }, one.router.ongoing)),
     )
     this.#gauge('process_resident_memory_bytes', 'Resident memory', [], (gauge) => gauge.set(process.memoryUsage.rss()))
-    this.#gauge('process_cpu_seconds_total', 'Processor time', [], (gauge) => {
+    this.#counted('process_cpu_seconds_total', 'Processor time', [], (counter) => {
       const { user, system } = process.cpuUsage()
-      gauge.set((user + system) / 1e6)
+      counter.inc((user + system) / 1e6)
     })
     installSink((measurements) => {
       for (const measurement of measurements) this.#measured(measurement)
@@ -84,15 +85,19 @@ export class Metrics {
   }
 
   #gauge(name: string, help: string, labelNames: string[], read: (gauge: Gauge) => void): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        read(this)
-      },
-    })
+    new Gauge({ name, help, labelNames, registers: [this.#registry], collect: reading(read) })
+  }
+
+  /** A counter of what is counted elsewhere. */
+  #counted(name: string, help: string, labelNames: string[], read: (counter: Counter) => void): void {
+    new Counter({ name, help, labelNames, registers: [this.#registry], collect: reading(read) })
+  }
+}
+
+/** Reads it anew whenever it is asked for. */
+function reading<M extends Gauge | Counter>(read: (metric: M) => void): (this: M) => void {
+  return function () {
+    this.reset()
+    read(this)
   }
 }

@@ -14,6 +14,8 @@ interface Caller {
   readonly value: unknown
   readonly since: number
   readonly context: CallContext | undefined
+  /** What is to happen when its call is cancelled need not happen any more. */
+  forget: (() => void) | undefined
   resolve(answer: unknown): void
   reject(error: unknown): void
 }
@@ -52,7 +54,7 @@ class BatchQueue {
   call(value: unknown): Promise<unknown> {
     const context = callContext.getStore()
     return new Promise((resolve, reject) => {
-      const caller: Caller = { value, since: performance.now(), context, resolve, reject }
+      const caller: Caller = { value, since: performance.now(), context, forget: undefined, resolve, reject }
       const leave = () => {
         const at = this.#waiting.indexOf(caller)
         if (at === -1) return
@@ -63,7 +65,7 @@ class BatchQueue {
       }
       this.#waiting.push(caller)
       if (context?.aborted) return leave()
-      context?.whenAborted(leave)
+      caller.forget = context?.whenAborted(leave)
       this.next()
     })
   }
@@ -115,19 +117,24 @@ class BatchQueue {
       }
       // It may be for those before it that it cannot come along.
       if (this.#count > 0) return true
-      waiting.shift()!.reject(refused)
+      const { forget, reject } = waiting.shift()!
+      forget?.()
+      reject(refused)
     }
     return this.#size >= maxBatchSize
   }
 
   async #run(callers: Caller[], size: number): Promise<void> {
     this.#running++
-    sizes.observe(size)
     // What it calls elsewhere belongs to all of them: it is cancelled when the last one has gone.
     const context = new CallContext()
     let left = callers.length
-    for (const caller of callers) caller.context?.whenAborted(() => --left === 0 && context.abort())
+    for (const caller of callers) {
+      caller.forget?.()
+      caller.forget = caller.context?.whenAborted(() => --left === 0 && context.abort())
+    }
     try {
+      sizes.observe(size)
       const answers = await callContext.run(context, () => this.work(callers.map(({ value }) => value)))
       if (!Array.isArray(answers) || answers.length !== callers.length)
         throw otherLength(this.name, callers.length, answers)
@@ -137,6 +144,7 @@ class BatchQueue {
     } catch (error) {
       for (const { reject } of callers) reject(error)
     } finally {
+      for (const { forget } of callers) forget?.()
       this.#running--
       this.next()
     }

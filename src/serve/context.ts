@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** A call that runs in a replica: what it starts elsewhere is cancelled with it. */
 export class CallContext {
   #controller: AbortController | null = null
-  #then: (() => void)[] | null = null
+  #then: Set<() => void> | null = null
   aborted = false
 
   /** Made when it is asked for: most calls never look. */
@@ -15,9 +15,11 @@ export class CallContext {
     return this.#controller.signal
   }
 
-  whenAborted(then: () => void): void {
-    this.#then ??= []
-    this.#then.push(then)
+  /** @returns what forgets it: a call may go on for long, and would hold all that it ever waited for */
+  whenAborted(then: () => void): () => void {
+    this.#then ??= new Set()
+    this.#then.add(then)
+    return () => this.#then!.delete(then)
   }
 
   abort(): void {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { RayitoError } from '#src/core/errors.js'
+import { CallContext, callContext } from '#src/serve/context.js'
 import { type BatchOptions, serve } from '#src/serve/index.js'
 import { Choir, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
@@ -91,6 +94,24 @@ describe('batches', () => {
     await until(() => ongoing() === 0)
     letGo(shared)
     await blocking
+  })
+
+  test('a call that goes on and on holds nothing of what it has asked', async () => {
+    const batched = serve.batch((values: object[]) => values.map(() => 'answer'))
+    const context = new CallContext()
+    const asked = async () => {
+      const value = {}
+      assert.equal(await callContext.run(context, () => batched(value)), 'answer')
+      return new WeakRef(value)
+    }
+    const value = await asked()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await until(() => {
+      collect()
+      return value.deref() === undefined
+    })
+    context.abort()
   })
 
   test('as many batches run at once as maxConcurrentBatches says', async () => {

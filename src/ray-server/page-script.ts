@@ -14,7 +14,12 @@ function make(tag, className, ...children) {
   element.append(...children.filter((child) => child !== null && child !== undefined))
   return element
 }
-const percent = (score) => (score > 0.9995 && score < 1 ? '99.9' : (100 * score).toFixed(score < 0.1 ? 1 : 0)) + '\u00a0%'
+/** Rounded, but never up to what it is not: 80, from where there is a name, and 100. */
+function percent(score) {
+  const text = (100 * score).toFixed(score < 0.1 ? 1 : 0)
+  const up = (text === '80' && score < 0.8) || (text === '100' && score < 1)
+  return (up ? (Math.floor(1000 * score) / 10).toFixed(1) : text) + '\u00a0%'
+}
 const time = (ms) => (ms < 1000 ? Math.max(1, Math.round(ms)) + '\u00a0ms' : (ms / 1000).toFixed(1) + '\u00a0s')
 const first = (label) => label.split(',')[0].trim()
 
@@ -59,7 +64,11 @@ async function ask(one, signal) {
     const data = new FormData()
     data.append('file', body, one.name || 'picture')
     const began = performance.now()
-    const response = await fetch('whatis?details=1', { method: 'POST', body: data, signal })
+    const response = await fetch('whatis?details=1', { method: 'POST', body: data, signal }).catch(async (error) => {
+      // That fails in the same way.
+      await one.slice(0, 1).arrayBuffer().catch(() => { error.unread = true })
+      throw error
+    })
     const text = await response.text()
     let json = null
     try { json = JSON.parse(text) } catch {}
@@ -75,12 +84,17 @@ async function ask(one, signal) {
 
 /** A picture at most 2048 pixels long, as the browser reads it. */
 async function redraw(one, type) {
-  const bitmap = await createImageBitmap(one)
-  const scale = Math.min(1, 2048 / Math.max(bitmap.width, bitmap.height))
-  const canvas = make('canvas')
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale))
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale))
-  canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height)
+  const image = make('img'), canvas = make('canvas'), context = canvas.getContext('2d')
+  image.src = URL.createObjectURL(one)
+  await image.decode().finally(() => URL.revokeObjectURL(image.src))
+  const { naturalWidth: width, naturalHeight: height } = image
+  const scale = Math.min(1, 2048 / Math.max(width, height))
+  canvas.width = Math.max(1, Math.round(width * scale))
+  canvas.height = Math.max(1, Math.round(height * scale))
+  // A drawing's ground is mostly transparent, which would be black.
+  context.fillStyle = '#fff'
+  context.fillRect(0, 0, canvas.width, canvas.height)
+  context.drawImage(image, 0, 0, canvas.width, canvas.height)
   return new Promise((done, fail) => canvas.toBlob((blob) => (blob ? done(blob) : fail(new Error())), type, 0.92))
 }
 
@@ -101,6 +115,7 @@ function trouble(error) {
     429: ['Too many at once', 'Wait a moment, then try again.'],
     503: ['Everybody is busy', wait > 0 ? 'Try again in ' + wait + ' s.' : 'Try again in a moment.'],
   }[status]
+  if (error.unread) return { title: 'The file cannot be read', advice: 'It was moved or changed meanwhile, or is a folder. Choose it once more.', message: '', again: false }
   if (said) return { title: said[0], advice: said[1], message, again: status !== 415 && status !== 413 && status !== 400 }
   if (status) return { title: 'The service failed', advice: 'It has noted why. Try again; if it stays, ask whoever runs it.', message: request ? 'Request ' + request : message, again: true }
   return { title: 'The service cannot be reached', advice: 'Is it still running? Try again when it is.', message: '', again: true }
@@ -116,7 +131,7 @@ function show(entry) {
   frame.classList.add('full')
   answer.replaceChildren(...(entry.answer ? answered(entry) : entry.trouble ? failed(entry) : looking(entry)))
   answer.classList.toggle('looking', !entry.answer && !entry.trouble)
-  for (const button of recent.querySelectorAll('button')) button.toggleAttribute('aria-current', button.entry === entry)
+  for (const button of recent.querySelectorAll('button')) button.setAttribute('aria-current', button.entry === entry)
   const { answer: said, trouble: wrong } = entry
   spoken.textContent = said ? sentence(said) : wrong ? '' : 'Looking at ' + entry.name
   warned.textContent = wrong ? wrong.title + '. ' + wrong.advice : ''

@@ -57,7 +57,7 @@ export function page(options: PageOptions = {}): string {
         <button type="button" id="choose" class="first">Choose a picture</button>
         <button type="button" id="photograph" hidden>Photograph</button>
       </div>
-      <input class="unseen" type="file" id="file" name="file" accept="image/*" multiple tabindex="-1" aria-hidden="true">
+      <input class="unseen" type="file" id="file" accept="image/*" multiple tabindex="-1" aria-hidden="true">
       <input class="unseen" type="file" id="camera" accept="image/*" capture="environment" tabindex="-1" aria-hidden="true">
       <noscript><p>Without JavaScript the answer comes as plain JSON: <label for="plain">picture</label> <input type="file" id="plain" name="file" accept="image/*"> <button>Send</button></p></noscript>
     </form>

@@ -36,7 +36,7 @@ export class HttpRequest {
   readonly headers: Readonly<Record<string, string>>
   /** Texts of a form. */
   readonly fields: Readonly<Record<string, string>>
-  /** Files of a multipart form, by field. */
+  /** Files of a multipart form, by field; of two in one field the last, as FastAPI takes it. */
   readonly files: Readonly<Record<string, UploadedFile>>
   /** The body where it is no form: of JSON its value, of text a string, else bytes; undefined without one. */
   readonly body: unknown
@@ -54,7 +54,7 @@ export class HttpRequest {
     this.fields = wire.fields
     const files: Record<string, UploadedFile> = Object.create(null)
     for (const { field, filename, contentType, start, end } of wire.files)
-      files[field] ??= { filename, contentType, bytes: bytes ? bytes.subarray(start, end) : new Uint8Array() }
+      files[field] = { filename, contentType, bytes: bytes ? bytes.subarray(start, end) : new Uint8Array() }
     this.files = files
     this.body = bytes ? bodyOf(wire.kind, bytes) : undefined
   }

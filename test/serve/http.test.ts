@@ -111,6 +111,18 @@ describe('HTTP', () => {
     }
   })
 
+  test('of two files in one field the last one arrives', async () => {
+    await serve.run(site, free)
+    const form = new FormData()
+    // What a browser sends of a field in which nothing was chosen.
+    form.append('file', new Blob([]), '')
+    form.append('file', new Blob(['abc']), 'a.txt')
+    const { files } = (await json('/upload', { method: 'POST', body: form })).body as {
+      files: { file: { size: number } }
+    }
+    assert.equal(files.file.size, 3)
+  })
+
   test('a form’s texts arrive as they were sent, JSON and long names too; one that is too long is 413', async () => {
     await serve.run(site, free)
     const sent: Record<string, [text: string, type?: string | undefined]> = {

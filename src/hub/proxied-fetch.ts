@@ -3,8 +3,8 @@ import { ReadableStream } from 'node:stream/web'
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']
 
-/** This machine itself, which no proxy reaches. */
-const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/
+/** Whether a host is this machine itself, which no proxy reaches. */
+export const isLoopback = (hostname: string) => /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
 
 /** Whether the environment names a proxy, in capitals or small letters. */
 export const hasProxy = () => PROXIES.some((name) => process.env[name] || process.env[name.toLowerCase()])
@@ -26,7 +26,7 @@ export const proxiedFetch: typeof fetch = async (input, init = {}) => {
     responseType: 'stream',
     decompress: false,
     maxRedirects: 0,
-    ...(LOOPBACK.test(new URL(String(input)).hostname) && { proxy: false }),
+    ...(isLoopback(new URL(String(input)).hostname) && { proxy: false }),
     validateStatus: null,
   })
   // An abort before anybody reads is told to whoever reads.

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { type ErrorCode, RayitoError } from '../core/errors.js'
+import { isLoopback } from '../hub/proxied-fetch.js'
 import type { ServiceMessage } from './service-process.js'
 import type { Settings } from './settings.js'
 
@@ -58,7 +59,19 @@ export class Service {
 export async function findService(
   settings: Pick<Settings, 'service' | 'source' | 'model' | 'dtype'>,
 ): Promise<Service> {
-  if (await answers(settings.service)) return new Service(settings.service, null)
+  const service = (await answers(settings.service)) ? new Service(settings.service, null) : await ownService(settings)
+  askDirectly(new URL(service.url).hostname)
+  return service
+}
+
+/** axios, with which a notebook asks, would send what is for this machine to the proxy of the environment. */
+function askDirectly(hostname: string): void {
+  const { no_proxy: hosts = process.env.NO_PROXY ?? '' } = process.env
+  if (isLoopback(hostname) && !hosts.split(/[\s,]+/).includes(hostname))
+    process.env.no_proxy = hosts ? `${hosts},${hostname}` : hostname
+}
+
+async function ownService(settings: Pick<Settings, 'source' | 'model' | 'dtype'>): Promise<Service> {
   const { source, model, dtype } = settings
   const key = JSON.stringify([source, model, dtype])
   if (own?.service.runs && own.key === key) return own.service

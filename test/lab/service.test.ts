@@ -120,6 +120,22 @@ describe('a service that runs', () => {
     assert.ok(await answers(`${service.url}/-/healthz`))
   })
 
+  test('is asked directly, though the environment names a proxy', async () => {
+    const before = ['http_proxy', 'no_proxy', 'NO_PROXY'].map((name) => [name, process.env[name]] as const)
+    try {
+      delete process.env.no_proxy
+      Object.assign(process.env, { http_proxy: NOBODY, NO_PROXY: 'intranet.example' })
+      const { url } = await findService(settings(serve.status().url!))
+      const { status } = await new ServiceClient(url).whatIs({ name: 'ibis.png', bytes: await ibis() })
+      assert.equal(status, 200)
+      assert.equal(process.env.no_proxy, 'intranet.example,127.0.0.1')
+    } finally {
+      for (const [name, value] of before)
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+    }
+  })
+
   test('answers the client, which remembers question and answer', async () => {
     const path = join(folder, 'my ibis.png')
     writeFileSync(path, await ibis())

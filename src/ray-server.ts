@@ -57,6 +57,11 @@ const inferring = serve.histogram('rayito_inference_seconds', 'Time the classifi
 
 export const WikipediaSearch: Deployment<[], WikipediaSearcher> = serve.deployment(
   class WikipediaSearch implements WikipediaSearcher {
+    /** An address that is none is told at the start. */
+    async checkHealth(): Promise<void> {
+      if (process.env.RAYITO_WIKIPEDIA) await encyclopaedia()
+    }
+
     async call(term: string, label = term, classes: readonly string[] = []): Promise<Lookup> {
       const began = performance.now()
       const found = await (await encyclopaedia()).lookup(term, 500, { label, classes })

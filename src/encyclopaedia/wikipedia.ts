@@ -84,9 +84,10 @@ export class Wikipedia {
     positive('timeout', timeout)
     positive('cacheSize', cacheSize)
     positive('cacheAge', cacheAge)
-    const baseUrl =
-      options.baseUrl ?? (process.env.RAYITO_WIKIPEDIA || `https://${language.toLowerCase()}.wikipedia.org`)
-    if (!URL.canParse(baseUrl) || !/^https?:/i.test(baseUrl)) expected('baseUrl', 'an http or https address', baseUrl)
+    const other = options.baseUrl ?? (process.env.RAYITO_WIKIPEDIA || undefined)
+    const baseUrl = other ?? `https://${language.toLowerCase()}.wikipedia.org`
+    if (!URL.canParse(baseUrl) || !/^https?:/i.test(baseUrl))
+      expected(options.baseUrl === undefined ? 'RAYITO_WIKIPEDIA' : 'baseUrl', 'an http or https address', baseUrl)
     this.#wiki = new MediaWiki(baseUrl, options.userAgent ?? ownUserAgent())
     this.#timeout = timeout
     this.#breaker = circuitBreaker(handleType(Unreachable), {

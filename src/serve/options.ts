@@ -118,7 +118,8 @@ export function fillDeployment(options: DeploymentOptions, className: string): F
 
 export function fillRun(options: RunOptions): FilledRun {
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
-  return { ...filled, requestTimeout: timerTime(filled.requestTimeout) }
+  const routePrefix = filled.routePrefix.replace(/\/+$/, '') || '/'
+  return { ...filled, routePrefix, requestTimeout: timerTime(filled.requestTimeout) }
 }
 
 /** Without the options that are undefined. */

@@ -220,6 +220,14 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
     assert.equal(process.env.RAYITO_MODEL, model)
   })
 
+  test('an address of Wikipedia that is none is told at the start, not with each picture', async () => {
+    const { WikipediaSearch } = await import('#src/ray-server.js')
+    process.env.RAYITO_WIKIPEDIA = 'wiki.example'
+    const run = serve.run(WikipediaSearch.bind(), { name: 'wrong', routePrefix: '/wrong' })
+    await assert.rejects(run, /`RAYITO_WIKIPEDIA` to be an http or https address, got `wiki\.example`/)
+    process.env.RAYITO_WIKIPEDIA = wiki.endpoint
+  })
+
   test('fetchWikipediaPage alone: the first characters, or that there is no page', async () => {
     const { fetchWikipediaPage } = await import('#src/ray-server.js')
     assert.equal(await fetchWikipediaPage('ibis', 8), 'The ibis')

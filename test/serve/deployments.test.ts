@@ -270,8 +270,14 @@ describe('deployments', () => {
   test('run refuses what is no application, and another application’s prefix', async () => {
     await assert.rejects(serve.run(serve.deployment(Greeter) as never, noSocket), /Greeter\.bind/)
     await assert.rejects(serve.run({} as never, noSocket), { code: 'INVALID_ARGUMENT' })
-    await serve.run(serve.deployment(Greeter).bind(), noSocket)
-    await assert.rejects(serve.run(serve.deployment(Greeter).bind(), { ...noSocket, name: 'b' }), /route prefix/)
+    const greeter = serve.deployment(Greeter).bind()
+    await serve.run(greeter, noSocket)
+    await assert.rejects(serve.run(greeter, { ...noSocket, name: 'b' }), /route prefix/)
+    await serve.run(greeter, { ...noSocket, name: 'b', routePrefix: '/b' })
+    await assert.rejects(
+      serve.run(greeter, { ...noSocket, name: 'c', routePrefix: '/b/' }),
+      /'b' has the route prefix \/b/,
+    )
   })
 
   test('a run with the same name replaces the application', async () => {
@@ -368,7 +374,7 @@ describe('deployments', () => {
     const greeting = async (path: string) => (await serve.fetch(new Request(`http://x${path}`))).json()
     assert.deepEqual(await greeting('/a/greet/Ada'), { greeting: 'Hi Ada', query: {} })
     assert.deepEqual(await greeting('/b/greet/Ada?x=1&x=2'), { greeting: 'Bye Ada', query: { x: '2' } })
-    assert.deepEqual(await greeting('/-/routes'), { '/a': 'a', '/b/': 'b' })
+    assert.deepEqual(await greeting('/-/routes'), { '/a': 'a', '/b': 'b' })
     assert.deepEqual(await greeting('/greet/Ada'), { detail: 'Not Found' })
   })
 })

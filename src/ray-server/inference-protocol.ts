@@ -88,6 +88,8 @@ export abstract class InferenceProtocol {
   }
 }
 
+/** A picture of one pixel. */
+const PIXEL = 'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
 const TENSOR = {
   type: 'object',
   properties: {
@@ -114,7 +116,7 @@ const INFER = {
       outputs: { type: 'array', items: { type: 'object', properties: { name: { enum: NAMES } }, required: ['name'] } },
     },
     required: ['inputs'],
-    examples: [{ inputs: [{ name: 'image', datatype: 'BYTES', shape: [1], data: ['iVBORw0KGgo…'] }] }],
+    examples: [{ inputs: [{ name: 'image', datatype: 'BYTES', shape: [1], data: [PIXEL] }] }],
   },
   answer: {
     type: 'object',

@@ -205,9 +205,15 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
     const models = ['/v2/models/{model}', '/v2/models/{model}/versions/{version}']
     const protocol = models.flatMap((one) => [one, `${one}/ready`, `${one}/infer`])
     assert.deepEqual(Object.keys(paths), ['/whatis', '/what-is', '/v2', ...protocol])
-    const infer = JSON.stringify(paths['/v2/models/{model}/infer'])
-    assert.match(infer, /"requestBody":.*"application\/json":.*"BYTES"/)
-    assert.match(infer, /"404":.*"required":\["error"\]/)
+    const infer = paths['/v2/models/{model}/infer']!.post as {
+      requestBody: { content: Record<string, { example: object }> }
+      responses: Record<string, object>
+    }
+    // Its example is one.
+    const body = JSON.stringify(infer.requestBody.content['application/json']!.example)
+    const headers = { 'content-type': 'application/json' }
+    assert.equal((await fetch(url('/v2/models/tiny-vit/infer'), { method: 'POST', headers, body })).status, 200)
+    assert.match(JSON.stringify(infer.responses[404]), /"required":\["error"\]/)
     const { requestBody, responses } = paths['/whatis']!.post as { requestBody: { content: object }; responses: object }
     assert.ok('multipart/form-data' in requestBody.content)
     assert.deepEqual(Object.keys(responses), ['200', '400', '408', '413', '415', '422', '503'])

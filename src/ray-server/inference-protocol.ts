@@ -182,5 +182,7 @@ function outputsOf(body: unknown): typeof NAMES {
 }
 
 function refused(expected: string, got: unknown): HttpError {
-  return new HttpError(400, `Expected ${expected}, got ${JSON.stringify(got)?.slice(0, 100) ?? 'none'}`)
+  // No deeper: a body may be nested so deep that writing it overflows the stack.
+  const shallow = (_key: string, value: unknown) => (value !== got && typeof value === 'object' && value ? '…' : value)
+  return new HttpError(400, `Expected ${expected}, got ${JSON.stringify(got, shallow)?.slice(0, 100) ?? 'none'}`)
 }

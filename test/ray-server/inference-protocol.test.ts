@@ -72,6 +72,7 @@ describe('a client of the Open Inference Protocol', () => {
       [{ inputs: [{ ...image(good), datatype: 'FP32' }] }, 400, /datatype BYTES, got "FP32"/],
       [{ inputs: [{ ...image(good), shape: [2] }] }, 400, /the shape of 1 pictures, got \[2\]/],
       [{ inputs: [{ ...image(good), shape: [-1, -1] }] }, 400, /the shape of 1 pictures, got \[-1,-1\]/],
+      [`{"inputs": ${'{"":'.repeat(20_000)}1${'}'.repeat(20_000)}}`, 400, /Expected one input, got \{"":"…"\}/],
       [{ inputs: [null] }, 400, /datatype BYTES, got none/],
       [{ inputs: [image(good)], outputs: [{ name: 'logits' }] }, 400, /outputs among label and score/],
       [{ inputs: [image(good)], outputs: [null] }, 400, /outputs among label and score/],

@@ -101,7 +101,7 @@ export class Actors {
   call(identity: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
     const { entries, refs } = makeReturns(options.numReturns, this.session.nextId, this.session)
-    this.session.streams.open(options, refs[0]!, entries[0]!)
+    this.session.streams.open(options, entries[0]!, null)
     const actor = this.byId.get(identity.id)
     const task = this.makeCall(actor, identity, method, entries, options)
     this.session.ownAll(args)

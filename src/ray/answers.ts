@@ -30,6 +30,8 @@ export interface Requests {
   yield: { stream: string; index: number; content: WireContent }
   /** The next value of a generator that was asked for there */
   next: { id: string }
+  /** Nobody there will ask for values of it any more. */
+  leave: { id: string }
   /** `parent`: the call that asks, which its worker names by number and a node by its id; null of none */
   submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[]; parent: Parent }
   createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
@@ -87,10 +89,11 @@ const handlers: Handlers = {
     if (ref) worker.holdOne(ref.id, ref)
     return ref?.id ?? null
   },
+  leave: (driver, worker, { id }) => driver.leave(heldRef(worker, id)),
   submit(driver, worker, { code, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
-      driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
+      driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.makeTask(definition(driver, worker, code), entries, options)
       task.prepare(argsOf(driver, worker, args), () => driver.start(task))
       driver.track(task)
@@ -117,7 +120,7 @@ const handlers: Handlers = {
   callActor(driver, worker, { actor, method, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
-      driver.streams.open(options, heldRef(worker, ids[0]!), entries[0]!)
+      driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.track(task)

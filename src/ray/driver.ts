@@ -158,8 +158,15 @@ export class Driver implements Runtime {
     for (const arg of args) if (isRef(arg)) this.#own(arg)
   }
 
-  nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
-    return Stream.of(end).next()
+  async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
+    const stream = Stream.of(end)
+    // A call that could not be made, or whose worker has let it go.
+    if (!stream) throw entryOf(end).error
+    return stream.next()
+  }
+
+  leave(end: ObjectRef): void {
+    Stream.of(end)?.abandon()
   }
 
   free(refs: readonly ObjectRef[]): void {
@@ -188,7 +195,7 @@ export class Driver implements Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
     const { entries, refs } = makeReturns(options.numReturns, this.nextId, this)
-    this.streams.open(options, refs[0]!, entries[0]!)
+    this.streams.open(options, entries[0]!, null)
     const task = this.makeTask(definition, entries, options)
     this.ownAll(args)
     this.prepared(task, () => task.prepare(args, () => this.start(task)))
@@ -244,8 +251,8 @@ export class Driver implements Runtime {
     })
   }
 
-  #cancelTask = (task: Task, force: boolean): void => {
-    this.engine.cancel(task, new TaskCancelledError(task.label), force)
+  #cancelTask = (task: Task, force: boolean, recursive: boolean): void => {
+    this.engine.cancel(task, new TaskCancelledError(task.label), force, recursive)
   }
 
   cancel(ref: ObjectRef, force: boolean, recursive: boolean): void {

@@ -27,8 +27,12 @@ export interface Engine {
   pump(actor: Actor): void
   /** Ends the actor's worker; its calls reject at once. With `restart` it comes back as after a death. */
   kill(actor: Actor, restart: boolean): void
-  /** Ends a task: dropped if it has not started, interrupted otherwise; `force` ends its worker at once. Its refs reject with `error`. */
-  cancel(task: Task, error: Error, force: boolean): void
+  /**
+   * Ends a task: dropped if it has not started, interrupted otherwise. Its refs reject with `error`.
+   * @param force ends its worker at once
+   * @param recursive whether what its code begins from now on is not wanted either
+   */
+  cancel(task: Task, error: Error, force: boolean, recursive: boolean): void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
   /** The driver found something out that all workers are to hold to. */
@@ -69,6 +73,8 @@ export type Parent = number | string | null
 /** A worker as the model sees it, to answer what its code asks for: refs and handles that it holds stay alive. */
 export interface WorkerPlace {
   readonly held: { get(id: string): { readonly thing: object } | undefined }
+  /** Who holds them: itself, or its node. */
+  readonly holder: object
   post(message: ToWorker): void
   /** The refs inside a value are in the worker's hands now, once more. */
   hold(content: Content): void

@@ -3,6 +3,9 @@ import type { ObjectRef } from './object-ref.js'
 import { type Runtime, runtime } from './runtime.js'
 import type { MethodOptions, TaskOptions } from './types.js'
 
+/** Nobody can ask for the values any more. (Their end may be waited for still.) */
+const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>(([end, owner]) => owner.leave(end))
+
 /**
  * The refs that a remote generator yields, each as soon as its value is there, while the generator goes on: Ray's
  * ObjectRefGenerator.
@@ -24,6 +27,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   constructor(end: ObjectRef, owner: Runtime) {
     this.#end = end as ObjectRef<undefined>
     this.#runtime = owner
+    left.register(this, [end, owner])
   }
 
   /** Waits for the next value and gives its ref. */

@@ -25,6 +25,8 @@ export interface Runtime {
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
   /** The next ref of a generator, by the ref of its end; null after the last. */
   nextYielded(end: ObjectRef): Promise<ObjectRef | null>
+  /** Nobody will ask for a generator's values any more. */
+  leave(end: ObjectRef): void
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>
   kill(actor: ActorIdentity, restart: boolean): void
   /** Only in the driver. */

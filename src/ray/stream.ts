@@ -1,11 +1,9 @@
-import { type Entry, entryOf, ObjectRef } from './object-ref.js'
+import { type Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 
 /** Where a generator's values go: the id of the object that ends it, and how many may be on their way while the next is computed. */
 export type StreamTarget = readonly [id: string, ahead: number]
 
 const streams = new WeakMap<Entry, Stream>()
-/** Nobody can ask for values any more. */
-const abandoned = new FinalizationRegistry<Stream>((stream) => stream.abandon())
 
 /** What a generator has yielded, and who waits for it. The driver's side of an {@link ./object-ref-generator.ts | ObjectRefGenerator}. */
 export class Stream {
@@ -22,22 +20,29 @@ export class Stream {
   /**
    * @param end settled when the generator ends: ready, or failed with what it threw
    * @param limit values that may lie untaken before the generator pauses
+   * @param reader who holds on for the worker that asked for it; null: the driver did
    */
-  static open(end: ObjectRef, limit: number): Stream {
-    const stream = new Stream(entryOf(end), limit)
-    streams.set(entryOf(end), stream)
-    abandoned.register(end, stream)
+  static open(end: Entry, limit: number, reader: object | null): Stream {
+    const stream = new Stream(end, limit, reader)
+    streams.set(end, stream)
     return stream
   }
 
-  /** @throws TypeError if the object is no generator's end */
-  static of(end: ObjectRef): Stream {
-    return streams.get(entryOf(end))!
+  /** Undefined if the object is no generator's end. */
+  static of(end: ObjectRef): Stream | undefined {
+    return streams.get(entryOf(end))
+  }
+
+  /** What a worker held it holds no more: if it asked for a generator by that, its values are nobody's. */
+  static left(held: object, reader: object): void {
+    const stream = isRef(held) ? Stream.of(held) : undefined
+    if (stream?.reader === reader) stream.abandon()
   }
 
   private constructor(
     private readonly end: Entry,
     private readonly limit: number,
+    private readonly reader: object | null,
   ) {
     end.whenSettled(() => this.#ended())
   }
@@ -49,13 +54,16 @@ export class Stream {
    */
   add(index: number, keep: () => Entry): boolean | Promise<boolean> {
     if (this.#over) return false
-    if (index < this.#yielded || this.#abandoned) return true
-    this.#yielded++
-    const entry = keep()
-    const asking = this.#asking.shift()
-    if (asking) asking(entry)
-    else this.#untaken.push(entry)
-    if (this.#untaken.length < this.limit) return true
+    if (this.#abandoned) return true
+    if (index === this.#yielded) {
+      this.#yielded++
+      const entry = keep()
+      const asking = this.#asking.shift()
+      if (asking) asking(entry)
+      else this.#untaken.push(entry)
+    }
+    // One that starts again pauses where the one before it did.
+    if (index + 1 < this.#yielded || this.#untaken.length < this.limit) return true
     return new Promise((resolve) => this.#paused.push(() => resolve(!this.#over)))
   }
 

@@ -1,5 +1,5 @@
 import { RayitoError } from '../core/errors.js'
-import { type Content, Entry, type ObjectRef } from './object-ref.js'
+import { type Content, Entry } from './object-ref.js'
 import type { ObjectStore } from './object-store.js'
 import { Stream, type StreamTarget } from './stream.js'
 import { Task } from './task.js'
@@ -20,15 +20,19 @@ export class Streams {
 
   constructor(private readonly session: Session) {}
 
-  /** Where the call is a generator's, its values are taken from now on. @param end what `.remote()` is to return, and its object */
-  open({ numReturns, generatorBackpressureNumObjects: limit }: Options, ref: ObjectRef, end: Entry): void {
+  /**
+   * Where the call is a generator's, its values are taken from now on.
+   * @param end the object of what `.remote()` is to return
+   * @param reader who holds on for the worker that calls; null: the driver calls
+   */
+  open({ numReturns, generatorBackpressureNumObjects: limit }: Options, end: Entry, reader: object | null): void {
     if (numReturns !== 'streaming') {
       if (limit === undefined) return
       throw new RayitoError('RAY_MISUSE', 'generatorBackpressureNumObjects is for generators', {
         remedy: "Make the function a generator (function*), or say numReturns: 'streaming'.",
       })
     }
-    this.#open.set(end.id, { stream: Stream.open(ref, limit ?? Infinity), end })
+    this.#open.set(end.id, { stream: Stream.open(end, limit ?? Infinity, reader), end })
     end.whenSettled(() => this.#open.delete(end.id))
   }
 

@@ -48,13 +48,15 @@ export class Task implements Producer {
   #ready: (() => void) | null = null
   /** Those that its code began and that have not ended. */
   #children: Set<Task> | null = null
+  /** It was cancelled, and what it begins is with it. */
+  #cutOff = false
 
   constructor(
     readonly definition: RemoteDefinition,
     readonly settings: TaskSettings,
     returns: Entry[],
     readonly tally: Tally,
-    private readonly cancelled: (task: Task, force: boolean) => void,
+    private readonly cancelled: (task: Task, force: boolean, recursive: boolean) => void,
     /** Settles what it returns. */
     private readonly keep: (entry: Entry, content: Content) => void = (entry, content) => entry.succeed(content),
   ) {
@@ -200,7 +202,8 @@ export class Task implements Producer {
 
   /** It began another, which is cancelled with it. */
   adopt(child: Task): void {
-    if (this.state === 'done') return child.cancel(false, true)
+    if (this.#cutOff) return child.cancel(false, true)
+    if (this.state === 'done') return
     this.#children ??= new Set()
     const children = this.#children
     children.add(child)
@@ -208,7 +211,8 @@ export class Task implements Producer {
   }
 
   cancel(force: boolean, recursive: boolean): void {
-    this.cancelled(this, force)
+    this.#cutOff ||= recursive
+    this.cancelled(this, force, recursive)
     if (recursive) for (const child of [...(this.#children ?? [])]) child.cancel(force && !child.settings.actor, true)
   }
 }

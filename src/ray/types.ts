@@ -58,7 +58,7 @@ export interface TaskOptions {
    * @default 1, of a generator 'streaming'
    */
   numReturns?: number | 'streaming'
-  /** Of a generator: values that may lie untaken before it pauses. @default no limit */
+  /** Of a generator: values that may lie untaken before it pauses; it keeps its CPUs meanwhile, as Ray's does. @default no limit */
   generatorBackpressureNumObjects?: number
 }
 

@@ -18,6 +18,8 @@ export class Body {
     this.#end = resolve
   })
   readonly #aborted: Promise<IteratorResult<unknown>>
+  /** What was computed before anybody read. */
+  #first: IteratorResult<unknown> | null = null
 
   constructor(
     private readonly values: Values,
@@ -33,11 +35,16 @@ export class Body {
     void this.#aborted.then(() => this.#leave())
   }
 
+  /** Computes the first value. @throws what the generator throws instead */
+  async begin(): Promise<void> {
+    this.#first = await this.#nextUnlessAborted()
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
     try {
       for (;;) {
-        // Who waits for the next value need not wait once nobody wants it.
-        const { done, value } = await Promise.race([this.#next(), this.#aborted])
+        const { done, value } = this.#first ?? (await this.#nextUnlessAborted())
+        this.#first = null
         if (done) break
         yield value
       }
@@ -50,6 +57,11 @@ export class Body {
   piece(value: unknown): string | Uint8Array {
     const asItIs = !this.lines && (typeof value === 'string' || value instanceof Uint8Array)
     return asItIs ? value : `${JSON.stringify(value) ?? 'null'}\n`
+  }
+
+  /** Who waits for the next value need not wait once nobody wants it. */
+  #nextUnlessAborted(): Promise<IteratorResult<unknown>> {
+    return Promise.race([this.#next(), this.#aborted])
   }
 
   async #next(): Promise<IteratorResult<unknown>> {

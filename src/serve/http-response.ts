@@ -75,7 +75,9 @@ export function wireResponse(value: unknown, streams = false): WireResponse {
     return streams ? { ...json(200, null), body: '', contentType: 'application/x-ndjson', streams } : json(200, value)
   const { status } = value
   const body = streams ? '' : value.body
-  const headers = Object.entries(value.headers).filter(([name]) => name.toLowerCase() !== 'content-type')
+  // How long pieces are is known at their end: their sender frames them.
+  const apart = streams ? ['content-type', 'content-length'] : ['content-type']
+  const headers = Object.entries(value.headers).filter(([name]) => !apart.includes(name.toLowerCase()))
   const rest = headers.length ? JSON.stringify(Object.fromEntries(headers)) : ''
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...json(status, body), headers: rest }
   const named = Object.entries(value.headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]

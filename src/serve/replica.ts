@@ -83,15 +83,15 @@ export class Replica {
     return { value, measured: takeMeasured() }
   }
 
-  /** A call by a handle that wants the values of a generator: `values` gives them. */
-  open(id: string, method: string, args: readonly unknown[]): Promise<void> {
+  /** A call by a handle that wants the values of a generator: `values` gives them. Resolves with what was measured meanwhile. */
+  open(id: string, method: string, args: readonly unknown[]): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#run(id, async (context) => {
         const values = valuesOf(await this.#method(method).apply(this.#instance, args as never[]))
         if (!values)
           throw new RayitoError('RAY_MISUSE', `${this.#plan.name}.${method} is no generator: nothing to stream`)
         const read = this.#give(id, new Body(values, context))
-        resolve()
+        resolve(takeMeasured())
         await read
       }).catch(reject)
     })
@@ -130,8 +130,12 @@ export class Replica {
           const value = await this.#method(method).call(this.#instance, request as never)
           const lines = !(value instanceof HttpResponse)
           const values = valuesOf(lines ? value : value.body)
-          const read = values && this.#give(id, new Body(values, context, lines))
-          resolve(wireResponse(value, values !== null))
+          if (!values) return resolve(wireResponse(value))
+          const body = new Body(values, context, lines)
+          // What goes wrong before is an answer of its own.
+          await body.begin()
+          const read = this.#give(id, body)
+          resolve(wireResponse(value, true))
           // It keeps its place until its answer has been read.
           await read
         }).catch(reject)

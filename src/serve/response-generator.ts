@@ -1,4 +1,5 @@
 import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
+import { passOn } from './measured.js'
 import type { Replica } from './replica.js'
 import type { Call, Router } from './router.js'
 
@@ -22,15 +23,17 @@ export async function* received<T>(generator: ActorGenerator<[call: string], T>,
  * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
  */
 export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #call: Call<void>
+  readonly #call: Call<string>
   #values: AsyncGenerator<unknown> | null = null
   #ended: () => void = () => {}
+  #left = false
 
   /** @internal */
   constructor(router: Router, method: string, args: readonly unknown[]) {
     this.#call = router.send(
       (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
-      (_opened, actor, id) => {
+      (measured, actor, id) => {
+        passOn(measured)
         this.#values = received(actor.values, id)
         return new Promise((resolve) => {
           this.#ended = resolve
@@ -41,7 +44,9 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
     this.#call.answer.catch(() => {})
   }
 
+  /** Rejects with what the generator threw, or with SERVE_CANCELLED: half an answer does not look whole. */
   async next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#left) return { done: true, value: undefined }
     await this.#call.answer
     try {
       const { done, value } = await this.#values!.next()
@@ -51,10 +56,13 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
       throw error
     }
     this.#ended()
+    const { cancellation } = this.#call
+    if (cancellation && !this.#left) throw cancellation
     return { done: true, value: undefined }
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
+    this.#left = true
     this.cancel()
     return { done: true, value: undefined }
   }

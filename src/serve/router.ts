@@ -181,6 +181,8 @@ export class Router {
 /** One call, from being asked for to its answer. */
 export class Call<R> {
   readonly answer: Promise<R>
+  /** What it was cancelled with before its end. */
+  cancellation: RayitoError | null = null
   tries = 0
   /** Milliseconds it waited for a replica. */
   waited = 0
@@ -222,7 +224,8 @@ export class Call<R> {
     }
     answer.then(
       (value) => {
-        const rest = this.rest(value as never, member.actor, this.#id)
+        // Once its caller has gone nobody reads what would follow.
+        const rest = this.#settled ? null : this.rest(value as never, member.actor, this.#id)
         if (!rest) return this.#ended(member, () => this.#resolve(value))
         this.#resolve(value)
         const left = new Promise<void>((resolve) => {
@@ -238,11 +241,12 @@ export class Call<R> {
     const died = error instanceof ActorDiedError || error instanceof ActorUnavailableError
     // Once its caller has gone nobody wants it tried again.
     const again = died && !this.#settled && this.router.again(this, member)
-    this.#ended(member, again ? () => {} : () => this.#reject(error))
+    this.#ended(member, again ? () => {} : () => this.#reject(error), !again)
   }
 
-  #ended(member: Member, then: () => void): void {
+  #ended(member: Member, then: () => void, whole = true): void {
     this.#member = null
+    this.#settled ||= whole
     then()
     this.router.released(member)
   }
@@ -257,7 +261,8 @@ export class Call<R> {
   /** Nobody wants the answer any more. Its place is free once the replica has really left it. */
   cancel(): void {
     if (this.#settled) return
-    this.reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`))
+    this.cancellation = new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`)
+    this.reject(this.cancellation)
     this.#member?.actor.cancel.remote(this.#id)
     this.#leave()
   }

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GetTimeoutError, ray, TaskCancelledError, TaskTimeoutError } from '#src/ray/index.js'
-import { add, beginAndSpin, beginHeld, Counter, hold, listen, neverEnds, spin, startOther } from './functions.js'
+import {
+  add,
+  beginAndSpin,
+  beginHeld,
+  Counter,
+  hold,
+  listen,
+  neverEnds,
+  StubbornActor,
+  spin,
+  startOther,
+} from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
 
@@ -71,6 +82,16 @@ inOneSession('cancel and time limits', { numCpus: 1 }, () => {
     await assert.rejects(ray.get(left), TaskCancelledError)
     letGo(stays)
     await started(stays, 2)
+
+    // Nor is what it begins later.
+    for (const recursive of [true, false]) {
+      const stubborn = latch()
+      const call = StubbornActor.remote().begin.remote(stubborn)
+      await started(stubborn)
+      ray.cancel(call, { recursive })
+      await started(stubborn, 2)
+      assert.equal(isOpen(stubborn), !recursive)
+    }
   })
 
   test('what depends on a cancelled task is cancelled too', async () => {

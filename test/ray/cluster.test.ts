@@ -22,7 +22,7 @@ import {
   nothing,
   size,
 } from './functions.js'
-import { heldStream, squares } from './generators.js'
+import { type Camera, heldStream, squares } from './generators.js'
 import { latch, letGo, started } from './helpers.js'
 import { arrive, arrived } from './latch.js'
 import { scripts } from './programs.js'
@@ -104,6 +104,25 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const same = Counter.options({ name: 'lasting', getIfExists: true }).remote(0)
     assert.equal(await ray.get(same.add.remote(1)), 43)
     ray.kill(counter)
+  })
+
+  test('a detached actor whose driver leaves does not wait for its answers', async () => {
+    const computed = latch()
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const { Cameras } = await import(${JSON.stringify(FUNCTIONS.replace('functions.js', 'generators.js'))})
+      const camera = Cameras.options({ name: 'camera', lifetime: 'detached' }).remote()
+      const computed = ${JSON.stringify(computed)}
+      const values = camera.counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 9)
+      await values.next()
+      await started(computed, 2)
+      await ray.shutdown()`)
+    assert.equal(made.code, 0, made.stderr)
+    await ray.init({ address: server.address })
+    const camera = await ray.getActor<Camera>('camera')
+    assert.equal(await ray.get(camera.count.remote()), 0)
+    assert.equal(arrived(computed), 2)
+    ray.kill(camera)
   })
 
   test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async (t) => {

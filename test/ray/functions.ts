@@ -61,6 +61,20 @@ export const beginAndSpin = ray.remote(function beginAndSpin(child: Latch, latch
   arrive(latch)
   for (;;);
 })
+/** Begins another once it is told to stop; opens the latch if that ran. */
+export class Stubborn {
+  async begin(latch: Latch) {
+    const { signal } = ray.getRuntimeContext()
+    arrive(latch)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    await ray.get(nothing.remote()).then(
+      () => letGo(latch),
+      () => {},
+    )
+    arrive(latch)
+  }
+}
+export const StubbornActor = ray.remote(Stubborn)
 /** Begins another and waits for it. */
 export const beginHeld = ray.remote(async function beginHeld(child: Latch) {
   await ray.get(holdTwice.remote(child))

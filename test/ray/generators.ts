@@ -1,7 +1,8 @@
 /** Remote generators of the tests: in a module, as users' are. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ObjectRef, ray } from '#src/ray/index.js'
-import { arrive, holdUntil, isOpen, type Latch, letGo } from './latch.js'
+import { Temperature } from './functions.js'
+import { arrive, arrived, holdUntil, isOpen, type Latch, letGo } from './latch.js'
 
 export const squares = ray.remote(function* squares(count: number) {
   for (let i = 0; i < count; i++) yield i * i
@@ -65,6 +66,38 @@ export const throwing = ray.remote(function* throwing(tries: Latch) {
   if (before === 0) throw new TypeError('not yet')
   yield 'b'
 })
+/** Of an instance it takes a while to find out how it travels; of a number it does not. */
+export const temperatures = ray.remote(function* temperatures(): Generator<Temperature | number> {
+  yield new Temperature(1)
+  yield 2
+  yield new Temperature(3)
+  throw new RangeError('too hot')
+})
+/** Reads another's values; its first run ends in the middle. */
+export const dyingReader = ray.remote(async function dyingReader(tries: Latch, computed: Latch) {
+  const before = arrive(tries)
+  const values: number[] = []
+  for await (const ref of counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 3)) {
+    values.push(await ray.get(ref))
+    if (before > 0) continue
+    // The next value waits for its reader already.
+    while (arrived(computed) < 2) await delay(1)
+    process.exit(7)
+  }
+  return values
+})
+/** Asks for a generator that cannot travel. */
+export const askUnfit = ray.remote(async function askUnfit() {
+  const known = new WeakMap<object, number>()
+  const generator = ray.remote(function* looking() {
+    yield known.has({})
+  })
+  await generator.remote().next()
+})
+export const pairOf = ray.remote(async function* pairOf(value: number) {
+  yield value
+  yield value + 1
+})
 /** A list is no generator, but can be streamed. */
 export const list = ray.remote((count: number) => Array.from({ length: count }, (_, i) => i))
 export const refs = ray.remote(function* refs(): Generator<{ ref: ObjectRef<string> }> {
@@ -86,6 +119,12 @@ export class Camera {
   }
   *frames(count: number) {
     for (let i = 0; i < count; i++) yield new Uint8Array([this.taken++])
+  }
+  *counted(computed: Latch, count: number) {
+    for (let i = 0; i < count; i++) {
+      arrive(computed)
+      yield i
+    }
   }
   async *slow(step: Latch) {
     yield this.taken

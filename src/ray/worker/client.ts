@@ -172,10 +172,16 @@ export class WorkerClient implements Runtime {
   ): void {
     const turn = this.#tail ? this.#tail.then(payload) : payload()
     if (!(turn instanceof Promise)) return this.#watch(this.#ask(operation, turn), refs)
-    const sent = turn.then(
-      (ready) => this.#watch(this.#ask(operation, ready), refs),
-      (error) => this.#failed(refs, error),
+    this.#waitFor(
+      turn.then(
+        (ready) => this.#watch(this.#ask(operation, ready), refs),
+        (error) => this.#failed(refs, error),
+      ),
     )
+  }
+
+  /** What is asked for from now on goes behind a request that is not ready. */
+  #waitFor(sent: Promise<void>): void {
     this.#tail = sent
     void sent.then(() => {
       if (this.#tail === sent) this.#tail = null
@@ -338,8 +344,18 @@ export class WorkerClient implements Runtime {
 
   async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
     await this.#tail
-    const id = (await this.#lending(this.#ask('next', { id: end.id }))) as string | null
-    return id === null ? null : this.#received(id, new Set())
+    try {
+      const id = (await this.#lending(this.#ask('next', { id: end.id }))) as string | null
+      return id === null ? null : this.#received(id, new Set())
+    } catch (error) {
+      // The driver never heard of a call whose arguments could not be sent.
+      const { state, error: why } = entryOf(end)
+      throw state === 'failed' ? why : error
+    }
+  }
+
+  leave(end: ObjectRef): void {
+    this.#inOrder('leave', () => ({ id: end.id }), [])
   }
 
   /** Hands value number `index` of a generator that runs here on. Resolves with whether it is to go on. */
@@ -349,7 +365,10 @@ export class WorkerClient implements Runtime {
       this.#ask('yield', { stream, index, content: this.wire(content) }) as Promise<boolean>
     // At once if it can be: what comes next may hold the thread. But of refs and handles inside, the driver must have heard before.
     if (!this.#tail && !(packed instanceof Promise)) return ask(packed)
-    return Promise.all([packed, this.#tail]).then(([content]) => ask(content))
+    const turn = Promise.all([packed, this.#tail]).then(([content]) => ({ answer: ask(content) }))
+    const sent = () => {}
+    this.#waitFor(turn.then(sent, sent))
+    return turn.then(({ answer }) => answer)
   }
 
   kill({ id }: ActorIdentity, restart: boolean): void {

@@ -27,7 +27,7 @@ import { installRuntime, type RuntimeContext } from '../runtime.js'
 import type { StreamTarget } from '../stream.js'
 import { WorkerClient } from './client.js'
 import { Outbox } from './outbox.js'
-import { isThenable, methodsOf, several } from './values.js'
+import { gathered, isThenable, methodsOf, several } from './values.js'
 import { yieldAll } from './yields.js'
 
 type Callable = (...args: unknown[]) => unknown
@@ -235,6 +235,7 @@ class Loop {
     try {
       value = this.#invoke(wireCall, running)
       if (typeof numReturns !== 'number') value = this.#yield(running, numReturns, value)
+      else if (numReturns > 1) value = gathered(value)
     } catch (error) {
       return this.#failed(running, error)
     }

@@ -31,6 +31,8 @@ export async function yieldAll(
   } catch (error) {
     // A value that cannot travel ends it; where it threw itself, this does nothing.
     await iterator.return?.()
+    // Values from before stay.
+    await Promise.allSettled(given)
     throw error
   }
   await Promise.all(given)

@@ -76,7 +76,8 @@ async function patiently(call: Call<WireResponse>, timeout: number, reply: Fasti
   const left = () => {
     if (!reply.raw.writableFinished) call.cancel()
   }
-  reply.raw.once('close', left)
+  if (reply.raw.destroyed) left()
+  else reply.raw.once('close', left)
   try {
     return await call.answer
   } catch (error) {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { RunOptions } from '../types.js'
 import { makeApp } from './app.js'
@@ -5,6 +6,9 @@ import type { HttpHost } from './host.js'
 import { makeLog } from './log.js'
 import { Metrics } from './metrics.js'
 import { HttpServer } from './server.js'
+
+/** An answer with these has no body, and a Response must not be given one. */
+const BODILESS = new Set([204, 205, 304])
 
 /** Answers HTTP for the applications: over a socket, and without one. */
 export class HttpSide {
@@ -37,11 +41,17 @@ export class HttpSide {
       method: request.method as NonNullable<InjectOptions['method']>,
       url: `${pathname}${search}`,
       headers,
+      payloadAsStream: true,
       ...(payload ? { payload } : {}),
     })
     const given = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as [string, string])
-    const empty = answer.rawPayload.length === 0 || answer.statusCode === 204
-    return new Response(empty ? null : new Uint8Array(answer.rawPayload), { status: answer.statusCode, headers: given })
+    const { statusCode: status } = answer
+    const body = answer.stream()
+    // Whoever reads no further has left.
+    body.once('close', () => answer.raw.res.destroy())
+    const empty = BODILESS.has(status) || request.method === 'HEAD'
+    if (empty) body.resume()
+    return new Response(empty ? null : (Readable.toWeb(body) as unknown as BodyInit), { status, headers: given })
   }
 
   async drain(milliseconds: number): Promise<void> {

@@ -46,6 +46,7 @@ export class LocalWorker implements WorkerPlace {
   readonly codes = new Set<string>()
   /** Refs and handles that code in the worker holds, by id: alive as long as it does. */
   readonly held = new Map<string, { thing: object; count: number }>()
+  readonly holder = this
   /** What it let go before its answer, which says that it holds it, came here. */
   readonly #early = new Map<string, number>()
   /** CPUs its running task holds. */

@@ -1,5 +1,6 @@
 import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
+import { Stream } from '../../stream.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
 import type { Connector, HeapLimits } from './connection.js'
@@ -165,6 +166,7 @@ export class Workers {
     this.busy.delete(worker)
     const cpus = worker.blocked === 0 ? worker.cpus : 0
     worker.cpus = 0
+    for (const { thing } of worker.held.values()) Stream.left(thing, worker)
     const held = [...worker.held.keys()]
     worker.held.clear()
     this.released(worker, held)

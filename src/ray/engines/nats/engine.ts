@@ -65,11 +65,11 @@ export class NatsEngine implements Engine {
         if (recorder) node.askClock()
         this.#actors.placeAll()
         if (!fresh) return
-        for (const id of this.sent.cancelled()) node.send(['cancel', id, false])
+        for (const id of this.sent.cancelled()) node.send(['cancel', id, false, true])
         this.#tasks.lonelySoon()
       },
       lost: (node) => {
-        if (recorder) node.endRows(recorder)
+        node.end(recorder)
         this.#lost(node)
       },
       message: (node, message, bytes) => this.#message(node, message, bytes),
@@ -248,13 +248,13 @@ export class NatsEngine implements Engine {
     return this.#bus !== null
   }
 
-  cancel(task: Task, error: Error, force: boolean): void {
+  cancel(task: Task, error: Error, force: boolean, recursive: boolean): void {
     if (task.state === 'done') return
     const running = task.state === 'running'
     const sent = this.sent.get(taskId(task))
     task.fail(error)
     if (running) {
-      const message = ['cancel', taskId(task), force] as const
+      const message = ['cancel', taskId(task), force, recursive] as const
       const { actor } = task.settings
       if (actor) sent?.node?.send(message)
       else for (const node of this.nodesById.values()) node.send(message)

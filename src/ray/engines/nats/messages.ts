@@ -55,7 +55,8 @@ export type ToNode =
   | readonly ['actor', NetActor]
   | readonly ['call', actor: string, NetTask]
   | readonly ['kill', actor: string, restart: boolean]
-  | readonly ['cancel', task: string, force: boolean]
+  /** `recursive`: what it begins from now on is not wanted either */
+  | readonly ['cancel', task: string, force: boolean, recursive: boolean]
   | readonly ['free', ids: readonly string[]]
   /** What a node asked for; null when nobody has it any more. */
   | readonly ['object', id: string, NetContent | null]

@@ -3,6 +3,7 @@ import type { WorkerPlace } from '../../engine.js'
 import { carriedId } from '../../handle.js'
 import type { Content } from '../../object-ref.js'
 import type { ToWorker } from '../../protocol.js'
+import { Stream } from '../../stream.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
 import type { Channel } from './channel.js'
@@ -56,8 +57,9 @@ export class NodePeer {
   }
 
   /** It is lost: its workers have ended. */
-  endRows(recorder: Recorder): void {
-    for (const row of this.rows.values()) recorder.ended(row)
+  end(recorder: Recorder | null): void {
+    if (recorder) for (const row of this.rows.values()) recorder.ended(row)
+    for (const { thing } of this.held.values()) Stream.left(thing, this)
   }
 
   hold(id: string, thing: object): void {
@@ -71,7 +73,9 @@ export class NodePeer {
     const held = this.held.get(id)
     if (!held) return
     held.count -= count
-    if (held.count <= 0) this.held.delete(id)
+    if (held.count > 0) return
+    this.held.delete(id)
+    Stream.left(held.thing, this)
   }
 
   worker(number: number): RemoteWorker {
@@ -99,6 +103,10 @@ export class RemoteWorker implements WorkerPlace {
 
   get held(): WorkerPlace['held'] {
     return { get: (id) => this.node.thing(id) }
+  }
+
+  get holder(): NodePeer {
+    return this.node
   }
 
   post(message: ToWorker): void {

@@ -4,11 +4,15 @@ import type { ToWorker } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { LocalWorker } from '../local/worker.js'
 
+const left = () => new RayError('RAY_CLUSTER_LOST', 'The driver that this actor belongs to has left')
+
 /** Code in workers asks the driver: who of them asked, by numbers that the driver gives back. */
 export class SessionWorkers {
   /** 0 stands for nobody. */
   readonly #workers = new Map<number, LocalWorker>()
   readonly #numbers = new Map<WorkerPlace, number>()
+  /** What has not been answered. */
+  readonly #asked = new Map<LocalWorker, Set<number>>()
   #last = 0
 
   constructor(
@@ -24,19 +28,29 @@ export class SessionWorkers {
 
   request(place: WorkerPlace, request: number, operation: string, payload: unknown): void {
     const worker = place as LocalWorker
-    const refuse = (error: unknown) => worker.post(['answer', request, false, encodeError(error), false])
     let number = this.#numbers.get(worker)
     if (number === undefined) {
       number = ++this.#last
       this.#workers.set(number, worker)
       this.#numbers.set(worker, number)
+      this.#asked.set(worker, new Set())
     }
+    this.#asked.get(worker)!.add(request)
     try {
-      if (!this.ask(number, request, operation, this.#named(worker, payload)))
-        refuse(new RayError('RAY_CLUSTER_LOST', 'The driver that this actor belongs to has left'))
+      if (!this.ask(number, request, operation, this.#named(worker, payload))) this.#refuse(worker, request, left())
     } catch (error) {
-      refuse(error)
+      this.#refuse(worker, request, error)
     }
+  }
+
+  #refuse(worker: LocalWorker, request: number, error: unknown): void {
+    this.#asked.get(worker)?.delete(request)
+    worker.post(['answer', request, false, encodeError(error), false])
+  }
+
+  /** The driver has left: whoever waits for its answer waits in vain. */
+  end(): void {
+    for (const [worker, requests] of this.#asked) for (const request of requests) this.#refuse(worker, request, left())
   }
 
   /** A call that began another is known to the driver by its id. */
@@ -55,13 +69,16 @@ export class SessionWorkers {
       worker?.holdOne(id, thing)
     }
     this.heldOrNot(held)
-    worker?.post(answer)
+    if (!worker) return
+    this.#asked.get(worker)!.delete(answer[1] as number)
+    worker.post(answer)
   }
 
   /** It has ended. Returns its number; 0 if it never asked. */
   delete(worker: LocalWorker): number {
     const number = this.#numbers.get(worker) ?? 0
     this.#numbers.delete(worker)
+    this.#asked.delete(worker)
     this.#workers.delete(number)
     return number
   }

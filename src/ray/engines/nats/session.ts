@@ -1,7 +1,7 @@
 import { now } from '../../../core/clock.js'
 import { RemoteDefinition } from '../../definition.js'
 import type { EngineHost } from '../../engine.js'
-import { encodeError, RayError, TaskCancelledError } from '../../errors.js'
+import { encodeError, RayError, TaskCancelledError, TaskTimeoutError } from '../../errors.js'
 import { Entry } from '../../object-ref.js'
 import { Tallies } from '../../tally.js'
 import { Task } from '../../task.js'
@@ -39,7 +39,7 @@ export class Session {
       this.tell(['request', ...request])
       return !this.#gone
     },
-    (task) => this.#ids.get(task) ?? null,
+    (task) => this.#parent(task),
     (id) => {
       this.#borrowed.agree(id)
       return this.#objects.token(id)
@@ -54,6 +54,8 @@ export class Session {
   readonly #host: EngineHost
   readonly #recorder: NodeRecorder | null
   readonly #ids = new WeakMap<Task, string>()
+  /** They were cancelled, and what they begin is not. */
+  readonly #alone = new WeakSet<Task>()
   readonly #tally = new Tallies().of('')
 
   constructor(
@@ -168,7 +170,7 @@ export class Session {
       case 'kill':
         return this.#actors.kill(message[1], message[2])
       case 'cancel':
-        return this.#cancel(message[1], message[2])
+        return this.#cancel(message[1], message[2], message[3])
       case 'free':
         for (const id of message[1]) this.#free(id)
         return
@@ -253,6 +255,12 @@ export class Session {
     return task
   }
 
+  /** The id under which the driver is to know it as the beginner of another; null if it need not. */
+  #parent(task: Task): string | null {
+    const [end] = task.returns
+    return this.#alone.has(task) || end!.error instanceof TaskTimeoutError ? null : (this.#ids.get(task) ?? null)
+  }
+
   #definition([name, code]: NetCode): RemoteDefinition {
     const key = JSON.stringify(code)
     let definition = this.#definitions.get(key)
@@ -270,8 +278,9 @@ export class Session {
     if (lasting.length) this.tell(['running', lasting])
   }
 
-  #cancel(id: string, force: boolean): void {
+  #cancel(id: string, force: boolean, recursive: boolean): void {
     const call = this.#calls.get(id)
+    if (call && !recursive) this.#alone.add(call.task)
     if (call) return call.engine.cancel(call.task, new TaskCancelledError(call.task.label), force)
     this.#cancelled.add(id)
     if (this.#cancelled.size > 10_000)
@@ -316,6 +325,7 @@ export class Session {
       else delivery.drop()
     }
     for (const came of this.#bodies.values()) came(null)
+    this.#workers.end()
     this.#actors.end(all, again)
     this.#calls.clear()
     for (const id of this.#objects.take()) this.node.release(id)

@@ -272,9 +272,13 @@ export const Host = serve.ingress(
 
 /** Answers piece by piece. */
 export class Source {
+  readonly #counted = serve.counter('test_counted_total', 'Values')
   constructor(readonly latch: Latch) {}
   *count(to: number): Generator<number> {
-    for (let i = 0; i < to; i++) yield i
+    for (let i = 0; i < to; i++) {
+      this.#counted.inc()
+      yield i
+    }
   }
   /** For ever; says when it is left. */
   async *endless(): AsyncGenerator<string> {
@@ -314,11 +318,29 @@ export const Fountain = serve.ingress(
       }
       return new HttpResponse(pieces(), {
         status: 203,
-        headers: { 'Content-Type': 'text/event-stream', 'x-kind': 'mixed' },
+        headers: { 'Content-Type': 'text/event-stream', 'x-kind': 'mixed', 'Content-Length': '99' },
       })
     }
     stepwise(): HttpResponse {
       return new HttpResponse(this.steps())
+    }
+    *refusing(): Generator<string> {
+      if (!this.below) throw new HttpError(404, 'there is no water')
+      yield 'water'
+    }
+    async *dry(): AsyncGenerator<string> {
+      await pause(1)
+      if (!this.below) throw new Error('the well was dry')
+      yield 'water'
+    }
+    /** Hears that nobody waits any more, and goes on. */
+    async late({ signal }: HttpRequest): Promise<HttpResponse> {
+      signal.addEventListener('abort', () => {
+        Atomics.add(this.latch, 2, 1)
+        Atomics.notify(this.latch, 2)
+      })
+      await held(this.latch)
+      return new HttpResponse(this.count(1))
     }
     async *broken(): AsyncGenerator<string> {
       yield 'half\n'
@@ -342,6 +364,9 @@ export const Fountain = serve.ingress(
     'GET /mixed': 'mixed',
     'GET /steps': 'stepwise',
     'GET /endless': 'endless',
+    'GET /refusing': 'refusing',
+    'GET /dry': 'dry',
+    'GET /late': 'late',
     'GET /broken': 'broken',
     'GET /dying': 'dying',
     'GET /relay': 'relay',

@@ -29,6 +29,8 @@ describe('answers piece by piece', () => {
     const mixed = await fetch(url('/mixed'))
     const { status, headers } = mixed
     assert.deepEqual([status, headers.get('content-type'), headers.get('x-kind')], [203, 'text/event-stream', 'mixed'])
+    // How long it is only its end says.
+    assert.equal(headers.get('content-length'), null)
     assert.equal(await mixed.text(), 'a text, bytes')
   })
 
@@ -60,6 +62,31 @@ describe('answers piece by piece', () => {
       await until(() => ongoing().every((count) => count === 0))
     }
     assert.equal(await (await fetch(url('/relay'))).text(), '0\n10\n20\n')
+    // One that asks for the head only wants no more.
+    assert.equal((await fetch(url('/endless'), { method: 'HEAD' })).status, 200)
+    await reached(shared, 2, 3)
+    await until(() => ongoing().every((count) => count === 0))
+    // Nor does one that left before there was an answer.
+    const leaving = new AbortController()
+    const left = fetch(url('/late'), { signal: leaving.signal })
+    await reached(shared, 0, 1)
+    leaving.abort()
+    await assert.rejects(left)
+    await reached(shared, 2, 4)
+    letGo(shared)
+    assert.equal(await (await fetch(url('/relay'))).text(), '0\n10\n20\n')
+    await until(() => ongoing().every((count) => count === 0))
+  })
+
+  test('what goes wrong before the first value is an answer of its own', async () => {
+    let text = ''
+    const log: RunOptions['log'] = { write: (line: string) => (text += line) }
+    await serve.run(serve.deployment(Fountain).bind(latch()), { ...free, log })
+    const refused = await fetch(url('/refusing'))
+    assert.deepEqual([refused.status, await refused.json()], [404, { detail: 'there is no water' }])
+    assert.equal((await fetch(url('/dry'))).status, 500)
+    assert.match(text, /the well was dry.*GET \/dry failed/)
+    assert.doesNotMatch(text, /broke off/)
   })
 
   test('an answer that breaks off does not look whole, and the log says why', async () => {
@@ -95,9 +122,30 @@ describe('answers piece by piece', () => {
     left.cancel()
     await reached(shared, 2, 2)
     await until(() => ongoing().every((count) => count === 0))
+    // Half of it does not look whole.
+    const half = streaming.steps.remote()
+    assert.equal((await half.next()).value, 'first')
+    const never = half.next()
+    await reached(shared, 0, 1)
+    half.cancel()
+    await assert.rejects(never, { code: 'SERVE_CANCELLED' })
     await assert.rejects(streaming.whole.remote().next(), ({ cause }: Error) =>
       /Source.whole is no generator: nothing to stream/.test(String(cause)),
     )
     assert.equal(await handle.whole.remote(), 'whole')
+    const metrics = await fetch(url('/metrics'))
+    assert.match(await metrics.text(), /^test_counted_total 4$/m)
+  })
+
+  test('without a socket the pieces come as they are made, too', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), { port: null })
+    assert.equal(await (await serve.fetch(new Request('http://x/lines'))).text(), '{"line":1}\n[2]\n')
+    const { body } = await serve.fetch(new Request('http://x/endless'))
+    const pieces = body!.getReader()
+    assert.equal(new TextDecoder().decode((await pieces.read()).value), '"0\\n"\n')
+    await pieces.cancel()
+    await reached(shared, 2, 1)
+    await until(() => ongoing().every((count) => count === 0))
   })
 })

@@ -3,7 +3,7 @@ import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { runtime } from '../ray/runtime.js'
-import { callContext } from './context.js'
+import { type CallContext, callContext } from './context.js'
 import type { Replica } from './replica.js'
 
 /** A replica, as one that sends to it sees it. */
@@ -88,7 +88,7 @@ export class Router {
     else this.#waiting.add(call)
     const context = callContext.getStore()
     if (context?.aborted) call.cancel()
-    else context?.whenAborted(() => call.cancel())
+    else if (context) call.heed(context)
     return call
   }
 
@@ -192,6 +192,7 @@ export class Call<R> {
   /** Nobody waits for what follows the answer. */
   #leave: () => void = () => {}
   #settled = false
+  #forget: () => void = () => {}
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
 
@@ -204,6 +205,11 @@ export class Call<R> {
       this.#resolve = resolve as (value: unknown) => void
       this.#reject = reject
     })
+  }
+
+  /** @internal It is cancelled with the call that made it. */
+  heed(context: CallContext): void {
+    this.#forget = context.whenAborted(() => this.cancel())
   }
 
   /** @internal */
@@ -247,6 +253,7 @@ export class Call<R> {
   #ended(member: Member, then: () => void, whole = true): void {
     this.#member = null
     this.#settled ||= whole
+    if (whole) this.#forget()
     then()
     this.router.released(member)
   }
@@ -254,6 +261,7 @@ export class Call<R> {
   /** @internal */
   reject(error: Error): void {
     this.#settled = true
+    this.#forget()
     this.router.forget(this)
     this.#reject(error)
   }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
+import { CallContext, callContext } from '#src/serve/context.js'
 import { type ServeEvent, serve } from '#src/serve/index.js'
 import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Porter, Silent, Site, Slow } from './classes.js'
 import { latch, letGo, reached, servers, until } from './helpers.js'
@@ -123,6 +126,25 @@ describe('deployments', () => {
     letGo(shared)
     await Promise.all(calls)
     assert.equal(Atomics.load(shared, 0), 8)
+  })
+
+  test('a call that goes on and on holds nothing of what it has sent', async () => {
+    const handle = await serve.run(serve.deployment(Greeter).bind('Hello'))
+    const context = new CallContext()
+    const sent = async () => {
+      const name = { toString: () => 'never called' }
+      // What cannot cross is held as long as what can.
+      await assert.rejects(async () => callContext.run(context, () => handle.remote(name as never)))
+      return new WeakRef(name)
+    }
+    const name = await sent()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await until(() => {
+      collect()
+      return name.deref() === undefined
+    })
+    context.abort()
   })
 
   test('a cancelled call that waits never runs, and one that runs is told', async () => {

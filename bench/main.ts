@@ -5,13 +5,12 @@ import { Argument, Command, CommanderError, InvalidArgumentError } from 'command
 import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
 import { writeJson } from '#src/lab/write-json.js'
-import { chart } from './chart.js'
 import type { Figures } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
 import { exercise } from './groups/exercise.js'
-import type { Group, Bench as GroupBench, Prepared } from './groups/group.js'
+import { chartOf, type Group, type Bench as GroupBench, type Prepared } from './groups/group.js'
 import { q8 } from './groups/q8.js'
 import { serve } from './groups/serve.js'
 import { tasks } from './groups/tasks.js'
@@ -88,10 +87,7 @@ async function bench(names: string[], options: Options): Promise<void> {
     for (const group of chosen) {
       const measured = await group.measure(bench)
       if (measured.length === 0) continue
-      await writeFile(
-        join(out, `bench-${group.name}.svg`),
-        chart(group.title, measured.filter(group.charted ?? (() => true)), machineLine(here)),
-      )
+      await writeFile(join(out, `bench-${group.name}.svg`), chartOf(group, measured, here))
       process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
       rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
       // a long run that is ended half way leaves what it has

@@ -1,10 +1,14 @@
 /** The README's figures, from out/bench.json. */
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
 import type { Figures } from './figures.js'
+import { exercise } from './groups/exercise.js'
+import { chartOf, type Group } from './groups/group.js'
+import { serve } from './groups/serve.js'
+import { tasks } from './groups/tasks.js'
 import { amount, type Peer, type Row, ratioText, verdictsOf } from './row.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -12,11 +16,11 @@ const BEGIN = '<!-- made by npm run bench -- --readme -->'
 const END = '<!-- end of what it made -->'
 /** Where the charts go that the README shows, and which. */
 const CHARTS = 'images/bench'
-const SHOWN: Record<string, string> = {
-  exercise: 'Exercise 1: seconds and memory of its versions, beside Ray and what is under them',
-  tasks: 'Calls and objects, beside Ray and other pools',
-  serve: 'The server, beside Ray Serve and bare Fastify',
-}
+const SHOWN: readonly (readonly [group: Group, says: string])[] = [
+  [exercise, 'Exercise 1: seconds and memory of its versions, beside Ray and what is under them'],
+  [tasks, 'Calls and objects, beside Ray and other pools'],
+  [serve, 'The server, beside Ray Serve and bare Fastify'],
+]
 
 /** What the README tells, in this order: rows of bench.json that were measured. */
 const ROWS: readonly (readonly [id: string, title?: string])[] = [
@@ -64,18 +68,30 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
   if (!existsSync(file))
     throw new RayitoError('BENCH_FAILED', `There is no ${file}`, { remedy: 'Measure first: npm run bench' })
   const figures = JSON.parse(await readFile(file, 'utf8')) as Figures
-  const groups = Object.keys(SHOWN).filter((group) => existsSync(join(out, `bench-${group}.svg`)))
-  await mkdir(join(root, CHARTS), { recursive: true })
-  for (const group of groups) await copyFile(join(out, `bench-${group}.svg`), join(root, CHARTS, `${group}.svg`))
   const readme = join(root, 'README.md')
   const text = await readFile(readme, 'utf8')
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)]
   if (from < 0 || to < from)
     throw new RayitoError('BENCH_FAILED', `Expected ${BEGIN} and ${END} in ${readme}`, { remedy: 'Put them back' })
-  const images = groups.map((group) => `![${SHOWN[group]}](${CHARTS}/${group}.svg)`)
+  await mkdir(join(root, CHARTS), { recursive: true })
+  const images: string[] = []
+  for (const [group, says] of SHOWN) {
+    const rows = rowsOf(group, figures.rows)
+    if (rows.length === 0) continue
+    const image = `${CHARTS}/${group.name}.svg`
+    await writeFile(join(root, image), chartOf(group, rows, figures.machine))
+    images.push(`![${says}](${image})`)
+  }
   const made = [BEGIN, readmeTable(figures), ...images].join('\n\n')
   await writeFile(readme, `${text.slice(0, from)}${made}\n\n${text.slice(to)}`)
-  process.stdout.write(`Written: README.md, ${CHARTS}/{${groups.join(',')}}.svg\n`)
+  process.stdout.write(`Written: README.md and ${images.length} charts in ${CHARTS}\n`)
+}
+
+/** A group's rows in bench.json, by the names that the group gave them. */
+function rowsOf({ name }: Group, rows: readonly Row[]): Row[] {
+  return rows
+    .filter(({ id }) => id.startsWith(`${name}.`))
+    .map((row) => ({ ...row, id: row.id.slice(name.length + 1) }))
 }
 
 /** When, on what and by which command; the table; what falls short. */

@@ -57,7 +57,7 @@ export interface Measured {
   ours: readonly number[]
   /**
    * The first is the reference; each with at most as many repetitions as ours. One that was not
-   * measured is left out.
+   * measured, or whose figure could not be seen (NaN), is left out.
    */
   peers?: Record<string, readonly number[] | undefined>
   /** The bound of the ratio to the reference, or of the value itself. */
@@ -81,7 +81,9 @@ export function makeRow({
   targets = {},
   details = {},
 }: Measured): Row {
-  const measured = Object.entries(peers).filter((peer): peer is [string, readonly number[]] => peer[1] !== undefined)
+  const measured = Object.entries(peers).filter(
+    (peer): peer is [string, readonly number[]] => peer[1] !== undefined && !peer[1].some(Number.isNaN),
+  )
   const judge = (samples: readonly number[], bound: number, limit: number, words: string): Verdict => {
     const keeps = (value: number) => (lowerIsBetter ? value <= bound : value >= bound)
     const [low, high] = interval(samples)

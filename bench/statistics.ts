@@ -13,12 +13,13 @@ export function interval(samples: readonly number[]): [low: number, high: number
   const sorted = [...samples].sort((a, b) => a - b)
   const n = sorted.length
   // how many samples may be left out at each end: the largest k with P(Binomial(n, 1/2) < k) <= 1/40
-  let term = 0.5 ** n
-  let tail = term
+  // in logarithms, since 0.5 ** n is 0 for thousands of samples
+  let term = n * Math.log(0.5)
+  let tail = Math.exp(term)
   let k = 0
   while (tail <= 1 / 40) {
-    term *= (n - k) / (k + 1)
-    tail += term
+    term += Math.log((n - k) / (k + 1))
+    tail += Math.exp(term)
     k++
   }
   const out = Math.max(k - 1, 0)

@@ -50,7 +50,10 @@ function lines(row: Row): string[][] {
   return [own, ...(apart ? peers : others).map(line)]
 }
 
+/** What it was measured on. */
+export type Machine = Exercise1['machine']
+
 /** One line about the machine. */
-export function machineLine({ cpu, cores, memoryGB, node, platform }: Exercise1['machine']): string {
+export function machineLine({ cpu, cores, memoryGB, node, platform }: Machine): string {
   return `${cpu}, ${cores} cores, ${memoryGB} GB, Node ${node.replace(/^v/, '')}, ${platform}`
 }

@@ -1,7 +1,9 @@
+import { chart } from '../chart.js'
 import type { Hub } from '../hub.js'
 import type { ModelPaths } from '../programs/prepare.js'
 import type { Ray } from '../python.js'
 import type { Row } from '../row.js'
+import { type Machine, machineLine } from '../table.js'
 
 /** A file of groups/: rows that are measured together. */
 export interface Group {
@@ -26,6 +28,11 @@ export interface Bench {
   ray: Ray | null
   /** Says why a row is missing. */
   note(line: string): void
+}
+
+/** The chart of what a group measured. */
+export function chartOf({ title, charted = () => true }: Group, rows: readonly Row[], on: Machine): string {
+  return chart(title, rows.filter(charted), machineLine(on))
 }
 
 export interface Prepared {

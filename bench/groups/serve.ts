@@ -102,11 +102,7 @@ function levelRows(
         all!.map(({ levels }) => levels[connections]![key]),
       ])
       const { ours, ...peers } = Object.fromEntries(samples) as Record<string, number[]>
-      // bare workers answer no requests
-      return {
-        ours: ours!,
-        peers: Object.fromEntries(Object.entries(peers).filter(([, all]) => !all.some(Number.isNaN))),
-      }
+      return { ours: ours!, peers }
     }
     const where = `${title}, ${connections} connection${connections === 1 ? '' : 's'}`
     return [

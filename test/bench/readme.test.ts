@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -42,11 +42,12 @@ test('the README’s table says when, on what and by which command it was made, 
   assert.doesNotMatch(text, /Not for the README/)
 })
 
-test('--readme replaces what it made before and nothing else', async (t) => {
+test('--readme replaces what it made before and nothing else, and draws what the figures say', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'rayito-readme-'))
   t.after(() => rmSync(root, { recursive: true, force: true }))
   writeFileSync(join(root, 'bench.json'), JSON.stringify(FIGURES))
-  writeFileSync(join(root, 'bench-tasks.svg'), '<svg/>')
+  // of another run, which the figures know nothing of
+  for (const group of ['tasks', 'serve']) writeFileSync(join(root, `bench-${group}.svg`), '<svg/>')
   const [begin, end] = ['<!-- made by npm run bench -- --readme -->', '<!-- end of what it made -->']
   writeFileSync(join(root, 'README.md'), `# Before\n\n${begin}\n\nold\n\n${end}\n\nAfter\n`)
   await writeReadme(root, root)
@@ -54,7 +55,9 @@ test('--readme replaces what it made before and nothing else', async (t) => {
   assert.match(once, /^# Before\n\n<!-- made/)
   assert.match(once, /!\[.*\]\(images\/bench\/tasks\.svg\)\n\n<!-- end of what it made -->\n\nAfter\n$/)
   assert.doesNotMatch(once, /old/)
-  assert.equal(readFileSync(join(root, 'images', 'bench', 'tasks.svg'), 'utf8'), '<svg/>')
+  assert.doesNotMatch(once, /serve\.svg/)
+  assert.deepEqual(readdirSync(join(root, 'images', 'bench')), ['tasks.svg'])
+  assert.match(readFileSync(join(root, 'images', 'bench', 'tasks.svg'), 'utf8'), /Tasks a second: 51,000 \/s/)
   await writeReadme(root, root)
   assert.equal(readFileSync(join(root, 'README.md'), 'utf8'), once)
 })

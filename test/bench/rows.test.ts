@@ -61,6 +61,20 @@ test('each peer has its own ratio and target, and one that was not measured is l
   assert.deepEqual(Object.keys(row.samples), ['ours', 'bare workers', 'Ray'])
 })
 
+test('a peer whose figure could not be seen is left out: it is no failure of ours, and nothing to draw', () => {
+  const row = makeRow({
+    id: 'idle',
+    title: 'Memory',
+    unit: 'MB',
+    ours: [20],
+    peers: { Ray: [Number.NaN] },
+    targets: { Ray: 0.25 },
+  })
+  assert.deepEqual(row.peers, {})
+  assert.deepEqual(verdictsOf(row), [])
+  assert.deepEqual(row.samples, { ours: [20] })
+})
+
 test('a ratio of one repetition has no spread', () => {
   const row = makeRow({ id: 'x', title: 'x', unit: 's', ours: [2], peers: { Ray: [8] } })
   assert.equal(ratioText(row), '0.25')

@@ -24,6 +24,12 @@ test('of many samples the interval leaves out as many at each end as the sign te
   assert.deepEqual(interval(counting(31)), [10, 22])
 })
 
+test('of thousands of samples there is an interval, too', () => {
+  const [low, high] = interval(Array.from({ length: 2_000 }, (_, i) => i + 1))
+  // the normal approximation's bounds: 1000 ± 0.98 √2000
+  assert.ok(Math.abs(low - 956) <= 2 && Math.abs(high - 1_045) <= 2, `${low} ${high}`)
+})
+
 test('an outlier moves neither the median nor the interval of many samples', () => {
   const samples = [10, 11, 10, 12, 11, 10, 11, 12, 11, 500]
   assert.equal(median(samples), 11)

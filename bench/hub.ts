@@ -12,6 +12,7 @@ import { rayitoCache } from '#src/core/paths.js'
 import { inReach } from '#src/hub/reach.js'
 import { neededFiles } from '#src/transformers/model-files.js'
 import { DEFAULT_MODEL } from '#src/transformers/pipeline.js'
+import { GROUP, owned } from './children.js'
 import { runProgram } from './program.js'
 
 const SHARED = process.env.RAYITO_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url))
@@ -104,9 +105,9 @@ export async function openFullHub(rowGroup: number): Promise<Hub | null> {
 }
 
 async function serve(root: string): Promise<{ endpoint: string; close(): void }> {
-  const server: ChildProcess = spawn(process.execPath, [SERVE, '--port', '0', '--root', root], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  const server: ChildProcess = owned(
+    spawn(process.execPath, [SERVE, '--port', '0', '--root', root], { ...GROUP, stdio: ['ignore', 'pipe', 'ignore'] }),
+  )
   const close = () => void server.kill()
   process.once('exit', close)
   const first = once(createInterface(server.stdout!), 'line') as Promise<[string]>

@@ -1,10 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { loadavg } from 'node:os'
+import { constants } from 'node:fs'
+import { access, mkdir } from 'node:fs/promises'
+import { loadavg, constants as osConstants } from 'node:os'
 import { join, relative } from 'node:path'
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
 import { writeJson } from '#src/lab/write-json.js'
+import { writeWhole } from '#src/lab/write-whole.js'
+import { endAll, stoppedBy } from './children.js'
 import type { Figures } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
@@ -15,6 +18,7 @@ import { q8 } from './groups/q8.js'
 import { serve } from './groups/serve.js'
 import { tasks } from './groups/tasks.js'
 import { openHub } from './hub.js'
+import { measureAll } from './measure.js'
 import { runProgram } from './program.js'
 import type { Places } from './programs/prepare.js'
 import { installRay, openRay, type Ray } from './python.js'
@@ -55,6 +59,9 @@ async function bench(names: string[], options: Options): Promise<void> {
   const { quick = false, withRay = false, repetitions, out } = options
   if (options.readme) return writeReadme(out)
   const chosen = GROUPS.filter(({ name }) => names.length === 0 || names.includes(name))
+  await writable(out)
+  // ours is measured on this machine, whatever cluster the environment names
+  delete process.env.RAY_ADDRESS
   const here = machine()
   process.stdout.write(`${machineLine(here)}\n`)
   const notes: string[] = []
@@ -71,7 +78,6 @@ async function bench(names: string[], options: Options): Promise<void> {
     note: (line) => notes.push(line),
   }
   const rows: Row[] = []
-  await mkdir(out, { recursive: true })
   const file = join(out, 'bench.json')
   const command = commandLine(names, options)
   const save = () =>
@@ -83,25 +89,22 @@ async function bench(names: string[], options: Options): Promise<void> {
       load,
       rows,
     } satisfies Figures)
-  try {
-    for (const group of chosen) {
-      const measured = await group.measure(bench)
-      if (measured.length === 0) continue
-      await writeFile(join(out, `bench-${group.name}.svg`), chartOf(group, measured, here))
-      process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
-      rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
-      // a long run that is ended half way leaves what it has
-      await save()
-    }
-  } finally {
-    await ray?.close()
-  }
+  const failures = await measureAll(chosen, bench, async (group, measured) => {
+    await writeWhole(join(out, `bench-${group.name}.svg`), chartOf(group, measured, here))
+    process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
+    rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
+    // a long run that is ended half way leaves what it has
+    await save()
+  }).finally(() => ray?.close())
+  if (stoppedBy()) return
+  if (failures.length > 0) process.exitCode = 1
   await save()
   const held = rows.flatMap(verdictsOf)
   process.stdout.write(
     [
       '',
       ...notes,
+      ...failures,
       `${held.filter(({ holds }) => holds).length} of ${held.length} targets hold.${quick ? ' A quick run proves nothing.' : ''}`,
       `Figures and charts: ${relative('', file)}, ${relative('', join(out, 'bench-*.svg'))}\n`,
     ].join('\n'),
@@ -131,11 +134,33 @@ async function prepare(withRay: boolean): Promise<{ model: Prepared; ray: Ray | 
   }
 }
 
-program.parseAsync().catch((error: unknown) => {
+/** The folder, made if need be. Rejects with RESULTS_UNWRITABLE. */
+async function writable(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+    await access(folder, constants.W_OK)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause })
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, endAll)
+
+const failed = (error: unknown) => {
   process.exitCode = 1
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else if (error instanceof RayitoError) {
     process.stderr.write(`bench: ${error.message}\n`)
     if (error.code === 'USAGE') process.exitCode = 2
   } else console.error(error)
+}
+
+await program.parseAsync().catch((error: unknown) => {
+  if (!stoppedBy()) failed(error)
 })
+const signal = stoppedBy()
+if (signal) {
+  process.stderr.write(`bench: ended by ${signal}; what was measured before is kept\n`)
+  process.exitCode = 128 + osConstants.signals[signal]
+}

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
 // for the programs too that do not import ours: the reference is to be what ours stands on
 import '#src/core/telemetry.js'
+import { end, GROUP, owned } from './children.js'
 import { watchTree } from './memory.js'
 import type { Said } from './report.js'
 
@@ -35,13 +36,16 @@ export function runProgram<T>(
 ): Promise<Outcome<T>> {
   const file = fileURLToPath(new URL(`./programs/${name}.js`, import.meta.url))
   return new Promise((resolve, reject) => {
-    const child = fork(file, [JSON.stringify(args)], {
-      env: { ...process.env, ...env },
-      execArgv: [],
-      stdio: ['ignore', 'ignore', loud ? 'inherit' : 'pipe', 'ipc'],
-    })
+    const child = owned(
+      fork(file, [JSON.stringify(args)], {
+        ...GROUP,
+        env: { ...process.env, ...env },
+        execArgv: [],
+        stdio: ['ignore', 'ignore', loud ? 'inherit' : 'pipe', 'ipc'],
+      }),
+    )
     const memory = watchTree(child.pid!)
-    const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    const limit = setTimeout(() => end(child, 'SIGKILL'), PATIENCE)
     let last: Said | null = null
     let complaint = ''
     child.stderr?.on('data', (text: Buffer) => {

@@ -1,5 +1,6 @@
 /** Ray itself: a venv of its own, made on demand, and the programs of ray/ in it. */
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { RayitoError } from '#src/core/errors.js'
+import { end, GROUP, owned } from './children.js'
 import { CACHE, type Hub } from './hub.js'
 import { watchTree } from './memory.js'
 import type { Outcome } from './program.js'
@@ -40,9 +42,8 @@ export interface Ray {
 export async function openRay(hub: Pick<Hub, 'env' | 'folder'>, paths: ModelPaths): Promise<Ray> {
   const model = await pythonModel(paths)
   const temporary = mkdtempSync(join(tmpdir(), 'ray-'))
-  const { RAY_ADDRESS: _, ...own } = process.env
   const env: NodeJS.ProcessEnv = {
-    ...own,
+    ...process.env,
     ...hub.env,
     HF_DATASETS_CACHE: join(CACHE, 'ray-datasets'),
     RAY_TMPDIR: temporary,
@@ -99,11 +100,16 @@ async function findPython(): Promise<string> {
 
 /** Runs a command whose last line of stderr says what went wrong. */
 async function told([command, ...args]: string[], failed: string, remedy: string): Promise<void> {
-  await promisify(execFile)(command!, args, { maxBuffer: 1 << 26 }).catch((error: Error & { stderr?: string }) => {
-    const lines = error.stderr?.trim().split('\n') ?? []
-    const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? error.message
-    throw new RayitoError('BENCH_FAILED', `${failed} (${why.trim()})`, { cause: error, remedy })
+  const child = owned(spawn(command!, args, { ...GROUP, stdio: ['ignore', 'ignore', 'pipe'] }))
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => {
+    said = (said + text.toString()).slice(-1_000_000)
   })
+  const [code, signal] = await once(child, 'close')
+  if (code === 0) return
+  const lines = said.trim().split('\n')
+  const why = lines.findLast((line) => /error/i.test(line)) || lines.at(-1) || `it ended with ${signal ?? code}`
+  throw new RayitoError('BENCH_FAILED', `${failed} (${why.trim()})`, { remedy })
 }
 
 /** The folder of the same weights as Python reads them; written once for each model file. */
@@ -131,13 +137,16 @@ function runPython<T>(
   onStep?: () => void,
 ): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
-    const child = spawn(PYTHON, [join(PROGRAMS, `${name}.py`), JSON.stringify(args)], {
-      env,
-      cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = owned(
+      spawn(PYTHON, [join(PROGRAMS, `${name}.py`), JSON.stringify(args)], {
+        ...GROUP,
+        env,
+        cwd,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    )
     const memory = watchTree(child.pid!)
-    const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    const limit = setTimeout(() => end(child, 'SIGKILL'), PATIENCE)
     let result: { value: unknown } | null = null
     let complaint = ''
     createInterface(child.stdout).on('line', (line) => {

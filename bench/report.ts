@@ -17,7 +17,10 @@ export function step(): void {
   process.send?.({ kind: 'step' } satisfies Said)
 }
 
-/** Runs the program, reports what it returned, and lets the process end by itself: nothing may hold it. */
+/**
+ * Runs the program, reports what it returned, and lets the process end by itself: nothing may hold it. One that failed is
+ * ended, whatever threads it had begun.
+ */
 export function report(run: () => Promise<unknown>): void {
   run().then(
     (value) =>
@@ -26,7 +29,7 @@ export function report(run: () => Promise<unknown>): void {
       // what happened to a user is one line; what is wrong in the program shows where
       if (!(error instanceof RayitoError)) console.error(error)
       const message = error instanceof Error ? error.message : String(error)
-      process.send?.({ kind: 'failed', message } satisfies Said, () => process.disconnect?.())
+      process.send?.({ kind: 'failed', message } satisfies Said, () => process.exit(1))
     },
   )
 }

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { RayitoError } from '#src/core/errors.js'
+import { end, GROUP, owned } from './children.js'
 import { watchTree } from './memory.js'
 import type { Ray } from './python.js'
 
@@ -54,14 +55,14 @@ async function start(
   [file, ...args]: string[],
   env: NodeJS.ProcessEnv,
   pattern: RegExp,
-  end: NodeJS.Signals = 'SIGTERM',
+  ending: NodeJS.Signals = 'SIGTERM',
 ): Promise<Server> {
   const began = performance.now()
-  const child: ChildProcess = spawn(file!, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = owned(spawn(file!, args, { ...GROUP, env, stdio: ['ignore', 'pipe', 'pipe'] }))
   const memory = watchTree(child.pid!)
   child.once('exit', memory.stop)
   const url = await new Promise<string>((resolve, reject) => {
-    const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    const limit = setTimeout(() => end(child, 'SIGKILL'), PATIENCE)
     let last = ''
     for (const stream of [child.stdout!, child.stderr!]) {
       let said = ''
@@ -89,8 +90,8 @@ async function start(
     readySeconds,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
-        child.kill(end)
-        const limit = setTimeout(() => child.kill('SIGKILL'), GRACE)
+        child.kill(ending)
+        const limit = setTimeout(() => end(child, 'SIGKILL'), GRACE)
         await once(child, 'exit')
         clearTimeout(limit)
       }

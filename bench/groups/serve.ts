@@ -194,9 +194,7 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
     awake: () =>
       withServer(start(), async ({ url }) => {
         await load(`${url}/whatis`, PICTURE, { connections: 2, amount: 4 })
-        const asked = health(url)
-        await load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 40 })
-        return asked.stop()
+        return health(url, () => load(`${url}/whatis`, PICTURE, { connections: 8, amount: quick ? 8 : 40 }))
       }),
   })
   const enough = availableParallelism() >= REPLICAS
@@ -234,25 +232,23 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
   ]
 }
 
-/** Asks /-/healthz every 20 ms, one after the other, until it is stopped: the 99th percentile in ms. */
-function health(url: string): { stop(): Promise<number> } {
+/** Asks /-/healthz every 20 ms, one after the other, while `work` goes on: the 99th percentile in ms. */
+async function health(url: string, work: () => Promise<unknown>): Promise<number> {
   let going = true
   const times: number[] = []
-  const asking = (async () => {
+  const asking = async () => {
     while (going) {
       const began = performance.now()
       await (await fetch(`${url}/-/healthz`)).text()
       times.push(performance.now() - began)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-  })()
-  return {
-    async stop() {
-      going = false
-      await asking
-      return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!
-    },
   }
+  const working = work().finally(() => {
+    going = false
+  })
+  await Promise.all([working, asking()])
+  return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!
 }
 
 /** Times that as many requests more are sent. */
@@ -265,23 +261,21 @@ const MORE = 4
 async function flat({ quick, repetitions }: Bench): Promise<Row> {
   const amount = quick ? 2_000 : 20_000
   const growth: number[] = []
-  for (let run = 0; run < repetitions(3, 1); run++) {
-    const server = await serveProgram('serve-ours')
-    const most = async () => {
-      let peak = 0
-      const looking = setInterval(() => {
-        peak = Math.max(peak, rssMB(server.pid))
-      }, 100)
-      await load(`${server.url}/decode`, PICTURE, { connections: 16, amount })
-      clearInterval(looking)
-      return Math.max(peak, rssMB(server.pid))
-    }
-    const first = await most()
-    let last = first
-    for (let times = 0; times < MORE; times++) last = await most()
-    growth.push((last - first) / MORE)
-    await server.stop()
-  }
+  for (let run = 0; run < repetitions(3, 1); run++)
+    await withServer(serveProgram('serve-ours'), async (server) => {
+      const most = async () => {
+        let peak = 0
+        const looking = setInterval(() => {
+          peak = Math.max(peak, rssMB(server.pid))
+        }, 100)
+        await load(`${server.url}/decode`, PICTURE, { connections: 16, amount }).finally(() => clearInterval(looking))
+        return Math.max(peak, rssMB(server.pid))
+      }
+      const first = await most()
+      let last = first
+      for (let times = 0; times < MORE; times++) last = await most()
+      growth.push((last - first) / MORE)
+    })
   return makeRow({
     id: 'flat',
     title: `Highest resident memory, for each ${amount.toLocaleString('en-US')} requests more`,

@@ -39,6 +39,23 @@ test('an unknown group and a number of repetitions that is none are wrong usage,
   assert.equal((await bench(['--help'])).code, 0)
 })
 
+test('a folder that cannot be written is told in one line, before anything is measured or installed', async () => {
+  for (const flags of [[], ['--with-ray']]) {
+    const { code, stdout, stderr } = await bench(['tasks', '--quick', '--out', MAIN, ...flags], { PATH: '' })
+    assert.equal(code, 1)
+    assert.match(stderr, /^bench: .*main\.js cannot be written.*\n$/)
+    assert.doesNotMatch(stdout, /no-op/)
+  }
+})
+
+test('a signal ends the bench and what it began', async () => {
+  const child = spawn(process.execPath, [MAIN, 'tasks', '--quick'])
+  await once(child.stdout, 'data')
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'close')
+  assert.equal(code, 128 + 15)
+})
+
 test('--with-ray without Python says what it needs', async (t) => {
   const cache = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
   t.after(() => rmSync(cache, { recursive: true, force: true }))
@@ -73,7 +90,9 @@ test('without model and data set the bench says why it cannot measure', async (t
 test('a quick run of the tasks leaves a table, a chart and figures', async (t) => {
   const out = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
   t.after(() => rmSync(out, { recursive: true, force: true }))
-  const { code, stdout, stderr } = await bench(['tasks', '--quick', '--repetitions', '1', '--out', out])
+  // another's cluster is not what is measured
+  const elsewhere = { RAY_ADDRESS: 'nats://127.0.0.1:9' }
+  const { code, stdout, stderr } = await bench(['tasks', '--quick', '--repetitions', '1', '--out', out], elsewhere)
   assert.equal(code, 0, stderr)
   for (const line of stdout.split('\nFigures')[0]!.split('\n')) assert.ok(line.length <= 80, line)
   const { rows, machine, made } = JSON.parse(readFileSync(join(out, 'bench.json'), 'utf8')) as {

@@ -1,8 +1,8 @@
+import { runBare } from '../bare.js'
 import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
 import type { ActorResult, ActorWork } from '../programs/actor-ready.js'
 import type { Bare } from '../programs/bare.js'
-import type { Ran } from '../programs/exercise.js'
 import { makeRow } from '../row.js'
 import type { Group } from './group.js'
 
@@ -17,7 +17,7 @@ export const actors: Group = {
       (await runProgram<ActorResult>('actor-ready', { loadImages, dtype } satisfies ActorWork, { env })).value
     const bare = async () => {
       const work: Bare = { indices: [0], paths: paths.fp32, threads: 1, workers: 1 }
-      return (await runProgram<Ran>('bare', work, { env })).value
+      return (await runBare(work, { env })).value
     }
     const runs = await interleave('actors', repetitions(15, 1), {
       bare,

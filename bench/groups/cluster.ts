@@ -37,7 +37,7 @@ export const cluster: Group = {
     return [
       makeRow({
         id: 'no-op',
-        title: 'Tasks a second that do nothing',
+        title: 'Tasks a second that do nothing, on a cluster',
         unit: '/s',
         lowerIsBetter: false,
         ours: noOp.ours.map((seconds) => 1 / seconds),
@@ -46,7 +46,7 @@ export const cluster: Group = {
       }),
       makeRow({
         id: 'round-trip',
-        title: 'A call of an actor and its answer',
+        title: 'A call of an actor and its answer, on a cluster',
         unit: 'ms',
         ours: roundTrip.ours.map((seconds) => seconds * 1e3),
         peers: { 'request, reply': roundTrip.theirs.map((seconds) => seconds * 1e3) },
@@ -78,7 +78,7 @@ async function manyWorkers(quick: boolean): Promise<Row> {
     throw new RayitoError('BENCH_FAILED', `${value.asked - value.finished} results of ${value.asked} were lost`)
   return makeRow({
     id: 'many',
-    title: `Tasks a second that do nothing, ${workers} workers`,
+    title: `Tasks a second that do nothing, ${workers} workers of a cluster`,
     unit: '/s',
     lowerIsBetter: false,
     ours: value.many.map((seconds) => 1 / seconds),
@@ -105,7 +105,7 @@ async function againstThreads({ quick, repetitions, model }: Bench): Promise<Row
   return versions.map((name) =>
     makeRow({
       id: `fp32.${name}`,
-      title: `Version ${name}, fp32, ${indices.length} pictures`,
+      title: `${indices.length} pictures, ViT-Base fp32, version ${name}, on a cluster`,
       unit: 's',
       ours: of(name, 'seconds'),
       peers: { threads: of(`${name} on threads`, 'seconds') },

@@ -3,9 +3,9 @@ import { RayitoError } from '#src/core/errors.js'
 import { range } from '#src/lab/settings.js'
 import { ROWS } from '#src/transformers/first-token.js'
 import type { Dtype } from '#src/transformers/index.js'
+import { runBare } from '../bare.js'
 import { interleave } from '../interleave.js'
 import { type Outcome, runProgram } from '../program.js'
-import type { Bare } from '../programs/bare.js'
 import type { Ran } from '../programs/exercise.js'
 import type { ModelPaths } from '../programs/prepare.js'
 import type { PlainWork } from '../programs/transformers-js.js'
@@ -90,7 +90,7 @@ async function versions(
   const bare =
     (threads: number, workers: number, plain = false) =>
     () =>
-      runProgram<Ran>('bare', { indices, paths, plain, threads, workers } satisfies Bare, { env })
+      runBare({ indices, paths, plain, threads, workers }, { env })
   const version =
     (version: Name, workers = WORKERS, of = indices) =>
     () => {
@@ -193,7 +193,7 @@ async function versions(
     times.push(
       makeRow({
         id: `${name}.best`,
-        title: `${indices.length} pictures, best version (${best}) against Ray's (${bestRay.slice(4)}, fp32)`,
+        title: `${indices.length} pictures, ${model.title}, best version (${best}) against Ray's (${bestRay.slice(4)}) in fp32`,
         unit: 's',
         ours: of(best, 'seconds')!,
         peers: { [theirs]: of(bestRay, 'seconds', rays) },

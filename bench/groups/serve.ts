@@ -2,11 +2,10 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { range } from '#src/lab/settings.js'
+import { runBare } from '../bare.js'
 import { interleave } from '../interleave.js'
 import { rssMB } from '../memory.js'
-import { runProgram } from '../program.js'
 import type { Bare } from '../programs/bare.js'
-import type { Ran } from '../programs/exercise.js'
 import { type Measured, makeRow, type Row } from '../row.js'
 import { type Load, type Loaded, load, type Server, serveProgram, serveRay, serveRun } from '../server.js'
 import type { Bench, Group, Prepared } from './group.js'
@@ -178,7 +177,7 @@ async function inferring({ quick, repetitions, model, ray }: Bench): Promise<Row
   const indices = range(0, (quick ? 8 : 60) * 40, 40)
   const bare = async (): Promise<Served> => {
     const work: Bare = { indices, paths: paths.fp32, threads: 1, workers: REPLICAS }
-    const { seconds, loadSeconds } = (await runProgram<Ran>('bare', work, { env })).value
+    const { seconds, loadSeconds } = (await runBare(work, { env })).value
     const loaded = { rate: indices.length / (seconds - loadSeconds), p50: Number.NaN, p99: Number.NaN, requests: 0 }
     return { levels: Object.fromEntries(CONNECTIONS.map((n) => [n, loaded])), ready: loadSeconds, memory: null }
   }

@@ -16,11 +16,9 @@ export const tasks: Group = {
     const work: CallsWork = quick
       ? { blocks: 2, tasks: 500, roundTrips: 100, bytes: BYTES }
       : { blocks: 10, tasks: 4_000, roundTrips: 1_000, bytes: BYTES }
-    // a block of Ray's takes its time: as many blocks, of fewer calls
-    const fewer: CallsWork = { ...work, tasks: quick ? 300 : 1_000, roundTrips: quick ? 100 : 300 }
     const runs = await interleave('tasks', repetitions(3, 1), {
       ours: async () => (await runProgram<CallsResult>('calls', work)).value,
-      ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', fewer)).value }),
+      ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', work)).value }),
     })
     const sessions: TimelineWork = quick
       ? { blocks: 2, tasks: 1_000 }
@@ -28,7 +26,7 @@ export const tasks: Group = {
     const { value: timeline } = await runProgram<TimelineResult>('timeline', sessions)
     // of all turns, block by block
     const ours = (kind: Kind, name = 'ours') => runs.ours.flatMap((turn) => turn[kind][name]!)
-    const theirs = (kind: Kind) => runs.ray?.flatMap((turn) => turn[kind === 'putGetShared' ? 'putGet' : kind])
+    const theirs = (kind: Kind) => runs.ray?.flatMap((turn) => turn[kind])
     const row = (
       kind: Kind,
       of: (seconds: number) => number,

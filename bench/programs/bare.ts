@@ -25,7 +25,13 @@ export interface Bare {
   workers: number
 }
 
-report(async (): Promise<Ran> => {
+/** What it reports. */
+export interface BareRan extends Ran {
+  /** MB of the prepared inputs, which nobody else holds all at once. */
+  inputsMB: number
+}
+
+report(async (): Promise<BareRan> => {
   const { indices, paths, plain, threads, workers } = given<Bare>()
   const plan = (await readEntry(dirname(paths.optimised)))!
   const inputs = await prepared(plan, indices)
@@ -36,6 +42,7 @@ report(async (): Promise<Ran> => {
       : { intraOpNumThreads: threads, graphOptimizationLevel: 'disabled' as const },
     inputs,
   })
+  const inputsMB = inputs.reduce((sum, { byteLength }) => sum + byteLength, 0) / 1e6
   const began = performance.now()
   const { seconds, cpuSeconds, value } = await clocked(() =>
     workers === 0 ? here(work(inputs)) : inWorkers(workers, inputs, work),
@@ -45,6 +52,7 @@ report(async (): Promise<Ran> => {
     cpuSeconds,
     loadSeconds: (value.loaded - began) / 1e3,
     labels: value.best.map((i) => plan.labels[i]!),
+    inputsMB,
   }
 })
 

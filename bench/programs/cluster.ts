@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
+import { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { clocked, given, report, step } from '../report.js'
 import { ECHO, QUEUE, TASKS } from './cluster-bare.js'
@@ -32,27 +33,42 @@ export interface ClusterResult {
 
 const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
 const HERE = fileURLToPath(new URL('.', import.meta.url))
-const PORT = 14_222
-const ADDRESS = `nats://127.0.0.1:${PORT}`
-
-/** Starts the command and resolves when it has printed `text`. */
-async function rayito(text: string, ...args: string[]): Promise<ChildProcess> {
+/** Starts the command and resolves when it has printed what is looked for. Rejects with BENCH_FAILED if it ends before. */
+async function rayito(pattern: RegExp, ...args: string[]): Promise<{ child: ChildProcess; found: string }> {
   const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  for (let seen = ''; !seen.includes(text); ) seen += (await once(child.stdout!, 'data'))[0]
-  return child
+  let seen = ''
+  for await (const text of child.stdout!.iterator({ destroyOnReturn: false })) {
+    seen += text
+    const found = pattern.exec(seen)?.[0]
+    if (!found) continue
+    child.stdout!.resume()
+    return { child, found }
+  }
+  throw new RayitoError('BENCH_FAILED', `rayito ${args[0]} ended before it said ${pattern}`)
 }
 
 report(async (): Promise<ClusterResult> => {
   const { blocks, tasks, roundTrips, bytes, looks } = given<ClusterWork>()
   const data = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
-  const children = [await rayito('RAY_ADDRESS', 'start', '--head', '--port', `${PORT}`, '--data', data)]
+  const { child: head, found: address } = await rayito(
+    /nats:\/\/127\.0\.0\.1:\d+/,
+    'start',
+    '--head',
+    '--port',
+    '0',
+    '--data',
+    data,
+  )
+  const workers: ChildProcess[] = []
   try {
-    const worker = (name: string) =>
-      rayito('joined', 'worker', '--address', ADDRESS, '--num-cpus', '1', '--name', name, '--allow', HERE)
-    children.push(...(await Promise.all([worker('alpha'), worker('beta')])))
-    await ray.init({ address: ADDRESS })
+    const worker = async (name: string) => {
+      const args = ['worker', '--address', address, '--num-cpus', '1', '--name', name, '--allow', HERE]
+      workers.push((await rayito(/joined/, ...args)).child)
+    }
+    await Promise.all([worker('alpha'), worker('beta')])
+    await ray.init({ address })
     const actor = Echo.remote()
-    const bare = await bareClient()
+    const bare = await bareClient(address)
     const result: ClusterResult = {
       noOp: { ours: [], theirs: [] },
       roundTrip: { ours: [], theirs: [] },
@@ -89,30 +105,29 @@ report(async (): Promise<ClusterResult> => {
       const both = () => ray.get(actors.map((one) => one.length.remote(large)))
       result.object.push((await clocked<unknown>(both)).seconds)
       ray.free(large)
-      const look = async () => once(await rayito('CPUs;', 'status', '--address', ADDRESS), 'exit')
+      const look = async () => once((await rayito(/CPUs;/, 'status', '--address', address)).child, 'exit')
       result.status.push((await clocked(look)).seconds)
     }
     await bare.close()
     await ray.shutdown()
     return result
   } finally {
-    const [head, ...workers] = children
     for (const worker of workers) worker.kill('SIGKILL')
     // it passes the signal on to its server
-    head!.kill('SIGTERM')
-    await once(head!, 'exit')
+    head.kill('SIGTERM')
+    await once(head, 'exit')
     rmSync(data, { recursive: true, force: true })
   }
 })
 
 /** The same client without us, both ends in processes of their own. */
-async function bareClient() {
-  const client = await connect({ servers: ADDRESS })
+async function bareClient(address: string) {
+  const client = await connect({ servers: address })
   const jsm = await jetstreamManager(client)
   await jsm.streams.add({ name: QUEUE, subjects: [TASKS], retention: RetentionPolicy.Workqueue })
   await jsm.consumers.add(QUEUE, { durable_name: 'bare', ack_policy: AckPolicy.Explicit })
   const js = jetstream(client)
-  const other = fork(join(HERE, 'cluster-bare.js'), [ADDRESS])
+  const other = fork(join(HERE, 'cluster-bare.js'), [address])
   await once(other, 'message')
   return {
     async publishAndConsume(count: number): Promise<void> {

@@ -5,7 +5,7 @@ import { clocked, report } from '../report.js'
 
 report(async () => {
   const { seconds } = await clocked(() => ray.init({ numCpus: 2 }))
-  await sleep(1_000) // to be looked at from outside
+  await sleep(4_000) // to be looked at from outside; by then the threads are there that it starts ahead
   await ray.shutdown()
   return { init: seconds }
 })

@@ -11,8 +11,8 @@ export interface RowsResult {
 
 report(async (): Promise<RowsResult> => {
   const { indices } = given<{ indices: number[] }>()
-  const open = await clocked(() => loadDataset('Maysee/tiny-imagenet', { split: 'train' }))
-  const train = open.value
+  const open = await clocked(() => loadDataset('Maysee/tiny-imagenet'))
+  const { train } = open.value
   const first = await clocked(() => train.at(2300))
   const rows = await clocked(async () => {
     for (const i of indices) await train.at(i)

@@ -67,6 +67,14 @@ def put_get_kept():
     assert len(ray.get(ref)) == BYTES
 
 
+# as Ray gives it out: it lies in the object store
+shared = ray.get(ray.put(data))
+
+
+def put_get_shared():
+    assert len(ray.get(ray.put(shared))) == BYTES
+
+
 def create_kill():
     actors = [Echo.remote(), Echo.remote()]
     ray.get([one.say.remote(0) for one in actors])
@@ -82,6 +90,7 @@ KINDS = {
     "roundTrip": (round_trip, ROUND_TRIPS),
     "putGet": (put_get, 1),
     "putGetKept": (put_get_kept, 1),
+    "putGetShared": (put_get_shared, 1),
     "createKill": (create_kill, 1),
 }
 

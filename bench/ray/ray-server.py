@@ -1,4 +1,4 @@
-"""The service of exercise 2 as the assignment has it, and one that decodes only. The model is $BENCH_MODEL."""
+"""The service of exercise 2 as the assignment has it, and one that decodes only, with two replicas as ours. The model is $BENCH_MODEL."""
 
 import os
 from io import BytesIO
@@ -22,17 +22,19 @@ def fetch_wikipedia_page(search_term, chars=500):
         return "No pages found"
 
 
+REPLICAS = 2
 app = FastAPI()
 decoding = FastAPI()
 
 
-@serve.deployment()
+# it waits for a network: the processors are the classifiers'
+@serve.deployment(ray_actor_options={"num_cpus": 0})
 class WikipediaSearch:
     async def __call__(self, input_text):
         return fetch_wikipedia_page(input_text)
 
 
-@serve.deployment()
+@serve.deployment(num_replicas=REPLICAS)
 @serve.ingress(app)
 class ImageClassifier:
     def __init__(self, wikipedia_search):
@@ -56,7 +58,7 @@ class ImageClassifier:
         return {"prediction": search_item, "wikipedia info": page_contents}
 
 
-@serve.deployment()
+@serve.deployment(num_replicas=REPLICAS)
 @serve.ingress(decoding)
 class Decoder:
     @decoding.post("/decode")

@@ -32,7 +32,7 @@ import {
   total,
   unfit,
 } from './generators.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
 
 v8.setFlagsFromString('--expose-gc')
@@ -54,7 +54,7 @@ async function until(done: () => boolean): Promise<void> {
   }
 }
 
-onEachEngine('generators', { numCpus: 2 }, () => {
+inOneSession('generators', { numCpus: 2 }, () => {
   test('what a task yields comes as refs, in order, each while the task goes on', async () => {
     const step = latch()
     const generator = stepwise.remote(step)

@@ -1,7 +1,8 @@
 import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
+import type { Call } from './call.js'
 import { passOn } from './measured.js'
 import type { Replica } from './replica.js'
-import type { Call, Router } from './router.js'
+import type { Router } from './router.js'
 
 /** Values that a replica may compute ahead of whoever reads them. */
 const AHEAD = 4

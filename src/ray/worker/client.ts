@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Travel } from '../../core/travel.js'
 import type { RequestArgument, RequestCode, Requests } from '../answers.js'
-import { type Code, carriedBy, portableCode, reviveTravel } from '../code/index.js'
+import { type Code, carriedBy, portableCode } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError } from '../errors.js'
-import { ACTOR, type ActorIdentity, carriedId, identityOf, makeHandle, whenHandlesGone } from '../handle.js'
-import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
+import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
+import { type Content, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
-import { pack, unpack } from '../pack.js'
+import { pack } from '../pack.js'
 import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
 import type { Runtime } from '../runtime.js'
@@ -25,6 +25,7 @@ import type {
   WaitOptions,
 } from '../types.js'
 import { settled, waitFor } from '../waiting.js'
+import { Held } from './held.js'
 
 /** A method needs no code: its actor has it. */
 function requestCode({ id, name, generators }: RemoteDefinition, code: Code): RequestCode {
@@ -40,11 +41,7 @@ export class WorkerClient implements Runtime {
   readonly #own: string
   #lastId = 0
   readonly #requests = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>()
-  /** Entries of objects that this worker knows by id, and how often each was received: what it owes the driver when they go. */
-  readonly #entries = new Map<string, { entry: WeakRef<Entry>; received: number; asked: boolean }>()
-  readonly #actors = new Map<string, number>()
-  readonly #collected = new FinalizationRegistry<string>((id) => this.#released(id))
-  #releases: [string, number][] = []
+  readonly #held: Held
   readonly #pressure = new Pressure()
 
   constructor(
@@ -54,10 +51,7 @@ export class WorkerClient implements Runtime {
     private readonly running: () => number | null,
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
-    whenHandlesGone((id) => {
-      this.#release(id, this.#actors.get(id) ?? 0)
-      this.#actors.delete(id)
-    })
+    this.#held = new Held(this, (releases) => this.send(['release', releases]))
   }
 
   // -- messages
@@ -76,22 +70,6 @@ export class WorkerClient implements Runtime {
     else waiting?.reject(decodeError(data))
   }
 
-  #release(id: string, received: number): void {
-    if (this.#releases.length === 0)
-      queueMicrotask(() => {
-        this.send(['release', this.#releases])
-        this.#releases = []
-      })
-    this.#releases.push([id, received])
-  }
-
-  #released(id: string): void {
-    const known = this.#entries.get(id)
-    if (!known || known.entry.deref()) return
-    this.#entries.delete(id)
-    this.#release(id, known.received)
-  }
-
   // -- values
 
   /** A value on its way to the driver. */
@@ -108,49 +86,18 @@ export class WorkerClient implements Runtime {
   }
 
   unpack(data: unknown): unknown {
-    const seen = new Set<string>()
-    return unpack(data, true, (travel) => this.#revive(travel, seen))
+    return this.#held.unpack(data)
   }
 
   revive(travel: Travel): unknown {
-    return this.#revive(travel, new Set())
-  }
-
-  #revive(travel: Travel, seen: Set<string>): unknown {
-    if (travel.module === REF) return this.#received(travel.data as string, seen)
-    if (travel.module !== ACTOR) return reviveTravel(travel)
-    const identity = travel.data as ActorIdentity
-    return this.#handle(identity, seen)
-  }
-
-  #handle(identity: ActorIdentity, seen: Set<string>): object {
-    if (!seen.has(identity.id)) this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
-    seen.add(identity.id)
-    return makeHandle(identity)
-  }
-
-  #received(id: string, seen: Set<string>): ObjectRef {
-    const entry = this.#entry(id)
-    if (!seen.has(id)) this.#entries.get(id)!.received++
-    seen.add(id)
-    return new ObjectRef(entry)
-  }
-
-  #entry(id: string): Entry {
-    const known = this.#entries.get(id)?.entry.deref()
-    if (known) return known
-    const entry = new Entry(id, this)
-    const received = this.#entries.get(id)?.received ?? 0
-    this.#entries.set(id, { entry: new WeakRef(entry), received, asked: false })
-    this.#collected.register(entry, id)
-    return entry
+    return this.#held.revive(travel)
   }
 
   /** A new object's ref: the driver holds it for this worker from the request on. */
   #newRefs(numReturns: number | 'streaming' = 1): { ids: string[]; refs: ObjectRef[] } {
     const count = numReturns === 'streaming' ? 1 : numReturns
     const ids = Array.from({ length: count }, () => `${this.#own}/${++this.#lastId}`)
-    return { ids, refs: ids.map((id) => this.#received(id, new Set())) }
+    return { ids, refs: ids.map((id) => this.#held.ref(id)) }
   }
 
   #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
@@ -231,12 +178,7 @@ export class WorkerClient implements Runtime {
 
   /** Asks for objects that are not here yet; each is kept as long as a ref to it. */
   #fetch(refs: readonly ObjectRef[]): void {
-    const wanted = refs.filter((ref) => {
-      const known = this.#entries.get(ref.id)
-      if (entryOf(ref).state !== 'pending' || !known || known.asked) return false
-      known.asked = true
-      return true
-    })
+    const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.#held.ask(ref.id))
     for (const ref of wanted) {
       // Behind whatever makes the object.
       const asked = this.#tail
@@ -305,7 +247,7 @@ export class WorkerClient implements Runtime {
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity {
     checkActorOptions(options)
     const id = `${this.#own}/a${++this.#lastId}`
-    this.#actors.set(id, 1)
+    this.#held.actor(id)
     this.#inOrder(
       'createActor',
       this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })),
@@ -338,7 +280,7 @@ export class WorkerClient implements Runtime {
       name,
       namespace: namespace ?? this.start.namespace,
     })) as ActorIdentity
-    this.#actors.set(identity.id, (this.#actors.get(identity.id) ?? 0) + 1)
+    this.#held.actor(identity.id)
     return identity
   }
 
@@ -346,7 +288,7 @@ export class WorkerClient implements Runtime {
     await this.#tail
     try {
       const id = (await this.#lending(this.#ask('next', { id: end.id }))) as string | null
-      return id === null ? null : this.#received(id, new Set())
+      return id === null ? null : this.#held.ref(id)
     } catch (error) {
       // The driver never heard of a call whose arguments could not be sent.
       const { state, error: why } = entryOf(end)

@@ -1,0 +1,132 @@
+import { RayitoError } from '../core/errors.js'
+import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
+import type { ActorHandle, ObjectRef } from '../ray/index.js'
+import { runtime } from '../ray/runtime.js'
+import type { CallContext } from './context.js'
+import type { Replica } from './replica.js'
+
+/** A replica, as one that sends to it sees it. */
+export interface Member {
+  readonly actor: ActorHandle<Replica>
+  /** Calls that were sent from here and have not ended. */
+  ongoing: number
+  whenIdle: (() => void) | null
+}
+
+export type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
+/** What goes on after the answer: the call keeps its place until then. Null where nothing does. */
+export type Rest<R> = (answer: R, actor: ActorHandle<Replica>, call: string) => Promise<void> | null
+
+/** What a call needs of its router. */
+interface Home {
+  readonly plan: { readonly key: string }
+  ongoing: number
+  /** It has left its replica. */
+  released(member: Member): void
+  /** Its replica died: true if it waits for another. */
+  again(call: Call<unknown>, member: Member): boolean
+  /** It waits no longer. */
+  forget(call: Call<unknown>): void
+}
+
+/** Calls are told apart by replicas with this and a number. */
+const here = Math.random().toString(36).slice(2, 10)
+let calls = 0
+
+/** One call, from being asked for to its answer. */
+export class Call<R> {
+  readonly answer: Promise<R>
+  /** What it was cancelled with before its end. */
+  cancellation: RayitoError | null = null
+  tries = 0
+  /** Milliseconds it waited for a replica. */
+  waited = 0
+  readonly #id = `${here}${++calls}`
+  readonly #asked = performance.now()
+  #member: Member | null = null
+  /** Nobody waits for what follows the answer. */
+  #leave: () => void = () => {}
+  #settled = false
+  #forget: () => void = () => {}
+  #resolve!: (value: unknown) => void
+  #reject!: (error: unknown) => void
+
+  constructor(
+    private readonly router: Home,
+    private readonly send: Send<R>,
+    private readonly rest: Rest<never>,
+  ) {
+    this.answer = new Promise<R>((resolve, reject) => {
+      this.#resolve = resolve as (value: unknown) => void
+      this.#reject = reject
+    })
+  }
+
+  /** @internal It is cancelled with the call that made it. */
+  heed(context: CallContext): void {
+    this.#forget = context.whenAborted(() => this.cancel())
+  }
+
+  /** @internal */
+  run(member: Member): void {
+    if (this.tries === 0) this.waited = performance.now() - this.#asked
+    this.tries++
+    this.#member = member
+    member.ongoing++
+    this.router.ongoing++
+    let answer: Promise<R>
+    try {
+      answer = runtime()
+        .get([this.send(member.actor, this.#id)], {})
+        .then(([value]) => value as R)
+    } catch (error) {
+      // What cannot cross says so before it is sent.
+      answer = Promise.reject(error)
+    }
+    answer.then(
+      (value) => {
+        // Once its caller has gone nobody reads what would follow.
+        const rest = this.#settled ? null : this.rest(value as never, member.actor, this.#id)
+        if (!rest) return this.#ended(member, () => this.#resolve(value))
+        this.#resolve(value)
+        const left = new Promise<void>((resolve) => {
+          this.#leave = resolve
+        })
+        void Promise.race([rest, left]).finally(() => this.#ended(member, () => {}))
+      },
+      (error) => this.#failed(member, error),
+    )
+  }
+
+  #failed(member: Member, error: unknown): void {
+    const died = error instanceof ActorDiedError || error instanceof ActorUnavailableError
+    // Once its caller has gone nobody wants it tried again.
+    const again = died && !this.#settled && this.router.again(this, member)
+    this.#ended(member, again ? () => {} : () => this.#reject(error), !again)
+  }
+
+  #ended(member: Member, then: () => void, whole = true): void {
+    this.#member = null
+    this.#settled ||= whole
+    if (whole) this.#forget()
+    then()
+    this.router.released(member)
+  }
+
+  /** @internal */
+  reject(error: Error): void {
+    this.#settled = true
+    this.#forget()
+    this.router.forget(this)
+    this.#reject(error)
+  }
+
+  /** Nobody wants the answer any more. Its place is free once the replica has really left it. */
+  cancel(): void {
+    if (this.#settled) return
+    this.cancellation = new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`)
+    this.reject(this.cancellation)
+    this.#member?.actor.cancel.remote(this.#id)
+    this.#leave()
+  }
+}

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { RayitoError } from '#src/core/errors.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type BatchOptions, serve } from '#src/serve/index.js'
 import { Choir, Slow } from './classes.js'
-import { latch, letGo, reached, servers, until, url } from './helpers.js'
+import { collected, latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const free = { port: 0 } as const
 const choir = serve.deployment(Choir, { maxOngoingRequests: 100 })
@@ -105,12 +103,7 @@ describe('batches', () => {
       return new WeakRef(value)
     }
     const value = await asked()
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    await until(() => {
-      collect()
-      return value.deref() === undefined
-    })
+    await collected(value)
     context.abort()
   })
 

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type ServeEvent, serve } from '#src/serve/index.js'
 import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Porter, Silent, Site, Slow } from './classes.js'
-import { latch, letGo, reached, servers, until } from './helpers.js'
+import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
 const noSocket = { port: null } as const
 
@@ -138,12 +136,7 @@ describe('deployments', () => {
       return new WeakRef(name)
     }
     const name = await sent()
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    await until(() => {
-      collect()
-      return name.deref() === undefined
-    })
+    await collected(name)
     context.abort()
   })
 

@@ -1,4 +1,6 @@
 import { after, afterEach } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { ray } from '#src/ray/index.js'
 import { serve } from '#src/serve/index.js'
 
@@ -42,4 +44,14 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
     if (Date.now() > end) throw new Error('did not come about in 20 s')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+/** Resolves when nothing holds what a WeakRef refers to. */
+export function collected(ref: WeakRef<object>): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  return until(() => {
+    collect()
+    return ref.deref() === undefined
+  })
 }

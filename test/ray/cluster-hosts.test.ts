@@ -69,7 +69,7 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
     await until(async () => (await ray.nodes()).length === 2)
     const next = latch()
     const both = [hold.remote(next), hold.remote(next)]
-    await started(next, 2)
+    await Promise.race([started(next, 2), ray.get(both)])
     letGo(next)
     await ray.get(both)
     assert.deepEqual(await ray.get([size.remote(bytes), size.remote(bytes)]), [3_000_000, 3_000_000])

@@ -74,7 +74,7 @@ function namespaces(): Hosts | null {
   }
 }
 
-function relays(): Hosts {
+export function relays(): Hosts {
   const made: Server[] = []
   const sockets = new Set<Socket>()
   return {

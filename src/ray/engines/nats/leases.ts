@@ -55,6 +55,7 @@ export class OwnLease {
   readonly #timer: NodeJS.Timeout
   #soon: NodeJS.Timeout | null = null
   #last = 0
+  #confirmed = 0
 
   constructor(
     private readonly leases: KV,
@@ -63,11 +64,21 @@ export class OwnLease {
     this.#timer = setInterval(() => void this.give(), BEAT).unref()
   }
 
+  /** When the last one was given that the server is known to have: what others had said until then has arrived here. */
+  get confirmed(): number {
+    return this.#confirmed
+  }
+
   async give(): Promise<void> {
-    this.#last = performance.now()
+    const given = performance.now()
+    this.#last = given
     const lease = this.current()
-    // One that cannot be given is given again soon: the server is away.
-    await this.leases.put(key(lease), JSON.stringify(lease)).catch(() => {})
+    try {
+      await this.leases.put(key(lease), JSON.stringify(lease))
+      this.#confirmed = Math.max(this.#confirmed, given)
+    } catch {
+      // It is given again soon: the server is away.
+    }
   }
 
   changed(): void {
@@ -95,8 +106,8 @@ export interface LeaseEvents {
 }
 
 /**
- * Who lives. Silence is measured by this machine's clock, while the server is there: neither a clock that is wrong
- * elsewhere nor a server that is started again makes anybody dead.
+ * Who lives. Silence is measured by this machine's clock, and only while the server is known to be heard: neither a clock
+ * that is wrong elsewhere, nor a server that is started again, nor a cable of this machine's that was cut makes others dead.
  */
 export class Leases {
   readonly all = new Map<string, Lease>()
@@ -104,6 +115,7 @@ export class Leases {
   /** Those that did not listen when they were asked. */
   readonly #deaf = new Set<string>()
   #bus: Bus | null = null
+  #own: OwnLease | null = null
   #timer: NodeJS.Timeout | null = null
   #subscription: { unsubscribe(): void } | null = null
   #away = false
@@ -115,10 +127,12 @@ export class Leases {
   /**
    * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
    * may be of the dead. (What is put into a bucket can be heard as it is; the client's own watch would hold the process.)
+   * @param own given all along
    * @param whom drivers need hear of nodes only, and nodes of drivers: where there are many, that is most of what is said
    */
-  async follow(bus: Bus, whom: Lease['kind'] | '*' = '*'): Promise<void> {
+  async follow(bus: Bus, own: OwnLease, whom: Lease['kind'] | '*' = '*'): Promise<void> {
     this.#bus = bus
+    this.#own = own
     this.#subscription = bus.subscribe(`$KV.${LEASES}.${whom}.*`, (subject, bytes) => {
       if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
       else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
@@ -179,10 +193,10 @@ export class Leases {
     if (still > DRIVER_PATIENCE / 2) this.events.stalled?.()
     this.#looked = now
     if (this.#away) return
+    const heard = this.#own!.confirmed
     for (const [id, seen] of this.#seen) {
-      const silent = now - seen
-      if (silent > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
-      else if (silent > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)
+      if (heard - seen > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
+      else if (now - seen > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)
     }
   }
 

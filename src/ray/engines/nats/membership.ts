@@ -95,7 +95,7 @@ export class Membership {
       return current
     })
     await this.#lease.give()
-    await this.#leases.follow(bus, 'node')
+    await this.#leases.follow(bus, this.#lease, 'node')
   }
 
   /** What this driver says of itself. */

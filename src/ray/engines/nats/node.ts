@@ -156,7 +156,7 @@ export class Node {
     }))
     bus.subscribe(HELLO, () => void this.#lease.give())
     bus.subscribe(STOP, () => this.options.stop?.())
-    await Promise.all([this.#leases.follow(bus, 'driver'), this.wards.follow()])
+    await Promise.all([this.#leases.follow(bus, this.#lease, 'driver'), this.wards.follow()])
     await this.#lease.give()
   }
 

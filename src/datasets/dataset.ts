@@ -66,14 +66,16 @@ export class Dataset<Row extends object = ImageRow> {
 
   /** The values of one column, in order. Rejects with DATASET_COLUMN_NOT_FOUND. The other columns are not read. */
   async column<Name extends keyof Row & string>(name: Name): Promise<Row[Name][]> {
-    const mapped = this.#view.steps.length > 0
-    if (!mapped && !this.columnNames.includes(name))
-      throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, this.columnNames)
+    if (this.#view.steps.length === 0) {
+      if (!this.columnNames.includes(name))
+        throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, this.columnNames)
+      return (await this.#view.sourceColumn(name)) as Row[Name][]
+    }
     const values: Row[Name][] = []
     for (let i = 0; i < this.numRows; i++) {
-      const row = mapped ? await this.#row(i) : await this.#view.sourceRow(i, [name])
+      const row = await this.#row(i)
       if (!(name in row)) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, Object.keys(row))
-      values.push((row as Row)[name])
+      values.push(row[name])
     }
     return values
   }

@@ -67,6 +67,24 @@ export class ParquetSource implements Source {
     return Object.fromEntries(await Promise.all(entries))
   }
 
+  column(name: string, rows: Uint32Array): Promise<unknown[]> | null {
+    return this.#withImages.has(name) ? null : this.#values(name, rows)
+  }
+
+  async #values(name: string, rows: Uint32Array): Promise<unknown[]> {
+    const values: unknown[] = []
+    let at = 0
+    for (const [which, file] of this.files.entries()) {
+      const start = this.#starts[which]!
+      const from = at
+      while (at < rows.length && rows[at]! < start + file.numRows) at++
+      const inFile = rows.subarray(from, at).map((row) => row - start)
+      const column = this.#columns[which]!.find(({ element }) => element.name === name)!
+      for (const value of await file.values(inFile, column)) values.push(value)
+    }
+    return values
+  }
+
   /** A picture lies in its row, or as a file that the row names; null stays null. */
   async #image(file: ParquetFile, row: number, column: ParquetFile['columns'][number]): Promise<Image | null> {
     const nested = column.children.length > 0

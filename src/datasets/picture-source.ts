@@ -26,4 +26,8 @@ export class PictureSource implements Source {
     if (columns.includes('label') && labels.length > 0) row.label = labels[index]
     return row
   }
+
+  column(name: string, rows: Uint32Array): Promise<unknown[]> | null {
+    return name === 'label' ? Promise.resolve(Array.from(rows, (row) => this.place.labels[row])) : null
+  }
 }

@@ -2,6 +2,7 @@ import { RayitoError } from '../core/errors.js'
 import { type ColumnChange, changed } from './column-change.js'
 import { type Features, featuresOf } from './features.js'
 import type { RowFunction } from './row.js'
+import { range } from './row-range.js'
 import type { Source } from './source.js'
 
 /** Done to each row that is read. */
@@ -68,6 +69,23 @@ export class View {
     return row
   }
 
+  /** A column as it is before map, in order; pages are read in the order of the source, whatever that of this view. */
+  async sourceColumn(name: string): Promise<unknown[]> {
+    const { source, indices, numRows } = this
+    const order = indices && ascending(indices)
+    const rows = indices ?? range(0, numRows)
+    const values = await source.column(this.names?.[name] ?? name, order?.map((place) => rows[place]!) ?? rows)
+    if (values && order) {
+      const placed = new Array<unknown>(numRows)
+      for (const [i, place] of order.entries()) placed[place] = values[i]
+      return placed
+    }
+    if (values) return values
+    const read: unknown[] = []
+    for (let i = 0; i < numRows; i++) read.push((await this.sourceRow(i, [name]))[name])
+    return read
+  }
+
   /** The row as it is before map, with these of its columns (default all): the others are not read. */
   async sourceRow(index: number, columns?: readonly string[]): Promise<Record<string, unknown>> {
     const { source, names } = this
@@ -84,6 +102,12 @@ export class View {
       throw new RayitoError(error.code, `${where}: ${error.message}`, { remedy: '', cause: error, row: index, file })
     }
   }
+}
+
+/** The places of ascending indices; null where they ascend already. */
+function ascending(indices: Uint32Array): Uint32Array | null {
+  if (indices.every((index, i) => i === 0 || indices[i - 1]! <= index)) return null
+  return range(0, indices.length).sort((a, b) => indices[a]! - indices[b]!)
 }
 
 /** Nothing changes nothing, as in Python. */

@@ -28,7 +28,12 @@ export class Cluster {
 
   /** Names of the workers that this process started. */
   get workers(): string[] {
-    return [...this.#workers.keys()]
+    return [...this.#workers].filter(([, child]) => isRunning(child)).map(([name]) => name)
+  }
+
+  /** Whether the head that was started here runs. */
+  get runs(): boolean {
+    return this.head !== null && isRunning(this.head)
   }
 
   /** Starts a worker process on this machine; resolves when it has joined. */
@@ -70,21 +75,30 @@ export class Cluster {
   }
 }
 
+/** What was started here last. */
+let own: Cluster | null = null
+
 /**
  * The cluster at `settings.address`; without an address one that is started on this machine: a head and two workers of one
- * CPU each, every one a process of its own. Rejects with NATS_SERVER_MISSING where there is no server to start.
+ * CPU each, every one a process of its own. Called again (a cell may be) it gives the same one while that runs, and starts
+ * the workers anew that have ended. Rejects with NATS_SERVER_MISSING where there is no server to start.
  */
 export async function findCluster({ address }: Pick<Settings, 'address'>): Promise<Cluster> {
   if (address) return new Cluster(address, null)
-  const { child, address: own } = await startPart({ part: 'head' })
-  const cluster = new Cluster(own, child)
+  const cluster = own?.runs ? own : await startHead()
   try {
-    for (const name of WORKERS) await cluster.join(name)
+    for (const name of WORKERS) if (!cluster.workers.includes(name)) await cluster.join(name)
   } catch (error) {
     await cluster.stop()
     throw error
   }
+  own = cluster
   return cluster
+}
+
+async function startHead(): Promise<Cluster> {
+  const { child, address } = await startPart({ part: 'head' })
+  return new Cluster(address, child)
 }
 
 async function startPart(part: ClusterPart): Promise<{ child: ChildProcess; address: string }> {
@@ -103,8 +117,10 @@ async function startPart(part: ClusterPart): Promise<{ child: ChildProcess; addr
   return { child, address: message.address }
 }
 
+const isRunning = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
+
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (!isRunning(child)) return
   child.ref()
   const ended = once(child, 'exit')
   // Windows knows no request to end: there it is the lost channel.

@@ -16,7 +16,7 @@ import { ObjectStore } from './object-store.js'
 import { checkTaskOptions, TASK_DEFAULTS, TIMELINE_DEFAULT } from './options.js'
 import { WorkerOutput } from './output.js'
 import { pack, unpack } from './pack.js'
-import type { Runtime } from './runtime.js'
+import type { Runtime, Waitable } from './runtime.js'
 import { Stream } from './stream.js'
 import { Streams, wireReturns } from './streams.js'
 import { Tallies } from './tally.js'
@@ -142,8 +142,8 @@ export class Driver implements Runtime {
     return makeHandle(this.actors.byId.get(identity.id) ?? identity)
   }
 
-  wait(refs: readonly ObjectRef[], options: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]> {
-    for (const ref of refs) this.#own(ref)
+  wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]> {
+    this.ownAll(refs)
     return waitFor(refs, options)
   }
 
@@ -153,7 +153,7 @@ export class Driver implements Runtime {
     if (entry.owner !== this) entry.lose('its session was shut down')
   }
 
-  /** The same for refs among the arguments of a call. */
+  /** The same for refs among others: arguments of a call, generators. */
   ownAll(args: readonly unknown[]): void {
     for (const arg of args) if (isRef(arg)) this.#own(arg)
   }

@@ -173,18 +173,20 @@ async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions =
 
 /**
  * Waits until `numReturns` of the refs are ready (or failed), or the timeout: `[ready, rest]`, each in the order given.
+ * @param refs generators among them are ready when their next ref is (or they have ended): `next()` gives it at once
  */
-async function wait<T>(
-  refs: readonly ObjectRef<T>[],
+async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unknown>>(
+  refs: readonly W[],
   options: WaitOptions = {},
-): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
+): Promise<[ready: W[], rest: W[]]> {
   if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', shownRefs(refs))
-  checkRefs('refs', refs)
+  const strange = refs.findIndex((ref) => !isRef(ref) && !(ref instanceof ObjectRefGenerator))
+  if (strange >= 0) expected(`refs[${strange}]`, 'an ObjectRef or an ObjectRefGenerator', refs[strange])
   checkWaitOptions(options)
   const { numReturns = 1 } = options
   if (!Number.isInteger(numReturns) || numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
-  return (await runtime().wait(refs, options)) as [ObjectRef<T>[], ObjectRef<T>[]]
+  return runtime().wait(refs, options)
 }
 
 const shownRefs = (refs: unknown) => (isRef(refs) ? 'an ObjectRef' : Array.isArray(refs) ? '[]' : refs)

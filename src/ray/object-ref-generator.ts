@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
-import type { ObjectRef } from './object-ref.js'
+import { Entry, type ObjectRef } from './object-ref.js'
 import { type Runtime, runtime } from './runtime.js'
+import { EMPTY } from './task.js'
 import type { MethodOptions, TaskOptions } from './types.js'
 
 /** Nobody can ask for the values any more. (Their end may be waited for still.) */
@@ -22,6 +23,8 @@ const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>
 export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>, undefined, undefined> {
   readonly #end: ObjectRef<undefined>
   readonly #runtime: Runtime
+  /** Asked for by `ray.wait` and not taken yet: what `next` gives first. */
+  #ahead: { readonly there: Entry; readonly result: Promise<IteratorResult<ObjectRef<T>, undefined>> } | null = null
 
   /** @internal */
   constructor(end: ObjectRef, owner: Runtime) {
@@ -32,7 +35,25 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
 
   /** Waits for the next value and gives its ref. */
   async next(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
-    const ref = await this.#runtime.nextYielded(this.#end)
+    const ahead = this.#ahead
+    this.#ahead = null
+    return ahead ? ahead.result : this.#take(true)
+  }
+
+  /** @internal Ready when `next` need not wait: for a value, the generator's failure or its end. */
+  awaited(): Entry {
+    if (!this.#ahead) {
+      const there = new Entry(this.#end.id, this.#runtime)
+      const result = this.#take(false)
+      const then = () => there.succeed(EMPTY)
+      result.then(then, then)
+      this.#ahead = { there, result }
+    }
+    return this.#ahead.there
+  }
+
+  async #take(lending: boolean): Promise<IteratorResult<ObjectRef<T>, undefined>> {
+    const ref = await this.#runtime.nextYielded(this.#end, lending)
     return ref ? { done: false, value: ref as ObjectRef<T> } : { done: true, value: undefined }
   }
 

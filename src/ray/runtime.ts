@@ -1,6 +1,6 @@
 import type { RemoteDefinition } from './definition.js'
 import type { ActorIdentity } from './handle.js'
-import type { ObjectRef } from './object-ref.js'
+import type { Entry, ObjectRef } from './object-ref.js'
 import type {
   ActorOptions,
   FunctionSummary,
@@ -15,16 +15,22 @@ import type {
   WaitOptions,
 } from './types.js'
 
+/** What `ray.wait` takes: a ref, or a generator, which is ready when its next ref is. */
+export type Waitable = ObjectRef | { awaited(): Entry }
+
 /** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
 export interface Runtime {
   put(value: unknown): ObjectRef
   get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
-  wait(refs: readonly ObjectRef[], options: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]>
+  wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]>
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
-  /** The next ref of a generator, by the ref of its end; null after the last. */
-  nextYielded(end: ObjectRef): Promise<ObjectRef | null>
+  /**
+   * The next ref of a generator, by the ref of its end; null after the last.
+   * @param lending the caller does nothing meanwhile: its CPUs are others'
+   */
+  nextYielded(end: ObjectRef, lending: boolean): Promise<ObjectRef | null>
   /** Nobody will ask for a generator's values any more. */
   leave(end: ObjectRef): void
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>

@@ -1,6 +1,7 @@
 import { timerTime } from '../core/timer.js'
 import { GetTimeoutError } from './errors.js'
-import { entryOf, type ObjectRef } from './object-ref.js'
+import { type Entry, entryOf, isRef, type ObjectRef } from './object-ref.js'
+import type { Waitable } from './runtime.js'
 import type { GetOptions, WaitOptions } from './types.js'
 
 /** Resolves when every ref is settled, or when the first has failed: it rejects with that error at once, as Ray's get does. */
@@ -53,11 +54,15 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
   })
 }
 
+/** What settles when a ref is ready or has failed, or a generator's next ref is there. */
+export const awaited = (one: Waitable): Entry => (isRef(one) ? entryOf(one) : one.awaited())
+
 /** Ray's wait: `numReturns` refs that are settled (failed counts), in the order given, and the rest. */
-export function waitFor(
-  refs: readonly ObjectRef[],
+export function waitFor<W extends Waitable>(
+  refs: readonly W[],
   { numReturns = 1, timeout }: WaitOptions,
-): Promise<[ObjectRef[], ObjectRef[]]> {
+): Promise<[W[], W[]]> {
+  const entries = refs.map(awaited)
   return new Promise((resolve) => {
     let done = 0
     let timer: NodeJS.Timeout | undefined
@@ -66,18 +71,19 @@ export function waitFor(
       if (ended) return
       ended = true
       clearTimeout(timer)
-      for (const ref of refs) entryOf(ref).forget(one)
-      const ready: ObjectRef[] = []
-      const rest: ObjectRef[] = []
-      for (const ref of refs) (ready.length < numReturns && entryOf(ref).state !== 'pending' ? ready : rest).push(ref)
+      for (const entry of entries) entry.forget(one)
+      const ready: W[] = []
+      const rest: W[] = []
+      for (const [i, ref] of refs.entries())
+        (ready.length < numReturns && entries[i]!.state !== 'pending' ? ready : rest).push(ref)
       resolve([ready, rest])
     }
     const one = () => {
       if (++done >= numReturns) end()
     }
-    for (const ref of refs) {
+    for (const entry of entries) {
       if (ended) return
-      entryOf(ref).whenSettled(one)
+      entry.whenSettled(one)
     }
     if (!ended && timeout !== undefined) timer = setTimeout(end, timerTime(timeout))
   })

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import type { SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
@@ -332,6 +333,35 @@ describe('reading is lazy', () => {
     const labels = read() - before
     await dataset.at(0)
     assert.ok(labels < 6000, `${labels}`)
+  })
+
+  test('a column is what the rows have, in whatever order these are chosen', async () => {
+    for (const name of ['types', 'index', 'v2', 'groups']) {
+      const { dataset } = await open(file(name))
+      const columns = dataset.columnNames.filter((column) => dataset.features[column]!.type !== 'Image')
+      const places = fc.array(fc.nat(dataset.numRows - 1), { maxLength: 20 })
+      await fc.assert(
+        fc.asyncProperty(places, async (indices) => {
+          const chosen = dataset.select(indices).selectColumns(columns)
+          const each = await Promise.all(indices.map((_, i) => chosen.at(i)))
+          for (const column of columns)
+            assert.deepEqual(
+              await chosen.column(column),
+              each.map((row) => row[column]),
+            )
+        }),
+        { numRuns: 20 },
+      )
+    }
+  })
+
+  test('a column of shuffled rows reads no page twice, however small the cache', async (t) => {
+    const path = large(t)
+    const { dataset, read } = await open(path, 250_000)
+    const column = await dataset.shuffle({ seed: 1 }).column('raw')
+    assert.equal(column.length, 4000)
+    const { size } = statSync(path)
+    assert.ok(read() < 2 * metadataLength(path) + 524_288 + 40 * 4096 + size, `${read()} of ${size}`)
   })
 })
 

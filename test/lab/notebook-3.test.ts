@@ -98,6 +98,19 @@ describe('notebook 3', skip ? { skip } : {}, () => {
     await until(async () => !(await listens(address)))
   })
 
+  test('its cell may be run again: the same cluster, with the workers that were unplugged meanwhile', async () => {
+    process.env.NATS_SERVER ??= natsServer()!
+    const cluster = await findCluster({ address: undefined })
+    assert.deepEqual(cluster.workers, ['alpha', 'beta'])
+    await cluster.unplug('alpha')
+    assert.equal(await findCluster({ address: undefined }), cluster)
+    assert.deepEqual(cluster.workers, ['beta', 'alpha'])
+    await cluster.stop()
+    const next = await findCluster({ address: undefined })
+    assert.notEqual(next, cluster)
+    await next.stop()
+  })
+
   test('a cluster that is there already is taken, and goes on afterwards', async () => {
     const server = await Server.start()
     try {

@@ -11,7 +11,7 @@ import {
   TaskCancelledError,
   WorkerCrashedError,
 } from '#src/ray/index.js'
-import { echo, Temperature } from './functions.js'
+import { echo, hold, Temperature } from './functions.js'
 import {
   askUnfit,
   Cameras,
@@ -31,6 +31,7 @@ import {
   throwing,
   total,
   unfit,
+  waitingForOne,
 } from './generators.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
@@ -80,6 +81,43 @@ inOneSession('generators', { numCpus: 2 }, () => {
       break
     }
     assert.deepEqual(await all(left), [1, 4])
+  })
+
+  test('wait takes generators: one is ready when its next ref is, and next gives that at once', async () => {
+    const step = latch()
+    const held = stepwise.remote(step)
+    await held.next()
+    const gate = latch()
+    const slow = hold.remote(gate)
+    await started(gate)
+    assert.deepEqual(await ray.wait([held, slow], { timeout: 1 }), [[], [held, slow]])
+    letGo(step)
+    assert.deepEqual(await ray.wait([slow, held]), [[held], [slow]])
+    assert.deepEqual(await ray.wait([held]), [[held], []])
+    assert.equal(await ray.get((await held.next()).value!), 'second')
+    // The end is something that need not be waited for, and so is a failure.
+    assert.deepEqual(await ray.wait([held, slow]), [[held], [slow]])
+    assert.deepEqual(await held.next(), { done: true, value: undefined })
+    const bad = failing.remote(0)
+    assert.deepEqual(await ray.wait([slow, bad]), [[bad], [slow]])
+    await assert.rejects(ray.get((await bad.next()).value!), RayTaskError)
+    letGo(gate)
+    await ray.get(slow)
+    // All that is waited for comes, in order.
+    const both = [squares.remote(4), squares.remote(3)]
+    const values: number[][] = [[], []]
+    for (let left = [...both]; left.length > 0; ) {
+      const [[next]] = await ray.wait(left)
+      const { done, value } = await next!.next()
+      if (done) left = left.filter((one) => one !== next)
+      else values[both.indexOf(next!)]!.push(await ray.get(value))
+    }
+    assert.deepEqual(values, [
+      [0, 1, 4, 9],
+      [0, 1, 4],
+    ])
+    assert.equal(await ray.get(waitingForOne.remote()), 0)
+    await assert.rejects(ray.wait([3 as never]), /`refs\[0\]` to be an ObjectRef or an ObjectRefGenerator/)
   })
 
   test('refs can be passed on, and values may hold refs', async () => {

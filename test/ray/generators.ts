@@ -136,3 +136,8 @@ export class BetterCamera extends Camera {}
 export const Cameras = ray.remote(BetterCamera)
 /** Makes an actor inside a task and hands it out. */
 export const makeCamera = ray.remote(async () => ({ camera: Cameras.remote() }))
+/** Waits, inside a task, for a generator that needs the task's CPU. */
+export const waitingForOne = ray.remote(async function waitingForOne() {
+  const [[ready]] = await ray.wait([squares.options({ numCpus: 2 }).remote(2)])
+  return ray.get((await ready!.next()).value!)
+})

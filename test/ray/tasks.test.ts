@@ -223,7 +223,7 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     const shared = latch()
     const slow = meet.remote(shared, 2)
     const [a, b] = [add.remote(1, 1), add.remote(2, 2)]
-    const [ready, rest] = await ray.wait<number | boolean>([slow, a, b], { numReturns: 2 })
+    const [ready, rest] = await ray.wait([slow, a, b], { numReturns: 2 })
     assert.deepEqual(ready, [a, b])
     assert.deepEqual(rest, [slow])
     const [none, all] = await ray.wait([slow], { timeout: 1 })

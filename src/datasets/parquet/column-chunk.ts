@@ -29,6 +29,13 @@ interface Values {
   bytes: number
 }
 
+/** A page's values, and which rows of the group they are: from `firstRow` to before `end`. */
+export interface Page {
+  values: DecodedArray
+  firstRow: number
+  end: number
+}
+
 /** Values in the lists of a column chunk at most: half a gigabyte, and that again for what holds them. */
 const MOST_VALUES = 2 ** 26
 
@@ -46,8 +53,8 @@ export class ColumnChunkReader {
     this.#context = context
   }
 
-  /** The value in a row of the group, as it lies in the cached page: not to be handed out. */
-  async value(row: number): Promise<unknown> {
+  /** The page that holds a row of the group, as the cache has it: its values are not to be handed out. */
+  async page(row: number): Promise<Page> {
     this.#table ??= this.#locate().catch((error) => {
       this.#table = null
       throw error
@@ -55,9 +62,9 @@ export class ColumnChunkReader {
     const { pages } = await this.#table
     if (pages.length === 0) throw new Error('a column has no pages')
     const index = lastAtMost(pages, row, ({ firstRow }) => firstRow)
-    const { cache, key } = this.#context
+    const { cache, key, rows } = this.#context
     const { values } = await cache.get(`${key}:${index}`, () => this.#read(index), bytesOf)
-    return values[row - pages[index]!.firstRow]
+    return { values, firstRow: pages[index]!.firstRow, end: pages[index + 1]?.firstRow ?? rows }
   }
 
   #locate(): Promise<PageTable> {

@@ -61,6 +61,25 @@ export class ParquetFile {
     })
   }
 
+  /** The values of a column in rows that ascend, each as `value` gives it: page after page. */
+  values(rows: Uint32Array, column: SchemaTree): Promise<unknown[]> {
+    return guard(this.file.path, async () => {
+      const values: unknown[] = []
+      if (column.children.length > 0) {
+        for (const row of rows) values.push(await this.value(row, column))
+        return values
+      }
+      for (let at = 0; at < rows.length; ) {
+        const group = this.#groupOf(rows[at]!)
+        const start = this.#starts[group]!
+        const { values: inPage, firstRow, end } = await this.#chunk(group, column).page(rows[at]! - start)
+        do values.push(handedOut(inPage[rows[at]! - start - firstRow], column))
+        while (++at < rows.length && rows[at]! - start < end)
+      }
+      return values
+    })
+  }
+
   /** The value of one field of a column of records, leaving the other fields unread. */
   field(row: number, column: SchemaTree, name: string): Promise<unknown> {
     return guard(this.file.path, async () => {
@@ -73,10 +92,14 @@ export class ParquetFile {
   }
 
   async #leaf(row: number, leaf: SchemaTree): Promise<unknown> {
-    const group = lastAtMost(this.#starts, row, (start) => start)
-    const value = own(await this.#chunk(group, leaf).value(row - this.#starts[group]!))
-    const { converted_type, scale = 0 } = leaf.element
-    return converted_type === 'DECIMAL' ? decimals(value, scale) : value
+    const group = this.#groupOf(row)
+    const inGroup = row - this.#starts[group]!
+    const { values, firstRow } = await this.#chunk(group, leaf).page(inGroup)
+    return handedOut(values[inGroup - firstRow], leaf)
+  }
+
+  #groupOf(row: number): number {
+    return lastAtMost(this.#starts, row, (start) => start)
   }
 
   #chunk(group: number, leaf: SchemaTree): ColumnChunkReader {
@@ -97,6 +120,11 @@ export class ParquetFile {
 
 function leavesOf(column: SchemaTree): SchemaTree[] {
   return column.children.length === 0 ? [column] : column.children.flatMap(leavesOf)
+}
+
+/** A value of a page as a row has it. */
+function handedOut(value: unknown, { element: { converted_type, scale = 0 } }: SchemaTree): unknown {
+  return converted_type === 'DECIMAL' ? decimals(own(value), scale) : own(value)
 }
 
 /** A copy that shares nothing with the cached page. */

@@ -56,12 +56,6 @@ function shortTime(ms: number): string {
 /** 812, 3.1K, 68.6M. */
 const shortBytes = (value: number) => bytes(value).replace(/ (\w?)B$/, '$1')
 
-function withoutMiddle(name: string, length: number): string {
-  if (name.length <= length) return name
-  const kept = Math.max(2, length - 1)
-  return `${name.slice(0, Math.ceil(kept / 2))}…${name.slice(-Math.floor(kept / 2))}`
-}
-
 /** What `ray.summary()` gives: as the value of a cell, or printed, a table. */
 export class Summary {
   constructor(
@@ -86,7 +80,7 @@ export class Summary {
     return [heads, ...this.functions.map(row)]
   }
 
-  /** A table that a terminal of 80 columns holds; a name that is too long for it lacks its middle. */
+  /** A table that a terminal of 80 columns holds: a name that leaves no room for the figures stands in a line above them. */
   toString(): string {
     const { functions } = this
     const counts = functions.map(({ count, failures }) => [String(count), String(failures)])
@@ -101,8 +95,11 @@ export class Summary {
     ]
     const room =
       COLUMNS - groups.reduce((width, [head, first]) => width + GAP + Math.max(head!.length, first!.length), 0)
-    const names = ['', 'function', ...functions.map(({ name }) => withoutMiddle(name, room))]
-    return textTable(names.map((name, i) => [name, ...groups.map((group) => group[i]!)]))
+    const names = ['', 'function', ...functions.map(({ name }) => (name.length <= room ? name : ''))]
+    const lines = textTable(names.map((name, i) => [name, ...groups.map((group) => group[i]!)])).split('\n')
+    const [heads, figures] = [lines.slice(0, 2), lines.slice(2)]
+    const told = functions.flatMap(({ name }, i) => (name.length <= room ? [figures[i]!] : [name, figures[i]!]))
+    return [...heads, ...told].join('\n')
   }
 
   toHtml(): string {

@@ -10,7 +10,7 @@ import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../opti
 import { pack } from '../pack.js'
 import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
-import type { Runtime } from '../runtime.js'
+import type { Runtime, Waitable } from '../runtime.js'
 import { EMPTY } from '../task.js'
 import type {
   ActorOptions,
@@ -24,7 +24,7 @@ import type {
   TraceEvent,
   WaitOptions,
 } from '../types.js'
-import { settled, waitFor } from '../waiting.js'
+import { awaited, settled, waitFor } from '../waiting.js'
 import { Held } from './held.js'
 
 /** A method needs no code: its actor has it. */
@@ -199,7 +199,7 @@ export class WorkerClient implements Runtime {
 
   async get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
     this.#fetch(refs)
-    await this.#waiting(refs, settled(refs, options))
+    await this.#waiting(refs.map(entryOf), settled(refs, options))
     return Promise.all(refs.map((ref) => this.#value(entryOf(ref))))
   }
 
@@ -211,8 +211,8 @@ export class WorkerClient implements Runtime {
   }
 
   /** While a task waits for others, its CPUs are theirs. */
-  #waiting<T>(refs: readonly ObjectRef[], promise: Promise<T>): Promise<T> {
-    return refs.every((ref) => entryOf(ref).state !== 'pending') ? promise : this.#lending(promise)
+  #waiting<T>(entries: readonly Entry[], promise: Promise<T>): Promise<T> {
+    return entries.every(({ state }) => state !== 'pending') ? promise : this.#lending(promise)
   }
 
   async #lending<T>(promise: Promise<T>): Promise<T> {
@@ -227,9 +227,10 @@ export class WorkerClient implements Runtime {
     }
   }
 
-  wait(refs: readonly ObjectRef[], options: WaitOptions): Promise<[ObjectRef[], ObjectRef[]]> {
-    this.#fetch(refs)
-    return this.#waiting(refs, waitFor(refs, options))
+  wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]> {
+    const waitables: readonly Waitable[] = refs
+    this.#fetch(waitables.filter(isRef))
+    return this.#waiting(refs.map(awaited), waitFor(refs, options))
   }
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
@@ -284,10 +285,11 @@ export class WorkerClient implements Runtime {
     return identity
   }
 
-  async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
+  async nextYielded(end: ObjectRef, lending: boolean): Promise<ObjectRef | null> {
     await this.#tail
     try {
-      const id = (await this.#lending(this.#ask('next', { id: end.id }))) as string | null
+      const asked = this.#ask('next', { id: end.id })
+      const id = (await (lending ? this.#lending(asked) : asked)) as string | null
       return id === null ? null : this.#held.ref(id)
     } catch (error) {
       // The driver never heard of a call whose arguments could not be sent.

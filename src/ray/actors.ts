@@ -136,8 +136,14 @@ export class Actors {
     const actor = task.settings.actor!
     if (actor.state === 'dead') return task.fail(actor.death)
     actor.queue.push(task)
-    // One whose packing throws is failed by its maker, and passed over.
-    task.prepare(args, () => this.session.engine.pump(actor))
+    try {
+      task.prepare(args, () => this.session.engine.pump(actor))
+    } catch (error) {
+      // It never was a call, and is not to wait for the next one to be passed over.
+      const at = actor.queue.lastIndexOf(task)
+      if (at >= 0) actor.queue.splice(at, 1)
+      throw error
+    }
   }
 
   async find(name: string, namespace = this.session.namespace): Promise<Actor> {

@@ -139,6 +139,27 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     }
   })
 
+  test('a call that cannot be sent holds nothing, also where its actor is never called again', async () => {
+    const counter = Counter.remote(0)
+    await ray.get(counter.add.remote(1))
+    const refused = () => {
+      const value = { bytes: new Uint8Array(1000), toString: () => 'a method of its own' }
+      assert.throws(() => counter.add.remote(value as never), NotSerializableError)
+      return new WeakRef(value)
+    }
+    const value = refused()
+    // Looking at it holds it for the rest of the turn.
+    const gone = () => {
+      collect()
+      return value.deref() === undefined
+    }
+    const end = Date.now() + 30_000
+    do await turn()
+    while (!gone() && Date.now() < end)
+    assert.ok(gone())
+    assert.equal(await ray.get(counter.add.remote(1)), 2)
+  })
+
   test('what tasks hold stays: an argument is there when its task runs', async () => {
     const slow = neverEnds.remote()
     const refs = Array.from({ length: 20 }, (_, i) => firstByte.remote(ray.put(new Uint8Array(100_000).fill(i))))

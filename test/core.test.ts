@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import { ERRORS } from '#src/core/errors.js'
+import { Line } from '#src/core/line.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -61,4 +64,21 @@ describe('the house', () => {
       assert.ok(row.includes(meaning) && row.includes(remedy), `ERRORS.md says something else of ${code}`)
     }
   })
+})
+
+test('a line holds nothing that has left it, though others still stand in it', async () => {
+  v8.setFlagsFromString('--expose-gc')
+  const collect = vm.runInNewContext('gc') as () => void
+  const line = new Line<object>()
+  const fill = () => {
+    const first = {}
+    for (const item of [first, {}, {}]) line.push(item)
+    return new WeakRef(first)
+  }
+  const first = fill()
+  line.shift()
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  assert.deepEqual([first.deref(), line.length], [undefined, 2])
+  assert.ok(line.first)
 })

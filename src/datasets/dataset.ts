@@ -64,7 +64,7 @@ export class Dataset<Row extends object = ImageRow> {
     return span('read', `row ${index}`, () => this.#view.row(index) as Promise<Row>)
   }
 
-  /** The values of one column, in order. Rejects with DATASET_COLUMN_NOT_FOUND. The other columns are not read. */
+  /** The values of one column, in order. Rejects with DATASET_COLUMN_NOT_FOUND. The other columns are not read, except after `map`. */
   async column<Name extends keyof Row & string>(name: Name): Promise<Row[Name][]> {
     if (this.#view.steps.length === 0) {
       if (!this.columnNames.includes(name))
@@ -74,7 +74,7 @@ export class Dataset<Row extends object = ImageRow> {
     const values: Row[Name][] = []
     for (let i = 0; i < this.numRows; i++) {
       const row = await this.#row(i)
-      if (!(name in row)) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, Object.keys(row))
+      if (!Object.hasOwn(row, name)) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', name, Object.keys(row))
       values.push(row[name])
     }
     return values
@@ -157,7 +157,7 @@ export class Dataset<Row extends object = ImageRow> {
 
   /**
    * The rows in the order of a column, or of several, the first one first: reads these columns, and resolves to a view. Rows that
-   * are alike keep their order; NaN comes after all numbers, text goes by code points. Rejects with DATASET_COLUMN_NOT_FOUND, and
+   * are alike keep their order; NaN comes after all numbers, text goes by code points, times by their milliseconds. Rejects with DATASET_COLUMN_NOT_FOUND, and
    * with INVALID_ARGUMENT for what has no order: lists, records and pictures.
    */
   async sort(
@@ -203,7 +203,7 @@ export class Dataset<Row extends object = ImageRow> {
   }
 
   /**
-   * The same rows with these columns alone, in this order: the others are not read, so that no picture is decoded for nothing.
+   * The same rows with these columns alone, in this order: the others are not read, so that no picture is decoded for nothing (after `map` rows are read whole).
    * Throws DATASET_COLUMN_NOT_FOUND; after `map`, which may add columns, a row that is read does.
    */
   selectColumns<Name extends keyof Row & string>(columnNames: Name | readonly Name[]): Dataset<Pick<Row, Name>> {
@@ -223,7 +223,7 @@ export class Dataset<Row extends object = ImageRow> {
     return new Dataset(this.#view.change(renaming(originalColumnName, newColumnName)))
   }
 
-  /** Row after row; the next ones are read while one is used. No page is decoded twice. */
+  /** Row after row; the next ones are read while one is used. A page is decoded once, unless a row's pages together are larger than the cache. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Row, void, undefined> {
     const ahead: Promise<Row>[] = []
     for (let next = 0; next < this.numRows || ahead.length > 0; ) {

@@ -67,18 +67,18 @@ export class ParquetSource implements Source {
     return Object.fromEntries(await Promise.all(entries))
   }
 
-  column(name: string, rows: Uint32Array): Promise<unknown[]> | null {
+  column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null {
     return this.#withImages.has(name) ? null : this.#values(name, rows)
   }
 
-  async #values(name: string, rows: Uint32Array): Promise<unknown[]> {
+  async #values(name: string, rows: Uint32Array | null): Promise<unknown[]> {
     const values: unknown[] = []
     let at = 0
     for (const [which, file] of this.files.entries()) {
       const start = this.#starts[which]!
       const from = at
-      while (at < rows.length && rows[at]! < start + file.numRows) at++
-      const inFile = rows.subarray(from, at).map((row) => row - start)
+      while (rows && at < rows.length && rows[at]! < start + file.numRows) at++
+      const inFile = rows?.subarray(from, at).map((row) => row - start) ?? null
       const column = this.#columns[which]!.find(({ element }) => element.name === name)!
       for (const value of await file.values(inFile, column)) values.push(value)
     }

@@ -27,7 +27,9 @@ export class PictureSource implements Source {
     return row
   }
 
-  column(name: string, rows: Uint32Array): Promise<unknown[]> | null {
-    return name === 'label' ? Promise.resolve(Array.from(rows, (row) => this.place.labels[row])) : null
+  column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null {
+    const { labels } = this.place
+    if (name !== 'label') return null
+    return Promise.resolve(rows ? Array.from(rows, (row) => labels[row]) : [...labels])
   }
 }

@@ -10,8 +10,8 @@ export interface Source {
   fileOf?(index: number): string
   /** A row with these columns (default all). The index is known to lie inside. */
   row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>>
-  /** One column's values in these rows, which ascend and lie inside; null where each row has to be read, as for pictures. */
-  column(name: string, rows: Uint32Array): Promise<unknown[]> | null
+  /** One column's values in these rows, which ascend and lie inside, or in all (null). Null where each row has to be read, as for pictures. */
+  column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null
 }
 
 export interface ReadOptions {

@@ -73,8 +73,8 @@ export class View {
   async sourceColumn(name: string): Promise<unknown[]> {
     const { source, indices, numRows } = this
     const order = indices && ascending(indices)
-    const rows = indices ?? range(0, numRows)
-    const values = await source.column(this.names?.[name] ?? name, order?.map((place) => rows[place]!) ?? rows)
+    const rows = indices && order ? order.map((place) => indices[place]!) : indices
+    const values = await source.column(this.names?.[name] ?? name, rows)
     if (values && order) {
       const placed = new Array<unknown>(numRows)
       for (const [i, place] of order.entries()) placed[place] = values[i]

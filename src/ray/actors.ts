@@ -5,6 +5,7 @@ import { ActorDiedError, ActorNameError } from './errors.js'
 import { type ActorIdentity, whenHandlesGone } from './handle.js'
 import { Entry, type ObjectRef } from './object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from './options.js'
+import { TERMINATE } from './protocol.js'
 import { wireReturns } from './streams.js'
 import { makeReturns, type Task } from './task.js'
 import type { ActorOptions, MethodOptions } from './types.js'
@@ -176,9 +177,11 @@ export class Actors {
     if (actor.state === 'dead') return void this.byId.delete(id)
     if (actor.settings.detached || actor.settings.name !== undefined) return
     const last = makeReturns(1, this.session.nextId, this.session)
-    const task = this.makeCall(actor, actor, '__terminate__', last.entries, {})
+    const task = this.makeCall(actor, actor, TERMINATE, last.entries, {})
     this.enqueue(task, [])
     last.entries[0]!.whenSettled(() => {
+      // A call that is tried again went behind.
+      if (this.session.awaits(actor)) return this.#abandoned(id)
       this.session.engine.kill(actor, false)
       this.byId.delete(id)
     })

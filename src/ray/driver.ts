@@ -165,6 +165,10 @@ export class Driver implements Runtime {
     return stream.next()
   }
 
+  lend<T>(awaited: Promise<T>): Promise<T> {
+    return awaited
+  }
+
   leave(end: ObjectRef): void {
     Stream.of(end)?.abandon()
   }
@@ -249,6 +253,13 @@ export class Driver implements Runtime {
       this.#pending.delete(task)
       if (first.state === 'failed' && !this.#down) this.#unread.failed(task.label, task.returns)
     })
+  }
+
+  /** Whether calls of an actor have not ended. */
+  awaits(actor: Actor): boolean {
+    if (actor.state === 'dead') return false
+    for (const { settings } of this.#pending) if (settings.actor === actor) return true
+    return false
   }
 
   #cancelTask = (task: Task, force: boolean, recursive: boolean): void => {

@@ -37,14 +37,14 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   async next(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
     const ahead = this.#ahead
     this.#ahead = null
-    return ahead ? ahead.result : this.#take(true)
+    return ahead?.there.state === 'ready' ? ahead.result : this.#runtime.lend(ahead?.result ?? this.#take())
   }
 
   /** @internal Ready when `next` need not wait: for a value, the generator's failure or its end. */
   awaited(): Entry {
     if (!this.#ahead) {
       const there = new Entry(this.#end.id, this.#runtime)
-      const result = this.#take(false)
+      const result = this.#take()
       const then = () => there.succeed(EMPTY)
       result.then(then, then)
       this.#ahead = { there, result }
@@ -52,8 +52,8 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
     return this.#ahead.there
   }
 
-  async #take(lending: boolean): Promise<IteratorResult<ObjectRef<T>, undefined>> {
-    const ref = await this.#runtime.nextYielded(this.#end, lending)
+  async #take(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
+    const ref = await this.#runtime.nextYielded(this.#end)
     return ref ? { done: false, value: ref as ObjectRef<T> } : { done: true, value: undefined }
   }
 

@@ -30,6 +30,9 @@ export const slotState = (call: number, state: number): number => (((Math.floor(
 
 export const KIND = { TASK: 0, CREATE: 1, METHOD: 2 } as const
 
+/** The method that every actor has: its last call. */
+export const TERMINATE = '__terminate__'
+
 /** An argument: a value, or the id of an object that the worker has or that comes in the same message. */
 export type WireArgument = readonly [data: unknown, special: boolean] | readonly [id: string]
 

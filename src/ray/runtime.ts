@@ -26,11 +26,10 @@ export interface Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
-  /**
-   * The next ref of a generator, by the ref of its end; null after the last.
-   * @param lending the caller does nothing meanwhile: its CPUs are others'
-   */
-  nextYielded(end: ObjectRef, lending: boolean): Promise<ObjectRef | null>
+  /** The next ref of a generator, by the ref of its end; null after the last. */
+  nextYielded(end: ObjectRef): Promise<ObjectRef | null>
+  /** The calling task does nothing until that is settled: its CPUs are others'. */
+  lend<T>(awaited: Promise<T>): Promise<T>
   /** Nobody will ask for a generator's values any more. */
   leave(end: ObjectRef): void
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>

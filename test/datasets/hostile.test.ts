@@ -298,6 +298,15 @@ describe('whatever a page claims to hold, reading it ends', () => {
     await rejects(t, lists, /lists of 83886080 values in a row group are not supported/, 'DATASET_UNSUPPORTED')
   })
 
+  test('a footer that claims more rows than there are, also where a whole column is asked for', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    for (const claimed of [2n ** 31n, 2n ** 40n]) {
+      writeFileSync(path, onePage('INT32', 'REQUIRED', first('PLAIN', 2), [1, 0, 0, 0, 2, 0, 0, 0], 1, claimed))
+      const dataset = await loadDataset<{ x: number }>(path, { split: 'train' })
+      await assert.rejects(dataset.column('x'), { code: 'DATASET_BROKEN', message: /hold 2 rows instead of \d+/ })
+    }
+  })
+
   test('a footer that claims lists of millions in lists of millions, or a number that never ends', async (t) => {
     const list = [0xf9, 255, 255, 255, 14]
     const lists = [0x15, 4, 0x19, ...new Array<number[]>(30).fill(list).flat()]

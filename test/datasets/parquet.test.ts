@@ -264,6 +264,40 @@ describe('rows written by hyparquet-writer', () => {
     assert.deepEqual(await (await open(path)).dataset.at(1), { label: 10, 1: 11, 0: 12 })
   })
 
+  test('what is JSON is a text, and a UUID sixteen bytes, as pyarrow has them', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const uuid = '00112233-4455-6677-8899-aabbccddeeff'
+    const columnData = [
+      { name: 'json', data: [{ a: [1] }, null, 'text'], type: 'JSON' as const },
+      { name: 'uuid', data: [uuid, uuid, uuid], type: 'UUID' as const },
+    ]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData })))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('json'), ['{"a":[1]}', null, '"text"'])
+    assert.deepEqual(dataset.features.json!.dtype, 'string')
+    assert.deepEqual(await dataset.unique('json'), ['{"a":[1]}', null, '"text"'])
+    const { uuid: bytes } = (await dataset.at(2)) as unknown as { uuid: Uint8Array }
+    assert.equal(Buffer.from(bytes).toString('hex'), uuid.replaceAll('-', ''))
+  })
+
+  test('a column with a point in its name beside the field of a record that reads the same', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 2 },
+      { name: 'a.b', type: 'INT32', repetition_type: 'REQUIRED' },
+      { name: 'a', num_children: 1, repetition_type: 'REQUIRED' },
+      { name: 'b', type: 'INT32', repetition_type: 'REQUIRED' },
+    ]
+    const columnData = [
+      { name: 'a.b', data: [1, 2] },
+      { name: 'a', data: [{ b: 10 }, { b: 20 }] },
+    ]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ schema, columnData })))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.at(1), { 'a.b': 2, a: { b: 20 } })
+    assert.deepEqual(await dataset.column('a'), [{ b: 10 }, { b: 20 }])
+  })
+
   test('a page of nothing but nulls, whose no values are packed into no bytes', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const columnData = [{ name: 'real', data: [null, null], type: 'DOUBLE' as const, encoding: 'PLAIN' as const }]
@@ -353,6 +387,17 @@ describe('reading is lazy', () => {
         { numRuns: 20 },
       )
     }
+  })
+
+  test('a column of lists and records reads no chunk twice, however small the cache', async () => {
+    const { dataset, read } = await open(file('nulls'), 1)
+    const before = read()
+    assert.equal((await dataset.column('pairs')).length, 4)
+    const cost = read() - before
+    const fresh = await open(file('nulls'), 1)
+    const start = fresh.read()
+    await fresh.dataset.selectColumns('pairs').at(0)
+    assert.equal(cost, fresh.read() - start)
   })
 
   test('a column of shuffled rows reads no page twice, however small the cache', async (t) => {

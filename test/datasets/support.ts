@@ -68,6 +68,8 @@ export function onePage(
   header: Pick<PageHeader, 'data_page_header' | 'data_page_header_v2'>,
   bytes: readonly number[],
   pages = 1,
+  /** Rows that the file says it has, where it lies. */
+  claimed?: bigint,
 ): Uint8Array {
   const writer = new ByteWriter()
   const magic = () => writer.appendBytes(new TextEncoder().encode('PAR1'))
@@ -82,7 +84,7 @@ export function onePage(
     })
     writer.appendBytes(Uint8Array.from(bytes))
   }
-  const rows = BigInt((header.data_page_header ?? header.data_page_header_v2)!.num_values * pages)
+  const rows = claimed ?? BigInt((header.data_page_header ?? header.data_page_header_v2)!.num_values * pages)
   const size = BigInt(writer.offset - 4)
   const meta_data = {
     type,

@@ -1,9 +1,48 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ActorDiedError, ActorNameError, ActorUnavailableError, ray } from '#src/ray/index.js'
-import { add, Broken, Counter, type CounterClass, fail, lateValue, Meeting, meet, useCounter } from './functions.js'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import {
+  ActorDiedError,
+  ActorNameError,
+  ActorUnavailableError,
+  ObjectLostError,
+  ray,
+  TaskCancelledError,
+} from '#src/ray/index.js'
+import {
+  add,
+  Broken,
+  Counter,
+  type CounterClass,
+  fail,
+  hold,
+  lateValue,
+  Meeting,
+  meet,
+  Patient,
+  useCounter,
+} from './functions.js'
 import { latch, letGo, onEachEngine, started } from './helpers.js'
 import { arrive } from './latch.js'
+
+v8.setFlagsFromString('--expose-gc')
+const gc = vm.runInNewContext('gc') as () => void
+/** Lets go of what nobody holds, and of what that held. */
+async function collect(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  gc()
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Resolves when so many CPUs are free, once nobody holds what had them. */
+async function free(cpus: number): Promise<void> {
+  const end = Date.now() + 30_000
+  while ((await ray.availableResources()).CPU !== cpus) {
+    assert.ok(Date.now() < end, 'CPUs are held after 30 s')
+    await collect()
+  }
+}
 
 onEachEngine('actors', { numCpus: 2 }, () => {
   test('an actor keeps its state between calls', async () => {
@@ -189,6 +228,57 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     const counter = Counter.remote(0)
     assert.equal(await ray.get(useCounter.remote({ counter }, 5)), 5)
     assert.equal(await ray.get(counter.add.remote(1)), 6)
+  })
+
+  test('an actor without a handle ends when its calls have, however many run beside each other', async () => {
+    const gate = latch()
+    const begin = () => {
+      const patient = Patient.options({ maxConcurrency: 3, numCpus: 1 }).remote()
+      return [patient.wait.remote(gate), patient.wait.remote(gate)]
+    }
+    const refs = begin()
+    await started(gate, 2)
+    // Whatever its end would do to them is done within a few calls of another.
+    for (let i = 0; i < 10; i++) {
+      await collect()
+      await ray.get(add.remote(i, 1))
+    }
+    letGo(gate)
+    assert.deepEqual(await ray.get(refs), ['let go', 'let go'])
+    await free(2)
+  })
+
+  test('a call that was taken back holds none of what it was given', async () => {
+    const gate = latch()
+    const busy = Counter.remote(0)
+    const held = busy.hold.remote(gate)
+    await started(gate)
+    const takeBack = async () => {
+      const other = Counter.options({ numCpus: 1 }).remote(0)
+      await ray.get(other.add.remote(1))
+      const ref = busy.add.remote(other as never)
+      ray.cancel(ref)
+      await assert.rejects(ray.get(ref), TaskCancelledError)
+    }
+    await takeBack()
+    await free(2)
+    letGo(gate)
+    await ray.get(held)
+  })
+
+  test('calls keep their order and their turn where those before them fail as they are sent', async () => {
+    const [start, late] = [latch(), latch()]
+    const counter = Counter.remote(hold.remote(start))
+    const freed = ray.put(10)
+    const failing = counter.add.remote(freed)
+    const with1 = counter.add.remote(failing)
+    const refs = [counter.add.remote(hold.remote(late)), counter.add.remote(100)]
+    await Promise.all([started(start), started(late)])
+    ray.free(freed)
+    letGo(start)
+    for (const ref of [failing, with1]) await assert.rejects(ray.get(ref), ObjectLostError)
+    letGo(late)
+    assert.deepEqual(await ray.get(refs), [2, 102])
   })
 
   test('a handle is no promise and prints what it is', async () => {

@@ -269,6 +269,16 @@ export const Meeting = ray.remote(
     }
   },
 )
+/** Its calls go on, beside each other, until they are let go. */
+export const Patient = ray.remote(
+  class Patient {
+    async wait(gate: Latch): Promise<string> {
+      arrive(gate)
+      while (!isOpen(gate)) await new Promise((resolve) => setTimeout(resolve, 2))
+      return 'let go'
+    }
+  },
+)
 export const Broken = ray.remote(
   class Broken {
     constructor() {

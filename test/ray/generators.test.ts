@@ -31,6 +31,7 @@ import {
   throwing,
   total,
   unfit,
+  waitingForBoth,
   waitingForOne,
 } from './generators.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
@@ -117,6 +118,7 @@ inOneSession('generators', { numCpus: 2 }, () => {
       [0, 1, 4],
     ])
     assert.equal(await ray.get(waitingForOne.remote()), 0)
+    assert.deepEqual(await ray.get(waitingForBoth.remote()), [0, 0])
     await assert.rejects(ray.wait([3 as never]), /`refs\[0\]` to be an ObjectRef or an ObjectRefGenerator/)
   })
 

@@ -136,6 +136,13 @@ export class BetterCamera extends Camera {}
 export const Cameras = ray.remote(BetterCamera)
 /** Makes an actor inside a task and hands it out. */
 export const makeCamera = ray.remote(async () => ({ camera: Cameras.remote() }))
+/** Waits, inside a task, for one of two generators that need the task's CPU, and then for the other. */
+export const waitingForBoth = ray.remote(async function waitingForBoth() {
+  const [[ready], [rest]] = await ray.wait([2, 3].map((count) => squares.options({ numCpus: 2 }).remote(count)))
+  const values: number[] = []
+  for (const generator of [ready!, rest!]) values.push(await ray.get((await generator.next()).value!))
+  return values
+})
 /** Waits, inside a task, for a generator that needs the task's CPU. */
 export const waitingForOne = ray.remote(async function waitingForOne() {
   const [[ready]] = await ray.wait([squares.options({ numCpus: 2 }).remote(2)])

@@ -8,6 +8,7 @@ import type { FileReader } from './file-reader.js'
 import { type Hyparquet, readerOf } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
 import { locatePages, type PageTable, wholeChunk } from './page-table.js'
+import { parsersOf } from './parsers.js'
 
 /** What a chunk's pages are read with. */
 export interface ChunkContext {
@@ -166,7 +167,7 @@ export class ColumnChunkReader {
       type,
       codec,
       compressors: await compressorsFor(codec),
-      parsers: hyparquet.DEFAULT_PARSERS,
+      parsers: parsersOf(hyparquet),
       // Bytes are text only where the schema says so, as in Python.
       utf8: false,
     }

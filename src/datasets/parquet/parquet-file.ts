@@ -1,7 +1,7 @@
 import type { FileMetaData, SchemaTree } from 'hyparquet'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
-import { ColumnChunkReader } from './column-chunk.js'
+import { ColumnChunkReader, type Page } from './column-chunk.js'
 import { decimals } from './decimals.js'
 import { FileReader } from './file-reader.js'
 import { readFooter } from './footer.js'
@@ -52,32 +52,44 @@ export class ParquetFile {
   /** The value of a column in a row; a copy that may be written to. Whole numbers are numbers as far as they fit. */
   value(row: number, column: SchemaTree): Promise<unknown> {
     return guard(this.file.path, async () => {
+      const group = this.#groupOf(row)
+      const inGroup = row - this.#starts[group]!
       const leaves = leavesOf(column)
-      const values = await Promise.all(leaves.map((leaf) => this.#leaf(row, leaf)))
-      if (column.children.length === 0) return values[0]
-      const parts = new Map(leaves.map(({ path }, i) => [path.join('.'), [values[i]]]))
-      this.hyparquet.assembleNested(parts, column, this.hyparquet.DEFAULT_PARSERS)
-      return withNulls(parts.get(column.path.join('.'))?.[0])
+      return this.#assembled(await this.#pages(group, inGroup, leaves), inGroup, leaves, column)
     })
   }
 
-  /** The values of a column in rows that ascend, each as `value` gives it: page after page. */
-  values(rows: Uint32Array, column: SchemaTree): Promise<unknown[]> {
+  /** The values of a column in rows that ascend (null: in all), each as `value` gives it: page after page. */
+  values(rows: Uint32Array | null, column: SchemaTree): Promise<unknown[]> {
+    const leaves = leavesOf(column)
+    const count = rows?.length ?? this.numRows
+    const rowAt = (at: number) => (rows ? rows[at]! : at)
     return guard(this.file.path, async () => {
       const values: unknown[] = []
-      if (column.children.length > 0) {
-        for (const row of rows) values.push(await this.value(row, column))
-        return values
-      }
-      for (let at = 0; at < rows.length; ) {
-        const group = this.#groupOf(rows[at]!)
+      for (let at = 0; at < count; ) {
+        const group = this.#groupOf(rowAt(at))
         const start = this.#starts[group]!
-        const { values: inPage, firstRow, end } = await this.#chunk(group, column).page(rows[at]! - start)
-        do values.push(handedOut(inPage[rows[at]! - start - firstRow], column))
-        while (++at < rows.length && rows[at]! - start < end)
+        const pages = await this.#pages(group, rowAt(at) - start, leaves)
+        const end = start + Math.min(...pages.map((page) => page.end))
+        do values.push(this.#assembled(pages, rowAt(at) - start, leaves, column))
+        while (++at < count && rowAt(at) < end)
       }
       return values
     })
+  }
+
+  /** Of each leaf the page that holds a row of the group. */
+  #pages(group: number, row: number, leaves: readonly SchemaTree[]): Promise<Page[]> {
+    return Promise.all(leaves.map((leaf) => this.#chunk(group, leaf).page(row)))
+  }
+
+  /** A column's value in a row of the group, from the pages of its leaves. */
+  #assembled(pages: readonly Page[], row: number, leaves: readonly SchemaTree[], column: SchemaTree): unknown {
+    const values = pages.map((page, i) => valueIn(page, row, leaves[i]!))
+    if (column.children.length === 0) return values[0]
+    const parts = new Map(leaves.map(({ path }, i) => [path.join('.'), [values[i]]]))
+    this.hyparquet.assembleNested(parts, column, this.hyparquet.DEFAULT_PARSERS)
+    return withNulls(parts.get(column.path.join('.'))?.[0])
   }
 
   /** The value of one field of a column of records, leaving the other fields unread. */
@@ -94,8 +106,7 @@ export class ParquetFile {
   async #leaf(row: number, leaf: SchemaTree): Promise<unknown> {
     const group = this.#groupOf(row)
     const inGroup = row - this.#starts[group]!
-    const { values, firstRow } = await this.#chunk(group, leaf).page(inGroup)
-    return handedOut(values[inGroup - firstRow], leaf)
+    return valueIn(await this.#chunk(group, leaf).page(inGroup), inGroup, leaf)
   }
 
   #groupOf(row: number): number {
@@ -103,14 +114,15 @@ export class ParquetFile {
   }
 
   #chunk(group: number, leaf: SchemaTree): ColumnChunkReader {
-    const name = leaf.path.join('.')
+    // A column's name may have a point of its own.
+    const name = leaf.path.join('\0')
     const key = `${this.file.path}:${group}:${name}`
     const known = this.#chunks.get(key)
     if (known) return known
     const { hyparquet, file, cache, metadata } = this
     const { columns, num_rows } = metadata.row_groups[group]!
-    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema.join('.') === name)
-    if (!chunk) throw new Error(`row group ${group} lacks the column ${name}`)
+    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema.join('\0') === name)
+    if (!chunk) throw new Error(`row group ${group} lacks the column ${leaf.path.join('.')}`)
     const schemaPath = hyparquet.getSchemaPath(metadata.schema, leaf.path)
     const made = new ColumnChunkReader(chunk, { hyparquet, file, cache, schemaPath, rows: Number(num_rows), key })
     this.#chunks.set(key, made)
@@ -122,9 +134,10 @@ function leavesOf(column: SchemaTree): SchemaTree[] {
   return column.children.length === 0 ? [column] : column.children.flatMap(leavesOf)
 }
 
-/** A value of a page as a row has it. */
-function handedOut(value: unknown, { element: { converted_type, scale = 0 } }: SchemaTree): unknown {
-  return converted_type === 'DECIMAL' ? decimals(own(value), scale) : own(value)
+/** The value that a page has for a row of its group, as a row has it. */
+function valueIn({ values, firstRow }: Page, row: number, { element: { converted_type, scale = 0 } }: SchemaTree) {
+  const value = own(values[row - firstRow])
+  return converted_type === 'DECIMAL' ? decimals(value, scale) : value
 }
 
 /** A copy that shares nothing with the cached page. */

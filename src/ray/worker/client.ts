@@ -212,10 +212,10 @@ export class WorkerClient implements Runtime {
 
   /** While a task waits for others, its CPUs are theirs. */
   #waiting<T>(entries: readonly Entry[], promise: Promise<T>): Promise<T> {
-    return entries.every(({ state }) => state !== 'pending') ? promise : this.#lending(promise)
+    return entries.every(({ state }) => state !== 'pending') ? promise : this.lend(promise)
   }
 
-  async #lending<T>(promise: Promise<T>): Promise<T> {
+  async lend<T>(promise: Promise<T>): Promise<T> {
     // What a call left behind has no CPUs to lend.
     const call = this.running()
     if (call === null) return promise
@@ -285,11 +285,10 @@ export class WorkerClient implements Runtime {
     return identity
   }
 
-  async nextYielded(end: ObjectRef, lending: boolean): Promise<ObjectRef | null> {
+  async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
     await this.#tail
     try {
-      const asked = this.#ask('next', { id: end.id })
-      const id = (await (lending ? this.#lending(asked) : asked)) as string | null
+      const id = (await this.#ask('next', { id: end.id })) as string | null
       return id === null ? null : this.#held.ref(id)
     } catch (error) {
       // The driver never heard of a call whose arguments could not be sent.

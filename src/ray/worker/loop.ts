@@ -4,6 +4,7 @@ import { adoptEpoch, now } from '../../core/clock.js'
 import { RayitoError } from '../../core/errors.js'
 import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
+import { Line } from '../../core/line.js'
 import { span } from '../../core/spans.js'
 import { toUser } from '../../core/user-stack.js'
 import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
@@ -16,6 +17,7 @@ import {
   SLOTS,
   slotOf,
   slotState,
+  TERMINATE,
   type ToDriver,
   type ToWorker,
   type WireArgument,
@@ -86,8 +88,7 @@ class Loop {
   readonly #context = new AsyncLocalStorage<Running>()
   /** Where one call runs at a time, this says more cheaply than #context which. */
   #current: Running | null = null
-  #queue: WireCall[] = []
-  #head = 0
+  readonly #queue = new Line<WireCall>()
   /** The first call of the message that came last, and when it came. */
   #first = -1
   #receivedAt = 0
@@ -146,7 +147,7 @@ class Loop {
         if (!this.start.slots) for (const [call] of calls) this.#mark(call, SLOT.QUEUED)
         this.#first = calls[0]![0]
         this.#receivedAt = received
-        this.#queue.push(...calls)
+        for (const call of calls) this.#queue.push(call)
         this.#pump()
         return
       }
@@ -173,7 +174,7 @@ class Loop {
     const running = this.#running.get(call)
     if (running) return running.abort()
     // A driver that shares no memory cannot take it back itself.
-    const waiting = this.#queue.slice(this.#head).find(([queued]) => queued === call)
+    const waiting = this.#queue.find(([queued]) => queued === call)
     if (!waiting) return
     this.#mark(call, SLOT.TAKEN)
     const at = now()
@@ -203,13 +204,12 @@ class Loop {
   }
 
   #pump(): void {
-    while (this.#head < this.#queue.length && this.#running.size < (this.#creating ? 1 : this.start.maxConcurrency)) {
-      const call = this.#queue[this.#head++]!
+    while (this.#running.size < (this.#creating ? 1 : this.start.maxConcurrency)) {
+      const call = this.#queue.first
+      // With the last call the actor ends, once those before it have.
+      if (!call || (call[2] === TERMINATE && this.#running.size > 0)) break
+      this.#queue.shift()
       this.#run(call)
-    }
-    if (this.#head === this.#queue.length && this.#head > 0) {
-      this.#queue = []
-      this.#head = 0
     }
     this.#outbox.flush()
   }
@@ -290,7 +290,7 @@ class Loop {
   }
 
   #method(name: string): Callable {
-    if (name === '__terminate__') return () => undefined
+    if (name === TERMINATE) return () => undefined
     const method = this.#instance?.[name]
     if (typeof method === 'function') return method as Callable
     throw new RayitoError('RAY_MISUSE', `${this.#className} has no method ${name}`, {

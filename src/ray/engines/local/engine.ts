@@ -60,6 +60,8 @@ export class LocalEngine implements Engine {
   /** Calls that were ever sent. */
   #sent = 0
   readonly #told: Told | null
+  /** Actors whose queues are being sent. */
+  readonly #pumping = new Set<Actor>()
   #trim: NodeJS.Timeout | null = null
 
   constructor(
@@ -104,6 +106,7 @@ export class LocalEngine implements Engine {
         died: (from, death) => this.#died(from, death),
         sent: (entry) => host.sent(entry),
         failed: (from) => this.#settled(from),
+        released: (from, ids) => this.#workers.released(from, ids),
         output: (from, stream, text) =>
           host.output(
             this.#workers.actors.has(from) ? from.name : from.lastLabel || from.name,
@@ -159,7 +162,7 @@ export class LocalEngine implements Engine {
         return
       case 'started': {
         const task = worker.inflight.get(message[1])
-        if (task) this.#limits.begin(task)
+        if (task && task.state !== 'done') this.#limits.begin(task)
         return
       }
       case 'spans':
@@ -286,6 +289,9 @@ export class LocalEngine implements Engine {
   pump(actor: Actor): void {
     const worker = actor.place as LocalWorker | null
     if (!worker || actor.state !== 'alive') return
+    // A call that fails here may end the waiting of others behind it, which then ask for the same.
+    if (this.#pumping.has(actor)) return
+    this.#pumping.add(actor)
     const { queue } = actor
     let sent = 0
     while (sent < queue.length && worker.room > 0) {
@@ -295,6 +301,7 @@ export class LocalEngine implements Engine {
       if (task.state === 'queued' && task.whole()) this.#send(worker, task, KIND.METHOD)
     }
     if (sent) queue.splice(0, sent)
+    this.#pumping.delete(actor)
   }
 
   kill(actor: Actor, restart: boolean): void {
@@ -352,6 +359,7 @@ export class LocalEngine implements Engine {
       this.#told?.interrupted(worker, lost)
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
+        this.#limits.end(task)
         if (task.state === 'done') continue
         const { actor } = task.settings
         if (actor) task.fail(actor.death ?? new ActorDiedError(actor.label, 'its worker was ended'))

@@ -1,9 +1,9 @@
+import { Line } from '../../../core/line.js'
 import type { Actor } from '../../actor.js'
 import { ActorDiedError, WorkerCrashedError } from '../../errors.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Cpus } from './cpus.js'
-import { Line } from './line.js'
 import type { LocalWorker } from './worker.js'
 import type { Workers } from './workers.js'
 

@@ -26,6 +26,8 @@ export interface LocalWorkerEvents {
   output(worker: LocalWorker, stream: 'stdout' | 'stderr', text: string): void
   /** Calls have failed on their way there or back. */
   failed(worker: LocalWorker): void
+  /** It holds refs and handles no more, as often as they are named. */
+  released(worker: LocalWorker, ids: readonly string[]): void
 }
 
 const LAST_LINES = 20
@@ -288,7 +290,12 @@ export class LocalWorker implements WorkerPlace {
   /** Takes a call back that has not started; false if it has. */
   take(call: number): boolean {
     if (!this.#connection.states.take(call)) return false
+    const task = this.inflight.get(call)
     this.#leave(call)
+    // What came with it was never opened there, and so is let go by nobody else.
+    const unopened = task?.args.flatMap(({ content }) => [...new Set(content?.carried)].map(carriedId)) ?? []
+    for (const id of unopened) this.letGo(id, 1)
+    this.events.released(this, unopened)
     return true
   }
 

@@ -17,7 +17,6 @@ export class Body {
   readonly read = new Promise<void>((resolve) => {
     this.#end = resolve
   })
-  readonly #aborted: Promise<IteratorResult<unknown>>
   /** What was computed before anybody read. */
   #first: IteratorResult<unknown> | null = null
 
@@ -27,12 +26,8 @@ export class Body {
     /** Whether each value is a line of JSON, texts too. */
     private readonly lines = false,
   ) {
-    this.#aborted = new Promise((resolve) => {
-      const end = () => resolve({ done: true, value: undefined })
-      if (context.aborted) end()
-      else context.whenAborted(end)
-    })
-    void this.#aborted.then(() => this.#leave())
+    if (context.aborted) this.#leave()
+    else context.whenAborted(() => this.#leave())
   }
 
   /** Computes the first value. @throws what the generator throws instead */
@@ -59,9 +54,17 @@ export class Body {
     return asItIs ? value : `${JSON.stringify(value) ?? 'null'}\n`
   }
 
-  /** Who waits for the next value need not wait once nobody wants it. */
+  /**
+   * Who waits for the next value need not wait once nobody wants it. (Raced against a promise of the abort, each value would
+   * be held by that until the end.)
+   */
   #nextUnlessAborted(): Promise<IteratorResult<unknown>> {
-    return Promise.race([this.#next(), this.#aborted])
+    return new Promise((resolve, reject) => {
+      const end = () => resolve({ done: true, value: undefined })
+      if (this.context.aborted) return end()
+      const forget = this.context.whenAborted(end)
+      void this.#next().then(resolve, reject).finally(forget)
+    })
   }
 
   async #next(): Promise<IteratorResult<unknown>> {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Body } from '#src/serve/body.js'
+import { CallContext } from '#src/serve/context.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
 import { Fountain, Source } from './classes.js'
-import { latch, letGo, reached, servers, until, url } from './helpers.js'
+import { collected, latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const free = { port: 0 } as const
 
@@ -135,6 +137,21 @@ describe('answers piece by piece', () => {
     assert.equal(await handle.whole.remote(), 'whole')
     const metrics = await fetch(url('/metrics'))
     assert.match(await metrics.text(), /^test_counted_total 4$/m)
+  })
+
+  test('an answer that goes on holds nothing of what was sent', async () => {
+    const made: WeakRef<object>[] = []
+    const values = async function* () {
+      for (;;) {
+        const value = {}
+        made.push(new WeakRef(value))
+        yield value
+      }
+    }
+    const reading = new Body(values(), new CallContext())[Symbol.asyncIterator]()
+    for (let i = 0; i < 3; i++) await reading.next()
+    await collected(made[0]!)
+    await reading.return()
   })
 
   test('without a socket the pieces come as they are made, too', async () => {

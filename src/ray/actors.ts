@@ -94,9 +94,7 @@ export class Actors {
   }
 
   #died(actor: Actor, cause: Error): void {
-    actor.die(
-      cause instanceof ActorDiedError ? cause : new ActorDiedError(actor.label, 'it could not be made', { cause }),
-    )
+    actor.die(cause instanceof ActorDiedError ? cause : new ActorDiedError(actor, 'it could not be made', { cause }))
   }
 
   call(identity: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
@@ -118,7 +116,7 @@ export class Actors {
     options: MethodOptions,
   ): Task {
     this.session.alive()
-    if (!actor) throw new ActorDiedError(identity.label, 'its session was shut down')
+    if (!actor) throw new ActorDiedError(identity, 'its session was shut down')
     const settings = {
       label: options.name ?? `${actor.className}.${method}`,
       actor,
@@ -167,7 +165,7 @@ export class Actors {
   whenDies(identity: ActorIdentity, then: (death: Error) => void): void {
     const actor = this.byId.get(identity.id)
     if (actor) actor.whenDead(then)
-    else then(new ActorDiedError(identity.label, 'its session was shut down'))
+    else then(new ActorDiedError(identity, 'its session was shut down'))
   }
 
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
@@ -189,7 +187,7 @@ export class Actors {
 
   /** The session is over. */
   end(): void {
-    for (const actor of this.byId.values()) actor.die(new ActorDiedError(actor.label, 'the session was shut down'))
+    for (const actor of this.byId.values()) actor.die(new ActorDiedError(actor, 'the session was shut down'))
     this.byId.clear()
   }
 }

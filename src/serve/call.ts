@@ -1,5 +1,6 @@
 import { RayitoError } from '../core/errors.js'
 import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
+import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { runtime } from '../ray/runtime.js'
 import type { CallContext } from './context.js'
@@ -99,7 +100,9 @@ export class Call<R> {
   }
 
   #failed(member: Member, error: unknown): void {
-    const died = error instanceof ActorDiedError || error instanceof ActorUnavailableError
+    const death = error instanceof ActorDiedError || error instanceof ActorUnavailableError ? error : null
+    // Its method may have met another actor's.
+    const died = death?.actorId === actorOf(member.actor)!.id
     // Once its caller has gone nobody wants it tried again.
     const again = died && !this.#settled && this.router.again(this, member)
     this.#ended(member, again ? () => {} : () => this.#reject(error), !again)

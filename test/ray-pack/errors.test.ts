@@ -116,12 +116,13 @@ const death = {
   heapLimit: 64,
   lastOutput: ['one', 'two'],
 }
+const actor = { id: 'a1', label: 'A#1' }
 const all: [Error, ErrorCode][] = [
   [new errors.RayTaskError({ cause: new TypeError('x'), task: 'f', worker: 'worker#1', attempt: 2 }), 'RAY_TASK_ERROR'],
   [new errors.WorkerCrashedError('f', 'worker#1', death), 'RAY_WORKER_CRASHED'],
   [new errors.OutOfMemoryError('f', 'worker#1', death), 'RAY_OUT_OF_MEMORY'],
-  [new errors.ActorDiedError('A#1', 'it was killed', { cause: new Error('x'), ...death }), 'RAY_ACTOR_DIED'],
-  [new errors.ActorUnavailableError('A#1', 'its worker ended.'), 'RAY_ACTOR_UNAVAILABLE'],
+  [new errors.ActorDiedError(actor, 'it was killed', { cause: new Error('x'), ...death }), 'RAY_ACTOR_DIED'],
+  [new errors.ActorUnavailableError(actor, 'its worker ended.'), 'RAY_ACTOR_UNAVAILABLE'],
   [new errors.TaskCancelledError('f'), 'RAY_TASK_CANCELLED'],
   [new errors.GetTimeoutError(10, 1, 2), 'RAY_GET_TIMEOUT'],
   [new errors.TaskTimeoutError('f', 10), 'RAY_TASK_TIMEOUT'],

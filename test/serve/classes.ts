@@ -1,6 +1,7 @@
 /** Classes that the tests serve: replicas import this module. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
+import { type ActorHandle, ray } from '#src/ray/index.js'
 import {
   type BatchOptions,
   type DeploymentHandle,
@@ -47,6 +48,13 @@ export class Greeter {
   }
   refuse(): never {
     throw new HttpError(404, [{ msg: 'nobody of that name' }], { 'x-asked': 'greeter' })
+  }
+}
+
+/** Asks an actor that is no replica; what goes wrong there is not caught. */
+export class Visitor {
+  call(actor: ActorHandle<Greeter>): Promise<string> {
+    return ray.get(actor.call.remote('Ada'))
   }
 }
 

@@ -4,7 +4,19 @@ import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type ServeEvent, serve } from '#src/serve/index.js'
-import { Broken, Counting, Greeter, Mortal, NeverReady, Patient, Porter, Silent, Site, Slow } from './classes.js'
+import {
+  Broken,
+  Counting,
+  Greeter,
+  Mortal,
+  NeverReady,
+  Patient,
+  Porter,
+  Silent,
+  Site,
+  Slow,
+  Visitor,
+} from './classes.js'
 import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
 const noSocket = { port: null } as const
@@ -169,6 +181,17 @@ describe('deployments', () => {
     const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared, true), noSocket)
     await assert.rejects(handle.remote(), { code: 'RAY_ACTOR_DIED' })
     assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('the death of an actor that a method asks is the call’s error, and the replica goes on', async () => {
+    const handle = await serve.run(serve.deployment(Visitor).bind(), noSocket)
+    const actors = ray.remote(Greeter)
+    const [dead, living] = [actors.remote(), actors.remote()]
+    ray.kill(dead)
+    await assert.rejects(handle.remote(dead), { code: 'RAY_ACTOR_DIED' })
+    assert.equal(await handle.remote(living), 'Hello Ada')
+    assert.equal(serve.status().applications.default!.deployments.Visitor!.restarts, 0)
+    ray.kill(living)
   })
 
   test('a dead replica is replaced for handles in other replicas too', async () => {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
+import type { ActorIdentity } from '../handle.js'
 
 /** What every error of `ray` is. They keep class, fields and cause on their way between workers. */
 export class RayError extends RayitoError {}
@@ -118,27 +119,34 @@ export class OutOfMemoryError extends WorkerCrashedError {
   }
 }
 
+type Which = Pick<ActorIdentity, 'id' | 'label'>
+
 /** The actor was killed, could not be made, or its worker ended and it may not restart. */
 export class ActorDiedError extends RayError {
   /** `InferenceEngine#2`. */
   declare readonly actor: string
+  /** No other actor has it. */
+  declare readonly actorId: string
   declare readonly reason: string
   declare readonly exitCode: number | null
   declare readonly signal: string | null
   declare readonly heapLimit: number | null
   declare readonly lastOutput: string[]
 
-  constructor(actor: string, reason: string, { cause, ...death }: WorkerDeath & { cause?: unknown } = {}) {
-    super('RAY_ACTOR_DIED', `${actor} is dead: ${clause(reason)}`, { actor, reason, ...deathFields(death), cause })
+  constructor({ id, label }: Which, reason: string, { cause, ...death }: WorkerDeath & { cause?: unknown } = {}) {
+    const which = { actor: label, actorId: id }
+    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(reason)}`, { ...which, reason, ...deathFields(death), cause })
   }
 }
 
 /** The actor is restarting; whether the call ran is not known. */
 export class ActorUnavailableError extends RayError {
   declare readonly actor: string
+  declare readonly actorId: string
   declare readonly reason: string
-  constructor(actor: string, reason: string, { cause }: { cause?: unknown } = {}) {
-    super('RAY_ACTOR_UNAVAILABLE', `${actor} is restarting: ${clause(reason)}`, { actor, reason, cause })
+  constructor({ id, label }: Which, reason: string, { cause }: { cause?: unknown } = {}) {
+    const which = { actor: label, actorId: id }
+    super('RAY_ACTOR_UNAVAILABLE', `${label} is restarting: ${clause(reason)}`, { ...which, reason, cause })
   }
 }
 

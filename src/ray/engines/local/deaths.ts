@@ -48,7 +48,7 @@ export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: 
   const began = (call: number) => worker.progress(call) !== SLOT.QUEUED
   if (!isStillborn(worker, lost)) return restartActor(actor, lost, began, crash, again)
   const reason = `its worker ended before it could begin: it ${crash.reason}`
-  const died = new ActorDiedError(actor.label, reason, { cause: crash, ...fieldsOf(crash) })
+  const died = new ActorDiedError(actor, reason, { cause: crash, ...fieldsOf(crash) })
   for (const [, task] of lost) task.fail(died)
   actor.die(died)
 }
@@ -65,7 +65,7 @@ export function restartActor(
   const why = crash instanceof WorkerCrashedError ? `it ${crash.reason}` : crash.reason
   const calls = lost.filter(([, task]) => task !== actor.creation && task.state !== 'done')
   if (!actor.restart()) {
-    const died = new ActorDiedError(actor.label, why, { cause: crash, ...fieldsOf(crash) })
+    const died = new ActorDiedError(actor, why, { cause: crash, ...fieldsOf(crash) })
     for (const [, task] of calls) task.fail(died)
     return actor.die(died)
   }
@@ -77,7 +77,7 @@ export function restartActor(
       task.place = null
       later.push(task)
     } else if (task.retry()) later.push(task)
-    else task.fail(new ActorUnavailableError(actor.label, why, { cause: crash }))
+    else task.fail(new ActorUnavailableError(actor, why, { cause: crash }))
   }
   actor.queue.unshift(...later)
   actor.creation.again()

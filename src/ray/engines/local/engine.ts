@@ -219,7 +219,7 @@ export class LocalEngine implements Engine {
 
   #threw(worker: LocalWorker, task: Task, cause: unknown, actor: Actor | undefined): void {
     if (actor && task === actor.creation) {
-      const died = new ActorDiedError(actor.label, 'its constructor threw', { cause: task.thrown(cause, worker.name) })
+      const died = new ActorDiedError(actor, 'its constructor threw', { cause: task.thrown(cause, worker.name) })
       for (const call of worker.inflight.values()) call.fail(died)
       actor.die(died)
       this.#end(worker)
@@ -319,8 +319,8 @@ export class LocalEngine implements Engine {
       this.#end(worker)
     } else this.#schedule.soon()
     const began = (call: number) => !taken.has(call)
-    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor.label, why), this)
-    const died = new ActorDiedError(actor.label, why)
+    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor, why), this)
+    const died = new ActorDiedError(actor, why)
     for (const [, task] of lost) task.fail(died)
     actor.die(died)
   }
@@ -362,7 +362,7 @@ export class LocalEngine implements Engine {
         this.#limits.end(task)
         if (task.state === 'done') continue
         const { actor } = task.settings
-        if (actor) task.fail(actor.death ?? new ActorDiedError(actor.label, 'its worker was ended'))
+        if (actor) task.fail(actor.death ?? new ActorDiedError(actor, 'its worker was ended'))
         else if (task.retry()) this.submit(task)
         else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))
       }

@@ -104,7 +104,7 @@ export class Schedule {
       if (next.state === 'dead') return true
       const { creation } = next
       if (creation.lost) {
-        next.die(new ActorDiedError(next.label, 'it could not be made', { cause: creation.lost.error }))
+        next.die(new ActorDiedError(next, 'it could not be made', { cause: creation.lost.error }))
         return true
       }
       if (this.cpus.available < placementOf(next, this.cpus.total)) return false
@@ -207,6 +207,6 @@ export class Schedule {
 /** No worker could be started: whoever waits for it must know. */
 function unplaced(next: Task | Actor, error: unknown): void {
   const death = { exitCode: null, error, lastOutput: [] }
-  if ('creation' in next) next.die(new ActorDiedError(next.label, 'its worker could not be started', { cause: error }))
+  if ('creation' in next) next.die(new ActorDiedError(next, 'its worker could not be started', { cause: error }))
   else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
 }

@@ -101,7 +101,7 @@ export class ActorTable {
       void this.#names.placed(actor, node, this.#ward(actor, spec, node))
       this.pump(actor)
     } catch (error) {
-      actor.die(new ActorDiedError(actor.label, 'it could not be made', { cause: error }))
+      actor.die(new ActorDiedError(actor, 'it could not be made', { cause: error }))
     }
   }
 
@@ -201,7 +201,7 @@ export class ActorTable {
     const place = actor.place as Place | null
     if (restart) return void place?.node.send(['kill', place.id, true])
     place?.node.send(['kill', place.id, false])
-    this.#die(actor, new ActorDiedError(actor.label, why.reason))
+    this.#die(actor, new ActorDiedError(actor, why.reason))
   }
 
   nodeLost(node: NodePeer): void {
@@ -215,7 +215,7 @@ export class ActorTable {
   }
 
   #restart(actor: Actor, why: string): void {
-    if (!actor.restart()) return this.#die(actor, new ActorDiedError(actor.label, why))
+    if (!actor.restart()) return this.#die(actor, new ActorDiedError(actor, why))
     this.#again(actor, why)
     this.create(actor)
   }
@@ -230,7 +230,7 @@ export class ActorTable {
       this.engine.forgetCall(task)
       if (task.state === 'done') continue
       if (task.retry()) again.push(task)
-      else task.fail(new ActorUnavailableError(actor.label, why))
+      else task.fail(new ActorUnavailableError(actor, why))
     }
     this.#calls.get(actor)?.clear()
     actor.queue.unshift(...again)
@@ -260,7 +260,7 @@ export class ActorTable {
       // It may have been killed meanwhile.
       if (actor.state !== 'dead') this.#place(actor)
     } catch (error) {
-      this.#die(actor, new ActorDiedError(actor.label, 'its name could not be reserved', { cause: error }))
+      this.#die(actor, new ActorDiedError(actor, 'its name could not be reserved', { cause: error }))
     }
   }
 
@@ -296,7 +296,7 @@ export class ActorTable {
     const { name, namespace } = actor.settings
     const found = await this.#names.locate(name!, namespace, left).catch(() => null)
     if (actor.state !== 'restarting') return
-    if (!found) return this.#die(actor, new ActorDiedError(actor.label, why))
+    if (!found) return this.#die(actor, new ActorDiedError(actor, why))
     actor.place = { node: found.node, id: found.record.id, foreign: true } satisfies Place
     actor.state = 'alive'
     this.pump(actor)

@@ -227,7 +227,7 @@ export class NatsEngine implements Engine {
 
   kill(actor: Actor, restart: boolean): void {
     if (actor.state === 'dead') return
-    this.#actors.kill(actor, restart, new ActorUnavailableError(actor.label, 'it was killed with ray.kill'))
+    this.#actors.kill(actor, restart, new ActorUnavailableError(actor, 'it was killed with ray.kill'))
     this.#hold()
   }
 

@@ -50,7 +50,7 @@ export class SessionActors {
       const { state, error } = task.returns[0]!
       if (state !== 'failed' || actor.state === 'dead') return
       actor.die(
-        error instanceof ActorDiedError ? error : new ActorDiedError(label, 'it could not be made', { cause: error }),
+        error instanceof ActorDiedError ? error : new ActorDiedError(actor, 'it could not be made', { cause: error }),
       )
     })
     task.prepare(session.values(creation), () => {
@@ -64,7 +64,8 @@ export class SessionActors {
     const { session } = this
     const actor = this.node.actors.get(id)
     if (!actor) {
-      const error = encodeError(new ActorDiedError(net.label.split('.')[0]!, 'it is not on its node any more'))
+      const label = net.label.split('.')[0]!
+      const error = encodeError(new ActorDiedError({ id, label }, 'it is not on its node any more'))
       session.tell(['results', [[net.id, false, error, 0, '', []]], null])
       // Nobody has told a driver whose actor it was not.
       return session.tell(['died', id, error, null])
@@ -114,7 +115,7 @@ export class SessionActors {
     for (const actor of [...this.#actors]) {
       if (!all && actor.settings.detached) continue
       // Other drivers may have called it.
-      this.#leave(actor, new ActorDiedError(actor.label, why))
+      this.#leave(actor, new ActorDiedError(actor, why))
       // One that leaves frees its names itself.
       if (!again) this.node.wards.ended(actor)
     }

@@ -9,7 +9,7 @@ import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Node } from '#src/ray/engines/nats/node.js'
 import type { NodeActor } from '#src/ray/engines/nats/node-actor.js'
 import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
-import { ActorDiedError, type ObjectRef, ray } from '#src/ray/index.js'
+import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
@@ -94,6 +94,32 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => (await bus.state.get(nameKey('', 'early')))?.operation === 'DEL')
     // It would have the only CPU.
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
+  })
+
+  test('a driver that leaves, or frees an object, while a call of a shared actor waits for it, keeps no other call waiting', async () => {
+    await begin()
+    const counter = Counter.options({ name: 'shared' }).remote(0)
+    assert.equal(await ray.get(counter.add.remote(1)), 1)
+    const bytes = ray.put(new Uint8Array(1_000_000))
+    const thread = counter.thread as unknown as { remote(bytes: ObjectRef): ObjectRef<string> }
+    const freed = thread.remote(bytes)
+    ray.free(bytes)
+    await assert.rejects(ray.get(freed, { timeout: 20_000 }), ObjectLostError)
+    const { code, stderr } = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counter = await ray.getActor('shared')
+      counter.thread.remote(ray.put(new Uint8Array(1_000_000)))
+      await ray.shutdown()`)
+    assert.equal(code, 0, stderr)
+    assert.equal(await ray.get(counter.add.remote(1), { timeout: 20_000 }), 2)
+  })
+
+  test('an actor that is too large for every node leaves its name free', async () => {
+    await begin()
+    const large = Counter.options({ name: 'sized', numCpus: 64 }).remote(0)
+    await assert.rejects(ray.get(large.add.remote(1)), /64/)
+    const fitting = Counter.options({ name: 'sized' }).remote(0)
+    assert.equal(await ray.get(fitting.add.remote(1), { timeout: 20_000 }), 1)
   })
 
   test("refs and handles inside what another driver's actor returns are refused, and it is said what to do", async () => {

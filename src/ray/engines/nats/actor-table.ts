@@ -64,8 +64,11 @@ export class ActorTable {
     const nodes = [...this.engine.nodesById.values()].filter(({ lease }) => !lease.draining)
     const largest = Math.max(0, ...nodes.map(({ lease }) => lease.cpus))
     const need = actor.settings.numCpus || Math.min(1, largest)
-    if (nodes.length && need > largest)
-      return actor.die(new InfeasibleError(actor.label, { CPU: need }, { CPU: largest }))
+    if (nodes.length && need > largest) {
+      // Its node was lost, and may be back.
+      if (actor.restarts > 0) return void this.#waiting.push(actor)
+      return this.#die(actor, new InfeasibleError(actor.label, { CPU: need }, { CPU: largest }))
+    }
     const free = (node: NodePeer) => node.lease.available - node.placed
     const [best] = nodes
       .filter((node) => free(node) >= need)
@@ -101,7 +104,7 @@ export class ActorTable {
       void this.#names.placed(actor, node, this.#ward(actor, spec, node))
       this.pump(actor)
     } catch (error) {
-      actor.die(new ActorDiedError(actor, 'it could not be made', { cause: error }))
+      this.#die(actor, new ActorDiedError(actor, 'it could not be made', { cause: error }))
     }
   }
 

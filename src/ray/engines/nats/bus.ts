@@ -2,6 +2,7 @@ import {
   AckPolicy,
   type Consumer,
   DeliverPolicy,
+  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
@@ -194,6 +195,18 @@ export class Bus {
       inactive_threshold: nanos(CONSUMER_IDLE),
     })
     return this.#js.consumers.get(STREAM, durable)
+  }
+
+  /** The same, tried again while the server is away and `over` does not say that nobody wants it any more. */
+  async makeConsumer(milliCpus: number, over: () => boolean): Promise<void> {
+    for (;;) {
+      try {
+        return void (await this.consumer(milliCpus))
+      } catch (error) {
+        if (error instanceof JetStreamApiError || this.#connection.isClosed() || over()) throw error
+        await pause(100)
+      }
+    }
   }
 
   /** A task of one size that waits now; null if there is none. (The client's own requests stand for a second or more.) */

@@ -56,6 +56,7 @@ export class OwnLease {
   #soon: NodeJS.Timeout | null = null
   #last = 0
   #confirmed = 0
+  #ended = false
 
   constructor(
     private readonly leases: KV,
@@ -70,6 +71,7 @@ export class OwnLease {
   }
 
   async give(): Promise<void> {
+    if (this.#ended) return
     const given = performance.now()
     this.#last = given
     const lease = this.current()
@@ -91,6 +93,7 @@ export class OwnLease {
   }
 
   async end(): Promise<void> {
+    this.#ended = true
     clearInterval(this.#timer)
     if (this.#soon) clearTimeout(this.#soon)
     await this.leases.delete(key(this.current())).catch(() => {})

@@ -131,6 +131,8 @@ export class Membership {
     this.#leases.reconnected()
     void this.#lease?.give()
     for (const { channel } of this.nodes.values()) channel.resend()
+    // They may have taken this driver for dead meanwhile.
+    this.#stalled()
     this.events.reached(true)
   }
 
@@ -172,7 +174,7 @@ export class Membership {
     this.events.lost(node)
   }
 
-  /** This process stood still for so long that nodes may have ended its work: they are asked. */
+  /** This process stood still, or was away, for so long that nodes may have ended its work: they are asked. */
   #stalled(): void {
     for (const node of this.nodes.values()) if (node.channel.used) node.send(['hello'])
   }

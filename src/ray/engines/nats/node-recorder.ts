@@ -4,8 +4,9 @@ import type { Task } from '../../task.js'
 import type { Recorder, Try } from '../../timeline/recorder.js'
 import type { NetEvents } from './messages.js'
 
-/** Spans that wait for a result to go with; further ones are not kept. */
+/** Spans and calls that wait for a result to go with; further ones are not kept. */
 const MOST_SPANS = 1_000
+const MOST_CALLS = 10_000
 
 const nothing = (): NetEvents => ({ started: [], ended: [], calls: [], spans: [] })
 
@@ -14,7 +15,10 @@ export class NodeRecorder implements Recorder {
   #events = nothing()
   #last = 0
 
-  constructor(private readonly idOf: (task: Task) => string) {}
+  constructor(
+    /** By which the driver knows a task; empty where it is none of its own. */
+    private readonly idOf: (task: Task) => string,
+  ) {}
 
   started(name: string): number {
     this.#events.started.push([++this.#last, name, now()])
@@ -26,7 +30,9 @@ export class NodeRecorder implements Recorder {
   }
 
   call(worker: number, task: Task, call: Try): void {
-    this.#events.calls.push([this.idOf(task), worker, { ...call }])
+    const id = this.idOf(task)
+    // Another driver's, of an actor that is shared.
+    if (id && this.#events.calls.length < MOST_CALLS) this.#events.calls.push([id, worker, { ...call }])
   }
 
   spans(worker: number, spans: readonly Span[]): void {

@@ -9,7 +9,7 @@ import { type DriverLease, type Lease, Leases, OwnLease } from './leases.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
 import { Session } from './session.js'
-import { ACK_WAIT, HELLO, LEASE_TTL, STOP, toPeer } from './subjects.js'
+import { ACK_WAIT, HELLO, STOP, toPeer } from './subjects.js'
 import { type Ward, Wards } from './wards.js'
 
 export interface NodeOptions {
@@ -55,7 +55,7 @@ export class Node {
   readonly #sessions = new Map<string, Session>()
   readonly #opening = new Map<string, Promise<Session | null>>()
   readonly #lasting = new Set<Session>()
-  /** Drivers that were lost and gave no sign of life since, as long as the bucket may still have their leases. */
+  /** Drivers that were lost: nothing of theirs begins here again. */
   readonly #lost = new Set<string>()
   readonly #queue: NodeQueue
   readonly wards: Wards
@@ -105,8 +105,9 @@ export class Node {
     })
     this.#leases = new Leases({
       seen: ({ id }) => {
-        this.#lost.delete(id)
-        this.#sizes()
+        // It may not have heard that it was given up: its connection was gone.
+        if (this.#lost.has(id)) bus.publish(toPeer(id, this.id), unknownFrame())
+        else this.#sizes()
       },
       lost: (lease) => {
         if (lease.kind === 'driver') this.driverLeft(lease.id, true)
@@ -129,6 +130,7 @@ export class Node {
       closed: (error) => this.#closed(error),
     })
     bus.frames(this.id, (from, frame) => {
+      if (this.#lost.has(from)) return bus.publish(toPeer(from, this.id), unknownFrame())
       const epoch = epochOf(frame)
       const known = this.#sessions.get(from)
       if (known && epoch > known.channel.epoch) this.#renounced(from, known)
@@ -225,7 +227,6 @@ export class Node {
     const session = this.#sessions.get(driver)
     if (lost) {
       this.#lost.add(driver)
-      setTimeout(() => this.#lost.delete(driver), LEASE_TTL).unref()
       void this.bus.purge(driver)
       // Should it live after all, it waits for what is gone.
       this.bus.publish(toPeer(driver, this.id), unknownFrame())

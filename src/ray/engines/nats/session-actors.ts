@@ -1,4 +1,4 @@
-import { ActorDiedError, encodeError, NotSerializableError, RayError } from '../../errors.js'
+import { ActorDiedError, encodeError, NotSerializableError } from '../../errors.js'
 import type { Task } from '../../task.js'
 import type { LocalEngine } from '../local/engine.js'
 import type { FromNode, NetActor, NetTask } from './messages.js'
@@ -123,7 +123,9 @@ export class SessionActors {
 
   /** Another node has taken over an actor that is here still. */
   taken(actor: NodeActor): void {
-    this.#leave(actor, new RayError('RAY_CLUSTER_LOST', 'Another node has taken the actor over'))
+    actor.warded = false
+    // Its driver may have others here, whose workers go on.
+    actor.engine!.kill(actor, false)
   }
 
   /** It ends here, but may go on elsewhere. */

@@ -42,19 +42,25 @@ export class SessionObjects {
   came(id: string, content: NetContent | null): void {
     const entry = this.#entries.get(id)
     if (content) return entry?.succeed(this.#content(content))
-    entry?.fail(new ObjectLostError(id, 'its driver has it no more'))
-    this.#entries.delete(id)
+    this.#lose(id, 'its driver has it no more')
   }
 
+  /** It was freed: whoever waits for it here waits no longer. */
   delete(id: string): void {
-    this.#entries.delete(id)
+    this.#lose(id, 'it was freed')
   }
 
-  /** Lets all of them go. */
+  /** Lets all of them go: what waits for one would keep an actor's other callers waiting. */
   take(): string[] {
     const ids = [...this.#entries.keys()]
-    this.#entries.clear()
+    for (const id of ids) this.#lose(id, 'its driver has left')
     return ids
+  }
+
+  #lose(id: string, why: string): void {
+    const entry = this.#entries.get(id)
+    this.#entries.delete(id)
+    if (entry?.state === 'pending') entry.fail(new ObjectLostError(id, why))
   }
 
   /** What stands for a ref or handle of the driver's here: it only has an id. */

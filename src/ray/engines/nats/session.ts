@@ -31,7 +31,7 @@ export class Session {
   readonly #borrowed = new Borrowed((id) => this.#engine.holds(id) || (this.#detached?.holds(id) ?? false))
   readonly #calls: NodeCalls
   readonly #objects = new SessionObjects(this, (id) => this.tell(['want', id]))
-  readonly #bodies = new Map<number, (body: Uint8Array | null) => void>()
+  readonly #bodies = new Map<number, ((body: Uint8Array | null) => void)[]>()
   readonly #definitions = new Map<string, RemoteDefinition>()
   readonly #actors: SessionActors
   readonly #workers = new SessionWorkers(
@@ -177,7 +177,7 @@ export class Session {
       case 'object':
         return this.#objects.came(message[1], message[2])
       case 'body':
-        this.#bodies.get(message[1])?.(message[2])
+        for (const came of this.#bodies.get(message[1]) ?? []) came(message[2])
         this.#bodies.delete(message[1])
         return
       case 'answer':
@@ -203,7 +203,10 @@ export class Session {
   body(publication: number): Promise<Uint8Array | null> {
     return new Promise((resolve) => {
       if (this.#gone) return resolve(null)
-      this.#bodies.set(publication, resolve)
+      // A message may be delivered again before its body is here.
+      const waiting = this.#bodies.get(publication)
+      if (waiting) return void waiting.push(resolve)
+      this.#bodies.set(publication, [resolve])
       this.tell(['wantBody', publication])
     })
   }
@@ -324,7 +327,7 @@ export class Session {
       if (again) delivery.giveBack()
       else delivery.drop()
     }
-    for (const came of this.#bodies.values()) came(null)
+    for (const waiting of this.#bodies.values()) for (const came of waiting) came(null)
     this.#workers.end()
     this.#actors.end(all, again)
     this.#calls.clear()

@@ -155,7 +155,7 @@ export class TaskQueue {
     if (!made) {
       const bus = this.engine.bus!
       const make = async () => {
-        await bus.consumer(size)
+        await bus.makeConsumer(size, () => this.engine.failure !== null || this.engine.down)
         await this.engine.announce()
       }
       made = make()

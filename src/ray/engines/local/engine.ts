@@ -294,9 +294,10 @@ export class LocalEngine implements Engine {
     this.#pumping.add(actor)
     const { queue } = actor
     let sent = 0
-    while (sent < queue.length && worker.room > 0) {
+    while (sent < queue.length) {
       const task = queue[sent]!
-      if (task.state === 'preparing') break // it holds those behind it: calls keep their order
+      // What is not prepared holds those behind it: calls keep their order. What was cancelled goes, whether there is room or not.
+      if (task.state === 'preparing' || (task.state === 'queued' && worker.room === 0)) break
       sent++
       if (task.state === 'queued' && task.whole()) this.#send(worker, task, KIND.METHOD)
     }

@@ -22,6 +22,8 @@ interface Place {
 /** A driver's actors on the nodes. */
 export class ActorTable {
   readonly #waiting: Actor[] = []
+  /** Those whose queues are being sent. */
+  readonly #pumping = new Set<Actor>()
   readonly #calls = new Map<Actor, Set<Task>>()
   readonly #byId = new Map<string, Actor>()
   readonly #names: ActorNames
@@ -124,7 +126,9 @@ export class ActorTable {
 
   pump(actor: Actor): void {
     const place = actor.place as Place | null
-    if (!place || actor.state !== 'alive') return
+    // A call that fails here may end the waiting of others behind it, which then ask for the same.
+    if (!place || actor.state !== 'alive' || this.#pumping.has(actor)) return
+    this.#pumping.add(actor)
     const { queue } = actor
     const calls = this.#calls.get(actor)!
     // Only fast calls are sent ahead: what waits here can be cancelled for sure, and no lost node is to blame for it.
@@ -139,6 +143,7 @@ export class ActorTable {
       sent++
     }
     if (sent) queue.splice(0, sent)
+    this.#pumping.delete(actor)
   }
 
   #call(actor: Actor, { node, id, foreign }: Place, task: Task): void {

@@ -2,7 +2,7 @@ import { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
 import { ActorDiedError, ActorNameError } from './errors.js'
-import { type ActorIdentity, whenHandlesGone } from './handle.js'
+import { type ActorIdentity, hasHandle, whenHandlesGone } from './handle.js'
 import { Entry, type ObjectRef } from './object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from './options.js'
 import { TERMINATE } from './protocol.js'
@@ -12,6 +12,7 @@ import type { ActorOptions, MethodOptions } from './types.js'
 
 /** The actors of a session: made, named, called and ended. */
 export class Actors {
+  /** Those that have handles or may be found by a name: one that is dead says there what it died of. */
   readonly byId = new Map<string, Actor>()
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
@@ -31,9 +32,10 @@ export class Actors {
     try {
       actor.creation.prepare(args, () => this.start(actor))
     } catch (error) {
-      this.#died(actor, error as Error)
+      this.fail(actor, error as Error)
       throw error
     }
+    this.byId.set(actor.id, actor)
     return actor
   }
 
@@ -46,6 +48,7 @@ export class Actors {
     throw new ActorNameError(name, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.')
   }
 
+  /** One that is not in `byId` yet: it may have died before its handle is made. */
   make(
     definition: RemoteDefinition,
     options: ActorOptions,
@@ -80,11 +83,11 @@ export class Actors {
       [entry],
     )
     const actor = new Actor(id, definition.name, label, settings, creation)
-    this.byId.set(actor.id, actor)
     if (options.name !== undefined) this.#names.set(`${settings.namespace}/${options.name}`, actor)
+    actor.whenDead(() => this.#forget(actor))
     // An argument that fails fails the actor.
     entry.whenSettled(() => {
-      if (entry.state === 'failed' && actor.state !== 'dead') this.#died(actor, entry.error as Error)
+      if (entry.state === 'failed' && actor.state !== 'dead') this.fail(actor, entry.error as Error)
     })
     return actor
   }
@@ -93,30 +96,39 @@ export class Actors {
     if (actor.state === 'pending') this.session.engine.createActor(actor)
   }
 
-  #died(actor: Actor, cause: Error): void {
+  /** It could not be made. */
+  fail(actor: Actor, cause: Error): void {
     actor.die(cause instanceof ActorDiedError ? cause : new ActorDiedError(actor, 'it could not be made', { cause }))
+  }
+
+  /** It has died: its name is free, and nobody who has no handle can ask for it. */
+  #forget(actor: Actor): void {
+    const { name, namespace } = actor.settings
+    const key = `${namespace}/${name}`
+    if (this.#names.get(key) === actor) this.#names.delete(key)
+    if (this.byId.get(actor.id) === actor && !hasHandle(actor.id)) this.byId.delete(actor.id)
+  }
+
+  /** @throws ActorDiedError if it is another session's */
+  of(identity: ActorIdentity): Actor {
+    this.session.alive()
+    const actor = this.byId.get(identity.id)
+    if (!actor) throw new ActorDiedError(identity, 'its session was shut down')
+    return actor
   }
 
   call(identity: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
+    const actor = this.of(identity)
     const { entries, refs } = makeReturns(options.numReturns, this.session.nextId, this.session)
     this.session.streams.open(options, entries[0]!, null)
-    const actor = this.byId.get(identity.id)
-    const task = this.makeCall(actor, identity, method, entries, options)
+    const task = this.makeCall(actor, method, entries, options)
     this.session.ownAll(args)
     this.session.prepared(task, () => this.enqueue(task, args))
     return refs
   }
 
-  makeCall(
-    actor: Actor | undefined,
-    identity: ActorIdentity,
-    method: string,
-    entries: Entry[],
-    options: MethodOptions,
-  ): Task {
-    this.session.alive()
-    if (!actor) throw new ActorDiedError(identity, 'its session was shut down')
+  makeCall(actor: Actor, method: string, entries: Entry[], options: MethodOptions): Task {
     const settings = {
       label: options.name ?? `${actor.className}.${method}`,
       actor,
@@ -151,6 +163,7 @@ export class Actors {
     if (actor && actor.state !== 'dead') return actor
     const found = await this.session.engine.findActor?.(name, namespace)
     if (found) {
+      if (this.byId.get(found.id) !== found) found.whenDead(() => this.#forget(found))
       this.byId.set(found.id, found)
       return found
     }
@@ -172,10 +185,11 @@ export class Actors {
   #abandoned(id: string): void {
     const actor = this.byId.get(id)
     if (!actor) return
-    if (actor.state === 'dead') return void this.byId.delete(id)
+    // By another id it goes only for a worker that asked for one that was there.
+    if (actor.state === 'dead' || id !== actor.id) return void this.byId.delete(id)
     if (actor.settings.detached || actor.settings.name !== undefined) return
     const last = makeReturns(1, this.session.nextId, this.session)
-    const task = this.makeCall(actor, actor, TERMINATE, last.entries, {})
+    const task = this.makeCall(actor, TERMINATE, last.entries, {})
     this.enqueue(task, [])
     last.entries[0]!.whenSettled(() => {
       // A call that is tried again went behind.

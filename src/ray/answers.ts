@@ -114,14 +114,15 @@ const handlers: Handlers = {
     const actor = taken ?? driver.actors.make(made, options, id)
     // One that was there before goes by the worker's id as well.
     driver.actors.byId.set(id, actor)
-    worker.holdOne(id, makeHandle(actor))
+    worker.holdOne(id, makeHandle({ ...identityOf(actor), id }))
     if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.actors.start(actor))
   },
   callActor(driver, worker, { actor, method, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
+      const called = driver.actors.of(actor)
       driver.streams.open(options, entries[0]!, worker.holder)
-      const task = driver.actors.makeCall(driver.actors.byId.get(actor.id), actor, method, entries, options)
+      const task = driver.actors.makeCall(called, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.track(task)
       if (parent !== null) worker.adopt(parent, task)

@@ -198,6 +198,7 @@ export class Driver implements Runtime {
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
+    this.alive()
     const { entries, refs } = makeReturns(options.numReturns, this.nextId, this)
     this.streams.open(options, entries[0]!, null)
     const task = this.makeTask(definition, entries, options)

@@ -100,6 +100,11 @@ export function whenHandlesGone(then: (id: string) => void): void {
   gone = then
 }
 
+/** Whether an actor has a handle still. */
+export function hasHandle(id: string): boolean {
+  return handles.has(id)
+}
+
 /** A handle whose properties are the actor's methods. */
 export function makeHandle<T extends object>(actor: ActorIdentity): ActorHandle<T> {
   const handle = new Proxy(new Target(actor), handler)

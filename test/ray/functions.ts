@@ -213,6 +213,15 @@ export const makeAndForget = ray.remote(async () => {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
 })
+/** Calls the actor that has the name already, and lets it go. */
+export const useExisting = ray.remote(async (name: string) => {
+  const use = () => ray.get(Counter.options({ name, getIfExists: true }).remote(0).add.remote(1))
+  const count = await use()
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return count
+})
 export const failInside = ray.remote(async () => ray.get(fail.remote('inside')))
 
 export class CounterClass {

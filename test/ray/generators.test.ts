@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import {
+  ActorDiedError,
   NotSerializableError,
   type ObjectRef,
   ObjectRefGenerator,
@@ -281,4 +282,25 @@ test('generators of a session that is over end with its error', async () => {
   await ray.shutdown()
   await assert.rejects(all(generator))
   assert.equal((await generator.next()).done, true)
+})
+
+test('a generator that cannot be asked for is not kept in sight', async () => {
+  await ray.init({ numCpus: 1 })
+  const camera = Cameras.remote()
+  await ray.shutdown()
+  await ray.init({ numCpus: 1 })
+  const step = latch()
+  const used = () => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const ask = (times: number) => {
+    for (let i = 0; i < times; i++) assert.throws(() => camera.slow.remote(step), ActorDiedError)
+  }
+  ask(1000)
+  const before = used()
+  ask(5000)
+  const more = used() - before
+  assert.ok(more < 1_000_000, `${more} bytes are left of 5000 calls`)
+  await ray.shutdown()
 })

@@ -5,6 +5,7 @@ import v8 from 'node:v8'
 import vm from 'node:vm'
 import {
   ActorDiedError,
+  ActorNameError,
   NotSerializableError,
   ObjectLostError,
   type ObjectRef,
@@ -30,6 +31,7 @@ import {
   Temperature,
   thread,
   toFahrenheit,
+  useExisting,
   write,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
@@ -38,6 +40,19 @@ v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
 /** Lets finalizers run: they have a turn of the event loop of their own. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Resolves when nobody holds the object any more. */
+async function gone(object: WeakRef<object>): Promise<void> {
+  // Looking at it holds it for the rest of the turn.
+  const here = () => {
+    collect()
+    return object.deref() !== undefined
+  }
+  const end = Date.now() + 30_000
+  do await turn()
+  while (here() && Date.now() < end)
+  assert.ok(!here())
+}
 
 /** Watches this thread; says how many collections were asked for until then. */
 function forcedCollections(): () => Promise<number> {
@@ -147,17 +162,43 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
       assert.throws(() => counter.add.remote(value as never), NotSerializableError)
       return new WeakRef(value)
     }
-    const value = refused()
-    // Looking at it holds it for the rest of the turn.
-    const gone = () => {
-      collect()
-      return value.deref() === undefined
-    }
-    const end = Date.now() + 30_000
-    do await turn()
-    while (!gone() && Date.now() < end)
-    assert.ok(gone())
+    await gone(refused())
     assert.equal(await ray.get(counter.add.remote(1)), 2)
+  })
+
+  test('nor does an actor that cannot be made, or is dead: not with a name, nor where its handles went first', async () => {
+    const Twofold = Counter as unknown as { remote(...args: unknown[]): void }
+    const unmade = () => {
+      const start = ray.put(1)
+      assert.throws(() => Twofold.remote(start, Symbol('here')), NotSerializableError)
+      return new WeakRef(start)
+    }
+    await gone(unmade())
+    const killed = async () => {
+      const start = ray.put(1)
+      const counter = Counter.options({ name: 'killed' }).remote(start)
+      assert.equal(await ray.get(counter.add.remote(1)), 2)
+      assert.equal(await ray.get(useExisting.remote('killed')), 3)
+      ray.kill(counter)
+      await assert.rejects(ray.get(counter.add.remote(1)), /killed with ray\.kill/)
+      return new WeakRef(start)
+    }
+    await gone(await killed())
+    await assert.rejects(ray.getActor('killed'), ActorNameError)
+    const gate = latch()
+    const left = () => {
+      const start = ray.put(1)
+      const counter = Counter.options({ name: 'left' }).remote(start)
+      counter.hold.remote(gate)
+      counter.exit.remote(0)
+      return [new WeakRef(start), new WeakRef(counter)] as const
+    }
+    const [start, handle] = left()
+    await started(gate)
+    await gone(handle)
+    letGo(gate)
+    await gone(start)
+    await assert.rejects(ray.getActor('left'), ActorNameError)
   })
 
   test('what tasks hold stays: an argument is there when its task runs', async () => {

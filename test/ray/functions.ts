@@ -153,6 +153,33 @@ export class Temperature {
     return new Temperature(celsius)
   }
 }
+/** Its class uses what cannot travel, which is found out a while after it was given to somebody. */
+export function unfit(): unknown {
+  const known = new WeakMap()
+  return new (class Unfit {
+    [ray.serialize](): number {
+      return 1
+    }
+    static [ray.deserialize](): unknown {
+      return known
+    }
+  })()
+}
+/** Gives what cannot travel to others, and tells what became of that. */
+export const giveUnfit = ray.remote(async function giveUnfit() {
+  const told: unknown[] = []
+  const tell = ({ code }: { code: string }) => told.push(code)
+  const value = unfit() as number
+  for (const give of [() => add.remote(value, Symbol('here') as never), () => ray.put([value, Symbol('here')])])
+    try {
+      give()
+    } catch (error) {
+      tell(error as { code: string })
+    }
+  for (const ref of [ray.put(value), add.remote(value, 1)]) await ray.get(ref as ObjectRef<unknown>).catch(tell)
+  await new Promise((resolve) => setImmediate(resolve))
+  return told
+})
 export const toFahrenheit = ray.remote((t: Temperature) => t.fahrenheit())
 /** Marks what it does. */
 /** What it shows cannot be told any more once it has run. */

@@ -14,6 +14,7 @@ import {
   giveHandle,
   giveRef,
   giveTaken,
+  giveUnfit,
   hold,
   makeAndForget,
   makeCounter,
@@ -80,6 +81,11 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     await ray.get(first.add.remote(1))
     const { ref } = await ray.get(giveTaken.remote('only'))
     await assert.rejects(ray.get(ref), ActorNameError)
+  })
+
+  test('whatever a task cannot send is told where it was given, and does not end its worker', async () => {
+    const told = await ray.get(giveUnfit.options({ maxRetries: 0 }).remote())
+    assert.deepEqual(told, Array(4).fill('RAY_NOT_SERIALIZABLE'))
   })
 
   test('a task that does not wait for what it asked for gives its CPU back once', async () => {

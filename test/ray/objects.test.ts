@@ -31,6 +31,7 @@ import {
   Temperature,
   thread,
   toFahrenheit,
+  unfit,
   useExisting,
   write,
 } from './functions.js'
@@ -199,6 +200,14 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     letGo(gate)
     await gone(start)
     await assert.rejects(ray.getActor('left'), ActorNameError)
+  })
+
+  test('of several faults in a value one is told, and no other ends the process', async () => {
+    const value = unfit()
+    assert.throws(() => echo.remote([value, Symbol('here')]), NotSerializableError)
+    assert.throws(() => add.remote(value as number, Symbol('here') as never), NotSerializableError)
+    await assert.rejects(ray.get(ray.put(value)), NotSerializableError)
+    await turn()
   })
 
   test('what tasks hold stays: an argument is there when its task runs', async () => {

@@ -87,7 +87,11 @@ export class Encoder {
       fresh: this.#memory.fresh,
       carried,
     }
-    return pending ? pending.then(() => packed) : packed
+    if (!pending) return packed
+    const complete = pending.then(() => packed)
+    // Whoever asked may be refused for something else, or wait for something else first: a failure is told to who waits for it.
+    complete.catch(() => {})
+    return complete
   }
 
   /** Puts the copy of `value` at `container[key]`, or notes the place for what is made there: then true. */

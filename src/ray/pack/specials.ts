@@ -22,14 +22,15 @@ export class Specials {
 
   /** One whose second element is code, there now or later. */
   addCode(special: Special, code: unknown): Reference {
-    if (code instanceof Promise)
-      this.#pending.push(
-        code.then((ready) => {
-          special[1] = ready
-          this.carried.push(...(this.carriedBy?.(ready) ?? []))
-        }),
-      )
-    else special[1] = code as never
+    if (code instanceof Promise) {
+      const filled = code.then((ready) => {
+        special[1] = ready
+        this.carried.push(...(this.carriedBy?.(ready) ?? []))
+      })
+      // What comes after it may be refused: then nobody waits for it.
+      filled.catch(() => {})
+      this.#pending.push(filled)
+    } else special[1] = code as never
     return this.add(special)
   }
 

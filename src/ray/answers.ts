@@ -3,7 +3,7 @@ import { type Code, carries } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
 import type { Parent, WorkerPlace } from './engine.js'
-import { encodeError } from './errors.js'
+import { decodeError, encodeError } from './errors.js'
 import { type ActorIdentity, identityOf, makeHandle } from './handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 import type { WireContent } from './protocol.js'
@@ -35,6 +35,8 @@ export interface Requests {
   /** `parent`: the call that asks, which its worker names by number and a node by its id; null of none */
   submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[]; parent: Parent }
   createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
+  /** An actor whose handle is there, and which cannot be sent. */
+  failActor: { id: string; className: string; error: unknown }
   callActor: {
     actor: ActorIdentity
     method: string
@@ -116,6 +118,13 @@ const handlers: Handlers = {
     driver.actors.byId.set(id, actor)
     worker.holdOne(id, makeHandle({ ...identityOf(actor), id }))
     if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.actors.start(actor))
+  },
+  failActor(driver, worker, { id, className, error }) {
+    const unknown = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
+    const actor = driver.actors.make(unknown, {}, id)
+    driver.actors.fail(actor, decodeError(error) as Error)
+    driver.actors.byId.set(id, actor)
+    worker.holdOne(id, makeHandle(actor))
   },
   callActor(driver, worker, { actor, method, args, options, ids, parent }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))

@@ -222,6 +222,18 @@ export const giveRef = ray.remote((n: number) => ({ ref: add.remote(n, n) }))
 export const giveHandle = ray.remote(() => ({ counter: Counter.remote(20) }))
 /** Makes an actor whose name is taken, and gives a call of it. */
 export const giveTaken = ray.remote((name: string) => ({ ref: Counter.options({ name }).remote(0).add.remote(1) }))
+/** Makes actors that cannot travel, by their class and by an argument, and gives calls of them. */
+export const giveUnfitActors = ray.remote(() => {
+  const known = new WeakMap()
+  const Knowing = ray.remote(
+    class Knowing {
+      add(n: number): number {
+        return known.has({}) ? 0 : n
+      }
+    },
+  )
+  return { refs: [Knowing.remote().add.remote(1), Counter.remote(unfit() as number).add.remote(1)] }
+})
 /** Does not wait for what it asks for. */
 export const askAndGo = ray.remote((box: { ref: ObjectRef<number> }) => {
   void ray.get(box.ref).catch(() => {})

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ActorNameError, RayTaskError, ray } from '#src/ray/index.js'
+import { RemoteDefinition } from '#src/ray/definition.js'
+import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
+import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
+import { WorkerClient } from '#src/ray/worker/client.js'
 import {
   add,
   askAndGo,
@@ -15,15 +18,55 @@ import {
   giveRef,
   giveTaken,
   giveUnfit,
+  giveUnfitActors,
   hold,
   makeAndForget,
   makeCounter,
   openBox,
+  unfit,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
+
+test('a worker gives back the refs that its driver has heard of, and none of what could not be sent at once or in its turn', async () => {
+  const sent: ToDriver[] = []
+  const start = { name: 'worker#1', namespace: '', slots: null } as WorkerStart
+  const client = new WorkerClient(
+    start,
+    (message) => sent.push(message),
+    () => null,
+  )
+  const refused = Symbol('here')
+  const one = new RemoteDefinition(() => 1, undefined)
+  // Whether that module exports it is known once its file is read: what is refused behind it has to wait, and ends nothing.
+  const slow = new RemoteDefinition(() => 2, import.meta.resolve('./programs.js'))
+  const actor = { id: 'a1', className: 'Counter', label: 'Counter#1', generators: [] }
+  const ask = async () => {
+    assert.throws(() => client.put(refused), NotSerializableError)
+    assert.throws(() => client.submit(one, [refused], {}), NotSerializableError)
+    assert.throws(() => client.callActor(actor, 'add', [refused], {}), NotSerializableError)
+    const [first] = client.submit(slow, [], {})
+    client.put(unfit())
+    client.submit(one, [unfit()], {})
+    await client.unsent
+    const last = client.put(1)
+    for (const [kind, request] of sent) if (kind === 'request') client.answered(request as number, true, undefined)
+    return [first!.id, last.id]
+  }
+  const told = await ask()
+  const releases = () => sent.flatMap((message) => (message[0] === 'release' ? message[1] : []))
+  const end = Date.now() + 30_000
+  while (releases().length < told.length && Date.now() < end) {
+    collect()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.deepEqual(
+    releases().sort(),
+    told.map((id) => [id, 1]),
+  )
+})
 
 inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a task that waits for others lends them its CPU', async () => {
@@ -81,6 +124,18 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     await ray.get(first.add.remote(1))
     const { ref } = await ray.get(giveTaken.remote('only'))
     await assert.rejects(ray.get(ref), ActorNameError)
+  })
+
+  test('so does one that cannot be sent, which is found out after it was made', async () => {
+    const { refs } = await ray.get(giveUnfitActors.remote())
+    for (const ref of refs)
+      await assert.rejects(ray.get(ref), (error) => {
+        assert.ok(error instanceof ActorDiedError, String(error))
+        assert.match(error.message, /(Knowing|CounterClass)#\d+ is dead: it could not be made/)
+        assert.ok(error.cause instanceof NotSerializableError, String(error.cause))
+        assert.match(error.cause.message, /known/)
+        return true
+      })
   })
 
   test('whatever a task cannot send is told where it was given, and does not end its worker', async () => {

@@ -3,7 +3,7 @@ import type { Travel } from '../../core/travel.js'
 import type { RequestArgument, RequestCode, Requests } from '../answers.js'
 import { type Code, carriedBy, portableCode } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
-import { decodeError } from '../errors.js'
+import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
 import { type Content, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
@@ -103,26 +103,36 @@ export class WorkerClient implements Runtime {
   #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
     const packed = args.map((arg, i) => (isRef(arg) ? arg.id : pack(arg, `args[${i}]`)))
     const requestArgument = (one: Content | string) => (typeof one === 'string' ? one : this.wire(one))
-    if (packed.some((one) => one instanceof Promise))
-      return Promise.all(packed).then((ready) => ready.map(requestArgument))
+    if (packed.some((one) => one instanceof Promise)) {
+      const ready = Promise.all(packed).then((all) => all.map(requestArgument))
+      // Its turn may come after it has failed.
+      ready.catch(() => {})
+      return ready
+    }
     return (packed as (Content | string)[]).map(requestArgument)
   }
 
   /**
    * Sends a request whose arguments or code may take a while, after those asked for before it: the driver must know an
    * object before it is asked for it, and an actor's calls keep their order. What goes wrong shows in `refs`.
+   * @param refused told of what keeps it from being sent
    */
   #inOrder<K extends keyof Requests>(
     operation: K,
     payload: () => Requests[K] | Promise<Requests[K]>,
     refs: readonly ObjectRef[],
+    refused?: (error: unknown) => void,
   ): void {
     const turn = this.#tail ? this.#tail.then(payload) : payload()
     if (!(turn instanceof Promise)) return this.#watch(this.#ask(operation, turn), refs)
     this.#waitFor(
       turn.then(
         (ready) => this.#watch(this.#ask(operation, ready), refs),
-        (error) => this.#failed(refs, error),
+        (error) => {
+          refused?.(error)
+          for (const { id } of refs) this.#held.unsent(id)
+          this.#failed(refs, error)
+        },
       ),
     )
   }
@@ -169,8 +179,8 @@ export class WorkerClient implements Runtime {
   // -- ray's calls
 
   put(value: unknown): ObjectRef {
-    const { ids, refs } = this.#newRefs()
     const packed = pack(value, 'value')
+    const { ids, refs } = this.#newRefs()
     const payload = (content: Content) => ({ id: ids[0]!, content: this.wire(content) })
     this.#inOrder('put', () => (packed instanceof Promise ? packed.then(payload) : payload(packed)), refs)
     return refs[0]!
@@ -235,44 +245,44 @@ export class WorkerClient implements Runtime {
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
-    const { ids, refs } = this.#newRefs(options.numReturns)
     const parent = this.running()
-    this.#inOrder(
-      'submit',
-      this.#call(definition, args, (ready, code) => ({ code, args: ready, options: plain(options), ids, parent })),
-      refs,
-    )
+    const call = this.#call(definition, args, (ready, code) => ({
+      code,
+      args: ready,
+      options: plain(options),
+      ids,
+      parent,
+    }))
+    const { ids, refs } = this.#newRefs(options.numReturns)
+    this.#inOrder('submit', call, refs)
     return refs
   }
 
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity {
     checkActorOptions(options)
     const id = `${this.#own}/a${++this.#lastId}`
+    const call = this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options }))
     this.#held.actor(id)
-    this.#inOrder(
-      'createActor',
-      this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options })),
-      [],
-    )
+    // Its handle is given already when it turns out that it cannot be sent: the driver must know why.
+    this.#inOrder('createActor', call, [], (error) => {
+      this.#watch(this.#ask('failActor', { id, className: definition.name, error: encodeError(error) }), [])
+    })
     return { id, className: definition.name, label: definition.name, generators: definition.generators }
   }
 
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
-    const { ids, refs } = this.#newRefs(options.numReturns)
     const parent = this.running()
-    this.#inOrder(
-      'callActor',
-      this.#call(null, args, (ready) => ({
-        actor: identityOf(actor),
-        method,
-        args: ready,
-        options: plain(options),
-        ids,
-        parent,
-      })),
-      refs,
-    )
+    const call = this.#call(null, args, (ready) => ({
+      actor: identityOf(actor),
+      method,
+      args: ready,
+      options: plain(options),
+      ids,
+      parent,
+    }))
+    const { ids, refs } = this.#newRefs(options.numReturns)
+    this.#inOrder('callActor', call, refs)
     return refs
   }
 

@@ -81,11 +81,17 @@ export class Held {
     return entry
   }
 
+  /** The driver never heard of an object that was made here: nothing is owed for it. */
+  unsent(id: string): void {
+    const known = this.#objects.get(id)
+    if (known) known.received--
+  }
+
   #gone(id: string): void {
     const known = this.#objects.get(id)
     if (!known || known.entry.deref()) return
     this.#objects.delete(id)
-    this.#release(id, known.received)
+    if (known.received > 0) this.#release(id, known.received)
   }
 
   #release(id: string, received: number): void {

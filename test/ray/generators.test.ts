@@ -285,6 +285,7 @@ test('generators of a session that is over end with its error', async () => {
 })
 
 test('a generator that cannot be asked for is not kept in sight', async () => {
+  await ray.shutdown()
   await ray.init({ numCpus: 1 })
   const camera = Cameras.remote()
   await ray.shutdown()

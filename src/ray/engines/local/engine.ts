@@ -1,30 +1,20 @@
 import { type Finding, findings } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import type { Engine, EngineHost, EngineName } from '../../engine.js'
-import {
-  ActorDiedError,
-  ActorUnavailableError,
-  decodeError,
-  InfeasibleError,
-  TaskTimeoutError,
-  WorkerCrashedError,
-} from '../../errors.js'
+import { decodeError, InfeasibleError, TaskTimeoutError } from '../../errors.js'
 import type { Content } from '../../object-ref.js'
 import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { NodeInfo, Resources } from '../../types.js'
-import type { Connector, Death, HeapLimits } from './connection.js'
+import type { Connector, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
-import { actorLost, restartActor, tasksLost } from './deaths.js'
+import { Ends } from './ends.js'
 import { Limits } from './limits.js'
 import { placementOf, Schedule } from './schedule.js'
 import { Spares } from './spares.js'
 import { Told } from './told.js'
-import type { LocalWorker, Running } from './worker.js'
+import type { LocalWorker } from './worker.js'
 import { IDLE, Workers } from './workers.js'
-
-/** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
-const CANCEL_GRACE = 100
 
 export interface LocalEngineOptions {
   name: EngineName
@@ -60,6 +50,7 @@ export class LocalEngine implements Engine {
   /** Calls that were ever sent. */
   #sent = 0
   readonly #told: Told | null
+  readonly #ends: Ends
   /** Actors whose queues are being sent. */
   readonly #pumping = new Set<Actor>()
   #trim: NodeJS.Timeout | null = null
@@ -103,7 +94,7 @@ export class LocalEngine implements Engine {
       },
       {
         message: (from, message) => this.#message(from, message),
-        died: (from, death) => this.#died(from, death),
+        died: (from, death) => this.#ends.died(from, death),
         sent: (entry) => host.sent(entry),
         failed: (from) => this.#settled(from),
         released: (from, ids) => this.#workers.released(from, ids),
@@ -124,6 +115,12 @@ export class LocalEngine implements Engine {
       tookBack: (task) => {
         for (const { content } of task.args) if (content) host.copied(-content.copied, -content.shared)
       },
+    })
+    this.#ends = new Ends(this.#workers, this.#schedule, this.#limits, this.#told, {
+      submit: (task) => this.submit(task),
+      createActor: (actor) => this.createActor(actor),
+      pump: (actor) => this.pump(actor),
+      rest: (worker) => this.#release(worker),
     })
     this.#spares = new Spares(connector, resourceLimits, () => this.#calls())
   }
@@ -219,10 +216,7 @@ export class LocalEngine implements Engine {
 
   #threw(worker: LocalWorker, task: Task, cause: unknown, actor: Actor | undefined): void {
     if (actor && task === actor.creation) {
-      const died = new ActorDiedError(actor, 'its constructor threw', { cause: task.thrown(cause, worker.name) })
-      for (const call of worker.inflight.values()) call.fail(died)
-      actor.die(died)
-      this.#end(worker)
+      this.#ends.constructorThrew(actor, worker, task.thrown(cause, worker.name))
       return
     }
     if (task.retriesException(cause)) {
@@ -244,7 +238,7 @@ export class LocalEngine implements Engine {
   #trimLater(): void {
     this.#trim ??= setTimeout(() => {
       this.#trim = null
-      for (let worker = this.#workers.superfluous; worker; worker = this.#workers.superfluous) this.#end(worker)
+      for (let worker = this.#workers.superfluous; worker; worker = this.#workers.superfluous) this.#ends.end(worker)
       if (this.#workers.surplus && this.#workers.idle > 0) this.#trimLater()
     }, IDLE).unref()
   }
@@ -262,20 +256,6 @@ export class LocalEngine implements Engine {
   #unblocked(worker: LocalWorker, call: number): void {
     if (this.#workers.actors.has(worker) || !worker.inflight.has(call) || --worker.blocked > 0) return
     this.#cpus.take(worker.cpus)
-  }
-
-  // -- ends
-
-  #died(worker: LocalWorker, death: Death): void {
-    const actor = this.#workers.actors.get(worker)
-    const lost = [...worker.inflight]
-    worker.inflight.clear()
-    for (const [, task] of lost) this.#limits.end(task)
-    this.#told?.interrupted(worker, lost)
-    this.#workers.forget(worker)
-    if (actor) actorLost(actor, worker, lost, death, this)
-    else tasksLost(worker, lost, death, this)
-    this.#schedule.soon()
   }
 
   #placeActor(actor: Actor): void {
@@ -306,69 +286,11 @@ export class LocalEngine implements Engine {
   }
 
   kill(actor: Actor, restart: boolean): void {
-    // One that is about to start need not start again.
-    if (actor.state === 'dead' || (restart && actor.state !== 'alive')) return
-    const worker = actor.place as LocalWorker | null
-    const why = 'it was killed with ray.kill'
-    const lost = worker ? [...worker.inflight] : []
-    for (const [, task] of lost) this.#limits.end(task)
-    // It goes on until it has ended: what is to run elsewhere must not begin there.
-    const taken = new Set(restart ? lost.map(([call]) => call).filter((call) => worker!.take(call)) : [])
-    worker?.inflight.clear()
-    if (worker) {
-      this.#told?.interrupted(worker, lost)
-      this.#end(worker)
-    } else this.#schedule.soon()
-    const began = (call: number) => !taken.has(call)
-    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor, why), this)
-    const died = new ActorDiedError(actor, why)
-    for (const [, task] of lost) task.fail(died)
-    actor.die(died)
+    this.#ends.kill(actor, restart)
   }
 
   cancel(task: Task, error: Error, force: boolean): void {
-    if (task.state === 'done') return
-    const running = task.place as Running | null
-    this.#limits.end(task)
-    task.fail(error)
-    // It need not be waited for any more.
-    if (!running) {
-      if (task.settings.actor) this.pump(task.settings.actor)
-      return this.#schedule.soon()
-    }
-    const { worker, call } = running
-    const actor = this.#workers.actors.get(worker)
-    if (worker.take(call)) {
-      if (actor) this.pump(actor)
-      else this.#release(worker)
-      return
-    }
-    worker.post(['cancel', call])
-    if (actor) return
-    const end = () => {
-      if (worker.closing || !worker.inflight.has(call)) return
-      // What stood in line behind it goes on elsewhere.
-      this.#schedule.takeBack(worker, worker.inflight)
-      this.#end(worker)
-    }
-    if (force) end()
-    else setTimeout(end, CANCEL_GRACE).unref()
-  }
-
-  #end(worker: LocalWorker): void {
-    this.#workers.end(worker, (lost) => {
-      this.#told?.interrupted(worker, lost)
-      // Results that its end swallowed: what may run again does.
-      for (const [, task] of lost) {
-        this.#limits.end(task)
-        if (task.state === 'done') continue
-        const { actor } = task.settings
-        if (actor) task.fail(actor.death ?? new ActorDiedError(actor, 'its worker was ended'))
-        else if (task.retry()) this.submit(task)
-        else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))
-      }
-      this.#schedule.soon()
-    })
+    this.#ends.cancel(task, error, force)
   }
 
   // -- the rest
@@ -407,7 +329,7 @@ export class LocalEngine implements Engine {
     if (this.#trim) clearTimeout(this.#trim)
     this.#forgetCpus()
     this.#limits.clear()
-    for (const worker of [...this.#workers]) if (!worker.closing) this.#end(worker)
+    for (const worker of [...this.#workers]) if (!worker.closing) this.#ends.end(worker)
     await Promise.all([this.#workers.allEnded(), this.#spares.close()])
   }
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { ray } from '#src/ray/index.js'
 import { COMMAND, clusterMissing, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, counted, hold, size } from './functions.js'
+import { add, Counter, counted, hold, make, size } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
-import { type Host, type Hosts, makeHosts } from './hosts.js'
+import { type Host, type Hosts, makeHosts, slowLine } from './hosts.js'
 import { arrived } from './latch.js'
 
 const skip = clusterMissing()
@@ -18,7 +18,12 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
   let server: Server
   const workers: WorkerProcess[] = []
 
-  async function join(name: string, host: Host, env: object = {}, numCpus = 1): Promise<void> {
+  async function join(
+    name: string,
+    host: Pick<Host, 'address' | 'prefix'>,
+    env: object = {},
+    numCpus = 1,
+  ): Promise<void> {
     const command = [...host.prefix, process.execPath, COMMAND]
     workers.push(await WorkerProcess.start(host.address, { name, numCpus, env, command }))
   }
@@ -73,6 +78,17 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
     letGo(next)
     await ray.get(both)
     assert.deepEqual(await ray.get([size.remote(bytes), size.remote(bytes)]), [3_000_000, 3_000_000])
+  })
+
+  test('a node on a slow line is not taken for lost while it sends much, which goes over the line once', async (t) => {
+    const line = await slowLine(server.address, 1_000_000, t)
+    await join('slow', { address: line.address, prefix: [] })
+    await ray.init({ address: server.address })
+    const length = 12_000_000
+    const result = await ray.get(make.options({ maxRetries: 0 }).remote(length))
+    assert.equal(result.length, length)
+    assert.deepEqual(await names(), ['slow'])
+    assert.ok(line.carried < 1.1 * length, `${line.carried} bytes`)
   })
 
   test('clocks that are an hour apart change nothing', async () => {

@@ -1,6 +1,8 @@
 /** Machines for tests: network namespaces where those may be made, otherwise processes behind a relay; their network can be cut. */
 import { spawnSync } from 'node:child_process'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
+import type { TestContext } from 'node:test'
 
 export interface Host {
   /** Where the cluster's server is, seen from there. */
@@ -70,6 +72,52 @@ function namespaces(): Hosts | null {
         cut: () => void ip('link', 'set', outside, 'down'),
         mend: () => void ip('link', 'set', outside, 'up'),
       }
+    },
+  }
+}
+
+/** Gives no more than so many bytes a second on, as a slow line does. */
+class Slow extends Transform {
+  /** Bytes that went over it. */
+  carried = 0
+
+  constructor(private readonly rate: number) {
+    super({ highWaterMark: 16_384 })
+  }
+
+  override _transform(data: Buffer, _encoding: string, done: (error: null, data: Buffer) => void): void {
+    this.carried += data.length
+    setTimeout(() => done(null, data), (data.length / this.rate) * 1_000)
+  }
+}
+
+export interface SlowLine {
+  address: string
+  /** Bytes that went to the server. */
+  readonly carried: number
+}
+
+/** A line to a server over which what is sent to it goes at so many bytes a second. It ends with the test. */
+export async function slowLine(address: string, rate: number, t: TestContext): Promise<SlowLine> {
+  const { hostname, port } = new URL(address)
+  const lines: Slow[] = []
+  const sockets = new Set<Socket>()
+  const listener = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    const line = new Slow(rate)
+    lines.push(line)
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => {}))
+    near.pipe(line).pipe(far).pipe(near)
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    listener.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return {
+    address: `nats://127.0.0.1:${(listener.address() as { port: number }).port}`,
+    get carried() {
+      return lines.reduce((sum, { carried }) => sum + carried, 0)
     },
   }
 }

@@ -33,9 +33,15 @@ import {
   tasksOf,
   toPeer,
 } from './subjects.js'
+import { Uplink } from './uplink.js'
 
-/** Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing). */
+/**
+ * Milliseconds before a publication that was not confirmed is made again (once it is stored, repeating it changes nothing);
+ * longer by what is on its way before it, at the slowest.
+ */
 const PUBLISH_TIMEOUT = 2_000
+/** Bytes a millisecond: 1 Mbit/s. */
+const SLOWEST = 125
 
 /** Whoever asks whether a peer listens. */
 const PROBE = 'probe'
@@ -58,6 +64,9 @@ export class Bus {
   readonly leases: KV
   /** What outlives drivers: names of actors. */
   readonly state: KV
+  readonly uplink = new Uplink(() => this.flush())
+  /** Publications that are not confirmed: what becomes of them if the connection is lost. */
+  readonly #unconfirmed = new Set<() => void>()
   #held = true
   #closing = false
 
@@ -105,6 +114,7 @@ export class Bus {
         if (type === 'disconnect') disconnected()
         if (type === 'reconnect') {
           this.hold(this.#held)
+          for (const lost of this.#unconfirmed) lost()
           reconnected()
         }
       }
@@ -171,15 +181,27 @@ export class Bus {
     for (let again = false; !this.#connection.isClosed(); again = true) {
       const bytes = content(again)
       if (!bytes) break
-      try {
-        const options = { msgID: id, timeout: PUBLISH_TIMEOUT }
-        return (await this.#js.publish(tasksOf(driver, milliCpus), bytes, options)).seq
-      } catch {
-        // The server is being started again: the number drops what arrived twice.
-        await pause(100)
-      }
+      const seq = await this.#confirmed(tasksOf(driver, milliCpus), bytes, id)
+      if (seq) return seq
+      // The server is being started again: the number drops what arrived twice.
+      await pause(100)
     }
     return null
+  }
+
+  /** A publication's number in the queue; null if it was lost with the connection, or nobody has confirmed it in time. */
+  #confirmed(subject: string, bytes: Uint8Array, msgID: string): Promise<number | null> {
+    this.uplink.sent(bytes.length)
+    const timeout = PUBLISH_TIMEOUT + this.uplink.unconfirmed / SLOWEST
+    return new Promise((resolve) => {
+      const settle = (seq: number | null) => {
+        this.#unconfirmed.delete(lost)
+        resolve(seq)
+      }
+      const lost = () => settle(null)
+      this.#unconfirmed.add(lost)
+      this.#js.publish(subject, bytes, { msgID, timeout }).then(({ seq }) => settle(seq), lost)
+    })
   }
 
   /** The consumer of tasks of one size, made if it is not there. */

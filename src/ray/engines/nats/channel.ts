@@ -1,15 +1,22 @@
 import { decodeWire, encodeWire } from '../../wire.js'
+import type { Uplink } from './uplink.js'
 
-/** seq u32, acknowledged u32, epoch u16, more u8 */
+/** seq u32, acknowledged u32, epoch u16, flags u8 */
 const HEADER = 11
+/** The message goes on in the next frame. */
+const MORE = 1
+/** Nothing but a question, with its number: what has come? Its seq is that of the first frame that is not acknowledged. */
+const ASKS = 2
+/** The answer to it, with both numbers. */
+const ANSWERS = 4
 /** Bytes on their way that are not acknowledged: beyond, frames wait. */
 const WINDOW = 8 * 1024 * 1024
 /** What is received is acknowledged at the latest after so many frames or bytes or milliseconds. */
 const ACK_FRAMES = 64
 const ACK_BYTES = 1024 * 1024
 const ACK_DELAY = 20
-/** Milliseconds after which frames that nobody acknowledged are sent again. */
-const RESEND = 2_000
+/** Milliseconds without an acknowledgement after which the peer is asked what has come. */
+const PATIENCE = 2_000
 
 export interface ChannelEvents {
   publish(frame: Buffer): void
@@ -45,8 +52,10 @@ export class Channel {
   #owed = 0
   #owedBytes = 0
   #ackTimer: NodeJS.Timeout | null = null
-  #resendTimer: NodeJS.Timeout | null = null
-  #lastAck = 0
+  #askTimer: NodeJS.Timeout | null = null
+  /** The last question, and the last that an acknowledgement or sending again has made idle. */
+  #asked = 0
+  #settled = 0
   /** Frames from #acked on: the first `#flying` were published. */
   #frames: { bytes: Buffer; told: (() => void) | null }[] = []
   #flying = 0
@@ -56,6 +65,7 @@ export class Channel {
 
   constructor(
     private readonly maxFrame: number,
+    private readonly uplink: Uplink,
     private readonly events: ChannelEvents,
     readonly epoch = 0,
   ) {}
@@ -71,7 +81,7 @@ export class Channel {
       const frame = Buffer.allocUnsafe(HEADER + part.length)
       frame.writeUInt32LE(++this.#sent, 0)
       frame.writeUInt16LE(this.epoch, 8)
-      frame.writeUInt8(last ? 0 : 1, 10)
+      frame.writeUInt8(last ? 0 : MORE, 10)
       frame.set(part, HEADER)
       this.#frames.push({ bytes: frame, told: last ? acked : null })
     }
@@ -88,16 +98,18 @@ export class Channel {
     return this.#frames.length === 0
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     while (this.#flying < this.#frames.length && (this.#flyingBytes < WINDOW || this.#flying === 0)) {
+      if (this.uplink.full) {
+        this.uplink.whenRoom(this.#flush)
+        break
+      }
       const { bytes } = this.#frames[this.#flying++]!
       this.#flyingBytes += bytes.length
+      this.uplink.sent(bytes.length)
       this.#publish(bytes)
     }
-    if (this.#flying && !this.#resendTimer) {
-      this.#lastAck = performance.now()
-      this.#resendTimer = setInterval(() => this.#overdue(), RESEND).unref()
-    }
+    if (this.#flying) this.#askTimer ??= setInterval(() => this.#ask(), PATIENCE).unref()
   }
 
   #publish(bytes: Buffer): void {
@@ -106,26 +118,54 @@ export class Channel {
     this.events.publish(bytes)
   }
 
-  #overdue(): void {
-    if (this.#flying && performance.now() - this.#lastAck > RESEND) this.resend()
+  /** What is silent may be lost, or on a slow way: the question goes the same way, behind it. */
+  #ask(): void {
+    this.#publish(this.#frame(ASKS, this.#acked + 1, ++this.#asked))
   }
 
-  /** Publishes once more what is not acknowledged: the connection was lost. */
+  #stopAsking(): void {
+    if (this.#askTimer) clearInterval(this.#askTimer)
+    this.#askTimer = null
+    this.#settled = this.#asked
+  }
+
+  /** One without content. */
+  #frame(flags: number, seq: number, question: number): Buffer {
+    const frame = Buffer.alloc(flags ? HEADER + 4 : HEADER)
+    frame.writeUInt32LE(seq, 0)
+    frame.writeUInt16LE(this.epoch, 8)
+    frame.writeUInt8(flags, 10)
+    if (flags) frame.writeUInt32LE(question, HEADER)
+    return frame
+  }
+
+  /** Publishes once more what is not acknowledged: it was lost on its way. */
   resend(): void {
-    this.#lastAck = performance.now()
-    for (const { bytes } of this.#frames.slice(0, this.#flying)) this.#publish(bytes)
+    this.#stopAsking()
+    this.#grounded()
+    this.#flush()
+  }
+
+  #grounded(): void {
+    this.#flying = 0
+    this.#flyingBytes = 0
   }
 
   receive(frame: Buffer): void {
     if (this.#closed || epochOf(frame) !== this.epoch) return
-    this.#acknowledged(frame.readUInt32LE(4))
     const seq = frame.readUInt32LE(0)
+    const flags = frame.readUInt8(10)
+    const question = flags & (ASKS | ANSWERS) ? frame.readUInt32LE(HEADER) : 0
+    // All that was sent before the question has come by now, or never will.
+    this.#acknowledged(frame.readUInt32LE(4), (flags & ANSWERS) > 0 && question > this.#settled)
+    if (flags & ASKS) this.#publish(this.#frame(ANSWERS, seq, question))
+    if (question) return
     if (seq === 0) return
     // One that came before is acknowledged again; one after a gap comes again.
     if (seq !== this.#received + 1) return this.#owe(0)
     this.#received = seq
     this.#parts.push(frame.subarray(HEADER))
-    if (frame.readUInt8(10) === 0) {
+    if (!(flags & MORE)) {
       const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
       this.#parts = []
       this.events.message(decodeWire(bytes), bytes.length)
@@ -133,18 +173,15 @@ export class Channel {
     this.#owe(frame.length)
   }
 
-  #acknowledged(seq: number): void {
-    const count = seq - this.#acked
-    if (count <= 0) return
-    this.#acked = seq
-    this.#lastAck = performance.now()
-    const done = this.#frames.splice(0, count)
-    this.#flying -= done.length
-    for (const { bytes } of done) this.#flyingBytes -= bytes.length
-    if (this.#flying === 0 && this.#resendTimer) {
-      clearInterval(this.#resendTimer)
-      this.#resendTimer = null
-    }
+  /** @param lost what is not acknowledged will not come */
+  #acknowledged(seq: number, lost: boolean): void {
+    const done = this.#frames.splice(0, Math.max(0, seq - this.#acked))
+    if (done.length === 0 && !lost) return
+    this.#acked += done.length
+    for (const { bytes } of done.slice(0, this.#flying)) this.#flyingBytes -= bytes.length
+    this.#flying = Math.max(0, this.#flying - done.length)
+    this.#stopAsking()
+    if (lost) this.#grounded()
     for (const { told } of done) told?.()
     this.#flush()
   }
@@ -166,15 +203,13 @@ export class Channel {
 
   /** Tells the peer now what was received. */
   acknowledge(): void {
-    const frame = Buffer.alloc(HEADER)
-    frame.writeUInt16LE(this.epoch, 8)
-    this.#publish(frame)
+    this.#publish(this.#frame(0, 0, 0))
   }
 
   close(): void {
     this.#closed = true
     this.#settleOwed()
-    if (this.#resendTimer) clearInterval(this.#resendTimer)
+    this.#stopAsking()
     this.#frames = []
     this.#flying = 0
   }

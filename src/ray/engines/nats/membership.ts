@@ -160,7 +160,7 @@ export class Membership {
       publish: (frame) => bus.publish(toPeer(id, this.me.id), frame),
       message: (message, bytes) => this.events.message(this.nodes.get(id)!, message as FromNode, bytes),
     }
-    const node = new NodePeer(id, lease, new Channel(bus.maxFrame, events, epoch), this.me)
+    const node = new NodePeer(id, lease, new Channel(bus.maxFrame, bus.uplink, events, epoch), this.me)
     this.nodes.set(id, node)
     if (epoch) node.send(['hello'])
   }

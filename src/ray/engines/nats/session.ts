@@ -67,7 +67,7 @@ export class Session {
       publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
       message: (message) => this.#message(message as ToNode),
     }
-    this.channel = new Channel(node.bus.maxFrame, events, epoch)
+    this.channel = new Channel(node.bus.maxFrame, node.bus.uplink, events, epoch)
     this.#findings = new Map(lease.findings)
     this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
     this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)

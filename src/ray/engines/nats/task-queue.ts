@@ -8,6 +8,7 @@ import type { NatsEngine } from './engine.js'
 import type { NetTask, Queued } from './messages.js'
 import { netTask, taskId } from './outgoing.js'
 import type { SentCall, SentMessage } from './sent-calls.js'
+import { UPLINK } from './uplink.js'
 
 /** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
 const PUBLISHING = 128
@@ -22,6 +23,8 @@ export class TaskQueue {
   readonly #sizes = new Map<number, Promise<void>>()
   #published = 0
   #publishing = 0
+  /** Bytes of these. */
+  #publishingBytes = 0
   #flushing = false
   #lonely: NodeJS.Timeout | null = null
 
@@ -56,12 +59,19 @@ export class TaskQueue {
     this.#flushing = true
     queueMicrotask(() => {
       this.#flushing = false
-      for (const [size, line] of this.#waiting) this.#flush(size, line)
+      this.#flushAll()
     })
   }
 
+  readonly #flushAll = (): void => {
+    const { uplink } = this.engine.bus!
+    if (uplink.full) return uplink.whenRoom(this.#flushAll)
+    for (const [size, line] of this.#waiting) this.#flush(size, line)
+  }
+
   #flush(size: number, line: Line<Task>): void {
-    while (this.#publishing < PUBLISHING && line.first && !this.engine.failure) {
+    const room = () => this.#publishing < PUBLISHING && this.#publishingBytes < UPLINK
+    while (room() && line.first && !this.engine.failure) {
       const batch: NetTask[] = []
       const tasks: Task[] = []
       // Fast calls share a message; one that may not run twice has its own.
@@ -105,6 +115,7 @@ export class TaskQueue {
     const { engine } = this
     const { sent } = engine
     this.#publishing++
+    let published = 0
     const publication = ++this.#published
     const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: [] }
     const calls = tasks.map((task): SentCall => ({ task, message, copied: 0, shared: 0, node: null, orphan: false }))
@@ -118,6 +129,8 @@ export class TaskQueue {
         sent.keepBody(message, bytes)
         bytes = encode(null)
       }
+      published = bytes.length
+      this.#publishingBytes += published
       calls.forEach((call, i) => {
         call.task.state = 'running'
         call.task.place = call
@@ -140,6 +153,7 @@ export class TaskQueue {
       }
     } finally {
       this.#publishing--
+      this.#publishingBytes -= published
       this.flushSoon()
     }
   }

@@ -6,16 +6,13 @@ import { type ErrorCode, RayitoError } from '../core/errors.js'
 import { progress } from '../core/progress.js'
 import type { PartResult } from './part-worker.js'
 import { readPart } from './parts.js'
-import { SPLITS, type Split } from './rows.js'
+import { fileOf, SPLITS, type Split } from './rows.js'
 import { SUBJECTS } from './subjects.js'
 import { writeTable } from './table.js'
 
 const PER_CLASS = SPLITS.train + SPLITS.valid
 /** More threads than this gain little. */
 const MOST_WORKERS = 4
-
-/** Where a split is, below the set's folder. */
-export const fileOf = (split: string) => join('data', `${split}-00000-of-00001.parquet`)
 
 /**
  * Makes the picture set in `root`/`name`, which appears when it is whole. What an earlier build had drawn is taken over.

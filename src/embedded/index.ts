@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '../core/errors.js'
@@ -35,7 +35,7 @@ export function embeddedDataset(): Promise<string> {
 async function findOrBuild(root: string): Promise<string> {
   const name = await version()
   const folder = join(root, name)
-  const { build, fileOf } = await import('./build.js')
+  const { fileOf } = await import('./rows.js')
   const isThere = async () =>
     (await Promise.all(['train', 'valid'].map((split) => stat(join(folder, fileOf(split))).catch(() => null)))).every(
       (found) => found?.isFile(),
@@ -45,7 +45,9 @@ async function findOrBuild(root: string): Promise<string> {
   try {
     await mkdir(root, { recursive: true })
     await withLock(join(root, `${name}.lock`), async () => {
-      if (!(await isThere())) await build(root, name)
+      if (await isThere()) return
+      const { build } = await import('./build.js')
+      await build(root, name)
     })
   } catch (cause) {
     throw explained(root, cause as NodeJS.ErrnoException)
@@ -53,16 +55,18 @@ async function findOrBuild(root: string): Promise<string> {
   return folder
 }
 
-/** Changes when the pixels may: with the builder, the drawings and what renders them. */
+/** Changes when the pixels may: with the builder, the drawings and what renders them (which is not loaded for that: it takes longer than all the rest). */
 async function version(): Promise<string> {
-  const [{ installedVersion, PACKAGES }, { VERSION }, { SUBJECTS }, { default: sharp }] = await Promise.all([
+  const [{ installedVersion, PACKAGES }, { VERSION }, { SUBJECTS }] = await Promise.all([
     import('./drawings.js'),
     import('./rows.js'),
     import('./subjects.js'),
-    import('sharp'),
   ])
   const drawings = await Promise.all(PACKAGES.map((name) => installedVersion(`@iconify-json/${name}`)))
-  const all = [...drawings, sharp.versions.sharp, sharp.versions.rsvg, SUBJECTS]
+  const { dependencies } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    dependencies: { sharp: string }
+  }
+  const all = [...drawings, dependencies.sharp, SUBJECTS]
   return `v${VERSION}-${createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 8)}`
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { encodePng } from '../core/png.js'
 import type { Drawings } from './drawings.js'
 import { SUBJECTS } from './subjects.js'
@@ -6,6 +7,9 @@ import { EDGE, vary } from './vary.js'
 /** The splits, and how many pictures of each class they hold. */
 export const SPLITS = { train: 50, valid: 5 } as const
 export type Split = keyof typeof SPLITS
+
+/** Where a split is, below the set's folder. */
+export const fileOf = (split: string) => join('data', `${split}-00000-of-00001.parquet`)
 
 /** Changes whenever other pixels come out. */
 export const VERSION = 1

@@ -5,10 +5,12 @@ import type { VersionName } from './settings.js'
 import { each, ran, type Version } from './version.js'
 
 export interface ConclusionOptions {
-  /** Cores of the machine. */
+  /** Cores of this machine, which A had. */
   cores: number
   /** Threads or actors that B, C1 and C2 worked with. */
   workers: number
+  /** Machines of the cluster that B, C1 and C2 ran on. @default undefined: they ran on this one */
+  nodes?: number | undefined
   /** Seconds that moving arguments and results took, where it was measured: the same calls with nothing to do. */
   moving?: Partial<Record<VersionName, number>>
 }
@@ -48,8 +50,8 @@ export function conclude(versions: readonly (Version | undefined)[], options: Co
         workersTime(order),
         transfer(order, options),
         flip(best, order),
-        flipByTransfer(best, order),
-        oneCore(order, options),
+        flipByTransfer(best, order, options),
+        where(order, options),
       ].filter((sentence) => sentence !== '')
     : [`Only version ${named(best)} was run: ${seconds(best.seconds)} s, with nothing to compare it to.`]
   return { fastest: best.name, sentences, why: sentences.join(' ') }
@@ -211,16 +213,20 @@ function flip(best: Version, order: Version[]): string {
 }
 
 /** How dear moving a picture would have to be before a version that moves none wins. */
-function flipByTransfer(best: Version, order: Version[]): string {
+function flipByTransfer(best: Version, order: Version[], { nodes }: ConclusionOptions): string {
   if (!order.some(({ name }) => name === 'C1')) return ''
   const rival = order.find(({ name }) => name === 'A' || name === 'C1')!
   if (isTie(best, rival)) return ''
   const slack = (rival.seconds - best.seconds) / best.result.length
   const why = rival.name === 'A' ? 'A, which hands out none' : 'C1, which moves only row numbers'
-  return `The verdict would change, too, if handing a picture to a worker took ${timeOfOne(slack)} longer than now – with pictures far larger, or over a network – since ${why}, would then be ahead.`
+  const how = nodes === undefined ? 'over a network' : 'a slower network'
+  return `The verdict would change, too, if handing a picture to a worker took ${timeOfOne(slack)} longer than now – with pictures far larger, or ${how} – since ${why}, would then be ahead.`
 }
 
-function oneCore(order: Version[], { cores, workers }: ConclusionOptions): string {
+/** On what all this was measured. */
+function where(order: Version[], { cores, workers, nodes }: ConclusionOptions): string {
+  if (nodes !== undefined && order.some(({ name }) => name !== 'A'))
+    return `All this holds for ${workersText(workers)} on ${nodes === 1 ? 'one node' : `${nodes} nodes`}, and for A on the ${cores === 1 ? 'one core' : `${cores} cores`} of the driver's machine.`
   if (cores === 1) return 'This machine has one core: workers can only take turns on it, whatever their number.'
   if (order.every(({ name }) => name === 'A') || workers === 1) return ''
   return `All this holds for ${cores} cores; on a single core the workers could only take turns.`

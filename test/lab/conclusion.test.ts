@@ -81,6 +81,15 @@ test('one core: it says that workers take turns', () => {
   )
 })
 
+test('on a cluster it says on how many nodes, and nothing of the driver’s cores for the workers', () => {
+  const versions = [version('A', 0.4, 39.6), version('B', 4, 29), version('C1', 1, 26)]
+  const why = text(versions, { cores: 1, workers: 16, nodes: 4 })
+  assert.match(why, /All this holds for 16 workers on 4 nodes, and for A on the one core of the driver's machine\.$/)
+  assert.doesNotMatch(why, /take turns|over a network/)
+  assert.match(why, /or a slower network – since/)
+  assert.match(text(versions, two), /or over a network – since .* All this holds for 2 cores;/)
+})
+
 test('one core, one worker: nothing is said to be spread over cores', () => {
   const versions = (a: number) => [version('A', 1, a), version('B', 1, 12)]
   for (const a of [10, 12, 14]) assert.doesNotMatch(text(versions(a), { cores: 1, workers: 1 }), /the cores|each with/)

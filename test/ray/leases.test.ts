@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { type DriverLease, type Lease, Leases, type NodeLease, OwnLease } from '#src/ray/engines/nats/leases.js'
-import { BEAT, HELLO, NODE_PATIENCE } from '#src/ray/engines/nats/subjects.js'
+import { NodeRecorder } from '#src/ray/engines/nats/node-recorder.js'
+import { BEAT, consumerOf, HELLO, NODE_PATIENCE, STREAM } from '#src/ray/engines/nats/subjects.js'
+import type { Task } from '#src/ray/task.js'
 import { clusterMissing, Server } from './cluster.js'
 import { relays } from './hosts.js'
 
@@ -63,4 +65,39 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     await lost
     assert.deepEqual(said, [node.id])
   })
+})
+
+test('who has left gives no further sign of life', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const bus = await Bus.open(server.address, 'here')
+  t.after(() => bus.close())
+  const own = new OwnLease(bus.leases, () => node)
+  await own.give()
+  const key = `node.${node.id}`
+  assert.equal((await bus.leases.get(key))?.operation, 'PUT')
+  own.changed()
+  await own.end()
+  await own.give()
+  assert.notEqual((await bus.leases.get(key))?.operation, 'PUT')
+})
+
+test('a size of tasks gets its consumer once the server is there again', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const bus = await Bus.open(server.address, 'here')
+  t.after(() => bus.close())
+  await server.down()
+  const made = bus.makeConsumer(1_000, () => false)
+  await server.up()
+  await made
+  assert.equal((await bus.jsm.consumers.info(STREAM, consumerOf(1_000).durable)).num_pending, 0)
+})
+
+test('what a driver’s calls did here is kept up to a number until it is told', () => {
+  const task = {} as Task
+  const recorder = new NodeRecorder(() => 'task-1')
+  const call = { sent: 0, received: 0, began: 0, ended: 1, attempt: 1, bytesIn: 0, bytesOut: 0, failed: false }
+  for (let i = 0; i < 10_001; i++) recorder.call(1, task, call)
+  assert.equal(recorder.take().calls.length, 10_000)
+  recorder.call(1, task, call)
+  assert.equal(recorder.take().calls.length, 1)
 })

@@ -19,6 +19,8 @@ export interface NameRecord {
 /** Milliseconds to wait for a named actor that is being placed, or moves to another node. */
 const MOVING = 15_000
 const LOOK = 50
+/** Milliseconds until the server is told again what it has not confirmed. */
+const AGAIN = 250
 
 /** The names of actors, kept on the server: those of this driver's, and where others' are. */
 export class ActorNames {
@@ -92,14 +94,25 @@ export class ActorNames {
     return this.#keys.get(actor) ?? null
   }
 
-  /** Tells all where the actor is. @param ward what starts it again without this driver */
+  /** Tells all where the actor is, again while the server is away. @param ward what starts it again without this driver */
   async placed(actor: Actor, node: NodePeer, ward: Uint8Array | null): Promise<void> {
     const key = this.#keys.get(actor)
-    if (!key) return
+    const { restarts } = actor
     const { state } = this.engine.bus!
     // With its last restart spent, nothing starts it again.
-    const warded = ward ? state.put(wardKey(actor.id), ward) : actor.restarts && state.delete(wardKey(actor.id))
-    await Promise.all([state.put(key, this.#record(actor, node.id)), warded]).catch(() => {})
+    const tell = (key: string) =>
+      Promise.all([
+        state.put(key, this.#record(actor, node.id)),
+        ward ? state.put(wardKey(actor.id), ward) : restarts && state.delete(wardKey(actor.id)),
+      ])
+    // Until it has moved on, or its name is free again.
+    while (key && this.#keys.get(actor) === key && actor.restarts === restarts && !this.engine.down) {
+      try {
+        return void (await tell(key))
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, AGAIN).unref())
+      }
+    }
   }
 
   async forget(actor: Actor): Promise<void> {

@@ -24,7 +24,7 @@ interface Pull {
 export interface QueueEvents {
   /** A driver's session here, if there is one already. */
   known(driver: string): Session | undefined
-  /** The same, opened if need be; null if the driver does not live. */
+  /** The same, opened if need be; null if the driver does not live. Rejects where that cannot be found out. */
   session(driver: string): Promise<Session | null>
   /** The driver was lost a moment ago. */
   isLost(driver: string): boolean
@@ -186,12 +186,18 @@ export class NodeQueue {
     // It was taken before the queue was cleared of it.
     if (this.events.isLost(queued.driver)) return message.term()
     this.#coming.set(message, size)
-    const session = await this.events.session(queued.driver)
-    const tasks = session && !session.refused ? await this.#tasksOf(session, queued) : null
-    this.#coming.delete(message)
-    if (session?.over) message.nak()
-    else if (session && tasks) this.#take(session, message, size, queued, tasks)
-    else message.term()
+    try {
+      const session = await this.events.session(queued.driver)
+      const tasks = session && !session.refused ? await this.#tasksOf(session, queued) : null
+      this.#coming.delete(message)
+      if (session?.over) message.nak()
+      else if (session && tasks) this.#take(session, message, size, queued, tasks)
+      else message.term()
+    } catch {
+      // The driver may live: the task is for whoever can ask.
+      this.#coming.delete(message)
+      message.nak()
+    }
   }
 
   async #tasksOf(session: Session, { publication, tasks }: Queued): Promise<readonly NetTask[] | null> {

@@ -139,7 +139,12 @@ export class Node {
       if (!session && !this.#opening.has(from) && goesOn(frame))
         return bus.publish(toPeer(from, this.id), unknownFrame())
       if (session) session.channel.receive(frame)
-      else void this.#session(from, epoch).then((opened) => opened?.channel.receive(frame))
+      // Who is not heard now asks what has come.
+      else
+        this.#session(from, epoch).then(
+          (opened) => opened?.channel.receive(frame),
+          () => {},
+        )
     })
     this.#lease = new OwnLease(bus.leases, () => ({
       kind: 'node',
@@ -176,7 +181,7 @@ export class Node {
 
   // -- drivers
 
-  /** A driver's session here; null if the driver does not live. */
+  /** A driver's session here; null if the driver does not live. Rejects where the server does not say whether it does. */
   #session(driver: string, epoch = 0): Promise<Session | null> {
     let opening = this.#opening.get(driver)
     if (!opening) {
@@ -187,22 +192,27 @@ export class Node {
   }
 
   async #openSession(driver: string, epoch: number): Promise<Session | null> {
-    for (let tries = 0; tries < 5; tries++) {
+    for (let tries = 1; ; tries++) {
       try {
         const entry = await this.bus.leases.get(`driver.${driver}`)
-        if (entry?.operation !== 'PUT') break
+        if (entry?.operation !== 'PUT') {
+          this.#opening.delete(driver)
+          return null
+        }
         const lease = entry.json<DriverLease>()
         this.#leases.lives(lease)
         const session = new Session(this, lease, epoch)
         this.#sessions.set(driver, session)
         this.say(`driver ${lease.host}:${lease.pid} came`)
         return session
-      } catch {
+      } catch (error) {
+        if (tries === 5) {
+          this.#opening.delete(driver)
+          throw error
+        }
         await new Promise((resolve) => setTimeout(resolve, 500))
       }
     }
-    this.#opening.delete(driver)
-    return null
   }
 
   /** A driver took this node for lost and does no more: what ran for it is over, and runs elsewhere. */

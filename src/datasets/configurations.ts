@@ -4,6 +4,7 @@
  */
 
 import { RayitoError } from '../core/errors.js'
+import { got, mapping, metadataOf, parsed } from './card.js'
 import { convertedSplitsOf } from './splits.js'
 import { missing } from './strict-record.js'
 
@@ -19,41 +20,24 @@ export interface Configuration {
   isDefault: boolean
 }
 
-/** Where metadata stand: at the head of the first, and alone in the second, which goes before it. */
-export const CARDS = ['README.md', '.huggingface.yaml']
-
 /**
  * The configurations that the files of CARDS name, none for most data sets.
- * @param texts what is in those files, null for one that is not there
+ * @param texts see `metadataOf`
  * @param where what the data set is called in errors
  * @throws RayitoError DATASET_CARD_INVALID
  */
 export async function readConfigurations(texts: readonly (string | null)[], where: string): Promise<Configuration[]> {
-  const [card, alone] = texts
-  const metadata = [alone ?? '', /^\s*---[\r\n]+([\s\S]*?)[\r\n]+---(?:[\r\n]|$)/.exec(card ?? '')?.[1] ?? '']
   // Most metadata name none: then nothing has to be parsed.
-  const text = metadata.find((text) => text.includes('configs'))
+  const text = metadataOf(texts).find((text) => text.includes('configs'))
   if (text === undefined) return []
-  const { parse } = await import('yaml')
-  try {
-    // Of a key that is there twice, Python takes the last.
-    const { configs } = mapping(parse(text, { version: '1.1', uniqueKeys: false }), 'the metadata')
+  return parsed(text, 'configs', where, ({ configs }) => {
     if (isNothing(configs)) return []
-    // Of a name that is there twice as well, in the first's place.
+    // Of a name that is there twice Python takes the last, in the first's place.
     const named = list(configs, 'configs')
       .map(configuration)
       .map((one) => [one.name, one] as const)
     return oneDefault([...new Map(named).values()])
-  } catch (error) {
-    const [reason] = String((error as Error).message).split('\n')
-    throw new RayitoError(
-      'DATASET_CARD_INVALID',
-      `Expected configs of ${where} as Python's datasets has them, ${reason}`,
-      {
-        cause: error,
-      },
-    )
-  }
+  })
 }
 
 /** The configuration of that name, without one the default; the whole data set where it names none. */
@@ -134,13 +118,4 @@ function dataFilesOf(value: unknown): DataFiles {
 
 function list(value: unknown, what: string): unknown[] {
   return Array.isArray(value) ? value : got(what, 'a list', value)
-}
-
-function mapping(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  return got(what, 'names and values', value)
-}
-
-function got(what: string, wanted: string, value: unknown): never {
-  throw new TypeError(`for ${what} ${wanted}, got ${JSON.stringify(value) ?? 'nothing'}`)
 }

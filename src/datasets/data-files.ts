@@ -13,6 +13,8 @@ export interface Wanted {
 
 /** Which files of a data set are opened, as paths from its root. */
 export interface DataSetFiles {
+  /** The name of the configuration that they are of. */
+  configuration: string
   /** By split: the one that is wanted, or all. */
   splits: Map<string, string[]>
   /** Those of all splits: classes of pictures have the same numbers, whichever split is opened. */
@@ -32,17 +34,17 @@ export function chooseFiles(
   configurations: readonly Configuration[] | 'converted',
 ): DataSetFiles {
   const { split } = wanted
-  const splits = allSplits(paths.filter(isVisible), wanted, where, configurations)
+  const { splits, configuration } = allSplits(paths.filter(isVisible), wanted, where, configurations)
   if (splits.size === 0)
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
   const all = [...splits.values()].flat()
-  if (split === undefined) return { splits, all }
+  if (split === undefined) return { configuration, splits, all }
   const files = splits.get(split)
   if (!files) {
     const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
     throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
   }
-  return { splits: new Map([[split, files]]), all }
+  return { configuration, splits: new Map([[split, files]]), all }
 }
 
 const isVisible = (path: string) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__'))
@@ -52,13 +54,17 @@ function allSplits(
   { name, dataFiles }: Wanted,
   where: string,
   configurations: readonly Configuration[] | 'converted',
-): Map<string, string[]> {
-  if (dataFiles !== undefined) return matching(paths, dataFiles, where)
-  if (configurations === 'converted') return convertedOf(dataOf(paths), name, where)
-  const { folder, dataFiles: named } = configurationOf(configurations, name, where)
+): Omit<DataSetFiles, 'all'> {
+  if (dataFiles !== undefined) return { configuration: 'default', splits: matching(paths, dataFiles, where) }
+  if (configurations === 'converted')
+    return { configuration: name ?? 'default', splits: convertedOf(dataOf(paths), name, where) }
+  const { name: configuration, folder, dataFiles: named } = configurationOf(configurations, name, where)
   const inside = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
   const splits = named === null ? splitsOf(dataOf(inside)) : matching(inside, named, where)
-  return new Map([...splits].map(([split, files]) => [split, files.map((file) => folder + file)]))
+  return {
+    configuration,
+    splits: new Map([...splits].map(([split, files]) => [split, files.map((file) => folder + file)])),
+  }
 }
 
 const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }

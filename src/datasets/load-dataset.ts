@@ -8,7 +8,9 @@ import { span } from '../core/spans.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions, Repo } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
-import { CARDS, type Configuration, type DataFiles, readConfigurations } from './configurations.js'
+import { CARDS } from './card.js'
+import { cardFeatures } from './card-features.js'
+import { type DataFiles, readConfigurations } from './configurations.js'
 import { chooseFiles, type DataSetFiles, kindOf, type Wanted } from './data-files.js'
 import { Dataset } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
@@ -128,9 +130,10 @@ function areDataFiles(value: unknown): boolean {
   return bySplit.length > 0 && bySplit.every(arePaths)
 }
 
-/** A data set's files, and the folder that they are in. */
+/** A data set's files, the folder that they are in, and what its card says of their columns. */
 interface Found extends DataSetFiles {
   folder: string
+  features: () => Promise<Record<string, unknown> | null>
 }
 
 /** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
@@ -149,20 +152,19 @@ async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found>
   const folder = isFile ? dirname(path) : path
   const files = isFile ? [basename(path)] : await filesBelow(path)
   const read = (card: string) => readFile(join(folder, card), 'utf8')
-  const configurations = isFile ? [] : await configurationsIn(files, read, wanted, name)
-  return { folder, ...chooseFiles(files, wanted, name, configurations) }
+  const texts = isFile ? [] : await cardsIn(files, read, wanted)
+  const chosen = chooseFiles(files, wanted, name, await readConfigurations(texts, name))
+  return { folder, ...chosen, features: () => cardFeatures(texts, chosen.configuration, name) }
 }
 
-/** The configurations that are named where the caller does not name files. */
-async function configurationsIn(
+/** What is in the cards, which go for nothing where the caller names files. */
+async function cardsIn(
   paths: readonly string[],
   read: (card: string) => Promise<string | null>,
   { dataFiles }: Wanted,
-  name: string,
-): Promise<Configuration[]> {
+): Promise<(string | null)[]> {
   if (dataFiles !== undefined) return []
-  const texts = await Promise.all(CARDS.map((card) => (paths.includes(card) ? read(card) : null)))
-  return readConfigurations(texts, name)
+  return Promise.all(CARDS.map((card) => (paths.includes(card) ? read(card) : null)))
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
@@ -229,11 +231,12 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
     const file = await hubFile(repo, card, hub).catch((error) => withoutCard(error, id, card, wanted))
     return file === null ? null : readFile(file, 'utf8')
   }
-  const configurations = repo.revision === CONVERTED ? 'converted' : await configurationsIn(paths, read, wanted, id)
-  const files = chooseFiles(paths, wanted, id, configurations)
+  const isConverted = repo.revision === CONVERTED
+  const texts = isConverted ? [] : await cardsIn(paths, read, wanted)
+  const files = chooseFiles(paths, wanted, id, isConverted ? 'converted' : await readConfigurations(texts, id))
   const needed = new Set([...files.splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
-  return { folder, ...files }
+  return { folder, ...files, features: () => cardFeatures(texts, files.configuration, id) }
 }
 
 const SURMOUNTABLE = new Set<unknown>(['HUB_OFFLINE', 'HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
@@ -257,11 +260,16 @@ async function open(found: Found, options: ReadOptions): Promise<Map<string, Sou
   return openPictures(found, options)
 }
 
-async function openParquet({ folder, splits }: Found, options: ReadOptions): Promise<Map<string, Source>> {
+async function openParquet({ folder, splits, features }: Found, options: ReadOptions): Promise<Map<string, Source>> {
   const cache = new PageCache(options.cacheBytes)
+  let told: ReturnType<typeof features> | undefined
+  const tell = () => {
+    told ??= features()
+    return told
+  }
   const opened = [...splits].map(async ([split, paths]) => {
     const files = paths.map((path) => join(folder, path))
-    return [split, await ParquetSource.open({ kind: 'parquet', files, options }, cache)] as const
+    return [split, await ParquetSource.open({ kind: 'parquet', files, options }, cache, tell)] as const
   })
   return new Map(await Promise.all(opened))
 }

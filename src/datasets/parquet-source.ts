@@ -5,6 +5,9 @@ import { PageCache } from './parquet/page-cache.js'
 import { ParquetFile } from './parquet/parquet-file.js'
 import type { Place, Source } from './source.js'
 
+/** Under which `datasets` notes the features. */
+const NOTE = 'huggingface'
+
 type ParquetPlace = Extract<Place, { kind: 'parquet' }>
 
 /** Rows of one or several Parquet files, one after the other. */
@@ -30,7 +33,7 @@ export class ParquetSource implements Source {
     this.numRows = start
     const [first] = files
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
-    this.features = parquetFeatures(first.columns, first.note('huggingface'), first.note('ARROW:schema'))
+    this.features = parquetFeatures(first.columns, first.note(NOTE), first.note('ARROW:schema'), place.told)
     const names = namesOf(first)
     this.#withImages = new Set(names.filter((name) => hasImages(this.features[name]!)))
     for (const file of files) {
@@ -45,10 +48,18 @@ export class ParquetSource implements Source {
     }
   }
 
-  /** Reads the metadata of the files and nothing else. */
-  static async open(place: ParquetPlace, cache = new PageCache(place.options.cacheBytes)): Promise<ParquetSource> {
+  /**
+   * Reads the metadata of the files and nothing else.
+   * @param tell what is known of the columns elsewhere: asked where the first file does not say
+   */
+  static async open(
+    place: ParquetPlace,
+    cache = new PageCache(place.options.cacheBytes),
+    tell?: () => Promise<Record<string, unknown> | null>,
+  ): Promise<ParquetSource> {
     const files = await Promise.all(place.files.map((path) => ParquetFile.open(path, cache)))
-    return new ParquetSource(place, files)
+    const told = files[0]?.note(NOTE) === null ? await tell?.() : null
+    return new ParquetSource(told ? { ...place, told } : place, files)
   }
 
   async row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>> {

@@ -21,9 +21,9 @@ export interface ReadOptions {
   maxPixels: number
 }
 
-/** Plain data that tells where a source lies. */
+/** Plain data that tells where a source lies, and what is told of its columns where the files themselves do not. */
 export type Place =
-  | { kind: 'parquet'; files: string[]; options: ReadOptions }
+  | { kind: 'parquet'; files: string[]; told?: Readonly<Record<string, unknown>>; options: ReadOptions }
   | { kind: 'pictures'; files: string[]; labels: number[]; names: string[]; options: ReadOptions }
 
 /** Opens a source by its place; only the reader that it needs is imported. */

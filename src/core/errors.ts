@@ -64,7 +64,7 @@ export const ERRORS = {
   },
   DATASET_CONFIG_NOT_FOUND: { meaning: 'The data set has no such configuration.', remedy: '' },
   DATASET_CARD_INVALID: {
-    meaning: 'The README.md of a data set names its configurations in a way that cannot be read.',
+    meaning: 'The README.md of a data set names its configurations or columns in a way that cannot be read.',
     remedy: 'Choose the files with dataFiles.',
   },
   DATASET_SPLIT_NOT_FOUND: { meaning: 'The data set has no such split.', remedy: '' },

@@ -1,3 +1,4 @@
+import type { DocumentOptions, ParseOptions, SchemaOptions } from 'yaml'
 import { RayitoError } from '../core/errors.js'
 
 /** Where a data set's metadata stand: at the head of the first, and alone in the second, which goes before it. */
@@ -23,12 +24,22 @@ export async function parsed<T>(
   const { parse } = await import('yaml')
   try {
     // Of a key that is there twice, Python takes the last.
-    return read(mapping(parse(text, { version: '1.1', uniqueKeys: false }), 'the metadata'))
+    const options: Options = { version: '1.1', uniqueKeys: false, customTags: (tags) => tags.map(withoutLetters) }
+    return read(mapping(parse(text, options), 'the metadata'))
   } catch (error) {
     const [reason] = String((error as Error).message).split('\n')
     const message = `Expected ${what} of ${where} as Python's datasets has them, ${reason}`
     throw new RayitoError('DATASET_CARD_INVALID', message, { cause: error })
   }
+}
+
+type Options = DocumentOptions & ParseOptions & SchemaOptions
+type Tag = Extract<SchemaOptions['customTags'], readonly unknown[]>[number]
+
+/** `y` and `n` are true and false in YAML 1.1, but not for PyYAML. */
+function withoutLetters(tag: Tag): Tag {
+  if (typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:bool' || !('test' in tag) || !tag.test) return tag
+  return { ...tag, test: new RegExp(tag.test.source.replace(/Y\|y\||N\|n\|/, '')) }
 }
 
 export function mapping(value: unknown, what: string): Record<string, unknown> {

@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { serialize } from '#src/core/travel.js'
 import { readConfigurations } from '#src/datasets/configurations.js'
 import { chooseFiles } from '#src/datasets/data-files.js'
 import { loadDataset } from '#src/datasets/index.js'
@@ -218,6 +219,48 @@ describe('from the disk', () => {
     assert.deepEqual(Object.keys(await loadDataset(folder)), ['extra'])
     writeFileSync(join(folder, '.huggingface.yaml'), `configs:\n${main}\n`)
     assert.deepEqual(Object.keys(await loadDataset(folder)), ['train', 'test'])
+  })
+
+  interface Told {
+    card: string
+    features: Record<string, string>
+    row: object
+  }
+
+  test('where a file does not say which columns are classes and pictures, its README.md does, as in Python', async (t) => {
+    const folder = folderOf(t, join(FIXTURES, 'card-features.parquet'), ['train.parquet'])
+    const { card, features, row } = readJson<Told>(FIXTURES, 'card-features.json')
+    writeFileSync(join(folder, 'README.md'), card)
+    const { train } = await loadDataset<Record<string, unknown>>(folder)
+    assert.deepEqual(
+      Object.fromEntries(Object.entries(train.features).map(([name, feature]) => [name, inspect(feature)])),
+      features,
+    )
+    const { image, raw, ...rest } = await train.at(1)
+    assert.deepEqual(rest, row)
+    for (const picture of [image, raw]) assert.equal(inspect(picture), '<Image mode=RGB size=2x2>')
+    // What is told goes along to other threads.
+    const { module, name, data } = train[serialize]()
+    const made = ((await import(module)) as Record<string, (data: unknown) => Promise<typeof train>>)[name]!
+    const there = await made(structuredClone(data))
+    assert.equal(inspect(there.features.raw), 'Image(mode=None, decode=True)')
+
+    writeFileSync(join(folder, 'README.md'), card.replace('- name: label', '- nome: label'))
+    await assert.rejects(loadDataset(folder), {
+      code: 'DATASET_CARD_INVALID',
+      message: /^Expected dataset_info of .* for features a name for each, got nothing\./,
+    })
+    assert.equal((await loadDataset(folder, { dataFiles: '*.parquet' })).train.features.label.type, 'Value')
+  })
+
+  test('letters in a README.md are names, as for PyYAML', async (t) => {
+    const folder = folderOf(t, table, ['n/train.parquet', 'y/train.parquet'])
+    writeFileSync(
+      join(folder, 'README.md'),
+      '---\nconfigs:\n- {config_name: n, data_dir: n}\n- {config_name: y, data_dir: y}\n---\n',
+    )
+    assert.equal((await loadDataset(folder, { name: 'n' })).train.numRows, 60)
+    await assert.rejects(loadDataset(folder), { code: 'DATASET_AMBIGUOUS', message: /\(n, y\)/ })
   })
 
   test('a README.md that names configurations as nobody does is told in a sentence', async (t) => {

@@ -7,6 +7,10 @@ export class Passing extends Error {
   wait?: number
   /** No connection came about, so nothing is known to be there. */
   connecting = false
+  /** The next try would fail alike. */
+  lasting = false
+  /** What to do, where that is known better than in general. */
+  remedy?: string
 }
 
 /** `config.json of model owner/name`, or the repository alone. */
@@ -86,6 +90,7 @@ export function unreachable(context: Context, what: string, cause: Passing, trie
     repo: context.repo.id,
     file: what || context.file,
     cause,
+    ...(cause.remedy && { remedy: cause.remedy }),
   })
 }
 

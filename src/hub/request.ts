@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
 import { isRefusal, Passing, refusal, rethrowAborted, unreachable } from './failures.js'
-import { proxiedFetch } from './proxied-fetch.js'
+import { ProxyRefusal, proxiedFetch } from './proxied-fetch.js'
 
 /*
  * How the Hub is spoken to. @huggingface/hub leaves all of this to its caller (it takes a `fetch`): redirects followed by
@@ -99,6 +99,7 @@ function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () 
 
 /** What fetch throws says little ("fetch failed"); its cause says what happened. */
 function passing(context: Context, error: unknown, url: URL, connecting: boolean): Passing {
+  if (error instanceof ProxyRefusal) return refusedByProxy(error, url)
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   const code = cause?.code ?? (error as NodeJS.ErrnoException).code
   const way = context.fetch === proxiedFetch ? ', with the proxies of the environment' : ''
@@ -108,6 +109,20 @@ function passing(context: Context, error: unknown, url: URL, connecting: boolean
       : new Passing((code ? `${code} from ${url.host}` : (error as Error).message) + way, { cause: error })
   // A connection that broke was one.
   result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
+  return result
+}
+
+function refusedByProxy(error: ProxyRefusal, { protocol, hostname }: URL): Passing {
+  const { status, message } = error
+  const result = new Passing(message, { cause: error })
+  result.connecting = true
+  result.lasting = status < 500
+  const variable = `${protocol.slice(0, -1)}_proxy`.toUpperCase()
+  const otherwise = 'set RAYITO_SOURCE=embedded for the built-in pictures and model'
+  result.remedy =
+    status === 407
+      ? `Name user and password in ${variable} (http://USER:PASSWORD@HOST:PORT), or ${otherwise}.`
+      : `Check ${variable}, have ${hostname} let through, or name it in NO_PROXY if it can be had without a proxy; or ${otherwise}.`
   return result
 }
 
@@ -139,8 +154,8 @@ export async function patiently<T>(
       if (!(error instanceof Passing)) throw error
       if (gained() - furthest >= GAIN) failures = 1
       furthest = Math.max(furthest, gained())
-      if (failures > retries || (error.connecting && !context.contact.made) || (error.wait ?? 0) > PATIENCE)
-        throw unreachable(context, what, error, failures)
+      const isVain = error.lasting || (error.connecting && !context.contact.made) || (error.wait ?? 0) > PATIENCE
+      if (isVain || failures > retries) throw unreachable(context, what, error, failures)
       const delay = Math.min(2 ** (failures - 1), 16) * retryDelay
       await sleep(error.wait ?? delay * (0.5 + Math.random() / 2), undefined, { signal }).catch(rethrowAborted(signal))
     }

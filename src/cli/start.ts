@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -10,7 +10,7 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
-import { writeWhole } from '../lab/write-whole.js'
+import { replaceFile, unwritable, writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
@@ -27,6 +27,7 @@ interface StartOptions {
   actors?: string
   notebook?: string
   address?: string
+  out: string
 }
 
 const NOTEBOOKS: Record<string, string> = {
@@ -40,11 +41,11 @@ const RESULTS: Record<string, string> = { 1: EXERCISE_FILE, 2: EXERCISE_2_FILE }
 const DEFAULT_NOTEBOOKS = ['1', '2']
 const FOLDER = fileURLToPath(new URL('../../notebooks/', import.meta.url))
 
-/** `rayito start`: executes the notebooks and leaves what they made in out/. */
+/** `rayito start`: executes the notebooks and leaves what they made in a folder, out/. */
 export function startCommand(): Command {
   return new Command('start')
     .description(
-      'execute the notebooks; leaves executed notebooks, HTML copies and results in out/. With --head: start a cluster',
+      'execute the notebooks; leaves executed notebooks, HTML copies and results in out/ once they are complete. With --head: start a cluster',
     )
     .addOption(new Option('--source <name>', 'where data set and model come from (default: "auto")').choices(SOURCES))
     .option('--model <id>', 'model of the Hub (default: the one transformers.pipeline takes)')
@@ -58,6 +59,7 @@ export function startCommand(): Command {
     )
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
+    .option('--out <folder>', 'where they leave what they made', 'out')
     .argument('[none...]') // refused with a word of npm's
     .usage('[options]')
     .action(start)
@@ -80,7 +82,7 @@ async function start(
   if (alien)
     throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, { remedy: LIST })
   if (options.head) return startHead(options as HeadOptions)
-  const out = resolve('out')
+  const out = resolve(options.out)
   makeFolder(out)
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
@@ -89,12 +91,14 @@ async function start(
   else if (own) await findOrInstall((line) => process.stdout.write(`${line}\n`))
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
-  for (const result of results) rmSync(join(out, result), { force: true })
+  const before = new Map(results.map((result) => [result, written(join(out, result))]))
+  const isNew = (result: string) => written(join(out, result)) !== before.get(result)
   // Said in the notebook too, which nobody need open.
   const notices = new Set([embeddedLine('pictures and model')])
   for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal, notices)
-  for (const result of results) process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)
-  const exercise = numbers.includes('1') ? readExercise1(out) : null
+  for (const result of results.filter(isNew))
+    process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)
+  const exercise = numbers.includes('1') && isNew(EXERCISE_FILE) ? readExercise1(out) : null
   if (!exercise) return
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
@@ -107,10 +111,12 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true })
     accessSync(folder, constants.W_OK)
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause })
+    throw unwritable(folder, cause)
   }
 }
+
+/** When a file was written, in nanoseconds; undefined where there is none. */
+const written = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs
 
 /** There are none; and `npm start --images 50`, without `--`, hands on the 50 alone, or nothing at all. */
 function refuseArguments(args: string[], { options }: Command): void {
@@ -132,6 +138,7 @@ async function expectWorkers(address: string): Promise<void> {
     throw new RayitoError('RAY_CLUSTER_EMPTY', `No worker has joined the cluster at ${shown(address)}`)
 }
 
+/** Executes a notebook beside the copies that a run before left: they stay until this one is complete. */
 async function execute(
   notebook: string,
   out: string,
@@ -139,21 +146,33 @@ async function execute(
   signal: AbortSignal,
   notices: Set<string>,
 ): Promise<void> {
-  const output = join(out, basename(notebook))
-  const page = output.replace(/\.ipynb$/, '.html')
-  for (const old of [output, page]) rmSync(old, { force: true })
+  const copies = copiesIn(out, basename(notebook, '.ipynb'))
+  const unfinished = copiesIn(out, `${basename(notebook, '.ipynb')}.unfinished`)
+  for (const old of [unfinished.notebook, unfinished.page]) rmSync(old, { force: true })
   const lines = cellLines(basename(notebook), process.stdout, notices)
+  let left = unfinished
   try {
-    await runNotebook({ notebook, output, cwd: FOLDER, env, signal, onCell: lines.onCell })
+    await runNotebook({ notebook, output: unfinished.notebook, cwd: FOLDER, env, signal, onCell: lines.onCell })
+    left = copies
   } finally {
     lines.end()
     // Also what a failure left: it is easier to read there than in a terminal.
-    if (existsSync(output)) {
-      await writeWhole(page, notebookToHtml(await readNotebook(output), { folder: FOLDER }))
-      process.stdout.write(`Executed notebook: ${relative('', output)}\nAs a page:         ${relative('', page)}\n`)
+    if (existsSync(unfinished.notebook)) {
+      await writeWhole(unfinished.page, notebookToHtml(await readNotebook(unfinished.notebook), { folder: FOLDER }))
+      if (left === copies) {
+        await replaceFile(unfinished.notebook, copies.notebook)
+        await replaceFile(unfinished.page, copies.page)
+      }
+      const [file, page] = [left.notebook, left.page].map((path) => relative('', path))
+      process.stdout.write(`Executed notebook: ${file}\nAs a page:         ${page}\n`)
     }
   }
 }
+
+const copiesIn = (out: string, name: string) => ({
+  notebook: join(out, `${name}.ipynb`),
+  page: join(out, `${name}.html`),
+})
 
 /** The numbers of the notebooks that are to run and are there. */
 function chosen(number: string | undefined): string[] {

@@ -222,7 +222,8 @@ export const ERRORS = {
   NOTEBOOK_STOPPED: { meaning: 'The execution of a notebook was stopped from outside.', remedy: '' },
   RESULTS_UNWRITABLE: {
     meaning: 'A notebook, a page or results cannot be written.',
-    remedy: 'Run it where out/ can be written, on a disk with room.',
+    remedy:
+      'Run it where out/ can be written, on a disk with room, or choose another folder: `npm start -- --out FOLDER`.',
   },
   RESULTS_DIFFER: {
     meaning: 'Two versions of the exercise answered differently.',

@@ -9,7 +9,19 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     await rename(partial, path)
   } catch (cause) {
     await rm(partial, { force: true })
-    const { code } = cause as NodeJS.ErrnoException
-    throw new RayitoError('RESULTS_UNWRITABLE', `${path} cannot be written (${code})`, { cause })
+    throw unwritable(path, cause)
   }
+}
+
+/** Puts a file into another's place. Rejects with RESULTS_UNWRITABLE. */
+export async function replaceFile(file: string, place: string): Promise<void> {
+  await rename(file, place).catch((cause) => {
+    throw unwritable(place, cause)
+  })
+}
+
+/** RESULTS_UNWRITABLE, with the system's reason. */
+export function unwritable(path: string, cause: unknown): RayitoError {
+  const { code } = cause as NodeJS.ErrnoException
+  return new RayitoError('RESULTS_UNWRITABLE', `${path} cannot be written (${code})`, { cause })
 }

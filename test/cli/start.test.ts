@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -48,11 +48,26 @@ function startIn(cwd: string, env: NodeJS.ProcessEnv, ...args: string[]): Starte
   return { cwd, child, ended }
 }
 
+const NAME = '1-parallel-classification'
+
+/** Leaves in a folder what runs before might have: a complete one, or one that ended early. */
+function leave(folder: string, ...names: string[]): void {
+  mkdirSync(folder, { recursive: true })
+  for (const name of names) writeFileSync(join(folder, name), 'of a run before')
+}
+
 test('start executes the notebook, leaves notebook, page and results, and prints table and conclusion', async () => {
-  const { cwd, ended } = start('start', '--notebook', '1', '--images', '10', '--actors', '2')
-  const { code, out, err } = await ended
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  const made = join(cwd, 'mine', 'results')
+  const copies = [`${NAME}.html`, `${NAME}.ipynb`]
+  leave(made, 'exercise-1.json', ...copies, `${NAME}.unfinished.html`, `${NAME}.unfinished.ipynb`)
+  const options = ['--notebook', '1', '--images', '10', '--actors', '2', '--out', 'mine/results']
+  const { code, out, err } = await startIn(cwd, hub.env, 'start', ...options).ended
   assert.equal(code, 0, err + out)
-  const exercise = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8')) as Exercise1
+  assert.deepEqual(readdirSync(made).sort(), [...copies, 'exercise-1.json', 'timeline.json'])
+  assert.deepEqual(readdirSync(cwd), ['mine'])
+  const exercise = JSON.parse(readFileSync(join(made, 'exercise-1.json'), 'utf8')) as Exercise1
   assert.deepEqual(Object.keys(exercise).sort(), [
     'agreement',
     'dataset',
@@ -94,7 +109,7 @@ test('start executes the notebook, leaves notebook, page and results, and prints
   }
   assert.deepEqual(Object.values(exercise.versions[2]!.perWorker), [5, 5])
 
-  const executed = await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb'))
+  const executed = await readNotebook(join(made, `${NAME}.ipynb`))
   assert.ok(codeCells(executed).every(({ execution_count }) => execution_count !== null))
   assert.equal(
     executed.cells.length,
@@ -105,10 +120,10 @@ test('start executes the notebook, leaves notebook, page and results, and prints
     assert.match(JSON.stringify(outputs), /image\/svg\+xml.*class=\\+"infer\\+"/, name)
   }
   assert.match(exercise.why, /The workers' time .*: in A \d+ % loading, .* in B .* in C1 .* in C2 /)
-  const trace = JSON.parse(readFileSync(join(cwd, 'out', 'timeline.json'), 'utf8')) as TraceEvent[]
+  const trace = JSON.parse(readFileSync(join(made, 'timeline.json'), 'utf8')) as TraceEvent[]
   const calls = trace.filter(({ cat }) => cat === 'task').map(({ name }) => name)
   assert.equal(calls.filter((name) => name === 'InferenceEngine.classifyImage').length, 10)
-  const page = readFileSync(join(cwd, 'out', '1-parallel-classification.html'), 'utf8')
+  const page = readFileSync(join(made, `${NAME}.html`), 'utf8')
   assert.match(page, /class="rayito-chart"/)
   assert.match(page, /src="data:image\/svg\+xml;base64/)
 
@@ -122,15 +137,39 @@ test('start executes the notebook, leaves notebook, page and results, and prints
   assert.ok(!out.includes('\u001b'), 'no colours where there is no terminal')
 })
 
-test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read', async () => {
-  const { cwd, ended } = start('start', '--notebook', '1', '--model', 'nobody/nothing')
-  const { code, err } = await ended
+test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read, beside what was there', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  const made = join(cwd, 'out')
+  const whole = ['exercise-1.json', `${NAME}.html`, `${NAME}.ipynb`]
+  leave(made, ...whole)
+  const { code, out, err } = await startIn(cwd, hub.env, 'start', '--notebook', '1', '--model', 'nobody/nothing').ended
   assert.equal(code, 1)
+  assert.match(
+    out,
+    new RegExp(`Executed notebook: out.${NAME}\\.unfinished\\.ipynb\\nAs a page: +out.${NAME}\\.unfinished\\.html\\n$`),
+  )
   assert.match(err, /^rayito: Cell 6 of \d+ \(3 The classifier\), line 1: const classifier = await pipeline/)
   assert.match(err, /nobody\/nothing/)
   assert.doesNotMatch(err, /\n\s+at /)
-  assert.ok(existsSync(join(cwd, 'out', '1-parallel-classification.html')))
-  assert.ok(!existsSync(join(cwd, 'out', 'exercise-1.json')))
+  for (const name of whole) assert.equal(readFileSync(join(made, name), 'utf8'), 'of a run before', name)
+  assert.match(readFileSync(join(made, `${NAME}.unfinished.html`), 'utf8'), /nobody\/nothing/)
+})
+
+test('results of a run before are not taken for those of a notebook that left none', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(other)
+  cpSync(join(root, 'dist'), join(other, 'dist'), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'), 'junction')
+  cpSync(join(root, 'package.json'), join(other, 'package.json'))
+  mkdirSync(join(other, 'notebooks'))
+  const empty = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 }
+  await writeNotebook(join(other, 'notebooks', `${NAME}.ipynb`), empty)
+  leave(join(other, 'out'), 'exercise-1.json')
+  const main = join(other, 'dist', 'cli', 'main.js')
+  const { stdout, stderr, status } = spawnSync(process.execPath, [main, 'start'], { cwd: other, encoding: 'utf8' })
+  assert.deepEqual([status, stderr], [0, ''])
+  assert.match(stdout, /\nExecuted notebook: .+\nAs a page: .+\n$/)
 })
 
 test('Ctrl-C ends kernel and workers and saves what there is', {
@@ -144,7 +183,7 @@ test('Ctrl-C ends kernel and workers and saves what there is', {
   const { code, err } = await ended
   assert.equal(code, 130)
   assert.match(err, /Stopped in cell \d+/)
-  const cells = codeCells(await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb')))
+  const cells = codeCells(await readNotebook(join(cwd, 'out', `${NAME}.unfinished.ipynb`)))
   assert.ok(cells[4]!.outputs.length > 0)
 })
 
@@ -157,15 +196,19 @@ test('when nobody reads on it ends, quietly, and saves what there is', async () 
   const { code, err } = await ended
   assert.equal(code, 130)
   assert.match(err, /^rayito: Stopped in cell \d+ .*\n$/)
-  const cells = codeCells(await readNotebook(join(cwd, 'out', '1-parallel-classification.ipynb')))
+  const cells = codeCells(await readNotebook(join(cwd, 'out', `${NAME}.unfinished.ipynb`)))
   assert.ok(cells[1]!.outputs.length > 0)
 })
 
 test('folders that cannot be written are one line and exit code 1', async () => {
-  const { cwd, ended } = startWith({ ...hub.env, TMPDIR: '/no/such', TEMP: '/no/such' }, 'start', '--notebook', '1')
-  const { code, err } = await ended
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  leave(join(cwd, 'out'), `${NAME}.unfinished.ipynb`)
+  const nowhere = { ...hub.env, TMPDIR: '/no/such', TEMP: '/no/such' }
+  const { code, out, err } = await startIn(cwd, nowhere, 'start', '--notebook', '1').ended
   assert.equal(code, 1)
   assert.match(err, /^rayito: The notebook kernel could not begin: ENOENT.+\n$/)
+  assert.doesNotMatch(out, /Executed/, 'what another run left unfinished is not shown as its own')
   rmSync(join(cwd, 'out'), { recursive: true })
   writeFileSync(join(cwd, 'out'), '')
   const again = await startIn(cwd, hub.env, 'start', '--notebook', '1').ended

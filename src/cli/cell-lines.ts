@@ -10,13 +10,25 @@ interface Terminal {
 
 const MARKS = { ok: '✓', error: '✗', stopped: '■' }
 
+/** How often what a cell shows is searched for notices while it runs, in milliseconds. */
+const LISTEN = 1_000
+
 /**
- * Shows each cell of an execution on a line of its own: while it runs on a terminal, with the bar that the cell moves, else once it has ended. Of what cells show,
- * `notices` are said below their line, once each: they are taken out of the set.
+ * Shows each cell of an execution on a line of its own: while it runs on a terminal, with the bar that the cell moves, else once it has ended. The notices of
+ * cells (core/progress.ts) have lines of their own, once each: those that are in `said` are not said again.
  */
-export function cellLines(notebook: string, terminal: Terminal, notices = new Set<string>()) {
+export function cellLines(notebook: string, terminal: Terminal, said = new Set<string>()) {
   const width = () => Math.min(terminal.columns || 80, 100)
-  let ticking: NodeJS.Timeout | undefined
+  const clear = terminal.isTTY ? '\r\x1b[2K' : ''
+  const timers: NodeJS.Timeout[] = []
+  const end = () => timers.splice(0).forEach(clearInterval)
+  const say = (outputs: readonly Output[]) => {
+    for (const notice of noticesOf(outputs)) {
+      if (said.has(notice)) continue
+      said.add(notice)
+      terminal.write(`${clear}   ${terminal.isTTY ? wrap(notice, width() - 3).join('\n   ') : notice}\n`)
+    }
+  }
   terminal.write(`${notebook}\n`)
   return {
     onCell({ cell, cells, title, part, parts, outputs }: CellProgress) {
@@ -30,32 +42,38 @@ export function cellLines(notebook: string, terminal: Terminal, notices = new Se
         return `${head}${shown.padEnd(room)} ${seconds}`
       }
       if (terminal.isTTY) {
-        const draw = () => terminal.write(`\r\x1b[2K${line('▸', barOf(outputs))}`)
+        const draw = () => terminal.write(`${clear}${line('▸', barOf(outputs))}`)
         draw()
-        ticking = setInterval(draw, 100)
-        ticking.unref()
+        timers.push(setInterval(draw, 100).unref())
       }
+      // A cell may wait for long, and its notice says for what.
+      timers.push(setInterval(() => say(outputs), LISTEN).unref())
       return (status: keyof typeof MARKS) => {
-        clearInterval(ticking)
-        terminal.write(`${terminal.isTTY ? '\r\x1b[2K' : ''}${line(MARKS[status])}\n`)
-        const said = JSON.stringify(outputs)
-        for (const notice of notices)
-          if (said.includes(notice) && notices.delete(notice))
-            terminal.write(`   ${terminal.isTTY ? wrap(notice, width() - 3).join('\n   ') : notice}\n`)
+        end()
+        terminal.write(`${clear}${line(MARKS[status])}\n`)
+        say(outputs)
       }
     },
-    end: () => clearInterval(ticking),
+    end,
   }
 }
 
 /** The bar (core/progress.ts) that a cell is moving, in words; undefined while it moves none. */
 function barOf(outputs: readonly Output[]): string | undefined {
-  for (const output of outputs) {
-    const html = output.output_type === 'display_data' ? [output.data['text/html'] ?? []].flat().join('') : ''
-    if (!html.includes('<progress value="0')) continue
-    const text = html.replaceAll(/<[^>]*>/g, '').replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(code))
-    // without rate and time: there is a clock beside it
-    return text.replaceAll(/ +/g, ' ').split(' · ')[0]
-  }
-  return undefined
+  const html = htmlOf(outputs).find((text) => text.includes('<progress value="0'))
+  // without rate and time: there is a clock beside it
+  return html && textOf(html).replaceAll(/ +/g, ' ').split(' · ')[0]
 }
+
+const noticesOf = (outputs: readonly Output[]) =>
+  htmlOf(outputs)
+    .filter((text) => text.includes('class="rayito-notice"'))
+    .map(textOf)
+
+const htmlOf = (outputs: readonly Output[]) =>
+  outputs.map((output) =>
+    output.output_type === 'display_data' ? [output.data['text/html'] ?? []].flat().join('') : '',
+  )
+
+const textOf = (html: string) =>
+  html.replaceAll(/<[^>]*>/g, '').replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(code))

@@ -3,7 +3,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { embeddedLine, SOURCES } from '../core/source.js'
+import { SOURCES } from '../core/source.js'
 import { EXERCISE_2_FILE } from '../lab/exercise-2-file.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
@@ -93,8 +93,8 @@ async function start(
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   const before = new Map(results.map((result) => [result, written(join(out, result))]))
   const isNew = (result: string) => written(join(out, result)) !== before.get(result)
-  // Said in the notebook too, which nobody need open.
-  const notices = new Set([embeddedLine('pictures and model')])
+  // What notebooks say of, nobody need open them for; what both say is said once.
+  const notices = new Set<string>()
   for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal, notices)
   for (const result of results.filter(isNew))
     process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)

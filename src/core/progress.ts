@@ -51,6 +51,14 @@ export function progress(options: ProgressOptions, out: Output = process.stderr)
   return new Bar(options, plain(out))
 }
 
+/** Says a line, in a notebook as an output of its own; on a terminal it stands above the bars. */
+export function notice(line: string, out: Output = process.stderr): void {
+  const display = notebookDisplay()?.display
+  const style = 'border-left:4px solid #d98e04;padding:.4em .8em'
+  if (display) display.html(`<div class="rayito-notice" style="${style}">${escaped(line)}</div>`)
+  else out.write(lines.size > 0 ? `\r${line}\x1b[K\n` : `${line}\n`)
+}
+
 /** A bar is drawn at most this often: every 125 ms. */
 const FRAME = 125
 /** The rate is that of the last five seconds. */
@@ -219,7 +227,7 @@ function plain(out: Output): (state: State) => void {
 }
 
 function html({ label, share, amount, rate, time }: State): string {
-  const name = label.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`)
+  const name = escaped(label)
   const bar =
     share === undefined
       ? ''
@@ -227,3 +235,5 @@ function html({ label, share, amount, rate, time }: State): string {
   const text = [amount, rate, time].filter(Boolean).join(' · ')
   return `<div style="font-variant-numeric:tabular-nums">${name} ${bar} ${text}</div>`
 }
+
+const escaped = (text: string) => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`)

@@ -1,6 +1,6 @@
 import { expected } from './errors.js'
 import { finding, found } from './findings.js'
-import { notebookDisplay } from './notebook.js'
+import { notice } from './progress.js'
 
 /**
  * Where data sets and models come from: `hub`, the Hub or its cache and nothing else; `embedded`, what this package
@@ -15,17 +15,10 @@ export function readSource(source: unknown = process.env.RAYITO_SOURCE || 'auto'
   return SOURCES.find((known) => known === source) ?? expected('source', "'auto', 'hub' or 'embedded'", source)
 }
 
-/** What is said when the Hub's `what` is replaced. */
-export const embeddedLine = (what: string): string =>
-  `The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`
-
 /** Says once in a program, in a notebook too, what is used in place of the Hub's. */
 export function tellEmbedded(what: string): void {
   const key = `told of the built-in ${what}`
   if (finding(key)) return
   found(key, true)
-  const line = embeddedLine(what)
-  const display = notebookDisplay()?.display
-  if (display) display.html(`<div style="border-left:4px solid #d98e04;padding:.4em .8em">${line}</div>`)
-  else process.stderr.write(`${line}\n`)
+  notice(`The Hub cannot be reached: using the built-in ${what}; the numbers differ from the assignment's.`)
 }

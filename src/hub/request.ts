@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { notice } from '../core/progress.js'
 import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
 import { isRefusal, Passing, refusal, rethrowAborted, unreachable } from './failures.js'
@@ -12,6 +13,8 @@ import { ProxyRefusal, proxiedFetch } from './proxied-fetch.js'
 const REDIRECTS = 10
 /** The longest that the Hub may ask to wait. */
 const PATIENCE = 300_000
+/** A wait that is as long as this is told. */
+const TOLD = 5_000
 /** A transfer that brought this much has not failed, it was cut. */
 const GAIN = 1 << 16
 
@@ -132,6 +135,18 @@ function waitOf(headers: Headers): number | undefined {
   return retryAfter(headers.get('retry-after') ?? seconds)
 }
 
+/** On the clock of `performance.now`: until when those who asked have been told to wait. */
+let toldUntil = 0
+
+/** Says how long the Hub asks to wait, once for all whom it asks at the same time. */
+function tellWait({ endpoint }: Context, { message, wait = 0 }: Passing): void {
+  const now = performance.now()
+  if (wait < TOLD || now < toldUntil) return
+  toldUntil = now + wait
+  const until = new Date(Date.now() + wait).toTimeString().slice(0, 8)
+  notice(`rayito: ${endpoint} is busy and asks to wait ${Math.ceil(wait / 1000)} s, until ${until} (${message})`)
+}
+
 /**
  * Makes an attempt again while its failure may pass, with waits that double (and differ from one process to the next), or
  * as long as the Hub asks. A Hub that cannot be connected to at all is not waited for.
@@ -156,6 +171,7 @@ export async function patiently<T>(
       furthest = Math.max(furthest, gained())
       const isVain = error.lasting || (error.connecting && !context.contact.made) || (error.wait ?? 0) > PATIENCE
       if (isVain || failures > retries) throw unreachable(context, what, error, failures)
+      tellWait(context, error)
       const delay = Math.min(2 ** (failures - 1), 16) * retryDelay
       await sleep(error.wait ?? delay * (0.5 + Math.random() / 2), undefined, { signal }).catch(rethrowAborted(signal))
     }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { hubCache } from '#src/core/paths.js'
 import { download, type HubOptions, hubFile, listFiles } from '#src/hub/index.js'
-import { DATASET, LARGE, noise, setEnvironment, setup, temporary } from './support.js'
+import { DATASET, LARGE, noise, setEnvironment, setup, startProcess, temporary } from './support.js'
 
 const TRAIN = 'data/train.parquet'
 const sha256 = createHash('sha256').update(LARGE).digest('hex')
@@ -283,6 +283,26 @@ test('waits as long as a busy Hub says, in seconds, as a date or in its rate lim
       code: 'HUB_UNREACHABLE',
       message: /got 429 Too Many Requests and a wait of 3600 s/,
     },
+  )
+})
+
+test('says once, to all who wait together, that a busy Hub asks to wait for long, and until when', async (t) => {
+  const { hub, options } = await setup(t)
+  let refused = 0
+  const allWait = new Promise<void>((resolve) => {
+    hub.on('request', ({ url }) => {
+      if (!url.includes('/resolve/')) return
+      Object.assign(hub.faults, { busy: 1, retryAfter: '60' })
+      if (++refused === 4) resolve()
+    })
+  })
+  const child = startProcess(t, { repo: DATASET, options })
+  await Promise.all([allWait, once(child.stderr!, 'data')])
+  child.kill()
+  const { stderr } = await child.result
+  assert.equal(
+    stderr.replace(/until \d\d:\d\d:\d\d/, 'until then'),
+    `rayito: ${hub.endpoint} is busy and asks to wait 60 s, until then (429 Too Many Requests)\n`,
   )
 })
 

@@ -30,6 +30,25 @@ bar.done()`,
   assert.match(shown.at(-1)!, /^ ✓ 1\/1 {2}Drawing +\d+\.\d s\n$/)
 })
 
+test('what a cell gives notice of is said while it still waits, once in a program', async () => {
+  const run = await notebookIn(
+    `import { existsSync } from 'node:fs'
+const { notice } = await import(${JSON.stringify(fileURLToPath(import.meta.resolve('#src/core/progress.js')))} as string)
+notice('wait for <seen>')
+while (!existsSync('seen')) await new Promise<void>((later) => setTimeout(() => later(), 20))
+notice('wait for <seen>')`,
+  )
+  const written: string[] = []
+  const write = (text: string) => {
+    written.push(text)
+    if (text.includes('wait')) writeFileSync(join(run.cwd, 'seen'), '')
+  }
+  const lines = cellLines('a.ipynb', { write })
+  await runNotebook({ ...run, onCell: lines.onCell })
+  assert.deepEqual(written.slice(0, 2), ['a.ipynb\n', '   wait for <seen>\n'])
+  assert.equal(written.length, 3)
+})
+
 test('a terminal that does not know its width has 80 columns; a narrow one gets no line that is wider', () => {
   const lineAt = (columns: number) => {
     const written: string[] = []

@@ -27,7 +27,7 @@ export async function startHead({
   const { address } = head
   say(`head at ${address} (nats-server, data in ${folder})`)
   say(`join with     rayito worker --address ${address}`)
-  say(`work on it    RAY_ADDRESS=${address}`)
+  say(`work on it    rayito start --address ${address}, or ray.init({ address: '${address}' })`)
   stop.addEventListener('abort', () => head.stop())
   if (stop.aborted) head.stop()
   const { code, last } = await head.ended

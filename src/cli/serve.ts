@@ -14,6 +14,7 @@ interface ServeOptions {
   source?: string
   model?: string
   dtype?: string
+  address?: string
   reload?: boolean
 }
 
@@ -42,6 +43,10 @@ export function serveCommand(): Command {
     )
     .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)')
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(['fp32', 'q8']))
+    .option(
+      '--address <url>',
+      'replicas run on the cluster at nats://HOST:PORT (default: RAY_ADDRESS, else this machine)',
+    )
     .option('--reload', 'start again when a file of the application changes')
     .allowExcessArguments(false)
     .action(runApplication)
@@ -93,8 +98,8 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
   tell({ level: 'INFO', source: 'serve', message: 'Shut down.' })
 }
 
-function settingsOf({ source, model, dtype }: ServeOptions): NodeJS.ProcessEnv {
-  const variables = { RAYITO_SOURCE: source, RAYITO_MODEL: model, RAYITO_DTYPE: dtype }
+function settingsOf({ source, model, dtype, address }: ServeOptions): NodeJS.ProcessEnv {
+  const variables = { RAYITO_SOURCE: source, RAYITO_MODEL: model, RAYITO_DTYPE: dtype, RAY_ADDRESS: address }
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined))
 }
 

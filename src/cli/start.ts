@@ -58,7 +58,7 @@ export function startCommand(): Command {
       count(1_024),
     )
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
-    .option('--address <url>', 'run on the cluster at nats://HOST:PORT')
+    .option('--address <url>', 'run on the cluster at nats://HOST:PORT (default: RAY_ADDRESS, else this machine)')
     .option('--out <folder>', 'where they leave what they made', 'out')
     .argument('[none...]') // refused with a word of npm's
     .usage('[options]')

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { type ErrorCode, expected, RayitoError } from '../core/errors.js'
+import { shown } from '../ray/engines/nats/address.js'
 import type { ClusterStatus } from '../ray/engines/nats/observe.js'
 import type { ClusterMessage, ClusterPart } from './cluster-process.js'
 import type { Settings } from './settings.js'
@@ -71,7 +72,7 @@ export class Cluster {
   [inspect.custom](): string {
     return this.started
       ? `A cluster of this notebook's own at ${this.address}: workers ${this.workers.join(', ')}`
-      : 'The cluster that RAY_ADDRESS names, which was running already'
+      : `The cluster at ${shown(this.address)}, which was running already`
   }
 }
 

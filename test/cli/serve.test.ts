@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
 import { until } from '../serve/helpers.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -133,6 +134,25 @@ describe('rayito serve', () => {
     assert.deepEqual(settings, { RAYITO_SOURCE: 'hub', RAYITO_MODEL: 'a/b', RAYITO_DTYPE: 'q8' })
     program.child.kill('SIGTERM')
     assert.equal(await program.ended, 0)
+  })
+
+  const noCluster = clusterMissing()
+  test('--address puts the replicas on the nodes of a cluster', noCluster ? { skip: noCluster } : {}, async (t) => {
+    const server = await Server.startFor(t)
+    const worker = await WorkerProcess.start(server.address, { name: 'alone', numCpus: 1 })
+    t.after(() => worker.end())
+    const program = new Program(['run', `${apps}:host`, '--port', '0', '--address', server.address])
+    const where = await (await fetch(`${await program.ready()}/where`)).json()
+    assert.equal(where, worker.child.pid)
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('an --address that is none, or at which nobody answers, is one line', async () => {
+    const none = await fails(['run', `${apps}:greeter`, '--port', '0', '--address', '127.0.0.1:4222'])
+    assert.deepEqual([none.code, /got `127\.0\.0\.1:4222`/.test(none.line)], [2, true])
+    const nobody = await fails(['run', `${apps}:greeter`, '--port', '0', '--address', 'nats://127.0.0.1:1'])
+    assert.deepEqual([nobody.code, /No NATS server .* nats:\/\/127\.0\.0\.1:1/.test(nobody.line)], [1, true])
   })
 
   test('SIGTERM: running requests are answered, new ones get 503', async () => {

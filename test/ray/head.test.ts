@@ -31,8 +31,8 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
   async function head(...args: string[]): Promise<{ child: ChildProcess; address: string; said: string }> {
     const child = spawn(process.execPath, [COMMAND, 'start', '--head', '--port', '0', '--data', data, ...args])
     children.push(child)
-    const said = await printed(child, /RAY_ADDRESS=\S+\n/)
-    return { child, said, address: /RAY_ADDRESS=(\S+)/.exec(said)![1]! }
+    const said = await printed(child, /work on it .*\n/)
+    return { child, said, address: /rayito start --address (\S+),/.exec(said)![1]! }
   }
 
   test('a second one on the same data folder is refused with the address of the first, which goes on', async () => {

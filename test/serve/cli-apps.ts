@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type HttpRequest, serve } from '#src/serve/index.js'
-import { Broken, Greeter } from './classes.js'
+import { Broken, Greeter, Host } from './classes.js'
 
 const Waiting = serve.ingress(
   class Waiting {
@@ -24,5 +24,6 @@ export const waiting = serve.deployment(Waiting).bind()
 export const hasty = serve.deployment(Waiting, { gracefulShutdownTimeout: 100 }).bind()
 export const broken = serve.deployment(Broken).bind()
 export const greeter = serve.deployment(Greeter).bind()
+export const host = serve.deployment(Host).bind()
 export const deployment = serve.deployment(Greeter)
 export const number = 3

@@ -1,15 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { rayitoCache } from '../core/paths.js'
+import { unwritable } from '../lab/write-whole.js'
 
 /** The JupyterLab that is installed where there is none. */
 const JUPYTERLAB = 'jupyterlab==4.6.6'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** `rayito jupyter`: JupyterLab on the notebooks, with the TypeScript kernel ready and nothing left outside this folder. */
+/** `rayito jupyter`: JupyterLab on the notebooks, with the TypeScript kernel ready; nothing is left outside this folder if it can be written. */
 export function jupyterCommand(): Command {
   return new Command('jupyter')
     .description('open JupyterLab on the notebooks, with the TypeScript kernel ready')
@@ -24,7 +26,7 @@ export function jupyterCommand(): Command {
 
 async function openJupyter(args: string[]): Promise<number> {
   const jupyter = installedJupyter() ?? ownJupyter()
-  const kernels = writeKernelSpec(join(ROOT, 'out', '.jupyter'))
+  const kernels = writeKernelSpec([join(ROOT, 'out', '.jupyter'), join(rayitoCache(), 'jupyter')])
   const path = [kernels, process.env.JUPYTER_PATH].filter(Boolean).join(delimiter)
   const [command, ...before] = jupyter
   const child = spawn(command!, [...before, 'lab', ...args], {
@@ -52,7 +54,7 @@ function ownJupyter(): string[] {
   const python = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python')
   const own = () => {
     // JupyterLab brings a script that Node is to take for CommonJS, which it does not in a package of modules.
-    writeFileSync(join(venv, 'package.json'), '{ "type": "commonjs" }\n')
+    writeFile(join(venv, 'package.json'), '{ "type": "commonjs" }\n')
     return [python, '-m', 'jupyter']
   }
   if (works([python, '-m', 'jupyterlab', '--version'])) return own()
@@ -67,18 +69,36 @@ function ownJupyter(): string[] {
   return own()
 }
 
-/** Writes the kernel's description; returns the folder to put into JUPYTER_PATH. */
-function writeKernelSpec(folder: string): string {
-  const kernel = join(folder, 'kernels', 'tslab')
-  mkdirSync(kernel, { recursive: true })
+/** Writes the kernel's description into the first folder that takes it; returns that, to be put into JUPYTER_PATH. */
+function writeKernelSpec([folder, ...others]: string[]): string {
   const tslab = fileURLToPath(new URL('../lab/notebook/tslab.js', import.meta.url))
   const spec = {
     argv: [process.execPath, tslab, 'kernel', '--config-path', '{connection_file}'],
     display_name: 'TypeScript',
     language: 'typescript',
   }
-  writeFileSync(join(kernel, 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`)
-  return folder
+  try {
+    writeFile(join(folder!, 'kernels', 'tslab', 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`)
+    return folder!
+  } catch (error) {
+    if (others.length === 0) throw error
+    return writeKernelSpec(others)
+  }
+}
+
+/** Leaves a file as it is where it says that already. @throws RayitoError RESULTS_UNWRITABLE */
+function writeFile(path: string, text: string): void {
+  try {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) return
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text)
+  } catch (cause) {
+    throw unwritable(
+      path,
+      cause,
+      'Make its folder writable, or point RAYITO_CACHE to one that is, on a disk with room.',
+    )
+  }
 }
 
 function works([command, ...args]: string[]): boolean {

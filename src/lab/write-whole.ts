@@ -21,7 +21,7 @@ export async function replaceFile(file: string, place: string): Promise<void> {
 }
 
 /** RESULTS_UNWRITABLE, with the system's reason. */
-export function unwritable(path: string, cause: unknown): RayitoError {
+export function unwritable(path: string, cause: unknown, remedy?: string): RayitoError {
   const { code } = cause as NodeJS.ErrnoException
-  return new RayitoError('RESULTS_UNWRITABLE', `${path} cannot be written (${code})`, { cause })
+  return new RayitoError('RESULTS_UNWRITABLE', `${path} cannot be written (${code})`, { cause, remedy })
 }

@@ -56,6 +56,17 @@ function leave(folder: string, ...names: string[]): void {
   for (const name of names) writeFileSync(join(folder, name), 'of a run before')
 }
 
+/** The package without its notebooks, in a folder that may be spoilt. */
+function copyOfPackage(): { other: string; main: string } {
+  const other = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(other)
+  cpSync(join(root, 'dist'), join(other, 'dist'), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'), 'junction')
+  cpSync(join(root, 'package.json'), join(other, 'package.json'))
+  mkdirSync(join(other, 'notebooks'))
+  return { other, main: join(other, 'dist', 'cli', 'main.js') }
+}
+
 test('start executes the notebook, leaves notebook, page and results, and prints table and conclusion', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)
@@ -157,16 +168,10 @@ test('a cell that fails ends it with 1: cell, line and error on stderr, no stack
 })
 
 test('results of a run before are not taken for those of a notebook that left none', async () => {
-  const other = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
-  folders.push(other)
-  cpSync(join(root, 'dist'), join(other, 'dist'), { recursive: true })
-  symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'), 'junction')
-  cpSync(join(root, 'package.json'), join(other, 'package.json'))
-  mkdirSync(join(other, 'notebooks'))
+  const { other, main } = copyOfPackage()
   const empty = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 }
   await writeNotebook(join(other, 'notebooks', `${NAME}.ipynb`), empty)
   leave(join(other, 'out'), 'exercise-1.json')
-  const main = join(other, 'dist', 'cli', 'main.js')
   const { stdout, stderr, status } = spawnSync(process.execPath, [main, 'start'], { cwd: other, encoding: 'utf8' })
   assert.deepEqual([status, stderr], [0, ''])
   assert.match(stdout, /\nExecuted notebook: .+\nAs a page: .+\n$/)
@@ -285,4 +290,27 @@ console.log('runs')
     const { code, out } = await ended
     assert.deepEqual([code, out], [0, 'runs\nended\n'], signal)
   }
+})
+
+test('where the package cannot be written, the kernel of JupyterLab lies in the cache; where neither can, it is one line', {
+  skip: process.platform === 'win32' && 'Windows starts no such program',
+}, () => {
+  const { other, main } = copyOfPackage()
+  const bin = join(other, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'jupyter'), `#!${process.execPath}\nconsole.log(process.env.JUPYTER_PATH)\n`, { mode: 0o755 })
+  writeFileSync(join(other, 'out'), 'no folder')
+  const open = (cache: string) =>
+    spawnSync(process.execPath, [main, 'jupyter'], {
+      env: { PATH: bin, RAYITO_CACHE: cache },
+      encoding: 'utf8',
+    })
+  const cache = join(other, 'cache')
+  const opened = open(cache)
+  assert.deepEqual([opened.status, opened.stdout, opened.stderr], [0, `${join(cache, 'jupyter')}\n`, ''])
+  const kernel = readFileSync(join(cache, 'jupyter', 'kernels', 'tslab', 'kernel.json'), 'utf8')
+  assert.equal(JSON.parse(kernel).display_name, 'TypeScript')
+  const nowhere = open(join(other, 'out'))
+  assert.equal(nowhere.status, 1)
+  assert.match(nowhere.stderr, /^rayito: .*kernel\.json cannot be written \(E\w+\)\. Make .*RAYITO_CACHE .*\n$/)
 })

@@ -119,6 +119,58 @@ test('a cell that never ends can be stopped: the kernel is gone, the notebook so
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
+test('a cell that fails since it is being stopped was stopped', async () => {
+  const run = await notebookIn(
+    `const { writeFileSync } = require('fs')
+await new Promise<void>((_, reject) => {
+  process.on('SIGTERM', () => {
+    reject(new Error('no more'))
+    setTimeout(() => process.exit(), 200)
+  })
+  writeFileSync('waiting', '')
+})`,
+  )
+  const stop = new AbortController()
+  whenThere(join(run.cwd, 'waiting'), () => stop.abort())
+  const told: string[] = []
+  const onCell = () => (status: string) => told.push(status)
+  await assert.rejects(runNotebook({ ...run, signal: stop.signal, onCell }), {
+    code: 'NOTEBOOK_STOPPED',
+    message: 'Stopped in cell 1 of 1 ()',
+  })
+  assert.deepEqual(told, ['stopped'])
+})
+
+test("a terminal's Ctrl-C, which goes to all its processes, leaves the kernel to its runner", {
+  skip: process.platform === 'win32' && 'Windows has no SIGINT to send',
+}, async () => {
+  const run = await notebookIn(
+    `const { existsSync, writeFileSync } = require('fs')
+const until = async (path: string) => {
+  while (!existsSync(path)) await new Promise<void>((later) => setTimeout(() => later(), 20))
+}
+writeFileSync('running', '')
+await until('heard')
+writeFileSync('still running', '')
+await until('never')`,
+  )
+  const module = import.meta.resolve('#src/lab/notebook/run.js')
+  const code = `import { writeFileSync } from 'node:fs'
+import { runNotebook } from '${module}'
+const stop = new AbortController()
+process.once('SIGINT', () => writeFileSync('heard', ''))
+process.once('SIGTERM', () => stop.abort())
+await runNotebook({ ...${JSON.stringify(run)}, signal: stop.signal }).catch(({ message }) => console.log(message))`
+  const options = { cwd: run.cwd, detached: true }
+  const runner = spawn(process.execPath, ['--input-type=module', '--eval', code], options)
+  whenThere(join(run.cwd, 'running'), () => process.kill(-runner.pid!, 'SIGINT'))
+  const goesOn = whenThere(join(run.cwd, 'still running'), () => runner.kill('SIGTERM'))
+  let said = ''
+  for await (const chunk of runner.stdout) said += chunk
+  clearInterval(goesOn)
+  assert.equal(said, 'Stopped in cell 1 of 1 ()\n')
+})
+
 test('it can be stopped while the kernel starts', async () => {
   const run = await notebookIn('1')
   const starting = join(run.cwd, 'starting')
@@ -208,12 +260,13 @@ describe('an executed notebook', () => {
   })
 })
 
-function whenThere(path: string, then: () => void): void {
+function whenThere(path: string, then: () => void): NodeJS.Timeout {
   const look = setInterval(() => {
     if (!existsSync(path)) return
     clearInterval(look)
     then()
   }, 20)
+  return look
 }
 
 function lives(pid: number): boolean {

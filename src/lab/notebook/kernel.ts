@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Dealer, Subscriber } from 'zeromq'
 import { RayitoError } from '../../core/errors.js'
+import { freePorts } from './free-ports.js'
 import { type Message, Wire } from './wire.js'
 
 export interface KernelOptions {
@@ -84,6 +84,8 @@ export class Kernel {
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
+      // A process group of its own: a terminal's Ctrl-C is the runner's to answer. (On Windows that would be a window of its own.)
+      detached: process.platform !== 'win32',
     })
     return new Kernel(child, dirname(file), new Wire(key), shell!, iopub!)
   }
@@ -275,23 +277,6 @@ async function connectionFile(connection: object): Promise<string> {
     return file
   } catch (cause) {
     throw new RayitoError('KERNEL_DIED', `The notebook kernel could not begin: ${(cause as Error).message}`, { cause })
-  }
-}
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = servers.map(
-    (server) =>
-      new Promise<number>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-      }),
-  )
-  try {
-    return await Promise.all(ports)
-  } finally {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   }
 }
 

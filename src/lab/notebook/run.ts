@@ -72,21 +72,25 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     cell.outputs = outputs.list
     const place = { cell: index + 1, cells: cells.length, ...chapterOf(notebook, cell), outputs: outputs.list }
     const ended = options.onCell?.(place)
+    const isStopped = () => options.signal?.aborted ?? false
+    const stopped = () =>
+      new RayitoError('NOTEBOOK_STOPPED', `Stopped in cell ${place.cell} of ${place.cells} (${place.title})`, {
+        cell: place.cell,
+      })
     try {
       const { status, count, lossy } = await kernel.execute(source, (message) => outputs.add(message))
       cell.execution_count = count
       outputs.end(lossy)
-      ended?.(status === 'ok' ? 'ok' : 'error')
-      if (status !== 'ok')
-        throw failure({ source, stderr: outputs.stderr, javascript: await kernel.javascript() }, place)
+      ended?.(status === 'ok' ? 'ok' : isStopped() ? 'stopped' : 'error')
+      if (status === 'ok') continue
+      // Of what ends it a cell may hear first, and fail.
+      if (isStopped()) throw stopped()
+      throw failure({ source, stderr: outputs.stderr, javascript: await kernel.javascript() }, place)
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error
-      ended?.(options.signal?.aborted ? 'stopped' : 'error')
-      if (options.signal?.aborted)
-        throw new RayitoError('NOTEBOOK_STOPPED', `Stopped in cell ${place.cell} of ${place.cells} (${place.title})`, {
-          cell: place.cell,
-        })
+      ended?.(isStopped() ? 'stopped' : 'error')
+      if (isStopped()) throw stopped()
       throw new RayitoError('KERNEL_DIED', `Cell ${place.cell} of ${place.cells} (${place.title}): ${error.message}`, {
         cause: error,
         cell: place.cell,

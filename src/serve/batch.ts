@@ -53,7 +53,7 @@ class BatchQueue {
 
   call(value: unknown): Promise<unknown> {
     const context = callContext.getStore()
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       const caller: Caller = { value, since: performance.now(), context, forget: undefined, resolve, reject }
       const leave = () => {
         const at = this.#waiting.indexOf(caller)
@@ -68,6 +68,9 @@ class BatchQueue {
       caller.forget = context?.whenAborted(leave)
       this.next()
     })
+    // Told to whoever listens: of several that fail together a method may have met the first, and ended by it.
+    answer.catch(() => {})
+    return answer
   }
 
   /** Begins the batches that may begin now. */

@@ -59,6 +59,8 @@ function answered(router: Router, method: string, args: unknown[]): DeploymentRe
     passOn(measured)
     return value
   })
+  // Told to whoever listens. One that nobody listens to must not end the thread, and what else runs there.
+  response.catch(() => {})
   return Object.assign(response, { cancel: () => sent.cancel() })
 }
 

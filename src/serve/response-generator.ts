@@ -46,7 +46,13 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
   }
 
   /** Rejects with what the generator threw, or with SERVE_CANCELLED: half an answer does not look whole. */
-  async next(): Promise<IteratorResult<T, undefined>> {
+  next(): Promise<IteratorResult<T, undefined>> {
+    const value = this.#next()
+    value.catch(() => {})
+    return value
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
     if (this.#left) return { done: true, value: undefined }
     await this.#call.answer
     try {

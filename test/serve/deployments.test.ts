@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { CallContext, callContext } from '#src/serve/context.js'
-import { type ServeEvent, serve } from '#src/serve/index.js'
+import { type DeploymentHandle, type ServeEvent, serve } from '#src/serve/index.js'
 import {
   Broken,
   Counting,
@@ -165,6 +165,48 @@ describe('deployments', () => {
     letGo(shared)
     assert.equal(typeof (await handle.remote()), 'number')
     assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('what fails while nobody listens ends neither a replica nor the program', async () => {
+    const shared = latch()
+    class Both {
+      readonly sing = serve.batch((_words: string[]): string[] => {
+        throw new Error('on purpose')
+      })
+      constructor(readonly slow: DeploymentHandle<{ call(): Promise<number> }>) {}
+      async call(): Promise<number> {
+        const [one, other] = [this.slow.remote(), this.slow.remote()]
+        return (await one) + (await other)
+      }
+      async batched(): Promise<string> {
+        const [one, other] = [this.sing('la'), this.sing('la')]
+        return (await one) + (await other)
+      }
+      async streamed(): Promise<unknown> {
+        const values = this.slow.options({ stream: true }).remote()
+        const [one, other] = [values.next(), values.next()]
+        return [await one, await other]
+      }
+      name(): string {
+        return 'Both'
+      }
+    }
+    const slow = serve.deployment(Slow, { gracefulShutdownTimeout: 0 }).bind(shared)
+    const handle = await serve.run(serve.deployment(Both, { gracefulShutdownTimeout: 0 }).bind(slow as never), noSocket)
+    const left = handle.remote()
+    await reached(shared, 0, 2)
+    left.cancel()
+    await assert.rejects(left, { code: 'SERVE_CANCELLED' })
+    assert.equal(await handle.name.remote(), 'Both')
+    await assert.rejects(handle.batched.remote(), /on purpose/)
+    letGo(shared)
+    await assert.rejects(handle.streamed.remote(), /nothing to stream/)
+    assert.equal(await handle.name.remote(), 'Both')
+    assert.equal(serve.status().applications.default!.deployments.Both!.restarts, 0)
+    Atomics.store(shared, 1, 0)
+    void handle.remote()
+    await reached(shared, 0, 5)
+    await serve.shutdown()
   })
 
   test('a replica that dies is replaced, and the call it held is tried once more on another', async () => {

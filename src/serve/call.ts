@@ -4,6 +4,7 @@ import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { runtime } from '../ray/runtime.js'
 import type { CallContext } from './context.js'
+import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
 
 /** A replica, as one that sends to it sees it. */
@@ -25,9 +26,9 @@ interface Home {
   /** It has left its replica. */
   released(member: Member): void
   /** Its replica died: true if it waits for another. */
-  again(call: Call<unknown>, member: Member): boolean
+  again(call: Call<Measured>, member: Member): boolean
   /** It waits no longer. */
-  forget(call: Call<unknown>): void
+  forget(call: Call<Measured>): void
 }
 
 /** Calls are told apart by replicas with this and a number. */
@@ -35,7 +36,7 @@ const here = Math.random().toString(36).slice(2, 10)
 let calls = 0
 
 /** One call, from being asked for to its answer. */
-export class Call<R> {
+export class Call<R extends Measured> {
   readonly answer: Promise<R>
   /** What it was cancelled with before its end. */
   cancellation: RayitoError | null = null
@@ -86,7 +87,8 @@ export class Call<R> {
     }
     answer.then(
       (value) => {
-        // Once its caller has gone nobody reads what would follow.
+        // Once its caller has gone nobody reads what would follow; but of others' calls, too, it tells what was measured.
+        if (this.#settled) passOn(value.measured)
         const rest = this.#settled ? null : this.rest(value as never, member.actor, this.#id)
         if (!rest) return this.#ended(member, () => this.#resolve(value))
         this.#resolve(value)

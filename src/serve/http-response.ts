@@ -1,4 +1,5 @@
 import { userStack } from '../core/user-stack.js'
+import type { Measured } from './measured.js'
 
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
@@ -54,7 +55,7 @@ export function missingField(...loc: string[]): object[] {
 }
 
 /** An answer on its way from a replica to the HTTP thread: flat, so that it crosses cheaply. */
-export interface WireResponse {
+export interface WireResponse extends Measured {
   status: number
   body: string | Uint8Array
   /** Empty: application/json. */
@@ -65,8 +66,6 @@ export interface WireResponse {
   streams: boolean
   /** Stack of an unknown failure, for the log; never for the client. */
   failure: string
-  /** What was measured meanwhile: see metrics.ts. */
-  measured: string
 }
 
 /** @param streams whether the body is to come piece by piece */

@@ -14,6 +14,12 @@ export type Measurement = [
   buckets: readonly number[] | null,
 ]
 
+/** What every answer of a replica has. */
+export interface Measured {
+  /** What was measured there since the last one: see `takeMeasured`. */
+  measured: string
+}
+
 const MOST = 10_000
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 

@@ -15,7 +15,7 @@ import {
   wireFailure,
   wireResponse,
 } from './http-response.js'
-import { collectMeasured, takeMeasured } from './measured.js'
+import { collectMeasured, type Measured, takeMeasured } from './measured.js'
 import { findRouter, type RouterState } from './router.js'
 
 /** As `nice` has it: enough that a thread that wakes up does not wait for one that computes. */
@@ -78,20 +78,20 @@ export class Replica {
   }
 
   /** A call by a handle. */
-  async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown; measured: string }> {
+  async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured> {
     const value = await this.#run(id, () => this.#method(method).apply(this.#instance, args as never[]))
     return { value, measured: takeMeasured() }
   }
 
-  /** A call by a handle that wants the values of a generator: `values` gives them. Resolves with what was measured meanwhile. */
-  open(id: string, method: string, args: readonly unknown[]): Promise<string> {
+  /** A call by a handle that wants the values of a generator: `values` gives them. */
+  open(id: string, method: string, args: readonly unknown[]): Promise<Measured> {
     return new Promise((resolve, reject) => {
       this.#run(id, async (context) => {
         const values = valuesOf(await this.#method(method).apply(this.#instance, args as never[]))
         if (!values)
           throw new RayitoError('RAY_MISUSE', `${this.#plan.name}.${method} is no generator: nothing to stream`)
         const read = this.#give(id, new Body(values, context))
-        resolve(takeMeasured())
+        resolve({ measured: takeMeasured() })
         await read
       }).catch(reject)
     })

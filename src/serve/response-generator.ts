@@ -1,6 +1,6 @@
 import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
 import type { Call } from './call.js'
-import { passOn } from './measured.js'
+import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
 import type { Router } from './router.js'
 
@@ -24,7 +24,7 @@ export async function* received<T>(generator: ActorGenerator<[call: string], T>,
  * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
  */
 export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #call: Call<string>
+  readonly #call: Call<Measured>
   #values: AsyncGenerator<unknown> | null = null
   #ended: () => void = () => {}
   #left = false
@@ -33,7 +33,7 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
   constructor(router: Router, method: string, args: readonly unknown[]) {
     this.#call = router.send(
       (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
-      (measured, actor, id) => {
+      ({ measured }, actor, id) => {
         passOn(measured)
         this.#values = received(actor.values, id)
         return new Promise((resolve) => {

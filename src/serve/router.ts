@@ -3,6 +3,7 @@ import { actorOf } from '../ray/handle.js'
 import type { ActorHandle } from '../ray/index.js'
 import { Call, type Member, type Rest, type Send } from './call.js'
 import { callContext } from './context.js'
+import type { Measured } from './measured.js'
 import type { Replica } from './replica.js'
 
 /** What a router has to know of its deployment; crosses to replicas that hold handles. */
@@ -28,9 +29,9 @@ const TRIES = 2
  */
 export class Router {
   #members: Member[] = []
-  readonly #waiting = new Set<Call<unknown>>()
+  readonly #waiting = new Set<Call<Measured>>()
   /** Those whose replica died come first. */
-  readonly #again: Call<unknown>[] = []
+  readonly #again: Call<Measured>[] = []
   #closed: RayitoError | null = null
   #idle: (() => void)[] = []
   ongoing = 0
@@ -63,7 +64,7 @@ export class Router {
   }
 
   /** @throws RayitoError SERVE_BACK_PRESSURE when too many wait */
-  send<R>(send: Send<R>, rest: Rest<R> = () => null): Call<R> {
+  send<R extends Measured>(send: Send<R>, rest: Rest<R> = () => null): Call<R> {
     if (this.#closed) throw this.#closed
     const call = new Call<R>(this, send, rest)
     const member = this.queued === 0 ? this.#pick() : null
@@ -118,7 +119,7 @@ export class Router {
   }
 
   /** @internal Its replica died: true if it waits for another. */
-  again(call: Call<unknown>, member: Member): boolean {
+  again(call: Call<Measured>, member: Member): boolean {
     this.#members = this.#members.filter((other) => other !== member)
     if (this.#closed || call.tries >= TRIES) return false
     this.#again.push(call)
@@ -126,7 +127,7 @@ export class Router {
   }
 
   /** @internal It waits no longer. */
-  forget(call: Call<unknown>): void {
+  forget(call: Call<Measured>): void {
     this.#waiting.delete(call)
     const at = this.#again.indexOf(call)
     if (at >= 0) this.#again.splice(at, 1)

@@ -8,6 +8,7 @@ import {
   Broken,
   Counting,
   Greeter,
+  held,
   Mortal,
   NeverReady,
   Patient,
@@ -434,6 +435,26 @@ describe('deployments', () => {
     const text = await (await serve.fetch(new Request('http://x/metrics'))).text()
     assert.match(text, /^test_calls_total 3$/m)
     assert.match(text, /^test_size_sum 6$/m)
+  })
+
+  test('what a replica measured comes with the answer of a call that was cancelled, too', async () => {
+    const shared = latch()
+    class Counted {
+      readonly calls = serve.counter('test_left_total', 'Calls')
+      constructor(readonly word: Int32Array) {}
+      async call(): Promise<void> {
+        this.calls.inc()
+        await held(this.word)
+      }
+    }
+    const handle = await serve.run(serve.deployment(Counted).bind(shared), noSocket)
+    const left = handle.remote()
+    await reached(shared, 0, 1)
+    left.cancel()
+    await assert.rejects(left, { code: 'SERVE_CANCELLED' })
+    letGo(shared)
+    await until(() => serve.status().applications.default!.deployments.Counted!.ongoing === 0)
+    assert.match(await (await serve.fetch(new Request('http://x/metrics'))).text(), /^test_left_total 1$/m)
   })
 
   test('an ingress without routes of its own answers / by call', async () => {

@@ -23,7 +23,7 @@ let shutdowns = 0
  * Starts an application and answers HTTP for it. Resolves when all its replicas are ready.
  * @returns a handle to its ingress
  * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw), SERVE_ADDRESS (the port is in use),
- * SERVE_STOPPED (serve.shutdown was called meanwhile), INVALID_ARGUMENT.
+ * SERVE_STOPPED (serve.shutdown was called meanwhile, or serve.run or serve.delete with its name), INVALID_ARGUMENT.
  */
 async function run<T extends object>(app: Application<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
   const bound = checkApplication(app)
@@ -64,9 +64,10 @@ async function shutdownOf(one: Service): Promise<void> {
 
 /** Ends one application. */
 async function remove(name: string): Promise<void> {
-  if (!service?.has(name)) expected('name', 'the name of an application that runs', name)
-  await service!.remove(name)
-  if (service?.isEmpty) await shutdownOf(service)
+  const mine = service
+  if (!mine?.has(name)) return expected('name', 'the name of an application that runs', name)
+  await mine.remove(name)
+  if (mine.isEmpty) await shutdownOf(mine)
 }
 
 /** A handle to an application's ingress. */

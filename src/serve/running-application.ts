@@ -13,6 +13,7 @@ export class RunningApplication {
   readonly routes: readonly ServedRoute[]
   #state: ApplicationState = 'DEPLOYING'
   #message = ''
+  #stopping: Promise<void> | null = null
   readonly #made = new Map<Bound, RunningDeployment>()
   readonly #names = new Map<string, number>()
 
@@ -66,7 +67,7 @@ export class RunningApplication {
       await Promise.all(this.deployments.map((deployment) => this.#startOne(deployment)))
       if (this.#state === 'DEPLOYING') this.#state = 'RUNNING'
     } catch (error) {
-      this.#state = 'DEPLOY_FAILED'
+      if (this.#state === 'DEPLOYING') this.#state = 'DEPLOY_FAILED'
       this.#message = (error as Error).message
       await this.#stopAll(0)
       throw error
@@ -113,11 +114,18 @@ export class RunningApplication {
     return Math.max(...this.deployments.map(({ bound }) => bound.options.gracefulShutdownTimeout))
   }
 
-  /** @param within milliseconds that all its deployments together may take, each at most its own */
-  async stop(within = this.patience): Promise<void> {
-    if (this.#state === 'DELETING') return
+  get starts(): boolean {
+    return this.#state === 'DEPLOYING'
+  }
+
+  /**
+   * Resolves when it has ended, whoever has stopped it first.
+   * @param within milliseconds that all its deployments together may take, each at most its own
+   */
+  stop(within = this.patience): Promise<void> {
     this.#state = 'DELETING'
-    await this.#stopAll(within)
+    this.#stopping ??= this.#stopAll(within)
+    return this.#stopping
   }
 
   /** Whoever runs something is to end it soon: the application is about to stop. */

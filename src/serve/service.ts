@@ -10,9 +10,15 @@ import type { DeploymentHandle, ServeEvent, ServeStatus } from './types.js'
 /** Of a run that a shutdown came between. */
 export const stopped = (): RayitoError => new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
 
+/** Of a run that another, or a delete, of its name came between. */
+const overtaken = (name: string): RayitoError =>
+  new RayitoError('SERVE_STOPPED', `serve.run or serve.delete was called for '${name}' while it was being started`)
+
 /** All applications of this process, and what answers HTTP for them. The first run decides how. */
 export class Service {
   readonly #applications = new Map<string, RunningApplication>()
+  /** By name the last that was asked for and has not ended. */
+  readonly #turns = new Map<string, Promise<unknown>>()
   readonly #options: FilledRun
   #http: Promise<HttpSide> | null = null
   #url: string | null = null
@@ -23,7 +29,7 @@ export class Service {
   }
 
   get isEmpty(): boolean {
-    return this.#applications.size === 0
+    return this.#applications.size === 0 && this.#turns.size === 0
   }
 
   has(name: string): boolean {
@@ -34,15 +40,42 @@ export class Service {
     return this.#applications.get(name)?.handle
   }
 
-  async run(bound: Bound, { name, routePrefix, onEvent }: FilledRun): Promise<DeploymentHandle> {
-    if (this.#draining) throw stopped()
+  /**
+   * Runs and deletes of one name come after each other: their deployments share routers. What is being started is started no
+   * further once the next is asked for.
+   * @param work is given what throws once it need not go on
+   */
+  #inTurn<T>(name: string, work: (goOn: () => void) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(name)
+    const current = this.#applications.get(name)
+    if (current?.starts) void current.stop(0)
+    const goOn = () => {
+      if (this.#draining) throw stopped()
+      if (this.#turns.get(name) !== turn) throw overtaken(name)
+    }
+    const turn: Promise<T> = Promise.resolve(before)
+      .catch(() => {})
+      .then(() => work(goOn))
+      .finally(() => {
+        if (this.#turns.get(name) === turn) this.#turns.delete(name)
+      })
+    this.#turns.set(name, turn)
+    return turn
+  }
+
+  run(bound: Bound, options: FilledRun): Promise<DeploymentHandle> {
+    return this.#inTurn(options.name, (goOn) => this.#run(bound, options, goOn))
+  }
+
+  async #run(bound: Bound, { name, routePrefix, onEvent }: FilledRun, goOn: () => void): Promise<DeploymentHandle> {
+    goOn()
     for (const other of this.#applications.values())
       if (other.name !== name && other.routePrefix === routePrefix)
         throw new RayitoError('INVALID_ARGUMENT', `Application '${other.name}' has the route prefix ${routePrefix}`, {
           remedy: 'Give another routePrefix.',
         })
     const before = await this.#end(name)
-    if (this.#draining) throw stopped()
+    goOn()
     const event = (level: ServeEvent['level'], source: ServeEvent['source'], message: string) =>
       onEvent?.({ level, source, message })
     const changed = ({ router }: RunningDeployment) => this.#tell([router])
@@ -58,12 +91,13 @@ export class Service {
       const http = await this.#http
       await http.refresh()
       await started
-      if (this.#draining) throw stopped()
+      goOn()
     } catch (error) {
       if (this.#applications.get(name) === application) this.#applications.delete(name)
       await application.stop(0)
       this.#tell(application.routers)
-      throw this.#draining ? stopped() : error
+      goOn()
+      throw error
     }
     event('INFO', 'serve', `Application '${name}' is ready at ${this.#url ?? 'serve.fetch'}${routePrefix}.`)
     return application.handle
@@ -90,8 +124,8 @@ export class Service {
     return http.fetch(request)
   }
 
-  async remove(name: string): Promise<void> {
-    this.#tell(await this.#end(name))
+  remove(name: string): Promise<void> {
+    return this.#inTurn(name, async () => this.#tell(await this.#end(name)))
   }
 
   /** @returns the routers of what ended, which nobody has heard of yet */

@@ -185,13 +185,14 @@ export const Mortal = serve.ingress(
   { 'GET /die': 'die' },
 )
 
-/** The first ends in its first call; those that are made for it begin when they are let go. */
+/** The first ends in its first call; those that are made for it begin when they are let go, `hangs`: it, too. */
 export const Phoenix = serve.ingress(
   class Phoenix {
     readonly born: number
-    constructor(latch: Latch) {
+    constructor(latch: Latch, hangs = false) {
       this.born = Atomics.add(latch, 0, 1)
-      if (this.born > 0) Atomics.wait(latch, 1, 0)
+      Atomics.notify(latch, 0)
+      if (hangs || this.born > 0) Atomics.wait(latch, 1, 0)
     }
     age(): number {
       if (this.born === 0) process.exit(3)

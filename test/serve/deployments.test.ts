@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
+import type { Driver } from '#src/ray/driver.js'
 import { ray } from '#src/ray/index.js'
+import { peekRuntime } from '#src/ray/runtime.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type DeploymentHandle, type ServeEvent, serve } from '#src/serve/index.js'
 import {
@@ -12,6 +14,7 @@ import {
   Mortal,
   NeverReady,
   Patient,
+  Phoenix,
   Porter,
   Silent,
   Site,
@@ -366,6 +369,41 @@ describe('deployments', () => {
     const handle = await serve.run(serve.deployment(Greeter).bind('Bye'), noSocket)
     assert.equal(await handle.remote('Ada'), 'Bye Ada')
     assert.equal(Object.keys(serve.status().applications).length, 1)
+  })
+
+  test('of several runs and deletes of one name at once the last holds, and no replica of the others stays', async () => {
+    const living = () => {
+      const { actors } = peekRuntime() as Driver
+      return [...actors.byId.values()].filter(({ state }) => state !== 'dead').length
+    }
+    const greeter = serve.deployment(Greeter)
+    const ended = { code: 'SERVE_STOPPED' }
+    const together = [serve.run(greeter.bind('Hi'), noSocket), serve.run(greeter.bind('Bye'), noSocket)] as const
+    await assert.rejects(together[0], ended)
+    assert.equal(await (await together[1]).remote('Ada'), 'Bye Ada')
+    assert.equal(living(), 1)
+    // One of which the constructor never ends.
+    const shared = latch()
+    const hanging = assert.rejects(serve.run(serve.deployment(Phoenix).bind(shared, true), noSocket), ended)
+    await reached(shared, 0, 1)
+    await serve.delete('default')
+    await hanging
+    assert.equal(living(), 0)
+
+    const slow = await serve.run(serve.deployment(Slow).bind(shared), noSocket)
+    const call = slow.remote()
+    await reached(shared, 0, 2)
+    const over = serve.delete('default')
+    const next = [serve.run(greeter.bind('Hi'), noSocket), serve.run(greeter.bind('Bye'), noSocket)] as const
+    const overtaken = assert.rejects(next[0], ended)
+    letGo(shared)
+    assert.equal(typeof (await call), 'number')
+    await over
+    await overtaken
+    assert.equal(await (await next[1]).remote('Ada'), 'Bye Ada')
+    assert.equal(living(), 1)
+    await serve.shutdown()
+    assert.equal(living(), 0)
   })
 
   test('delete ends one application, shutdown all; their handles say so', async () => {

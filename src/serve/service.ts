@@ -74,7 +74,9 @@ export class Service {
         throw new RayitoError('INVALID_ARGUMENT', `Application '${other.name}' has the route prefix ${routePrefix}`, {
           remedy: 'Give another routePrefix.',
         })
-    const before = await this.#end(name)
+    const before = this.#applications.get(name)
+    // Its routes stay until those of the next are there, and answer 503.
+    if (before) await before.stop()
     goOn()
     const event = (level: ServeEvent['level'], source: ServeEvent['source'], message: string) =>
       onEvent?.({ level, source, message })
@@ -82,7 +84,7 @@ export class Service {
     const application = new RunningApplication(name, routePrefix, bound, { event, changed })
     this.#applications.set(name, application)
     // What is there again has no replicas yet; what is not has ended.
-    this.#tell([...before, ...application.routers])
+    this.#tell([...(before?.routers ?? []), ...application.routers])
     // The slow part, in other threads; meanwhile this one loads what answers HTTP.
     const started = application.start()
     started.catch(() => {})
@@ -93,9 +95,7 @@ export class Service {
       await started
       goOn()
     } catch (error) {
-      if (this.#applications.get(name) === application) this.#applications.delete(name)
-      await application.stop(0)
-      this.#tell(application.routers)
+      await this.#end(application, 0)
       goOn()
       throw error
     }
@@ -125,17 +125,18 @@ export class Service {
   }
 
   remove(name: string): Promise<void> {
-    return this.#inTurn(name, async () => this.#tell(await this.#end(name)))
+    return this.#inTurn(name, async () => {
+      const application = this.#applications.get(name)
+      if (application) await this.#end(application)
+    })
   }
 
-  /** @returns the routers of what ended, which nobody has heard of yet */
-  async #end(name: string): Promise<Router[]> {
-    const application = this.#applications.get(name)
-    if (!application) return []
-    await application.stop()
-    this.#applications.delete(name)
-    await (await this.#http)?.refresh()
-    return application.routers
+  async #end(application: RunningApplication, within = application.patience): Promise<void> {
+    await application.stop(within)
+    this.#applications.delete(application.name)
+    const http = await this.#http?.catch(() => null)
+    if (!this.#draining) await http?.refresh()
+    this.#tell(application.routers)
   }
 
   /** Replicas of every application may have handles to these deployments. */

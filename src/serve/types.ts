@@ -142,7 +142,10 @@ export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T>
 
 /** What `serve.run` may be told. */
 export interface RunOptions {
-  /** The application's name. Another run with it replaces the first. @default 'default' */
+  /**
+   * The application's name. Another run with it replaces the first: that ends, as by `serve.delete`, before the next one starts, and
+   * requests get 503 until then (where Ray replaces replica by replica). @default 'default'
+   */
   name?: string
   /** Where its routes begin. @default '/' */
   routePrefix?: string

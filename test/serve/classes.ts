@@ -230,6 +230,19 @@ export class Silent {
   }
 }
 
+/** Cannot be used, which it finds out once it is let go. */
+export const Waning = serve.ingress(
+  class Waning {
+    constructor(readonly latch: Latch) {}
+    async checkHealth(): Promise<void> {
+      await held(this.latch)
+      throw new Error('the weights are gone')
+    }
+    hold(): void {}
+  },
+  { 'GET /hold': 'hold' },
+)
+
 export class Broken {
   constructor() {
     throw new Error('no model here')

@@ -362,6 +362,9 @@ describe('deployments', () => {
       serve.run(greeter, { ...noSocket, name: 'c', routePrefix: '/b/' }),
       /'b' has the route prefix \/b/,
     )
+    const runs = ['d', 'e'].map((name) => serve.run(greeter, { ...noSocket, name, routePrefix: '/d' }))
+    await assert.rejects(runs[1]!, /'d' has the route prefix \/d/)
+    await runs[0]
   })
 
   test('a run with the same name replaces the application', async () => {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow } from './classes.js'
+import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow, Waning } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -607,6 +607,40 @@ describe('HTTP', () => {
     await over
     await assert.rejects(fetch(where))
     await kept.said
+  })
+
+  test('while an application is replaced its routes are 503, and 404 once the next could not start', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow).bind(shared), free)
+    const running = json('/hold')
+    await reached(shared, 0, 1)
+    const next = latch()
+    let atOnce: Promise<Response> | undefined
+    const onEvent = () => {
+      atOnce ??= serve.fetch(new Request('http://any/hold'))
+    }
+    const replaced = assert.rejects(serve.run(serve.deployment(Waning).bind(next), { ...free, onEvent }), {
+      code: 'SERVE_DEPLOY_FAILED',
+    })
+    const state = () => serve.status().applications.default?.status
+    await until(() => state() === 'DELETING')
+    const during = async () => {
+      const { status, headers } = await json('/hold')
+      return [status, headers.get('retry-after')]
+    }
+    assert.deepEqual(await during(), [503, '1'])
+    letGo(shared)
+    assert.equal((await running).body, 'let go')
+    await reached(next, 0, 1)
+    assert.equal((await atOnce!).status, 503)
+    assert.deepEqual(await during(), [503, '1'])
+    // Another keeps the server open.
+    await serve.run(serve.deployment(Greeter).bind(), { ...free, name: 'other', routePrefix: '/other' })
+    letGo(next)
+    await replaced
+    assert.deepEqual(await during(), [404, null])
+    const { paths } = (await json('/openapi.json')).body as { paths: object }
+    assert.deepEqual(Object.keys(paths), ['/other'])
   })
 
   test('what shutdown has waited for the requests it does not wait for their deployment again', async () => {

@@ -13,6 +13,8 @@ export interface Member {
   /** Calls that were sent from here and have not ended. */
   ongoing: number
   whenIdle: (() => void) | null
+  /** Why it takes no calls any more, and those that it has not answered will not be: its deployment was stopped. */
+  stopped: RayitoError | null
 }
 
 export type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
@@ -106,8 +108,9 @@ export class Call<R extends Measured> {
     // Its method may have met another actor's.
     const died = death?.actorId === actorOf(member.actor)!.id
     // Once its caller has gone nobody wants it tried again.
-    const again = died && !this.#settled && this.router.again(this, member)
-    this.#ended(member, again ? () => {} : () => this.#reject(error), !again)
+    const again = died && !this.#settled && !member.stopped && this.router.again(this, member)
+    const told = (died && member.stopped) || error
+    this.#ended(member, again ? () => {} : () => this.#reject(told), !again)
   }
 
   #ended(member: Member, then: () => void, whole = true): void {

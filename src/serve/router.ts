@@ -58,7 +58,12 @@ export class Router {
     this.#closed = null
     this.#members = actors.map(
       (actor) =>
-        this.#members.find((member) => sameActor(member.actor, actor)) ?? { actor, ongoing: 0, whenIdle: null },
+        this.#members.find((member) => sameActor(member.actor, actor)) ?? {
+          actor,
+          ongoing: 0,
+          whenIdle: null,
+          stopped: null,
+        },
     )
     this.#next()
   }
@@ -152,6 +157,7 @@ export class Router {
   /** The deployment has been stopped: no further calls; those that wait are rejected. */
   close(): void {
     this.#closed = new RayitoError('SERVE_STOPPED', `${this.plan.key} was stopped`)
+    for (const member of this.#members) member.stopped = this.#closed
     this.#members = []
     for (const call of [...this.#again, ...this.#waiting]) call.reject(this.#closed)
   }

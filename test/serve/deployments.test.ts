@@ -437,7 +437,7 @@ describe('deployments', () => {
     const shared = latch()
     const handle = await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: 20 }).bind(shared), noSocket)
     const call = handle.remote()
-    const lost = assert.rejects(call, { code: 'RAY_ACTOR_DIED' })
+    const lost = assert.rejects(call, { code: 'SERVE_STOPPED' })
     await reached(shared, 0, 1)
     await serve.shutdown()
     await lost

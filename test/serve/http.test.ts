@@ -643,6 +643,28 @@ describe('HTTP', () => {
     assert.deepEqual(Object.keys(paths), ['/other'])
   })
 
+  test('a request that is not done in time when its application ends is 503, and no failure', async () => {
+    const shared = latch()
+    const { log, read } = lines()
+    const slow = serve.deployment(Slow, { gracefulShutdownTimeout: 0 }).bind(shared)
+    await serve.run(slow, { ...free, log })
+    const asked = async () => {
+      const { status, headers, body } = await json('/hold')
+      return [status, headers.get('retry-after'), body]
+    }
+    const first = asked()
+    await reached(shared, 0, 1)
+    await serve.run(slow, free)
+    const second = asked()
+    await reached(shared, 0, 2)
+    await serve.run(serve.deployment(Greeter).bind(), { ...free, name: 'other', routePrefix: '/other' })
+    await serve.delete('default')
+    const refused = [503, '1', { detail: 'The application is being stopped' }]
+    assert.deepEqual([await first, await second], [refused, refused])
+    await serve.shutdown()
+    assert.ok(read().every(({ level }) => level !== 'error'))
+  })
+
   test('what shutdown has waited for the requests it does not wait for their deployment again', async () => {
     const shared = latch()
     const patience = 3_000

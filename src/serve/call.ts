@@ -1,5 +1,5 @@
 import { RayitoError } from '../core/errors.js'
-import { ActorDiedError, ActorUnavailableError } from '../ray/errors.js'
+import { ActorDiedError, ActorUnavailableError, RayTaskError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { runtime } from '../ray/runtime.js'
@@ -109,7 +109,7 @@ export class Call<R extends Measured> {
     const died = death?.actorId === actorOf(member.actor)!.id
     // Once its caller has gone nobody wants it tried again.
     const again = died && !this.#settled && !member.stopped && this.router.again(this, member)
-    const told = (died && member.stopped) || error
+    const told = error instanceof RayTaskError ? error : (member.stopped ?? error)
     this.#ended(member, again ? () => {} : () => this.#reject(told), !again)
   }
 

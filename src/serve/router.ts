@@ -155,8 +155,8 @@ export class Router {
   }
 
   /** The deployment has been stopped: no further calls; those that wait are rejected. */
-  close(): void {
-    this.#closed = new RayitoError('SERVE_STOPPED', `${this.plan.key} was stopped`)
+  close(why = `${this.plan.key} was stopped`): void {
+    this.#closed = new RayitoError('SERVE_STOPPED', why)
     for (const member of this.#members) member.stopped = this.#closed
     this.#members = []
     for (const call of [...this.#again, ...this.#waiting]) call.reject(this.#closed)

@@ -44,6 +44,10 @@ export class RunningDeployment {
   #message = ''
   /** A replica that is to take a lost one's place could not be started. */
   #failing = false
+  /** Replicas that are to take lost ones' places and are not there yet. */
+  #coming = 0
+  /** Its replicas have ended with their session. */
+  #orphaned = false
   #actorClass: ReturnType<typeof remoteAs<[plan: ReplicaPlan], Replica>>
 
   constructor(
@@ -86,13 +90,17 @@ export class RunningDeployment {
   /** Begins to start the replicas; resolves when all are ready, rejects when one cannot be. */
   async start(): Promise<void> {
     const { target } = this
-    const plural = target === 1 ? 'replica' : 'replicas'
-    this.listener.event('INFO', 'controller', `Adding ${target} ${plural} to ${this.title}.`)
+    this.#adding(target)
     await describe(this.bound.target as never, this.bound.site)
     await Promise.all(Array.from({ length: target }, () => this.#add()))
     if (this.#stopped) return
     this.#timer = setInterval(() => this.#checkAll(), this.bound.options.healthCheckPeriod)
     this.#timer.unref()
+  }
+
+  #adding(count: number): void {
+    const plural = count === 1 ? 'replica' : 'replicas'
+    this.listener.event('INFO', 'controller', `Adding ${count} ${plural} to ${this.title}.`)
   }
 
   async #add(): Promise<void> {
@@ -106,7 +114,7 @@ export class RunningDeployment {
       await ray.get(actor.ready.remote())
     } catch (error) {
       this.#replicas.delete(replica)
-      ray.kill(actor)
+      if (ray.isInitialized()) ray.kill(actor)
       throw error
     }
     if (this.#stopped) return
@@ -122,38 +130,65 @@ export class RunningDeployment {
 
   #lost(replica: Running, why: string): void {
     if (!this.#replicas.delete(replica) || replica.state !== 'RUNNING' || this.#stopped) return
+    const told = `A replica of ${this.title} died: ${why}`
+    if (!ray.isInitialized()) {
+      this.listener.event('WARNING', 'controller', told)
+      return this.#orphan(told)
+    }
     this.#changed()
-    if (!ray.isInitialized()) return
-    this.#replace(`A replica of ${this.title} died: ${why}`)
+    this.#replace(told)
+  }
+
+  /** Nobody is to wait for replicas that come only once there is a session again. */
+  #orphan(why: string): void {
+    this.#orphaned = true
+    this.#failing = true
+    this.#message = why
+    this.router.close(`The session in which ${this.router.plan.key} ran has ended`)
+  }
+
+  /** There is a session again. */
+  #adopt(): void {
+    this.#orphaned = false
+    const missing = this.target - this.actors.length - this.#coming
+    if (missing > 0) this.#fill(missing)
   }
 
   /** Starts a replica for one that is lost; tries until it succeeds. */
   #replace(why: string): void {
-    this.restarts++
     this.#message = why
     this.listener.event('WARNING', 'controller', why)
-    this.listener.event('INFO', 'controller', `Adding 1 replica to ${this.title}.`)
-    void this.#addUntil()
+    this.#fill(1)
+  }
+
+  #fill(missing: number): void {
+    this.restarts += missing
+    this.#adding(missing)
+    for (let i = 0; i < missing; i++) void this.#addUntil()
   }
 
   async #addUntil(): Promise<void> {
+    this.#coming++
     for (let wait = 500; !this.#stopped && ray.isInitialized(); wait = Math.min(2 * wait, MOST_PAUSE)) {
       try {
         await this.#add()
         this.#message = ''
         this.#failing = false
-        return
+        break
       } catch (error) {
         this.#failing = true
         this.#message = `A replica of ${this.title} could not be started: ${rootMessage(error)}`
-        if (this.#stopped) return
+        if (this.#stopped) break
         this.listener.event('ERROR', 'controller', this.#message)
         await pause(wait, undefined, { ref: false })
       }
     }
+    this.#coming--
+    if (!this.#stopped && !ray.isInitialized()) this.#orphan(this.#message)
   }
 
   #checkAll(): void {
+    if (ray.isInitialized() && this.#orphaned) this.#adopt()
     for (const replica of this.#replicas)
       if (replica.state === 'RUNNING' && !replica.checking) void this.#check(replica)
   }
@@ -170,6 +205,8 @@ export class RunningDeployment {
     } catch (error) {
       hangs = (error as RayitoError).code === 'RAY_GET_TIMEOUT'
       if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopped) return
+      // It has died meanwhile.
+      if (!this.#replicas.has(replica)) return
       const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
       replica.state = 'STOPPING'
       replica.actor.drain.remote()
@@ -182,7 +219,7 @@ export class RunningDeployment {
     // One that answers may end what it runs; what a silent one holds is tried elsewhere.
     if (!hangs) await drained
     this.#replicas.delete(replica)
-    ray.kill(replica.actor)
+    if (ray.isInitialized()) ray.kill(replica.actor)
   }
 
   /** Tells its replicas which ones a deployment has that they may hold handles to. */

@@ -165,6 +165,17 @@ export const Slow = serve.ingress(
   { 'GET /hold': 'hold', 'POST /hold': 'hold' },
 )
 
+/** Stands before one. */
+export const SlowPorter = serve.ingress(
+  class SlowPorter {
+    constructor(readonly slow: DeploymentHandle<InstanceType<typeof Slow>>) {}
+    call(): Promise<number> {
+      return this.slow.remote()
+    }
+  },
+  { 'GET /hold': 'call' },
+)
+
 /** Its thread ends in the middle of the first call that any replica takes; with `always` in that of each. */
 export const Mortal = serve.ingress(
   class Mortal {

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
+import { ray } from '#src/ray/index.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow, Waning } from './classes.js'
+import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow, SlowPorter, Waning } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -677,6 +678,36 @@ describe('HTTP', () => {
     const again = new Promise((resolve) => setTimeout(resolve, 0.9 * patience, 'again'))
     assert.equal(await Promise.race([over, again]), 'over')
     await lost
+  })
+
+  test('where the session ends under a service, requests get 503 at once, until there is a session again', async () => {
+    const shared = latch()
+    const asker = serve.deployment(SlowPorter, { healthCheckPeriod: 10, numReplicas: 2 })
+    const slow = serve.deployment(Slow, { healthCheckPeriod: 10 })
+    const handle = await serve.run(asker.bind(slow.bind(shared)), free)
+    const asked = async () => {
+      const { status, headers } = await json('/hold')
+      return [status, headers.get('retry-after')]
+    }
+    const running = asked()
+    await reached(shared, 0, 1)
+    await ray.shutdown()
+    assert.deepEqual(await running, [503, '1'])
+    assert.deepEqual(await asked(), [503, '1'])
+    assert.equal((await json('/-/healthz')).status, 503)
+    assert.throws(() => handle.remote(), { code: 'SERVE_STOPPED' })
+    const { status, message } = serve.status().applications.default!
+    assert.equal(status, 'UNHEALTHY')
+    assert.match(message, /the session was shut down/)
+    // Nothing of that has begun another.
+    assert.equal(ray.isInitialized(), false)
+    letGo(shared)
+    ray.init()
+    await until(async () => (await fetch(url('/-/healthz'))).status === 200)
+    assert.equal((await json('/hold')).status, 200)
+    const { deployments } = serve.status().applications.default!
+    await until(() => serve.status().applications.default!.deployments.SlowPorter!.replicas.RUNNING === 2)
+    assert.equal(deployments.Slow!.status, 'HEALTHY')
   })
 
   test('serve.fetch answers as the socket does, without one', async () => {

@@ -27,7 +27,7 @@ export class HttpRequest {
   /** X-Request-ID: the client's, or one made here. */
   readonly id: string
   readonly method: string
-  /** Below the application's prefix. */
+  /** Below the application's prefix: '/whatis', and '' for the prefix itself (of '/', '/'). */
   readonly path: string
   readonly params: Readonly<Record<string, string>>
   /** Of a parameter that occurs twice the last. */

@@ -91,7 +91,7 @@ export class RunningApplication {
     for (const deployment of this.deployments) if (deployment.router !== changed) deployment.tell(changed)
   }
 
-  /** Each part of it has a replica. */
+  /** All its replicas were ready once, and each deployment has one now. */
   get ready(): boolean {
     return this.#state === 'RUNNING' && this.deployments.every(({ actors }) => actors.length > 0)
   }

@@ -153,7 +153,10 @@ export interface RunOptions {
   host?: string
   /** 0 for a free one; null for no socket at all (`serve.fetch` answers). Only the first run decides. @default 8000 */
   port?: number | null
-  /** Milliseconds from a request's arrival to its answer before it gets 408; Infinity: never. @default 60_000 */
+  /**
+   * Milliseconds from a request's arrival to its answer before it gets 408; of an answer that comes piece by piece, to its first
+   * piece: what follows may take as long as it likes. Infinity: never. @default 60_000
+   */
   requestTimeout?: number
   /**
    * A JSON line for each request: to stdout, or to what has `write`. Without it only failures of the server are told, on

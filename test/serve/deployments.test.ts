@@ -500,12 +500,13 @@ describe('deployments', () => {
 
   test('an ingress without routes of its own answers / by call', async () => {
     class Simple {
-      call({ method }: { method: string }): string {
-        return `by ${method}`
+      call({ method, path }: { method: string; path: string }): string[] {
+        return [method, path]
       }
     }
-    await serve.run(serve.deployment(Simple).bind(), noSocket)
-    assert.equal(await (await serve.fetch(new Request('http://x/'))).json(), 'by GET')
+    await serve.run(serve.deployment(Simple).bind(), { ...noSocket, routePrefix: '/below' })
+    for (const path of ['', '/'])
+      assert.deepEqual(await (await serve.fetch(new Request(`http://x/below${path}`))).json(), ['GET', path])
   })
 
   test('several applications answer below their prefixes', async () => {

@@ -410,7 +410,7 @@ describe('HTTP', () => {
     }
   })
 
-  test('/-/healthz is 200 only when every replica is ready', async () => {
+  test('/-/healthz is 200 once every replica is ready, and while each deployment has one', async () => {
     const shared = latch()
     class Later {
       constructor(readonly word: Int32Array) {}
@@ -568,6 +568,7 @@ describe('HTTP', () => {
   test('a request whose replica dies is answered by another', async () => {
     await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch()), free)
     assert.deepEqual((await json('/die')).body, 'call 2')
+    assert.equal((await fetch(url('/-/healthz'))).status, 200)
   })
 
   test('where the only replica dies, requests wait for the next one', async () => {

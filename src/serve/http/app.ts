@@ -162,11 +162,12 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
   const hidden = { hide: true } as object
   addPage(table, '/docs', { html: DOCS_PAGE })
   table.add('GET', '/openapi.json', { schema: hidden, handler: () => table.app.swagger() })
+  // All replicas once, then one of each deployment: where others are being replaced, requests are answered.
   const whenReady =
     (send: (reply: FastifyReply) => FastifyReply) => (_request: FastifyRequest, reply: FastifyReply) => {
       const applications = [...host.applications()]
       const ready = applications.length > 0 && applications.every((one) => one.ready)
-      return ready ? send(reply) : detail(reply, 503, 'Not every replica is ready')
+      return ready ? send(reply) : detail(reply, 503, 'Not every application is ready')
     }
   const healthz = whenReady((reply) => reply.type('text/plain').send('success'))
   table.add('GET', '/-/healthz', { schema: hidden, handler: healthz })

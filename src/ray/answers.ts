@@ -25,7 +25,9 @@ export type RequestCode = [
 /** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
 export interface Requests {
   put: { id: string; content: WireContent }
-  get: { id: string }
+  /** @see Runtime.get */
+  get: { id: string; seen: boolean }
+  seen: { id: string }
   /** Value number `index` of a generator that runs there */
   yield: { stream: string; index: number; content: WireContent }
   /** The next value of a generator that was asked for there */
@@ -83,7 +85,8 @@ const handlers: Handlers = {
       entry.fail(error)
     }
   },
-  get: (_driver, worker, { id }) => contentFor(worker, heldRef(worker, id)),
+  get: (_driver, worker, { id, seen }) => contentFor(worker, heldRef(worker, id), seen),
+  seen: (driver, worker, { id }) => driver.seen(heldRef(worker, id)),
   yield: (driver, worker, { stream, index, content }) =>
     driver.streams.add(stream, index, contentOf(driver, worker, content)),
   async next(driver, worker, { id }) {
@@ -219,9 +222,10 @@ function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgum
 async function contentFor(
   worker: WorkerPlace,
   ref: ObjectRef,
+  seen: boolean,
 ): Promise<readonly [ok: boolean, data: unknown, special: boolean, fresh: number]> {
   const entry = entryOf(ref)
-  entry.asked = true
+  if (seen) entry.asked = true
   await new Promise<void>((resolve) => entry.whenSettled(resolve))
   if (entry.state === 'failed') return [false, encodeError(entry.error), false, 0]
   const content = entry.content!

@@ -116,9 +116,9 @@ export class Driver implements Runtime {
     return new ObjectRef(entry)
   }
 
-  async get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
+  async get(refs: readonly ObjectRef[], options: GetOptions, seen = true): Promise<unknown[]> {
     for (const ref of refs) this.#own(ref)
-    await settled(refs, options)
+    await settled(refs, options, seen)
     const values = refs.map((ref) => {
       const entry = entryOf(ref)
       // One that was ready may have been freed while others were waited for.
@@ -126,6 +126,10 @@ export class Driver implements Runtime {
       return this.value(entry.content!)
     })
     return values.some((value) => value instanceof Promise) ? Promise.all(values) : values
+  }
+
+  seen(ref: ObjectRef): void {
+    entryOf(ref).asked = true
   }
 
   /** A copy of an object's value (bytes stay shared): an object is immutable, whatever is done to what `get` gave. */

@@ -21,7 +21,10 @@ export type Waitable = ObjectRef | { awaited(): Entry }
 /** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
 export interface Runtime {
   put(value: unknown): ObjectRef
-  get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
+  /** @param seen whether a failure counts as seen; otherwise only once `seen` is called, and is told at the session's end */
+  get(refs: readonly ObjectRef[], options: GetOptions, seen?: boolean): Promise<unknown[]>
+  /** Somebody has met the failure of what was got without being seen. */
+  seen(ref: ObjectRef): void
   wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]>
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity

@@ -4,8 +4,11 @@ import { type Entry, entryOf, isRef, type ObjectRef } from './object-ref.js'
 import type { Waitable } from './runtime.js'
 import type { GetOptions, WaitOptions } from './types.js'
 
-/** Resolves when every ref is settled, or when the first has failed: it rejects with that error at once, as Ray's get does. */
-export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOptions): Promise<void> {
+/**
+ * Resolves when every ref is settled, or when the first has failed: it rejects with that error at once, as Ray's get does.
+ * @param seen whether somebody sees it
+ */
+export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOptions, seen: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     let left = 1
@@ -26,7 +29,7 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
       signal?.removeEventListener('abort', aborted)
       resolve()
     }
-    for (const ref of refs) entryOf(ref).asked = true
+    if (seen) for (const ref of refs) entryOf(ref).asked = true
     for (const ref of refs) {
       const entry = entryOf(ref)
       if (entry.state === 'ready') continue

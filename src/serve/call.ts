@@ -2,7 +2,7 @@ import { RayitoError } from '../core/errors.js'
 import { ActorDiedError, ActorUnavailableError, RayTaskError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
-import { runtime } from '../ray/runtime.js'
+import { peekRuntime, runtime } from '../ray/runtime.js'
 import type { CallContext } from './context.js'
 import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
@@ -52,6 +52,9 @@ export class Call<R extends Measured> {
   #leave: () => void = () => {}
   #settled = false
   #forget: () => void = () => {}
+  /** Whether somebody learns of a failure: what nobody has learnt of is told when the session ends, as of ray's calls. */
+  #heard = true
+  #failed: ObjectRef | null = null
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
 
@@ -79,9 +82,11 @@ export class Call<R extends Measured> {
     member.ongoing++
     this.router.ongoing++
     let answer: Promise<R>
+    let ref: ObjectRef | null = null
     try {
+      ref = this.send(member.actor, this.#id)
       answer = runtime()
-        .get([this.send(member.actor, this.#id)], {})
+        .get([ref], {}, false)
         .then(([value]) => value as R)
     } catch (error) {
       // What cannot cross says so before it is sent.
@@ -99,16 +104,18 @@ export class Call<R extends Measured> {
         })
         void Promise.race([rest, left]).finally(() => this.#ended(member, () => {}))
       },
-      (error) => this.#failed(member, error),
+      (error) => this.#fail(member, error, ref),
     )
   }
 
-  #failed(member: Member, error: unknown): void {
+  #fail(member: Member, error: unknown, ref: ObjectRef | null): void {
     const death = error instanceof ActorDiedError || error instanceof ActorUnavailableError ? error : null
     // Its method may have met another actor's.
     const died = death?.actorId === actorOf(member.actor)!.id
     // Once its caller has gone nobody wants it tried again.
     const again = died && !this.#settled && !member.stopped && this.router.again(this, member)
+    if (!again) this.#failed = ref
+    if (this.#heard || this.#settled) this.heard()
     const told = error instanceof RayTaskError ? error : (member.stopped ?? error)
     this.#ended(member, again ? () => {} : () => this.#reject(told), !again)
   }
@@ -119,6 +126,18 @@ export class Call<R extends Measured> {
     if (whole) this.#forget()
     then()
     this.router.released(member)
+  }
+
+  /** Nobody learns of a failure until `heard`. */
+  unheard(): this {
+    this.#heard = false
+    return this
+  }
+
+  heard(): void {
+    this.#heard = true
+    if (this.#failed) peekRuntime()?.seen(this.#failed)
+    this.#failed = null
   }
 
   /** @internal */

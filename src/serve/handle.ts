@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
-import { passOn } from './measured.js'
+import { HandleResponse } from './response.js'
 import { DeploymentResponseGenerator } from './response-generator.js'
 import { type Router, type RouterState, routerOf } from './router.js'
 import type { DeploymentHandle, DeploymentResponse, HandleOptions } from './types.js'
@@ -54,14 +54,7 @@ function streamed(router: Router, method: string, args: unknown[]): DeploymentRe
 }
 
 function answered(router: Router, method: string, args: unknown[]): DeploymentResponse<unknown> {
-  const sent = router.send((actor, id) => actor.call.remote(id, method, args))
-  const response = sent.answer.then(({ value, measured }) => {
-    passOn(measured)
-    return value
-  })
-  // Told to whoever listens. One that nobody listens to must not end the thread, and what else runs there.
-  response.catch(() => {})
-  return Object.assign(response, { cancel: () => sent.cancel() })
+  return new HandleResponse(router, method, args)
 }
 
 export function makeHandle<T extends object>(router: Router, stream = false): DeploymentHandle<T> {

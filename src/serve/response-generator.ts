@@ -31,16 +31,18 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
 
   /** @internal */
   constructor(router: Router, method: string, args: readonly unknown[]) {
-    this.#call = router.send(
-      (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
-      ({ measured }, actor, id) => {
-        passOn(measured)
-        this.#values = received(actor.values, id)
-        return new Promise((resolve) => {
-          this.#ended = resolve
-        })
-      },
-    )
+    this.#call = router
+      .send(
+        (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
+        ({ measured }, actor, id) => {
+          passOn(measured)
+          this.#values = received(actor.values, id)
+          return new Promise((resolve) => {
+            this.#ended = resolve
+          })
+        },
+      )
+      .unheard()
     // Told to whoever reads.
     this.#call.answer.catch(() => {})
   }
@@ -54,6 +56,7 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
 
   async #next(): Promise<IteratorResult<T, undefined>> {
     if (this.#left) return { done: true, value: undefined }
+    this.#call.heard()
     await this.#call.answer
     try {
       const { done, value } = await this.#values!.next()

@@ -37,7 +37,10 @@ export interface ReplicaHooks {
 
 type Methods<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T]
 
-/** What a handle's call gives: a promise of the answer that can be cancelled. */
+/**
+ * What a handle's call gives: a promise of the answer that can be cancelled. What a method threw and nobody listened to is told on
+ * stderr when the session ends.
+ */
 export interface DeploymentResponse<R> extends Promise<R> {
   /** Takes a waiting call out of the queue; a running one is told by its signal. The promise rejects with SERVE_CANCELLED. */
   cancel(): void

@@ -213,6 +213,37 @@ describe('deployments', () => {
     await serve.shutdown()
   })
 
+  test('a failure that nobody has listened to is told at the end of the session, as that of any call', async () => {
+    class Careless {
+      constructor(readonly greeter: DeploymentHandle<Greeter>) {}
+      async call(): Promise<string> {
+        void this.greeter.fail.remote()
+        const heard = this.greeter.fail.remote()
+        const answer = await this.greeter.remote('Ada')
+        await heard.catch(() => {})
+        return answer
+      }
+    }
+    const greeter = await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    const careless = serve.deployment(Careless).bind(greeter as never)
+    const handle = await serve.run(careless, { ...noSocket, name: 'careless', routePrefix: '/careless' })
+    const unread = () => (peekRuntime() as Driver).unread()
+    unread()
+    assert.equal(await handle.remote(), 'Hello Ada')
+    const [heard, unheard] = [greeter.fail.remote(), greeter.fail.remote()]
+    const values = greeter.options({ stream: true }).fail.remote()
+    greeter.options({ stream: true }).fail.remote()
+    // In their order: they have failed.
+    await greeter.remote('Ada')
+    await assert.rejects(async () => heard)
+    await assert.rejects(values.next())
+    assert.ok(unheard instanceof Promise)
+    assert.deepEqual(unread(), [
+      'rayito: ServeReplica:default:Greeter.call failed, and nobody asked for its result: TypeError: on purpose (and 1 more)',
+      'rayito: ServeReplica:default:Greeter.open failed, and nobody asked for its result: TypeError: on purpose',
+    ])
+  })
+
   test('a replica that dies is replaced, and the call it held is tried once more on another', async () => {
     const shared = latch()
     const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared), noSocket)

@@ -187,13 +187,13 @@ export class WorkerClient implements Runtime {
   }
 
   /** Asks for objects that are not here yet; each is kept as long as a ref to it. */
-  #fetch(refs: readonly ObjectRef[]): void {
+  #fetch(refs: readonly ObjectRef[], seen = true): void {
     const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.#held.ask(ref.id))
     for (const ref of wanted) {
       // Behind whatever makes the object.
       const asked = this.#tail
-        ? this.#tail.then(() => this.#ask('get', { id: ref.id }))
-        : this.#ask('get', { id: ref.id })
+        ? this.#tail.then(() => this.#ask('get', { id: ref.id, seen }))
+        : this.#ask('get', { id: ref.id, seen })
       asked.then(
         (answered) => {
           const [ok, data, special, fresh] = answered as [boolean, unknown, boolean, number]
@@ -207,10 +207,14 @@ export class WorkerClient implements Runtime {
     }
   }
 
-  async get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
-    this.#fetch(refs)
-    await this.#waiting(refs.map(entryOf), settled(refs, options))
+  async get(refs: readonly ObjectRef[], options: GetOptions, seen = true): Promise<unknown[]> {
+    this.#fetch(refs, seen)
+    await this.#waiting(refs.map(entryOf), settled(refs, options, seen))
     return Promise.all(refs.map((ref) => this.#value(entryOf(ref))))
+  }
+
+  seen(ref: ObjectRef): void {
+    this.#inOrder('seen', () => ({ id: ref.id }), [])
   }
 
   #value(entry: Entry): unknown {

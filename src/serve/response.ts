@@ -1,0 +1,38 @@
+import type { Call } from './call.js'
+import { type Measured, passOn } from './measured.js'
+import type { Router } from './router.js'
+import type { DeploymentResponse } from './types.js'
+
+/** What a call of a handle gives. That it fails ends nothing where nobody listens: it is told when the session ends, as of ray's calls. */
+export class HandleResponse extends Promise<unknown> implements DeploymentResponse<unknown> {
+  /** What `then` gives is a promise like any other. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  readonly #call: Call<{ value: unknown } & Measured>
+
+  constructor(router: Router, method: string, args: readonly unknown[]) {
+    const call = router.send((actor, id) => actor.call.remote(id, method, args)).unheard()
+    const value = call.answer.then(({ value, measured }) => {
+      passOn(measured)
+      return value
+    })
+    super((resolve, reject) => void value.then(resolve, reject))
+    this.#call = call
+    super.then(undefined, () => {})
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise; `await` and `catch` come by here.
+  override then<A = unknown, B = never>(
+    resolved?: ((value: unknown) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#call.heard()
+    return super.then(resolved, rejected)
+  }
+
+  cancel(): void {
+    this.#call.cancel()
+  }
+}

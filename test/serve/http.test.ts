@@ -16,6 +16,8 @@ async function json(path: string, init?: RequestInit): Promise<{ status: number;
   return { status: response.status, body: await response.json(), headers: response.headers }
 }
 
+const metrics = async () => (await fetch(url('/metrics'))).text()
+
 /** A connection that sends a text, and all that comes back until it ends. */
 function talk(text: string | Uint8Array): { socket: Socket; said: Promise<string> } {
   const socket = connect(Number(new URL(url()).port), '127.0.0.1')
@@ -319,13 +321,15 @@ describe('HTTP', () => {
     assert.deepEqual([malformed.status, malformed.headers.get('x-request-id')], [400, 'abc-124'])
     assert.equal(malformed.headers.get('x-content-type-options'), 'nosniff')
     await serve.shutdown()
-    const [first, second] = read()
-    assert.equal(typeof first!.milliseconds, 'number')
+    const noted = read()
+    const [first] = noted
+    assert.ok((first!.milliseconds as number) > 0)
     assert.deepEqual(
-      [first, second].map((line) => [line!.level, line!.requestId, line!.method, line!.path, line!.status]),
+      noted.map((line) => [line.level, line.requestId, line.method, line.path, line.status]),
       [
         ['info', 'abc-123', 'GET', '/greet/Ada', 200],
         ['info', made, 'GET', '/none', 404],
+        ['info', 'abc-124', 'GET', '/%ff', 400],
       ],
     )
     assert.match(String(first!.msg), /^GET \/greet\/Ada 200 [\d.]+ms$/)
@@ -512,6 +516,7 @@ describe('HTTP', () => {
     const { said } = talk('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nabc')
     assert.match(await said, /^HTTP\/1\.1 408 /)
     assert.equal((await json('/nothing')).status, 200)
+    await until(async () => (await metrics()).includes('{method="POST",route="/echo",code="408"} 1\n'))
   })
 
   test('a client that leaves frees its place, in the queue and in the replica', async () => {
@@ -534,6 +539,26 @@ describe('HTTP', () => {
     letGo(shared)
     assert.equal((await json('/hold')).body, 'let go')
     assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('a client that left is noted as 499, in the log and in the metrics, and each of its requests', async () => {
+    const shared = latch()
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Slow).bind(shared), { ...free, log })
+    const ask = 'GET /hold?secret=1 HTTP/1.1\r\nHost: x\r\nX-Request-ID: left\r\n\r\n'
+    const { socket, said } = talk(ask + ask)
+    await reached(shared, 0, 2)
+    socket.destroy()
+    await said
+    await reached(shared, 2, 2)
+    await until(async () => (await metrics()).includes('{method="GET",route="/hold",code="499"} 2\n'))
+    letGo(shared)
+    await serve.shutdown()
+    const left = read().filter(({ status }) => status === 499)
+    assert.deepEqual(
+      left.map(({ level, requestId, method, path }) => [level, requestId, method, path]),
+      [0, 1].map(() => ['info', 'left', 'GET', '/hold']),
+    )
   })
 
   test('a client that leaves in the middle of a file does no harm', async () => {
@@ -594,7 +619,8 @@ describe('HTTP', () => {
 
   test('shutdown answers what runs, and refuses what comes', async () => {
     const shared = latch()
-    await serve.run(serve.deployment(Slow).bind(shared), free)
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Slow).bind(shared), { ...free, log })
     const kept = talk('GET /-/routes HTTP/1.1\r\nHost: x\r\n\r\n')
     await once(kept.socket, 'data')
     const running = json('/hold')
@@ -602,13 +628,23 @@ describe('HTTP', () => {
     const where = url('/hold')
     const over = serve.shutdown()
     await until(() => serve.status().draining)
-    const { status, headers } = await fetch(where)
-    assert.deepEqual([status, headers.get('retry-after')], [503, '1'])
+    const refused = await fetch(where, { headers: { 'x-request-id': 'late' } })
+    const { status, headers } = refused
+    assert.deepEqual([status, headers.get('retry-after'), headers.get('connection')], [503, '1', 'close'])
+    assert.deepEqual(await refused.json(), { detail: 'The server is stopping' })
     letGo(shared)
     assert.deepEqual((await running).body, 'let go')
     await over
     await assert.rejects(fetch(where))
     await kept.said
+    assert.deepEqual(
+      read().map(({ path, status, requestId }) => [path, status, requestId === 'late']),
+      [
+        ['/-/routes', 200, false],
+        ['/hold', 503, true],
+        ['/hold', 200, false],
+      ],
+    )
   })
 
   test('while an application is replaced its routes are 503, and 404 once the next could not start', async () => {

@@ -78,6 +78,16 @@ describe('answers piece by piece', () => {
     letGo(shared)
     assert.equal(await (await fetch(url('/relay'))).text(), '0\n10\n20\n')
     await until(() => ongoing().every((count) => count === 0))
+    const metrics = await (await fetch(url('/metrics'))).text()
+    for (const line of [
+      'rayito_http_requests_total{method="GET",route="/endless",code="200"} 1',
+      'rayito_http_requests_total{method="HEAD",route="/endless",code="200"} 1',
+      'rayito_http_requests_total{method="GET",route="/late",code="499"} 1',
+      'rayito_http_broken_off_total{route="/endless"} 1',
+      'rayito_http_broken_off_total{route="/relay-endless"} 1',
+    ])
+      assert.ok(metrics.includes(`${line}\n`), line)
+    assert.doesNotMatch(metrics, /broken_off_total\{route="\/(late|relay)"\}/)
   })
 
   test('what goes wrong before the first value is an answer of its own', async () => {
@@ -99,7 +109,8 @@ describe('answers piece by piece', () => {
     const broken = await reader('/broken')
     assert.equal(await broken.next(), '"half\\n"\n')
     await assert.rejects(broken.next())
-    await until(() => text.includes('the well is dry'))
+    await until(() => text.includes('the well is dry') && text.includes('ms, broken off'))
+    assert.match(text, /"path":"\/broken","status":200,[^\n]*"brokenOff":true/)
     const dying = await reader('/dying')
     assert.equal(await dying.next(), '"half\\n"\n')
     await reached(shared, 0, 1)

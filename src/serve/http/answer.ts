@@ -42,7 +42,7 @@ export async function answer(
       return finished(body).catch((error) => failed(host, request, error))
     },
   )
-  const response = await patiently(call, host.requestTimeout - reply.elapsedTime, reply)
+  const response = await patiently(call, host.requestTimeout - host.access.elapsed(reply.raw), reply)
   host.metrics.processed(application.ingress.name, call.waited, performance.now() - began - call.waited)
   passOn(response.measured)
   if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
@@ -14,6 +13,7 @@ import type { ServedRoute } from '../ingress.js'
 import { MAX_BYTES } from '../options.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Page, Route } from '../types.js'
+import { requestId } from './access.js'
 import { answer } from './answer.js'
 import { DOCS_PAGE } from './docs-page.js'
 import type { HttpHost } from './host.js'
@@ -21,9 +21,6 @@ import { servedPage } from './page.js'
 import { decodedPath, LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
 import { routeSchema } from './schema.js'
 import { FORM, tooLarge } from './upload.js'
-
-/** What a client may call its request: goes into headers and logs. */
-const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 
 /** The last name of a path, whether a slash follows, and the query. */
 const ADDRESS = /([^/?]*)(\/?)((?:\?.*)?)$/s
@@ -39,16 +36,16 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     logger: false,
     bodyLimit: MAX_BYTES,
     requestIdHeader: false,
-    genReqId: ({ headers }) => {
-      const given = headers['x-request-id']
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
-    },
+    genReqId: requestId,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_PARAMETER },
     forceCloseConnections: false,
     return503OnClosing: false,
     // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
     schemaController: { compilersFactory: NO_COMPILERS },
-    frameworkErrors: (error, request, reply) => refuse(host, error, request, named(request, reply)),
+    frameworkErrors: (error, request, reply) => {
+      host.access.begin(request.raw, reply.raw, request.id, 'none')
+      refuse(host, error, request, named(request, reply))
+    },
   })
   app.removeAllContentTypeParsers()
   await app.register(multipart)
@@ -62,22 +59,14 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
 
   const table = new Table(app)
   app.addHook('onRequest', (request, reply, done) => {
+    host.access.begin(request.raw, reply.raw, request.id, request.routeOptions.url ?? 'none')
     named(request, reply)
+    if (host.draining())
+      return detail(reply, 503, 'The server is stopping', { 'retry-after': '1', connection: 'close' })
     // Before a body is read.
     const allowed = request.is404 ? table.methodsOf(request.url) : []
     if (allowed.length === 0 || allowed.includes(request.method)) return done()
     detail(reply, 405, 'Method Not Allowed', { allow: allowed.join(', ') })
-  })
-  app.addHook('onResponse', (request, reply, done) => {
-    const took = reply.elapsedTime
-    const route = request.routeOptions.url ?? 'none'
-    host.metrics.answered(request.method, route, reply.statusCode, took)
-    const path = request.url.split('?', 1)[0]!.slice(0, 500)
-    host.log.request(
-      { requestId: request.id, method: request.method, path, status: reply.statusCode, milliseconds: round(took) },
-      `${request.method} ${path} ${reply.statusCode} ${took.toFixed(1)}ms`,
-    )
-    done()
   })
   app.setErrorHandler((error: Error, request, reply) => refuse(host, error, request, reply))
   app.setNotFoundHandler((_request, reply) => detail(reply, 404, 'Not Found'))
@@ -200,7 +189,7 @@ function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: Fa
   const { code, statusCode } = error as { code?: string; statusCode?: number }
   if (code === 'SERVE_BACK_PRESSURE') return refuse(host, unavailable('Too many requests wait'), request, reply)
   if (code === 'SERVE_STOPPED') return refuse(host, unavailable('The application is being stopped'), request, reply)
-  // Nobody hears it: 499 is what nginx notes.
+  // Nobody hears it.
   if (code === 'SERVE_CANCELLED' || request.raw.destroyed) return detail(reply, 499, 'Client Closed Request')
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return refuse(host, tooLarge(request.routeOptions.bodyLimit ?? MAX_BYTES), request, reply)
@@ -222,5 +211,3 @@ function detail(
     .type('application/json; charset=utf-8')
     .send(JSON.stringify({ detail: text }))
 }
-
-const round = (milliseconds: number) => Math.round(milliseconds * 1000) / 1000

@@ -9,6 +9,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #requests = this.#counter('rayito_http_requests_total', 'HTTP requests by code', ['method', 'route', 'code'])
   readonly #seconds = this.#histogram('rayito_http_request_seconds', 'Time from a request to its answer', ['route'])
+  readonly #brokenOff = this.#counter('rayito_http_broken_off_total', 'Answers that ended half way', ['route'])
   readonly #queued = this.#histogram('rayito_queue_seconds', 'Time a request waited for a replica', ['deployment'])
   readonly #processed = this.#histogram('rayito_processing_seconds', 'Time a replica took', ['deployment'])
   readonly #own = new Map<string, Counter | Histogram>()
@@ -45,6 +46,11 @@ export class Metrics {
   answered(method: string, route: string, code: number, milliseconds: number): void {
     this.#requests.inc({ method, route, code })
     this.#seconds.observe({ route }, milliseconds / 1000)
+  }
+
+  /** An answer that has begun comes no further, whoever left. */
+  brokenOff(route: string): void {
+    this.#brokenOff.inc({ route })
   }
 
   processed(deployment: string, waited: number, took: number): void {

@@ -2,12 +2,19 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { RayitoError } from '../../core/errors.js'
+import { type Access, requestId } from './access.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Milliseconds a client may take for its headers, and an idle connection may stay open. */
 const HEADERS = 15_000
 const KEEP_ALIVE = 65_000
+
+/** What a client is told by Node's code; else 400. */
+const REFUSALS: Record<string, [status: number, reason: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+}
 
 /** The socket. What answers may be changed while it is open. */
 export class HttpServer {
@@ -16,9 +23,14 @@ export class HttpServer {
   #ongoing = 0
   #idle: (() => void) | null = null
   readonly #server: Server
+  /** Requests that are not whole, or not answered, of each connection, in order. */
+  readonly #pending = new WeakMap<Socket, ServerResponse[]>()
 
   /** @param requestTimeout milliseconds for a request to have come in whole; then it gets 408 */
-  constructor(requestTimeout: number) {
+  constructor(
+    requestTimeout: number,
+    private readonly access: Access,
+  ) {
     const limits = {
       requestTimeout,
       headersTimeout: Math.min(HEADERS, requestTimeout),
@@ -26,7 +38,7 @@ export class HttpServer {
       connectionsCheckingInterval: Math.min(1000, requestTimeout),
     }
     this.#server = createServer(limits, (request, response) => this.#take(request, response))
-    this.#server.on('clientError', refuseMalformed)
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
   }
 
   /** @returns the address. @throws RayitoError SERVE_ADDRESS (rejects) */
@@ -49,12 +61,40 @@ export class HttpServer {
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    if (this.draining || !this.handler) return refuse(response, 'The server is stopping')
+    const { socket } = request
+    if (!this.#pending.has(socket)) socket.once('close', () => this.#gone(socket))
+    this.#pending.set(socket, [...this.#pendingOf(socket), response])
+    if (!this.handler) {
+      this.access.begin(request, response, requestId(request), 'none')
+      return refuse(response, 'The server is starting')
+    }
     this.#ongoing++
     response.once('close', () => {
       if (--this.#ongoing === 0) this.#idle?.()
     })
     this.handler(request, response)
+  }
+
+  #pendingOf(socket: Socket): ServerResponse[] {
+    const responses = this.#pending.get(socket) ?? []
+    return responses.filter(({ writableFinished, req }) => !writableFinished || !req.complete)
+  }
+
+  /** Node tells it those only whose turn it is. */
+  #gone(socket: Socket): void {
+    for (const response of this.#pendingOf(socket))
+      if (!response.socket && !response.writableFinished) response.destroy().emit('close')
+  }
+
+  /** What Node could not read, or waited for too long. */
+  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    const [status, reason] = REFUSALS[error.code ?? ''] ?? [400, 'Bad Request']
+    for (const response of this.#pendingOf(socket)) this.access.refuse(response, status)
+    const body = JSON.stringify({ detail: reason })
+    socket.end(
+      `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    )
   }
 
   /** New requests get 503 from now on; resolves when those that run are answered, or after `milliseconds`. */
@@ -82,19 +122,4 @@ function refuse(response: ServerResponse, why: string): void {
   const body = JSON.stringify({ detail: why })
   const headers = { 'content-type': 'application/json; charset=utf-8', 'retry-after': '1', connection: 'close' }
   response.writeHead(503, headers).end(body)
-}
-
-/** Before there is a request: what Node could not read, or waited for too long. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const status =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? '408 Request Timeout'
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? '431 Request Header Fields Too Large'
-        : '400 Bad Request'
-  const body = JSON.stringify({ detail: status.slice(4) })
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }

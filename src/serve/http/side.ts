@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { RunOptions } from '../types.js'
+import { Access } from './access.js'
 import { makeApp } from './app.js'
 import type { HttpHost } from './host.js'
 import { makeLog } from './log.js'
@@ -16,13 +17,19 @@ export class HttpSide {
   #app: FastifyInstance | null = null
   #server: HttpServer | null = null
 
-  constructor({ log, ...host }: Omit<HttpHost, 'log' | 'metrics'> & { log: RunOptions['log'] }) {
-    this.#host = { ...host, log: makeLog(log), metrics: new Metrics(() => host.applications()) }
+  constructor({
+    log: to,
+    ...host
+  }: Pick<HttpHost, 'requestTimeout' | 'applications' | 'status'> & { log: RunOptions['log'] }) {
+    const log = makeLog(to)
+    const metrics = new Metrics(() => host.applications())
+    const draining = () => this.#server?.draining ?? false
+    this.#host = { ...host, log, metrics, access: new Access(log, metrics), draining }
   }
 
   /** @returns where */
   async listen(host: string, port: number): Promise<string> {
-    this.#server = new HttpServer(this.#host.requestTimeout)
+    this.#server = new HttpServer(this.#host.requestTimeout, this.#host.access)
     return this.#server.listen(host, port)
   }
 

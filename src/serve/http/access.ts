@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Log } from './log.js'
+import type { Metrics } from './metrics.js'
+
+/** What a client may call its request: goes into headers and logs. */
+const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
+
+/** A request that is being answered. */
+interface Asked {
+  began: number
+  /** What its client was told past its answer; 0 where it was not. */
+  refusal: number
+}
+
+/** The access log and the metrics of requests: each is noted once, when its answer has left or nothing more of it can leave. */
+export class Access {
+  readonly #asked = new WeakMap<ServerResponse, Asked>()
+
+  constructor(
+    private readonly log: Log,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /** @param route its pattern, or 'none': of addresses there would be too many for a metric */
+  begin(request: IncomingMessage, response: ServerResponse, id: string, route: string): void {
+    const asked = { began: performance.now(), refusal: 0 }
+    this.#asked.set(response, asked)
+    let whole = false
+    response.once('finish', () => {
+      whole = true
+    })
+    response.once('close', () => {
+      const took = performance.now() - asked.began
+      const { method = '', url = '' } = request
+      // Nobody heard an answer: 499 is what nginx notes.
+      const status = asked.refusal || (response.headersSent ? response.statusCode : 499)
+      const brokenOff = response.headersSent && !whole && !asked.refusal
+      this.metrics.answered(method, route, status, took)
+      if (brokenOff) this.metrics.brokenOff(route)
+      const path = url.split('?', 1)[0]!.slice(0, 500)
+      const line = { requestId: id, method, path, status, milliseconds: round(took), ...(brokenOff && { brokenOff }) }
+      this.log.request(line, `${method} ${path} ${status} ${took.toFixed(1)}ms${brokenOff ? ', broken off' : ''}`)
+    })
+  }
+
+  /** Milliseconds since a request came. */
+  elapsed(response: ServerResponse): number {
+    const asked = this.#asked.get(response)
+    return asked ? performance.now() - asked.began : 0
+  }
+
+  /** Its client is told this status, past its answer. */
+  refuse(response: ServerResponse, status: number): void {
+    const asked = this.#asked.get(response)
+    if (asked) asked.refusal = status
+  }
+}
+
+/** X-Request-ID: the client's, if it is one, or one made here. */
+export function requestId({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+const round = (milliseconds: number) => Math.round(milliseconds * 1000) / 1000

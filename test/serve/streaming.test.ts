@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { Body } from '#src/serve/body.js'
 import { CallContext } from '#src/serve/context.js'
@@ -88,6 +90,23 @@ describe('answers piece by piece', () => {
     ])
       assert.ok(metrics.includes(`${line}\n`), line)
     assert.doesNotMatch(metrics, /broken_off_total\{route="\/(late|relay)"\}/)
+  })
+
+  test('what is no HTTP behind a request ends its answer, and is not answered inside of it', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), free)
+    const socket = connect(Number(new URL(url()).port), '127.0.0.1')
+    socket.on('error', () => {}).write('GET /steps HTTP/1.1\r\nHost: x\r\n\r\n')
+    let said = ''
+    socket.setEncoding('latin1').on('data', (data) => {
+      said += data
+    })
+    await until(() => said.includes('first'))
+    socket.write('no HTTP\r\n\r\n')
+    await once(socket, 'close')
+    assert.match(said, /^HTTP\/1\.1 200 [\s\S]*first\r\n$/)
+    letGo(shared)
+    await until(() => ongoing().every((count) => count === 0))
   })
 
   test('what goes wrong before the first value is an answer of its own', async () => {

@@ -9,6 +9,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 /** Milliseconds a client may take for its headers, and an idle connection may stay open. */
 const HEADERS = 15_000
 const KEEP_ALIVE = 65_000
+/** Milliseconds a client that was refused may take to hang up; if it is ended at once, it may not hear why. */
+const HANG_UP = 1_000
 
 /** What a client is told by Node's code; else 400. */
 const REFUSALS: Record<string, [status: number, reason: string]> = {
@@ -88,13 +90,18 @@ export class HttpServer {
 
   /** What Node could not read, or waited for too long. */
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    const pending = this.#pendingOf(socket)
+    // What has begun would take it for a part of itself.
+    const begun = pending.some(({ headersSent }) => headersSent)
+    if (error.code === 'ECONNRESET' || !socket.writable || begun) return void socket.destroy()
     const [status, reason] = REFUSALS[error.code ?? ''] ?? [400, 'Bad Request']
-    for (const response of this.#pendingOf(socket)) this.access.refuse(response, status)
+    for (const response of pending) this.access.refuse(response, status)
     const body = JSON.stringify({ detail: reason })
     socket.end(
       `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     )
+    // Who does not hang up would hold what waits for the rest of the request.
+    setTimeout(() => socket.destroy(), HANG_UP).unref()
   }
 
   /** New requests get 503 from now on; resolves when those that run are answered, or after `milliseconds`. */

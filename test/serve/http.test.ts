@@ -209,6 +209,35 @@ describe('HTTP', () => {
     assert.deepEqual((await json('/echo', large)).body, { detail: 'The body is larger than 10 MB' })
   })
 
+  test('a client that sends all before it reads hears why its form is refused; one that sends without end is cut off', async () => {
+    await serve.run(site, free)
+    const part = (rest: string, body: string) =>
+      `--b\r\nContent-Disposition: form-data; name="x"${rest}\r\n\r\n${body}\r\n`
+    const note = part('', 'x'.repeat(70_000))
+    const body = `${note}${part('; filename="x"', 'x'.repeat(9 << 20))}--b--\r\n`
+    const head = 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n'
+    const { socket, said } = talk(`${head}Content-Length: ${body.length}\r\nConnection: close\r\n\r\n`)
+    socket.pause()
+    let sent = false
+    socket.write(body, () => {
+      sent = true
+    })
+    await until(() => sent)
+    socket.resume()
+    assert.match(await said, /^HTTP\/1\.1 413 [\s\S]*too many or too large parts/)
+
+    const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
+    const more = Buffer.from(chunk('x'.repeat(1 << 20)))
+    for (const begin of [note, '']) {
+      const { socket, said } = talk(`${head}Transfer-Encoding: chunked\r\n\r\n`)
+      const send = () => socket.write(more, (error) => error || send())
+      socket.write(chunk(`${begin}${part('; filename="x"', '').slice(0, -2)}`), send)
+      // It may be too busy to hear why.
+      await said.catch(() => {})
+    }
+    await until(async () => (await metrics()).includes('{method="POST",route="/echo",code="413"} 3\n'))
+  })
+
   test('a form that is broken is 400, one without a part has no such field', async () => {
     await serve.run(site, free)
     const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { WireRequest } from '../http-request.js'
 import { HttpError } from '../http-response.js'
@@ -7,6 +8,8 @@ export const FORM = /^multipart\/form-data\b/i
 
 const FIELD_BYTES = 64 * 1024
 const FILES = 8
+/** Bytes that are still taken in of a form that is refused. */
+const DROPPED = 32 * 1024 * 1024
 const LIMITS = { fields: 32, parts: 40, fieldSize: FIELD_BYTES, headerPairs: 20 }
 
 export type Form = Pick<WireRequest, 'fields' | 'files'> & { bytes: Uint8Array | null }
@@ -22,7 +25,7 @@ export async function readForm(request: FastifyRequest, maxBytes: number): Promi
   const files: Form['files'] = []
   const chunks: Buffer[] = []
   let length = 0
-  const options = { limits: { ...LIMITS, fileSize: Math.max(maxBytes, FIELD_BYTES + 1) }, isPartAFile }
+  const options = { limits: { ...LIMITS, fileSize: Math.max(maxBytes, FIELD_BYTES) + 1 }, isPartAFile }
   try {
     for await (const part of request.parts(options)) {
       if (part.type === 'field') {
@@ -43,7 +46,10 @@ export async function readForm(request: FastifyRequest, maxBytes: number): Promi
       files.push({ field: part.fieldname, filename: part.filename, contentType: part.mimetype, start, end: length })
     }
   } catch (error) {
-    throw refusal(error, maxBytes)
+    const refused = refusal(error, maxBytes)
+    const whole = await drop(request.raw)
+    if (whole || !(refused instanceof HttpError)) throw refused
+    throw new HttpError(refused.status, refused.detail, { connection: 'close' })
   }
   return { fields, files, bytes: length === 0 ? null : shared(chunks, length) }
 }
@@ -57,14 +63,35 @@ function isPartAFile(_name: string | undefined, type: string | undefined, filena
   return filename !== undefined || type === 'application/octet-stream' || isJson(type ?? '', filename)
 }
 
-/** What is too much is read to its end, so that the client hears the answer, and kept no longer. @returns its length */
+/** @returns its length; of what has more than `most` bytes, how far it was read */
 async function read(file: AsyncIterable<Buffer>, chunks: Buffer[], most: number): Promise<number> {
   let length = 0
   for await (const chunk of file) {
     length += chunk.length
-    if (length <= most) chunks.push(chunk)
+    if (length > most) break
+    chunks.push(chunk)
   }
   return length
+}
+
+/**
+ * Takes in what still comes of a form that is refused: many a client hears no answer before it has sent all.
+ * @returns whether that was all
+ */
+function drop(request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve) => {
+    let left = DROPPED
+    request.unpipe()
+    if (request.readableEnded || request.destroyed) return resolve(true)
+    for (const end of ['end', 'close']) request.once(end, () => resolve(true))
+    request.on('data', (chunk: Buffer) => {
+      left -= chunk.length
+      if (left >= 0) return
+      request.pause()
+      resolve(false)
+    })
+    request.resume()
+  })
 }
 
 function tooMuch(): HttpError {

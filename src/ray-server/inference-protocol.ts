@@ -1,5 +1,5 @@
 import type { Image } from '../datasets/image.js'
-import { HttpError, type HttpRequest, HttpResponse } from '../serve/index.js'
+import { HttpError, type HttpRequest } from '../serve/index.js'
 import type { Classification } from '../transformers/index.js'
 
 /** Dimensions that nested data may have. */
@@ -24,10 +24,12 @@ interface Tensor {
 /**
  * The Open Inference Protocol over REST (KServe's V2, which Triton's clients speak too) for whatever classifies pictures:
  * a picture goes in as a BYTES element, base64 of its file, and its five best classes come out, best first. Errors have
- * the protocol's form, `{ "error": … }`.
+ * the protocol's form, `{ "error": … }`, by `errorKey` of its routes.
  * Source: kserve.github.io, "Open Inference Protocol (V2 Inference Protocol)".
  */
 export abstract class InferenceProtocol {
+  #told = 0
+
   /** The five best classes, best first. */
   abstract classifyImage(image: Image): Promise<Classification[]>
   /** The picture of a file's bytes. Rejects with an HttpError. */
@@ -39,44 +41,52 @@ export abstract class InferenceProtocol {
     return { name: 'rayito', version: '2', extensions: [], models: [await this.modelName()] }
   }
 
-  describeModel({ params }: HttpRequest): Promise<HttpResponse> {
-    return answered(async () => ({
-      name: await this.#named(params),
+  async describeModel({ params }: Pick<HttpRequest, 'params'>): Promise<object> {
+    const name = await this.#named(params)
+    const classes = await this.#classes()
+    return {
+      name,
       versions: [VERSION],
       platform: 'onnxruntime_onnxv1',
       inputs: [{ name: 'image', datatype: 'BYTES', shape: [-1] }],
-      outputs: NAMES.map((name) => ({ name, datatype: OUTPUTS[name], shape: [-1, CLASSES] })),
-    }))
+      outputs: NAMES.map((output) => ({ name: output, datatype: OUTPUTS[output], shape: [-1, classes] })),
+    }
   }
 
-  modelReady({ params }: HttpRequest): Promise<HttpResponse> {
-    return answered(async () => ({ name: await this.#named(params), ready: true }))
+  async modelReady({ params }: HttpRequest): Promise<object> {
+    return { name: await this.#named(params), ready: true }
   }
 
-  infer({ params, body, signal }: HttpRequest): Promise<HttpResponse> {
-    return answered(async () => {
-      const model = await this.#named(params)
-      const pictures = picturesOf(body)
-      const wanted = outputsOf(body)
-      const answers: Classification[][] = []
-      for (const bytes of pictures) {
-        const image = (await this.openPicture(bytes)).toRgb()
-        signal.throwIfAborted()
-        answers.push((await this.classifyImage(image)).slice(0, CLASSES))
-      }
-      const { id } = body as { id?: unknown }
-      const shape = [answers.length, answers[0]!.length]
-      const classes = answers.flat()
-      return {
-        model_name: model,
-        model_version: VERSION,
-        ...(typeof id === 'string' ? { id } : {}),
-        outputs: wanted.map((name): Tensor => {
-          const datatype = OUTPUTS[name]
-          return { name, datatype, shape, data: classes.map((one) => one[name]) }
-        }),
-      }
-    })
+  async infer({ params, body, signal }: HttpRequest): Promise<object> {
+    const model = await this.#named(params)
+    const pictures = picturesOf(body)
+    const wanted = outputsOf(body)
+    const answers: Classification[][] = []
+    for (const bytes of pictures) {
+      const image = (await this.openPicture(bytes)).toRgb()
+      signal.throwIfAborted()
+      answers.push((await this.classifyImage(image)).slice(0, CLASSES))
+    }
+    const { id } = body as { id?: unknown }
+    const shape = [answers.length, answers[0]!.length]
+    const classes = answers.flat()
+    return {
+      model_name: model,
+      model_version: VERSION,
+      ...(typeof id === 'string' ? { id } : {}),
+      outputs: wanted.map((name): Tensor => {
+        const datatype = OUTPUTS[name]
+        return { name, datatype, shape, data: classes.map((one) => one[name]) }
+      }),
+    }
+  }
+
+  /** Classes that are told of a picture: all of a model that has fewer. */
+  async #classes(): Promise<number> {
+    if (this.#told) return this.#told
+    const image = await this.openPicture(Buffer.from(PIXEL, 'base64'))
+    this.#told = Math.min(CLASSES, (await this.classifyImage(image.toRgb())).length)
+    return this.#told
   }
 
   async #named({ model: asked, version = VERSION }: Readonly<Record<string, string>>): Promise<string> {
@@ -100,8 +110,9 @@ const TENSOR = {
   },
   required: ['name', 'datatype', 'shape', 'data'],
 } as const
-const ERROR = { type: 'object', properties: { error: { type: 'string' } }, required: ['error'] } as const
-const NO_MODEL = { error: ERROR, responses: { 404: 'No such model, or no such version' } }
+/** The form of its errors. */
+const FORM = { errorKey: 'error' } as const
+const NO_MODEL = { ...FORM, responses: { 404: 'No such model, or no such version' } }
 
 const METADATA = { call: 'describeModel', summary: "A model's inputs and outputs", ...NO_MODEL } as const
 const READY = { call: 'modelReady', summary: 'Whether a model answers', ...NO_MODEL } as const
@@ -128,13 +139,22 @@ const INFER = {
     },
     required: ['model_name', 'outputs'],
   },
-  error: ERROR,
-  responses: { 400: 'Not an inference request', 415: 'Not a picture', ...NO_MODEL.responses },
+  ...FORM,
+  // Base64 of the largest picture that a form may hold, and what stands around it.
+  maxBytes: 14 << 20,
+  responses: {
+    400: 'Not an inference request, or a truncated picture',
+    ...NO_MODEL.responses,
+    408: 'It took too long',
+    413: 'The body has more than 14 MB, or a picture too many pixels',
+    415: 'Not a picture',
+    503: 'Too many requests wait; Retry-After says when to come again',
+  },
 } as const
 
 /** Its routes, for `serve.ingress`; a version may be named in each path. */
 export const INFERENCE_PROTOCOL = {
-  'GET /v2': { call: 'describeServer', summary: 'Open Inference Protocol: the server and its model' },
+  'GET /v2': { call: 'describeServer', summary: 'Open Inference Protocol: the server and its model', ...FORM },
   'GET /v2/models/:model': METADATA,
   'GET /v2/models/:model/ready': READY,
   'POST /v2/models/:model/infer': INFER,
@@ -142,15 +162,6 @@ export const INFERENCE_PROTOCOL = {
   'GET /v2/models/:model/versions/:version/ready': READY,
   'POST /v2/models/:model/versions/:version/infer': INFER,
 } as const
-
-async function answered(work: () => Promise<object>): Promise<HttpResponse> {
-  try {
-    return new HttpResponse(await work())
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error
-    return new HttpResponse({ error: String(error.detail) }, { status: error.status, headers: { ...error.headers } })
-  }
-}
 
 function picturesOf(body: unknown): Buffer[] {
   // That of the extension for binary tensors, for instance.

@@ -20,6 +20,8 @@ export interface WireRequest {
   files: { field: string; filename: string; contentType: string; start: number; end: number }[]
   /** How `bytes` is to be read where it is not files. */
   kind: 'none' | 'files' | 'json' | 'text' | 'bytes'
+  /** The field of an error's body. */
+  errorKey: string
 }
 
 /** A request, as a replica's method gets it. */

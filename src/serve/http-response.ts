@@ -84,13 +84,24 @@ export function wireResponse(value: unknown, streams = false): WireResponse {
   return { status, body, contentType, headers: rest, streams, failure: '', measured: '' }
 }
 
-export function wireError({ status, detail, headers }: HttpError): WireResponse {
-  return { ...json(status, { detail }), headers: Object.keys(headers).length ? JSON.stringify(headers) : '' }
+/** The field of an error's body, as FastAPI has it. */
+export const DETAIL = 'detail'
+
+/** What an error's client is told. @param key any other than FastAPI's holds a text */
+export function errorBody(detail: unknown, key = DETAIL): object {
+  return { [key]: key === DETAIL || typeof detail === 'string' ? detail : JSON.stringify(detail) }
 }
 
-export function wireFailure(error: unknown): WireResponse {
+export function wireError({ status, detail, headers }: HttpError, key: string): WireResponse {
+  return {
+    ...json(status, errorBody(detail, key)),
+    headers: Object.keys(headers).length ? JSON.stringify(headers) : '',
+  }
+}
+
+export function wireFailure(error: unknown, key: string): WireResponse {
   const told = error instanceof Error ? (userStack(error.stack) ?? String(error)) : String(error)
-  return { ...json(500, { detail: 'Internal Server Error' }), failure: told }
+  return { ...json(500, errorBody('Internal Server Error', key)), failure: told }
 }
 
 function json(status: number, value: unknown): WireResponse {

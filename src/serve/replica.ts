@@ -7,6 +7,7 @@ import { Body, valuesOf } from './body.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
 import {
+  DETAIL,
   HttpError,
   HttpResponse,
   httpErrorOf,
@@ -123,10 +124,11 @@ export class Replica {
   }
 
   async #answer(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
+    const asked = JSON.parse(wire) as WireRequest
     try {
       return await new Promise<WireResponse>((resolve, reject) => {
         this.#run(id, async (context) => {
-          const request = requestOf(JSON.parse(wire) as WireRequest, bytes, context)
+          const request = requestOf(asked, bytes, context)
           const value = await this.#method(method).call(this.#instance, request as never)
           const lines = !(value instanceof HttpResponse)
           const values = valuesOf(lines ? value : value.body)
@@ -142,10 +144,10 @@ export class Replica {
       })
     } catch (error) {
       const refused = httpErrorOf(error)
-      if (refused) return wireError(refused)
+      if (refused) return wireError(refused, asked.errorKey)
       if (error instanceof RayitoError && error.code === 'SERVE_BACK_PRESSURE')
-        return wireError(new HttpError(503, 'Too many requests wait', { 'retry-after': '1' }))
-      return wireFailure(error)
+        return wireError(new HttpError(503, 'Too many requests wait', { 'retry-after': '1' }), asked.errorKey)
+      return wireFailure(error, asked.errorKey)
     }
   }
 
@@ -219,6 +221,7 @@ function requestOf(wire: WireRequest, bytes: Uint8Array | null, context: CallCon
     return new HttpRequest(wire, bytes, context)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
+    if (wire.errorKey !== DETAIL) throw new HttpError(400, 'The body is not JSON')
     throw new HttpError(422, [{ type: 'json_invalid', loc: ['body'], msg: 'JSON decode error', input: {} }])
   }
 }

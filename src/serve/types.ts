@@ -130,7 +130,12 @@ export interface Route<T> {
   body?: object
   /** What a 200 looks like, for the documentation: a JSON schema. */
   answer?: object
-  /** What the other answers look like, for the documentation: a JSON schema. @default FastAPI's `detail` */
+  /**
+   * The field of an error's body that says what was wrong, whoever refuses. FastAPI's may hold lists; any other holds a text, and a
+   * body that is no JSON is 400 then instead of 422. @default 'detail'
+   */
+  errorKey?: string
+  /** What the other answers look like, for the documentation: a JSON schema. @default an object with `errorKey` */
   error?: object
 }
 

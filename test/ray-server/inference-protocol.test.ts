@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
+import { Image } from '#src/datasets/image.js'
+import { InferenceProtocol } from '#src/ray-server/inference-protocol.js'
 import { serve } from '#src/serve/index.js'
 import { picture, service, url } from './helpers.js'
 import { bee, ibis } from './pictures.js'
@@ -22,7 +26,7 @@ async function infer(body: unknown, name = 'tiny-vit') {
 }
 
 describe('a client of the Open Inference Protocol', () => {
-  service()
+  service({ requestTimeout: 5_000 })
 
   test('finds the server alive and ready, and its model described', async () => {
     assert.deepEqual(await get('/v2/health/live'), { status: 200, body: { live: true } })
@@ -31,7 +35,29 @@ describe('a client of the Open Inference Protocol', () => {
     const { status, body } = await get('/v2/models/tiny-vit')
     assert.equal(status, 200)
     assert.deepEqual([body.name, body.inputs], ['tiny-vit', [{ name: 'image', datatype: 'BYTES', shape: [-1] }]])
+    assert.deepEqual(body.outputs, [
+      { name: 'label', datatype: 'BYTES', shape: [-1, 5] },
+      { name: 'score', datatype: 'FP32', shape: [-1, 5] },
+    ])
     assert.deepEqual((await get('/v2/models/tiny-vit/ready')).body, { name: 'tiny-vit', ready: true })
+  })
+
+  test('is told of a model with fewer than five classes how many it has', async () => {
+    class Two extends InferenceProtocol {
+      protected openPicture = Image.open
+      protected modelName = async () => 'two'
+      classifyImage = async () => ['yes', 'no'].map((label) => ({ label, score: 0.5 }))
+    }
+    const { outputs } = (await new Two().describeModel({ params: { model: 'two' } })) as {
+      outputs: { shape: number[] }[]
+    }
+    assert.deepEqual(
+      outputs.map(({ shape }) => shape),
+      [
+        [-1, 2],
+        [-1, 2],
+      ],
+    )
   })
 
   test('gets the five best classes of each picture, best first, under the id it gave', async () => {
@@ -64,6 +90,19 @@ describe('a client of the Open Inference Protocol', () => {
     })
   })
 
+  test('may send as large a picture as a form may hold, and is told in the protocol’s form what is too large or too slow', async () => {
+    const { status, body } = await infer({ inputs: [image(base64(Buffer.alloc(10 << 20, 1)))] })
+    assert.deepEqual([status, Object.keys(body)], [415, ['error']])
+    assert.deepEqual(await infer(' '.repeat((14 << 20) + 1)), {
+      status: 413,
+      body: { error: 'The body is larger than 14 MB' },
+    })
+    const socket = connect(Number(new URL(url()).port), '127.0.0.1')
+    const path = '/v2/models/tiny-vit/infer'
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`)
+    assert.match(await text(socket), /^HTTP\/1\.1 408 [\s\S]*\{"error":"Request Timeout"\}$/)
+  })
+
   test('is told in the protocol’s form what was wrong', async () => {
     const good = base64(await ibis())
     const wrong: [body: unknown, status: number, error: RegExp][] = [
@@ -91,12 +130,13 @@ describe('a client of the Open Inference Protocol', () => {
       status: 404,
       body: { error: 'There is no model other: this server has tiny-vit' },
     })
-    assert.equal((await infer('{ no json')).status, 422)
+    assert.deepEqual(await infer('{ no json'), { status: 400, body: { error: 'The body is not JSON' } })
     const binary = { method: 'POST', headers: { 'inference-header-content-length': '2' }, body: Buffer.from('{}xx') }
     assert.deepEqual(await get('/v2/models/tiny-vit/infer', binary), {
       status: 400,
       body: { error: 'Expected a body of JSON, got bytes' },
     })
+    assert.deepEqual(await get('/v2/models/tiny-vit/infer'), { status: 405, body: { error: 'Method Not Allowed' } })
     assert.equal(serve.status().applications.default!.status, 'RUNNING')
   })
 })

@@ -214,6 +214,7 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
     const headers = { 'content-type': 'application/json' }
     assert.equal((await fetch(url('/v2/models/tiny-vit/infer'), { method: 'POST', headers, body })).status, 200)
     assert.match(JSON.stringify(infer.responses[404]), /"required":\["error"\]/)
+    assert.deepEqual(Object.keys(infer.responses), ['200', '400', '404', '408', '413', '415', '503'])
     const { requestBody, responses } = paths['/whatis']!.post as { requestBody: { content: object }; responses: object }
     assert.ok('multipart/form-data' in requestBody.content)
     assert.deepEqual(Object.keys(responses), ['200', '400', '408', '413', '415', '422', '503'])

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { DETAIL } from '../http-response.js'
 import type { Log } from './log.js'
 import type { Metrics } from './metrics.js'
 
@@ -11,6 +13,8 @@ interface Asked {
   began: number
   /** What its client was told past its answer; 0 where it was not. */
   refusal: number
+  /** The field of an error's body. */
+  errorKey: string
 }
 
 /** The access log and the metrics of requests: each is noted once, when its answer has left or nothing more of it can leave. */
@@ -22,9 +26,11 @@ export class Access {
     private readonly metrics: Metrics,
   ) {}
 
-  /** @param route its pattern, or 'none': of addresses there would be too many for a metric */
-  begin(request: IncomingMessage, response: ServerResponse, id: string, route: string): void {
-    const asked = { began: performance.now(), refusal: 0 }
+  begin({ raw: request, id, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+    const response = reply.raw
+    const asked = { began: performance.now(), refusal: 0, errorKey: errorKeyOf(reply) }
+    // Its pattern: of addresses there would be too many for a metric.
+    const route = routeOptions.url ?? 'none'
     this.#asked.set(response, asked)
     let whole = false
     response.once('finish', () => {
@@ -50,11 +56,18 @@ export class Access {
     return asked ? performance.now() - asked.began : 0
   }
 
-  /** Its client is told this status, past its answer. */
-  refuse(response: ServerResponse, status: number): void {
+  /** Its client is told this status, past its answer. @returns the field of an error's body */
+  refuse(response: ServerResponse, status: number): string {
     const asked = this.#asked.get(response)
-    if (asked) asked.refusal = status
+    if (!asked) return DETAIL
+    asked.refusal = status
+    return asked.errorKey
   }
+}
+
+/** The field that an error of the route is in. */
+export function errorKeyOf({ request }: FastifyReply): string {
+  return (request.routeOptions.config as { errorKey?: string } | undefined)?.errorKey ?? DETAIL
 }
 
 /** X-Request-ID: the client's, if it is one, or one made here. */

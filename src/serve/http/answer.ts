@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { userStack } from '../../core/user-stack.js'
 import type { Call } from '../call.js'
-import { HttpError, missingField, type WireResponse } from '../http-response.js'
+import { DETAIL, HttpError, missingField, type WireResponse } from '../http-response.js'
 import { passOn } from '../measured.js'
 import { received } from '../response-generator.js'
 import type { RunningApplication } from '../running-application.js'
@@ -29,7 +29,8 @@ export async function answer(
   const { method, id, params, query, headers } = request
   const { fields, files, kind } = form
   const path = request.url.slice(prefix.length).split('?', 1)[0]!
-  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind })
+  const { errorKey = DETAIL } = route
+  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind, errorKey })
   const began = performance.now()
   const { bytes } = form
   let body: Readable | null = null

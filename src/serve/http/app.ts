@@ -7,13 +7,14 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
   type HTTPMethods,
+  type RouteOptions,
 } from 'fastify'
-import { HttpError, missingField } from '../http-response.js'
+import { DETAIL, errorBody, HttpError, missingField } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import { MAX_BYTES } from '../options.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Page, Route } from '../types.js'
-import { requestId } from './access.js'
+import { errorKeyOf, requestId } from './access.js'
 import { answer } from './answer.js'
 import { DOCS_PAGE } from './docs-page.js'
 import type { HttpHost } from './host.js'
@@ -43,7 +44,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     // What a replica is sent is its business: schemas are for the documentation only, and no compiler of theirs is loaded.
     schemaController: { compilersFactory: NO_COMPILERS },
     frameworkErrors: (error, request, reply) => {
-      host.access.begin(request.raw, reply.raw, request.id, 'none')
+      host.access.begin(request, reply)
       refuse(host, error, request, named(request, reply))
     },
   })
@@ -59,14 +60,15 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
 
   const table = new Table(app)
   app.addHook('onRequest', (request, reply, done) => {
-    host.access.begin(request.raw, reply.raw, request.id, request.routeOptions.url ?? 'none')
+    host.access.begin(request, reply)
     named(request, reply)
     if (host.draining())
       return detail(reply, 503, 'The server is stopping', { 'retry-after': '1', connection: 'close' })
     // Before a body is read.
-    const allowed = request.is404 ? table.methodsOf(request.url) : []
+    if (!request.is404) return done()
+    const { allowed, errorKey } = table.others(request.url)
     if (allowed.length === 0 || allowed.includes(request.method)) return done()
-    detail(reply, 405, 'Method Not Allowed', { allow: allowed.join(', ') })
+    detail(reply, 405, 'Method Not Allowed', { allow: allowed.join(', ') }, errorKey)
   })
   app.setErrorHandler((error: Error, request, reply) => refuse(host, error, request, reply))
   app.setNotFoundHandler((_request, reply) => detail(reply, 404, 'Not Found'))
@@ -80,29 +82,32 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
 
 /** The routes, and which methods each path has, so that the others get 405. */
 class Table {
-  readonly #routes = new Map<string, { pattern: RegExp; methods: Set<string> }>()
+  readonly #routes = new Map<string, { pattern: RegExp; methods: Set<string>; errorKey: string }>()
   constructor(readonly app: FastifyInstance) {}
 
   has(method: string, url: string): boolean {
     return this.#routes.get(url)?.methods.has(method) ?? false
   }
 
-  add(method: string, url: string, route: Omit<Parameters<FastifyInstance['route']>[0], 'method' | 'url'>): void {
+  add(
+    method: string,
+    url: string,
+    { errorKey = DETAIL, ...route }: Omit<RouteOptions, 'method' | 'url'> & { errorKey?: string | undefined },
+  ): void {
     if (this.has(method, url)) return
-    this.app.route({ ...route, method: method as HTTPMethods, url })
-    const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set() }
+    this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey } as object })
+    const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set(), errorKey }
     known.methods.add(method)
     this.#routes.set(url, known)
   }
 
-  /** The methods of all routes that a request's path belongs to. */
-  methodsOf(url: string): string[] {
+  /** The methods of all routes that a request's path belongs to, and the field that their errors are in. */
+  others(url: string): { allowed: string[]; errorKey: string } {
     const path = decodedPath(url)
-    const methods = new Set<string>()
-    for (const route of this.#routes.values())
-      if (route.pattern.test(path)) for (const method of route.methods) methods.add(method)
+    const routes = [...this.#routes.values()].filter(({ pattern }) => pattern.test(path))
+    const methods = new Set(routes.flatMap(({ methods }) => [...methods]))
     if (methods.has('GET')) methods.add('HEAD')
-    return [...methods]
+    return { allowed: [...methods], errorKey: routes[0]?.errorKey ?? DETAIL }
   }
 }
 
@@ -115,6 +120,7 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
   const { router } = application.ingress
   table.add(served.method, url, {
     bodyLimit: maxBytes,
+    errorKey: route.errorKey,
     schema: routeSchema(application, served, url),
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, _reply, done) => {
@@ -161,8 +167,9 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
   const healthz = whenReady((reply) => reply.type('text/plain').send('success'))
   table.add('GET', '/-/healthz', { schema: hidden, handler: healthz })
   // As the Open Inference Protocol names them.
-  table.add('GET', '/v2/health/live', { schema: hidden, handler: () => ({ live: true }) })
-  table.add('GET', '/v2/health/ready', { schema: hidden, handler: whenReady((reply) => reply.send({ ready: true })) })
+  const protocol = { schema: hidden, errorKey: 'error' }
+  table.add('GET', '/v2/health/live', { ...protocol, handler: () => ({ live: true }) })
+  table.add('GET', '/v2/health/ready', { ...protocol, handler: whenReady((reply) => reply.send({ ready: true })) })
   table.add('GET', '/-/routes', {
     schema: hidden,
     handler: () => Object.fromEntries([...host.applications()].map(({ routePrefix, name }) => [routePrefix, name])),
@@ -198,16 +205,17 @@ function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: Fa
   return detail(reply, 500, STATUS_CODES[500])
 }
 
-/** FastAPI's form of an error. */
+/** An error, in the form of its route. */
 function detail(
   reply: FastifyReply,
   status: number,
   text: unknown,
   headers: Readonly<Record<string, string>> = {},
+  errorKey = errorKeyOf(reply),
 ): FastifyReply {
   return reply
     .code(status)
     .headers(headers)
     .type('application/json; charset=utf-8')
-    .send(JSON.stringify({ detail: text }))
+    .send(JSON.stringify(errorBody(text, errorKey)))
 }

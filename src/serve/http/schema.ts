@@ -1,10 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifySchema } from 'fastify'
+import { DETAIL } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
-
-const DETAIL = { type: 'object', properties: { detail: {} }, required: ['detail'] }
 
 /** What the OpenAPI document says of a route. */
 export function routeSchema({ name }: RunningApplication, served: ServedRoute, url: string): FastifySchema {
@@ -15,7 +14,8 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
     query = {},
     body,
     answer,
-    error = DETAIL,
+    errorKey = DETAIL,
+    error = object([[errorKey, errorKey === DETAIL ? {} : { type: 'string' }]], [errorKey]),
     call,
   } = served.route as Route<unknown>
   const params = [...url.matchAll(/:(\w+)/g)].map(([, param]) => [param, { type: 'string' }])
@@ -30,7 +30,7 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
     ...(file
       ? {
           consumes: ['multipart/form-data'],
-          body: { ...object([[file, { type: 'string', format: 'binary' }]]), required: [file] },
+          body: object([[file, { type: 'string', format: 'binary' }]], [file]),
         }
       : body
         ? { body }
@@ -45,6 +45,7 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
   return schema as FastifySchema
 }
 
-function object(properties: unknown[][]): object {
-  return { type: 'object', properties: Object.fromEntries(properties as [string, object][]) }
+function object(properties: unknown[][], required?: string[]): object {
+  const known = Object.fromEntries(properties as [string, object][])
+  return { type: 'object', properties: known, ...(required && { required }) }
 }

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { RayitoError } from '../../core/errors.js'
-import { type Access, requestId } from './access.js'
+import { errorBody } from '../http-response.js'
+import type { Access } from './access.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -66,10 +67,7 @@ export class HttpServer {
     const { socket } = request
     if (!this.#pending.has(socket)) socket.once('close', () => this.#gone(socket))
     this.#pending.set(socket, [...this.#pendingOf(socket), response])
-    if (!this.handler) {
-      this.access.begin(request, response, requestId(request), 'none')
-      return refuse(response, 'The server is starting')
-    }
+    if (!this.handler) return refuse(response, 'The server is starting')
     this.#ongoing++
     response.once('close', () => {
       if (--this.#ongoing === 0) this.#idle?.()
@@ -95,8 +93,8 @@ export class HttpServer {
     const begun = pending.some(({ headersSent }) => headersSent)
     if (error.code === 'ECONNRESET' || !socket.writable || begun) return void socket.destroy()
     const [status, reason] = REFUSALS[error.code ?? ''] ?? [400, 'Bad Request']
-    for (const response of pending) this.access.refuse(response, status)
-    const body = JSON.stringify({ detail: reason })
+    const [errorKey] = pending.map((response) => this.access.refuse(response, status))
+    const body = JSON.stringify(errorBody(reason, errorKey))
     socket.end(
       `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     )

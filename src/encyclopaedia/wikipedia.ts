@@ -57,6 +57,8 @@ export interface Lookup {
   definition?: { text: string; source: 'WordNet 3.1' }
   /** Whether the result was in the cache. */
   cached: boolean
+  /** Whether Wikipedia was asked for it: not where it gave no answer lately, or another look-up of the term is on its way. */
+  asked: boolean
 }
 
 /** What is known of a term beside itself: helps to choose among the senses of a word. */
@@ -69,12 +71,18 @@ export interface Hints {
 
 type Found = Pick<Lookup, 'text' | 'found' | 'page'>
 
+interface Question {
+  term: string
+  chars: number
+  asked: boolean
+}
+
 /** Looks terms up in Wikipedia, and in WordNet while Wikipedia gives no answer. */
 export class Wikipedia {
   readonly #wiki: MediaWiki
   readonly #timeout: number
   readonly #breaker: CircuitBreakerPolicy
-  readonly #cache: LRUCache<string, Found, { term: string; chars: number }>
+  readonly #cache: LRUCache<string, Found, Question>
   #reason = ''
 
   /** @throws INVALID_ARGUMENT for an option that is not what it says */
@@ -101,7 +109,7 @@ export class Wikipedia {
       ttlResolution: 0,
       // What was asked is answered, though so much was asked meanwhile that the cache has no place for it.
       ignoreFetchAbort: true,
-      fetchMethod: (_key, _stale, { context }) => this.#ask(context.term, context.chars),
+      fetchMethod: (_key, _stale, { context }) => this.#ask(context),
     })
   }
 
@@ -116,14 +124,14 @@ export class Wikipedia {
     if (typeof term !== 'string') expected('term', 'a string', term)
     positive('chars', chars)
     const searched = term.trim()
-    if (!searched) return { ...NOTHING, reachable: true, cached: false }
+    if (!searched) return { ...NOTHING, reachable: true, cached: false, asked: false }
     const status: LRUCache.Status<Found> = {}
-    const context = { term: searched, chars }
+    const context: Question = { term: searched, chars, asked: false }
     try {
       const asked = this.#cache.fetch(`${chars} ${searched}`, { context, status })
       const probing = status.fetch !== 'hit' && this.#breaker.state === CircuitState.HalfOpen
       const found = await (probing ? within(asked, PROBE) : asked)
-      return { ...found!, reachable: true, cached: status.fetch === 'hit' }
+      return { ...found!, reachable: true, cached: status.fetch === 'hit', asked: context.asked }
     } catch (error) {
       if (!(error instanceof Held || isBrokenCircuitError(error))) this.#reason = (error as Error).message
       const definition = await define(searched, hints.label ?? term, hints.classes).catch(() => undefined)
@@ -134,14 +142,18 @@ export class Wikipedia {
         page: null,
         ...(definition && { definition: { text: definition, source: 'WordNet 3.1' as const } }),
         cached: false,
+        asked: context.asked,
       }
     }
   }
 
   /** Asks Wikipedia, unless it gave no answer lately: then one question at a time goes out to see whether it is back. */
-  async #ask(term: string, chars: number): Promise<Found> {
+  async #ask(question: Question): Promise<Found> {
     if (this.#breaker.state === CircuitState.HalfOpen) throw new Held()
-    return this.#breaker.execute(() => this.#search(term, chars))
+    return this.#breaker.execute(() => {
+      question.asked = true
+      return this.#search(question.term, question.chars)
+    })
   }
 
   async #search(term: string, chars: number): Promise<Found> {

@@ -32,7 +32,7 @@ export abstract class InferenceProtocol {
 
   /** The five best classes, best first. */
   abstract classifyImage(image: Image): Promise<Classification[]>
-  /** The picture of a file's bytes. Rejects with an HttpError. */
+  /** The picture of a file's bytes, in RGB. Rejects with an HttpError. */
   protected abstract openPicture(bytes: Uint8Array): Promise<Image>
   /** What the model is called: a part of a path. */
   protected abstract modelName(): Promise<string>
@@ -63,7 +63,7 @@ export abstract class InferenceProtocol {
     const wanted = outputsOf(body)
     const answers: Classification[][] = []
     for (const bytes of pictures) {
-      const image = (await this.openPicture(bytes)).toRgb()
+      const image = await this.openPicture(bytes)
       signal.throwIfAborted()
       answers.push((await this.classifyImage(image)).slice(0, CLASSES))
     }
@@ -85,7 +85,7 @@ export abstract class InferenceProtocol {
   async #classes(): Promise<number> {
     if (this.#told) return this.#told
     const image = await this.openPicture(Buffer.from(PIXEL, 'base64'))
-    this.#told = Math.min(CLASSES, (await this.classifyImage(image.toRgb())).length)
+    this.#told = Math.min(CLASSES, (await this.classifyImage(image)).length)
     return this.#told
   }
 

@@ -29,6 +29,7 @@ describe('a look-up in Wikipedia', () => {
         reachable: true,
         page: { title: 'Hammer', url: `${wiki.endpoint}/wiki/Hammer` },
         cached: false,
+        asked: true,
       },
     )
   })
@@ -161,8 +162,9 @@ describe('results', () => {
     const together = await Promise.all(Array.from({ length: 20 }, () => one.lookup('tench')))
     assert.equal(wiki.searches('tench'), 1)
     assert.ok(together.every(({ text, cached }) => text === PAGES.Tench && !cached))
+    assert.equal(together.filter(({ asked }) => asked).length, 1)
     const again = await one.lookup('tench')
-    assert.deepEqual(again, { ...together[0], cached: true })
+    assert.deepEqual(again, { ...together[0], cached: true, asked: false })
     assert.equal(wiki.searches('tench'), 1)
     await one.lookup('tench', 9)
     assert.equal(wiki.searches('tench'), 2, 'another length is another result')
@@ -177,6 +179,7 @@ describe('results', () => {
       reachable: true,
       page: null,
       cached: true,
+      asked: false,
     })
   })
 
@@ -271,6 +274,7 @@ describe('a Wikipedia that fails', () => {
         source: 'WordNet 3.1',
       },
       cached: false,
+      asked: true,
     } satisfies Lookup)
     const asked = wiki.requests.length
     for (const term of ['hammer', 'tench', 'goldfish'])
@@ -295,7 +299,8 @@ describe('a Wikipedia that fails', () => {
     const away = await one.lookup('tench')
     assert.equal(away.text, 'Wikipedia could not be reached (ECONNREFUSED).')
     await wiki.listen(port)
-    assert.equal((await one.lookup('tench')).reachable, false, 'left alone for a while')
+    const alone = await one.lookup('tench')
+    assert.deepEqual([alone.reachable, alone.asked], [false, false], 'left alone for a while')
     t.mock.timers.setTime(Date.now() + 1_001)
     assert.deepEqual(await one.lookup('tench'), {
       text: PAGES.Tench,
@@ -303,6 +308,7 @@ describe('a Wikipedia that fails', () => {
       reachable: true,
       page: { title: 'Tench', url: `${wiki.endpoint}/wiki/Tench` },
       cached: false,
+      asked: true,
     })
   })
 

@@ -63,6 +63,10 @@ describe('a client of the Open Inference Protocol', () => {
   test('gets the five best classes of each picture, best first, under the id it gave', async () => {
     const { status, body } = await infer({ id: 'a1', inputs: [image(base64(await ibis()), base64(await bee()))] })
     assert.deepEqual([status, body.id, body.model_name], [200, 'a1', 'tiny-vit'])
+    const metrics = await (await fetch(url('/metrics'))).text()
+    // The metadata asked for one, too.
+    for (const name of ['decode', 'inference'])
+      assert.match(metrics, new RegExp(`^rayito_${name}_seconds_count 3$`, 'm'))
     const [label, score] = body.outputs as { name: string; datatype: string; shape: number[]; data: unknown[] }[]
     assert.deepEqual([label!.name, label!.datatype, label!.shape], ['label', 'BYTES', [2, 5]])
     assert.deepEqual([score!.name, score!.datatype, score!.shape], ['score', 'FP32', [2, 5]])

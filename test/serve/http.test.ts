@@ -495,12 +495,17 @@ describe('HTTP', () => {
     )
   })
 
-  test('time that runs out is 408, and the replica hears of it', async () => {
+  test('time that runs out is 408, and the replica hears of it; how long it waited and took is measured', async () => {
     const shared = latch()
-    await serve.run(serve.deployment(Slow).bind(shared), { ...free, requestTimeout: 200 })
-    const { status, body } = await json('/hold')
-    assert.deepEqual([status, body], [408, { detail: 'Request Timeout' }])
+    await serve.run(serve.deployment(Slow, { maxOngoingRequests: 1 }).bind(shared), { ...free, requestTimeout: 200 })
+    for (const { status, body } of await Promise.all([json('/hold'), json('/hold')]))
+      assert.deepEqual([status, body], [408, { detail: 'Request Timeout' }])
     await reached(shared, 2, 1)
+    const text = await metrics()
+    assert.match(text, /^rayito_queue_seconds_count\{deployment="Slow"\} 2$/m)
+    assert.match(text, /^rayito_processing_seconds_count\{deployment="Slow"\} 1$/m)
+    // One of them waited all the time.
+    assert.ok(Number(/^rayito_queue_seconds_sum\{deployment="Slow"\} (.+)$/m.exec(text)?.[1]) > 0.1)
     letGo(shared)
     assert.equal((await json('/hold')).status, 200)
   })

@@ -43,8 +43,13 @@ export async function answer(
       return finished(body).catch((error) => failed(host, request, error))
     },
   )
-  const response = await patiently(call, host.requestTimeout - host.access.elapsed(reply.raw), reply)
-  host.metrics.processed(application.ingress.name, call.waited, performance.now() - began - call.waited)
+  const response = await patiently(call, host.requestTimeout - host.access.elapsed(reply.raw), reply).finally(() => {
+    const took = performance.now() - began
+    const { name } = application.ingress
+    const sent = call.tries > 0
+    host.metrics.waited(name, sent ? call.waited : took)
+    if (sent) host.metrics.processed(name, took - call.waited)
+  })
   passOn(response.measured)
   if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
   reply.code(response.status).header('content-type', response.contentType || 'application/json; charset=utf-8')

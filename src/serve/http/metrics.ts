@@ -10,8 +10,14 @@ export class Metrics {
   readonly #requests = this.#counter('rayito_http_requests_total', 'HTTP requests by code', ['method', 'route', 'code'])
   readonly #seconds = this.#histogram('rayito_http_request_seconds', 'Time from a request to its answer', ['route'])
   readonly #brokenOff = this.#counter('rayito_http_broken_off_total', 'Answers that ended half way', ['route'])
-  readonly #queued = this.#histogram('rayito_queue_seconds', 'Time a request waited for a replica', ['deployment'])
-  readonly #processed = this.#histogram('rayito_processing_seconds', 'Time a replica took', ['deployment'])
+  readonly #queued = this.#histogram('rayito_queue_seconds', 'Time a request that came by HTTP waited for a replica', [
+    'deployment',
+  ])
+  readonly #processed = this.#histogram(
+    'rayito_processing_seconds',
+    'Time a replica took for a request that came by HTTP',
+    ['deployment'],
+  )
   readonly #own = new Map<string, Counter | Histogram>()
 
   constructor(applications: () => Iterable<RunningApplication>) {
@@ -27,11 +33,17 @@ export class Metrics {
     this.#counted('rayito_replica_restarts_total', 'Replicas that were replaced', ['deployment'], (counter) =>
       each((deployment, one) => counter.inc({ deployment }, one.restarts)),
     )
-    this.#gauge('rayito_queue_length', 'Requests that wait for a replica', ['deployment'], (gauge) =>
-      each((deployment, one) => gauge.inc({ deployment }, one.router.queued)),
+    this.#gauge(
+      'rayito_queue_length',
+      'Requests, by HTTP or a handle of the driver, that wait for a replica',
+      ['deployment'],
+      (gauge) => each((deployment, one) => gauge.inc({ deployment }, one.router.queued)),
     )
-    this.#gauge('rayito_ongoing_requests', 'Requests that replicas run', ['deployment'], (gauge) =>
-      each((deployment, one) => gauge.inc({ deployment }, one.router.ongoing)),
+    this.#gauge(
+      'rayito_ongoing_requests',
+      'Requests, by HTTP or a handle of the driver, that replicas run',
+      ['deployment'],
+      (gauge) => each((deployment, one) => gauge.inc({ deployment }, one.router.ongoing)),
     )
     this.#gauge('process_resident_memory_bytes', 'Resident memory', [], (gauge) => gauge.set(process.memoryUsage.rss()))
     this.#counted('process_cpu_seconds_total', 'Processor time', [], (counter) => {
@@ -53,8 +65,11 @@ export class Metrics {
     this.#brokenOff.inc({ route })
   }
 
-  processed(deployment: string, waited: number, took: number): void {
-    this.#queued.observe({ deployment }, waited / 1000)
+  waited(deployment: string, milliseconds: number): void {
+    this.#queued.observe({ deployment }, milliseconds / 1000)
+  }
+
+  processed(deployment: string, took: number): void {
     this.#processed.observe({ deployment }, took / 1000)
   }
 

@@ -1,5 +1,13 @@
+import { expected } from '../core/errors.js'
 import { userStack } from '../core/user-stack.js'
 import type { Measured } from './measured.js'
+
+/** Whether an answer may have this status. Those below announce one. */
+const isStatus = (status: unknown) => Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+
+function checkStatus(status: number): void {
+  if (!isStatus(status)) expected('status', 'a whole number from 200 to 599', status)
+}
 
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
@@ -8,11 +16,13 @@ export class HttpResponse {
   /**
    * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
    * anything else as a line of JSON); anything else as JSON
+   * @throws RayitoError INVALID_ARGUMENT for a status that there is not
    */
   constructor(
     readonly body: unknown,
     { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
   ) {
+    checkStatus(status)
     this.status = status
     this.headers = headers
   }
@@ -20,13 +30,17 @@ export class HttpResponse {
 
 /** An answer to be thrown: FastAPI's HTTPException. The client gets `{"detail": …}`. */
 export class HttpError extends Error {
-  /** @param detail what the client is told: a text, or FastAPI's list of what is wrong */
+  /**
+   * @param detail what the client is told: a text, or FastAPI's list of what is wrong
+   * @throws RayitoError INVALID_ARGUMENT for a status that there is not
+   */
   constructor(
     readonly status: number,
     readonly detail: unknown = '',
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(typeof detail === 'string' ? detail : JSON.stringify(detail))
+    checkStatus(status)
   }
   override get name(): string {
     return 'HttpError'
@@ -42,7 +56,7 @@ export function httpErrorOf(error: unknown): HttpError | null {
   for (let depth = 0; one && depth < DEEPEST; depth++) {
     if (one instanceof HttpError) return one
     // Other libraries have errors of this name, without a detail.
-    if (one.name === 'HttpError' && Number.isInteger(one.status) && one.detail !== undefined)
+    if (one.name === 'HttpError' && isStatus(one.status) && one.detail !== undefined)
       return new HttpError(one.status!, one.detail, one.headers)
     one = one.cause as typeof one
   }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -363,6 +365,28 @@ describe('the page of the service itself', { skip }, () => {
   after(async () => {
     await browser?.close()
     await wiki.close()
+  })
+
+  test('its documentation asks the service behind a proxy that gives it a path of its own, too', async (t) => {
+    const proxy = createServer(async (request, response) => {
+      const [, path] = /^\/behind(\/.*)$/.exec(request.url!) ?? []
+      if (!path) return void response.writeHead(404).end()
+      const answer = await fetch(url(path))
+      response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type')! })
+      response.end(await answer.text())
+    })
+    await once(proxy.listen(0, '127.0.0.1'), 'listening')
+    const tab = await browser.newPage()
+    t.after(async () => {
+      await tab.close()
+      proxy.close()
+    })
+    await tab.goto(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/behind/docs`)
+    const route = tab.locator('details', { has: tab.getByText('/v2', { exact: true }) })
+    await route.locator('summary').click()
+    await route.getByRole('button', { name: 'Send' }).click()
+    const answer = route.locator('output', { hasText: / ms/ })
+    assert.match(await answer.innerText(), /^200 [\s\S]*"name": "rayito"/)
   })
 
   test('tells a bird, what Wikipedia says of it, and what is no picture', async () => {

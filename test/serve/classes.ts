@@ -123,6 +123,7 @@ export const Site = serve.ingress(
     'GET /fail': 'fail',
     'GET /fail-below': 'failBelow',
     'GET /refuse-below': 'refuseBelow',
+    'GET /refuse/below': 'refuseBelow',
     'GET /nothing': 'nothing',
     'GET /': { html: '<!doctype html><title>Site</title><script>document.title += 1</script>' },
   },
@@ -357,6 +358,13 @@ export const Fountain = serve.ingress(
     stepwise(): HttpResponse {
       return new HttpResponse(this.steps())
     }
+    /** As asked: with a status, or a header, that there is not. */
+    impossible({ query }: HttpRequest): HttpResponse {
+      if (query.status) return new HttpResponse(this.endless(), { status: Number(query.status) })
+      return new HttpResponse(query.whole ?? this.endless(), {
+        headers: { 'x-mine': 'yes', 'content-disposition': 'attachment; filename="☃.png"' },
+      })
+    }
     *refusing(): Generator<string> {
       if (!this.below) throw new HttpError(404, 'there is no water')
       yield 'water'
@@ -396,6 +404,7 @@ export const Fountain = serve.ingress(
     'GET /lines': 'lines',
     'GET /mixed': 'mixed',
     'GET /steps': 'stepwise',
+    'GET /impossible': 'impossible',
     'GET /endless': 'endless',
     'GET /refusing': 'refusing',
     'GET /dry': 'dry',

@@ -93,6 +93,10 @@ describe('HTTP', () => {
       fields: { a: '1', b: 'x y' },
       value: undefined,
     })
+    assert.deepEqual(await send('name=Zoë&a=%C3%AB', 'application/x-www-form-urlencoded'), {
+      fields: { name: 'Zoë', a: 'ë' },
+      value: undefined,
+    })
   })
 
   test('a file arrives in shared memory, with the form’s texts', async () => {
@@ -406,8 +410,11 @@ describe('HTTP', () => {
       '/site/fail',
       '/site/fail-below',
       '/site/refuse-below',
+      '/site/refuse/below',
       '/site/nothing',
     ])
+    const ids = Object.values(api.paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
+    assert.equal(new Set(ids).size, ids.length, ids.join(' '))
     const upload = api.paths['/site/upload']!.post as unknown as { requestBody: { content: object }; responses: object }
     assert.deepEqual(Object.keys(upload.requestBody.content), ['multipart/form-data'])
     assert.deepEqual(Object.keys(upload.responses), ['200', '422'])
@@ -532,10 +539,10 @@ describe('HTTP', () => {
     const asked = 'GET /-/routes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
     const running = json('/')
     await reached(shared, 0, 1)
-    let over: Promise<void> | undefined
+    let over: Promise<unknown> | undefined
     try {
       for (let i = 0; i < 20; i++) assert.match(await talk(asked).said, /^HTTP\/1\.1 200 /)
-      over = serve.shutdown()
+      over = Promise.all([serve.shutdown(), serve.shutdown()])
       for (let i = 0; i < 20; i++) assert.match(await talk(asked).said, /^HTTP\/1\.1 503 /)
       assert.equal(Atomics.load(shared, 2), 1)
     } finally {

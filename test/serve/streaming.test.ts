@@ -109,6 +109,24 @@ describe('answers piece by piece', () => {
     await until(() => ongoing().every((count) => count === 0))
   })
 
+  test('a status or a header that there is not is a 500 like any other, and frees its place', async () => {
+    let text = ''
+    const log: RunOptions['log'] = { write: (line: string) => (text += line) }
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), { ...free, log })
+    for (const query of ['status=1000', 'status=101', 'whole=all', '']) {
+      const response = await fetch(url(`/impossible?${query}`), { headers: { 'x-request-id': 'i' } })
+      const { status, headers } = response
+      assert.deepEqual([status, await response.json()], [500, { detail: 'Internal Server Error' }], query)
+      const named = ['x-request-id', 'x-content-type-options', 'x-mine'].map((name) => headers.get(name))
+      assert.deepEqual(named, ['i', 'nosniff', null], query)
+    }
+    assert.match(text, /Expected `status` to be a whole number from 200 to 599, got `1000`/)
+    assert.match(text, /Invalid character in header content \[\\"content-disposition\\"\]/)
+    await reached(shared, 2, 1)
+    await until(() => ongoing().every((count) => count === 0))
+  })
+
   test('what goes wrong before the first value is an answer of its own', async () => {
     let text = ''
     const log: RunOptions['log'] = { write: (line: string) => (text += line) }

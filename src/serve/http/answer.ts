@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -52,12 +53,21 @@ export async function answer(
   })
   passOn(response.measured)
   if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
-  reply.code(response.status).header('content-type', response.contentType || 'application/json; charset=utf-8')
-  if (response.headers) reply.headers(JSON.parse(response.headers) as Record<string, string>)
-  if (!body) return reply.send(response.body)
-  // Its client may leave, too.
-  reply.raw.once('close', () => call.cancel())
-  return reply.send(body)
+  // Its client may leave, too; or it cannot be sent.
+  if (body) reply.raw.once('close', () => call.cancel())
+  const type = response.contentType || 'application/json; charset=utf-8'
+  const given = response.headers ? (JSON.parse(response.headers) as Record<string, string>) : {}
+  reply.code(response.status).headers(sendable({ 'content-type': type, ...given }))
+  return reply.send(body ?? response.body)
+}
+
+/** @throws where Node would when they are sent, and they stand in the way of any other answer */
+function sendable(headers: Record<string, string>): Record<string, string> {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
+  return headers
 }
 
 /** The rest of an answer did not come. */
@@ -101,7 +111,7 @@ async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form &
   const body = request.body as Buffer | undefined
   if (!body || body.length === 0) return { fields: {}, files: [], bytes: null, kind: 'none' }
   if (URLENCODED.test(type)) {
-    const fields = Object.fromEntries(new URLSearchParams(body.toString('latin1')))
+    const fields = Object.fromEntries(new URLSearchParams(body.toString('utf8')))
     return { fields, files: [], bytes: null, kind: 'none' }
   }
   const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'

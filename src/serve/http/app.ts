@@ -83,6 +83,8 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
 /** The routes, and which methods each path has, so that the others get 405. */
 class Table {
   readonly #routes = new Map<string, { pattern: RegExp; methods: Set<string>; errorKey: string }>()
+  /** Names of operations: each is one's only. */
+  readonly operations = new Set<string>()
   constructor(readonly app: FastifyInstance) {}
 
   has(method: string, url: string): boolean {
@@ -121,7 +123,7 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
   table.add(served.method, url, {
     bodyLimit: maxBytes,
     errorKey: route.errorKey,
-    schema: routeSchema(application, served, url),
+    schema: routeSchema(application, served, url, table.operations),
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, _reply, done) => {
       if (!application.accepts) return done(unavailable('The application is not ready'))

@@ -62,7 +62,7 @@ function route(path, method, { summary = '', parameters = [], requestBody, respo
     }
     const began = performance.now()
     try {
-      const response = await fetch(url + (query.size ? '?' + query : ''), { method: method.toUpperCase(), ...(json ? { headers: { 'content-type': type }, body: json.value } : type ? { body } : {}) })
+      const response = await fetch('.' + url + (query.size ? '?' + query : ''), { method: method.toUpperCase(), ...(json ? { headers: { 'content-type': type }, body: json.value } : type ? { body } : {}) })
       const text = await response.text()
       let shown = text
       try { shown = JSON.stringify(JSON.parse(text), null, 2) } catch {}

@@ -5,8 +5,13 @@ import type { ServedRoute } from '../ingress.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
 
-/** What the OpenAPI document says of a route. */
-export function routeSchema({ name }: RunningApplication, served: ServedRoute, url: string): FastifySchema {
+/** What the OpenAPI document says of a route. @param operations names that are taken; its own is added */
+export function routeSchema(
+  { name }: RunningApplication,
+  served: ServedRoute,
+  url: string,
+  operations: Set<string>,
+): FastifySchema {
   const {
     file,
     summary,
@@ -22,7 +27,7 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
   const described = Object.entries(query).map(([param, description]) => [param, { type: 'string', description }])
   const refusals = Object.entries({ ...(file ? { 422: 'No multipart form, or no such field' } : {}), ...responses })
   const schema = {
-    operationId: `${call}_${served.method.toLowerCase()}${url.replace(/\W+/g, '_')}`,
+    operationId: untaken(`${call}_${served.method.toLowerCase()}${url.replace(/\W+/g, '_')}`, operations),
     tags: [name],
     summary: summary ?? call,
     ...(params.length ? { params: object(params) } : {}),
@@ -43,6 +48,14 @@ export function routeSchema({ name }: RunningApplication, served: ServedRoute, u
     },
   }
   return schema as FastifySchema
+}
+
+/** Of `/a-b` and `/a/b` the second gets a number. */
+function untaken(name: string, taken: Set<string>): string {
+  let free = name
+  for (let n = 2; taken.has(free); n++) free = `${name}_${n}`
+  taken.add(free)
+  return free
 }
 
 function object(properties: unknown[][], required?: string[]): object {

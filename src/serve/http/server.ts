@@ -25,6 +25,7 @@ export class HttpServer {
   draining = false
   #ongoing = 0
   #idle: (() => void) | null = null
+  #drained: Promise<void> | null = null
   readonly #server: Server
   /** Requests that are not whole, or not answered, of each connection, in order. */
   readonly #pending = new WeakMap<Socket, ServerResponse[]>()
@@ -103,7 +104,12 @@ export class HttpServer {
   }
 
   /** New requests get 503 from now on; resolves when those that run are answered, or after `milliseconds`. */
-  async drain(milliseconds: number): Promise<void> {
+  drain(milliseconds: number): Promise<void> {
+    this.#drained ??= this.#drain(milliseconds)
+    return this.#drained
+  }
+
+  async #drain(milliseconds: number): Promise<void> {
     this.draining = true
     this.#server.closeIdleConnections()
     if (this.#ongoing === 0) return

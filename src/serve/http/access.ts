@@ -11,10 +11,10 @@ const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 /** A request that is being answered. */
 interface Asked {
   began: number
-  /** What its client was told past its answer; 0 where it was not. */
-  refusal: number
   /** The field of an error's body. */
   errorKey: string
+  /** Only the first time. @param refusal what its client was told past its answer */
+  note(refusal?: number): void
 }
 
 /** The access log and the metrics of requests: each is noted once, when its answer has left or nothing more of it can leave. */
@@ -28,26 +28,30 @@ export class Access {
 
   begin({ raw: request, id, routeOptions }: FastifyRequest, reply: FastifyReply): void {
     const response = reply.raw
-    const asked = { began: performance.now(), refusal: 0, errorKey: errorKeyOf(reply) }
+    const began = performance.now()
     // Its pattern: of addresses there would be too many for a metric.
     const route = routeOptions.url ?? 'none'
-    this.#asked.set(response, asked)
     let whole = false
-    response.once('finish', () => {
-      whole = true
-    })
-    response.once('close', () => {
-      const took = performance.now() - asked.began
+    let noted = false
+    const note = (refusal = 0) => {
+      if (noted) return
+      noted = true
+      const took = performance.now() - began
       const { method = '', url = '' } = request
       // Nobody heard an answer: 499 is what nginx notes.
-      const status = asked.refusal || (response.headersSent ? response.statusCode : 499)
-      const brokenOff = response.headersSent && !whole && !asked.refusal
+      const status = refusal || (response.headersSent ? response.statusCode : 499)
+      const brokenOff = !refusal && response.headersSent && !whole
       this.metrics.answered(method, route, status, took)
       if (brokenOff) this.metrics.brokenOff(route)
       const path = url.split('?', 1)[0]!.slice(0, 500)
       const line = { requestId: id, method, path, status, milliseconds: round(took), ...(brokenOff && { brokenOff }) }
       this.log.request(line, `${method} ${path} ${status} ${took.toFixed(1)}ms${brokenOff ? ', broken off' : ''}`)
+    }
+    this.#asked.set(response, { began, errorKey: errorKeyOf(reply), note })
+    response.once('finish', () => {
+      whole = true
     })
+    response.once('close', () => note())
   }
 
   /** Milliseconds since a request came. */
@@ -59,9 +63,8 @@ export class Access {
   /** Its client is told this status, past its answer. @returns the field of an error's body */
   refuse(response: ServerResponse, status: number): string {
     const asked = this.#asked.get(response)
-    if (!asked) return DETAIL
-    asked.refusal = status
-    return asked.errorKey
+    asked?.note(status)
+    return asked?.errorKey ?? DETAIL
   }
 }
 

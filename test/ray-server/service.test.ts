@@ -178,6 +178,8 @@ with open(image_path, "rb") as f:
 print(json.dumps(response.json()))
 big = requests.post(${JSON.stringify(url('/whatis/'))}, files={"file": b"x" * (30 << 20)})
 assert big.status_code == 413, big.status_code
+noted = requests.post(${JSON.stringify(url('/whatis'))}, data={"note": "x" * 70000}, files={"file": b"x" * (9 << 20)}, timeout=20)
+assert noted.status_code == 413, noted.status_code
 assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
 `
     assert.deepEqual(JSON.parse(await run('python3', ['-c', program])), IBIS_ANSWER)

@@ -56,7 +56,7 @@ export class Driver implements Runtime {
   readonly #clock = new TurnClock()
   readonly #pending = new Set<Task>()
   readonly #unread = new Unread()
-  readonly #output: WorkerOutput
+  readonly output: WorkerOutput
   /** Before ids, which other drivers' objects and other sessions' have too. */
   readonly prefix: string
   #lastId = 0
@@ -68,7 +68,7 @@ export class Driver implements Runtime {
     const limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
     this.objects = new ObjectStore(limit, (id) => this.engine.release(id))
     const { moved } = this.objects
-    this.#output = new WorkerOutput(options.logToDriver ?? true)
+    this.output = new WorkerOutput(options.logToDriver ?? true)
     const { timeline = true } = options
     this.#timeline = timeline === false ? null : new Timeline(timeline === true ? TIMELINE_DEFAULT : timeline)
     this.engine = makeEngine(options, {
@@ -77,7 +77,7 @@ export class Driver implements Runtime {
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.objects.watch(entry),
-      output: (label, stream, text, worker) => this.#output.write(label, stream, text, worker),
+      output: (label, stream, text, worker) => this.output.write(label, stream, text, worker),
       copied: (copied, shared, fresh = 0) => {
         moved.copied += copied
         moved.shared += shared
@@ -352,6 +352,6 @@ export class Driver implements Runtime {
     this.#pending.clear()
     this.actors.end()
     await this.engine.shutdown()
-    this.#output.end()
+    this.output.end()
   }
 }

@@ -2,147 +2,29 @@
  * Ray's programming model: tasks, actors and objects, typed.
  * @see https://docs.ray.io/en/latest/ray-core/walkthrough.html
  */
-import { writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { expected, RayitoError } from '../core/errors.js'
-import { kernel } from '../core/notebook.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
 import { makeActorPool } from './actor-pool.js'
-import { Driver } from './driver.js'
 import { actorOf, makeHandle } from './handle.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
-import { checkGetOptions, checkInitOptions, checkWaitOptions } from './options.js'
+import { checkGetOptions, checkWaitOptions } from './options.js'
 import { remote } from './remote.js'
-import { installStart, peekRuntime, type RuntimeContext, runtime, runtimeContext, setRuntime } from './runtime.js'
+import { peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
+import { init, isInitialized, shutdown } from './session.js'
 import { Summary } from './timeline/summary.js'
-import type {
-  ActorHandle,
-  GetOptions,
-  InitOptions,
-  NodeInfo,
-  Resources,
-  Stats,
-  TraceEvent,
-  ValueOf,
-  WaitOptions,
-} from './types.js'
+import type { ActorHandle, GetOptions, NodeInfo, Resources, Stats, TraceEvent, ValueOf, WaitOptions } from './types.js'
 
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export { ObjectRefGenerator } from './object-ref-generator.js'
 export type { RuntimeContext } from './runtime.js'
+export type { Session, SessionInfo } from './session.js'
 export { Summary } from './timeline/summary.js'
 export type * from './types.js'
-
-let options: InitOptions = {}
-let ending: Promise<void> | null = null
-
-installStart(startDriver)
-
-/**
- * Begins a session; implied by the first use of anything else. A second call changes nothing.
- * @throws RayitoError RAY_MISUSE if the session that runs was begun with other options
- */
-function init(given: InitOptions = {}): Session {
-  checkInitOptions(given)
-  if (peekRuntime() && !(runtime() instanceof Driver))
-    return session({ numCpus: availableParallelism(), address: 'local' }, undefined)
-  // One whose cluster could not be reached, or is lost, is over: the next begins anew.
-  if (hasFailed()) void shutdown()
-  if (!peekRuntime()) {
-    setRuntime(startDriver(given))
-  } else {
-    const other = Object.entries(given).find(
-      ([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value,
-    )
-    if (other && (other[0] !== 'numCpus' || other[1] !== (runtime() as Driver).total().CPU))
-      throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${other[0]}\``, {
-        remedy: 'Call ray.shutdown() first.',
-      })
-  }
-  const driver = runtime() as Driver
-  const { ready } = driver.engine
-  if (!ready) return session({ numCpus: driver.total().CPU, address: driver.address }, ready)
-  const info = {
-    get numCpus() {
-      return driver.total().CPU
-    },
-    address: driver.address,
-  }
-  return session(info, ready)
-}
-
-/** The session can do nothing any more. */
-function hasFailed(): boolean {
-  const driver = peekRuntime()
-  return driver instanceof Driver && Boolean(driver.engine.failure)
-}
-
-/** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
-export interface SessionInfo {
-  /** CPUs of all machines together. */
-  readonly numCpus: number
-  /** 'local', or the cluster's. */
-  readonly address: string
-}
-export type Session = SessionInfo & PromiseLike<SessionInfo>
-
-function session(info: SessionInfo, ready: Promise<void> | undefined): Session {
-  const told = Promise.resolve(ready).then((): SessionInfo => ({ numCpus: info.numCpus, address: info.address }))
-  // Whoever does not wait for it meets its error at the first use.
-  told.catch(() => {})
-  return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
-}
-
-const ADDRESS = /^(nats|tls):\/\/./
-
-function startDriver(given: InitOptions): Driver {
-  const { address = process.env.RAY_ADDRESS || 'local' } = given
-  if (address !== 'local' && !ADDRESS.test(address))
-    throw new RayitoError(
-      'INVALID_ARGUMENT',
-      `Expected \`address\` to be 'local' or nats://HOST:PORT, got \`${address}\``,
-    )
-  // Where the environment chooses the cluster, programs made for one machine go on as they are.
-  if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
-    throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {
-      remedy: 'Start them with `rayito worker --num-cpus N`, or leave the address out.',
-    })
-  options = given
-  interruptible()
-  if (address !== 'local') polite()
-  if (!ends) process.on('exit', tellUnread)
-  ends = true
-  return new Driver({ ...given, address })
-}
-
-/** Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing. */
-async function shutdown(): Promise<void> {
-  const driver = peekRuntime()
-  if (driver instanceof Driver) {
-    tellUnread()
-    setRuntime(null)
-    ending = driver.shutdown()
-  }
-  await ending
-}
-
-/** A failure is told at the end at the latest. */
-let ends = false
-function tellUnread(): void {
-  const driver = peekRuntime()
-  // Also while the process ends, when nothing is written later.
-  if (driver instanceof Driver) for (const line of driver.unread()) writeSync(2, `${line}\n`)
-}
-
-/** Whether a session runs; one whose cluster is lost does not. */
-function isInitialized(): boolean {
-  return peekRuntime() !== null && !hasFailed()
-}
 
 /**
  * Stores a value once, so that any number of calls can use it through its ref. The value is copied (bytes into shared
@@ -323,27 +205,6 @@ function jsonCopy(data: unknown): Record<string, unknown> {
 /** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
 function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
-}
-
-/** A program that ends without ray.shutdown() leaves the cluster all the same. */
-let leaving = false
-function polite(): void {
-  if (leaving) return
-  leaving = true
-  process.on('beforeExit', () => {
-    if (peekRuntime() instanceof Driver) void shutdown()
-  })
-}
-
-/** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */
-let listening = false
-function interruptible(): void {
-  if (listening || !kernel()) return
-  listening = true
-  process.on('SIGINT', () => {
-    const driver = peekRuntime()
-    if (driver instanceof Driver) driver.cancelAll()
-  })
 }
 
 export const ActorPool = makeActorPool({ get, wait })

@@ -1,5 +1,7 @@
 type Stream = 'stdout' | 'stderr'
 
+const writeSoon = (stream: Stream, text: string): void => void process[stream].write(text)
+
 /** How long a line stays known, in milliseconds: as long as Ray's. */
 const WINDOW = 5_000
 
@@ -33,7 +35,7 @@ export class WorkerOutput {
     if (rest) this.#partial.set(key, { label, stream, worker, rest })
     else this.#partial.delete(key)
     const fresh = lines.filter((line) => this.#isFresh(label, stream, worker, line))
-    if (fresh.length) process[stream].write(fresh.map((line) => `(${label}) ${line}\n`).join(''))
+    if (fresh.length) writeSoon(stream, fresh.map((line) => `(${label}) ${line}\n`).join(''))
   }
 
   #isFresh(label: string, stream: Stream, worker: string, line: string): boolean {
@@ -50,20 +52,20 @@ export class WorkerOutput {
     return false
   }
 
-  #forget(key: string, stream: Stream, line: string): void {
+  #forget(key: string, stream: Stream, line: string, write = writeSoon): void {
     const { label, repeated, timer } = this.#shown.get(key)!
     clearTimeout(timer)
     this.#shown.delete(key)
-    if (repeated > 0) process[stream].write(`(${label}) ${line} [repeated ${repeated}x by other workers]\n`)
+    if (repeated > 0) write(stream, `(${label}) ${line} [repeated ${repeated}x by other workers]\n`)
   }
 
   /** Lines that never ended, and repetitions that were not told of yet. */
-  end(): void {
-    for (const { label, stream, rest } of this.#partial.values()) process[stream].write(`(${label}) ${rest}\n`)
+  end(write = writeSoon): void {
+    for (const { label, stream, rest } of this.#partial.values()) write(stream, `(${label}) ${rest}\n`)
     this.#partial.clear()
     for (const key of [...this.#shown.keys()]) {
       const space = key.indexOf(' ')
-      this.#forget(key, key.slice(0, space) as Stream, key.slice(space + 1))
+      this.#forget(key, key.slice(0, space) as Stream, key.slice(space + 1), write)
     }
   }
 }

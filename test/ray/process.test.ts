@@ -58,6 +58,28 @@ describe('a program of its own', () => {
     assert.deepEqual([late.code, late.stderr], [0, ''])
   })
 
+  test('what workers printed is all there when it ends: lines without an end, and how often one was repeated', async () => {
+    // More than a pipe holds.
+    const dots = '.'.repeat(400_000)
+    for (const end of ['', 'void ray.shutdown(); process.exit(0)']) {
+      const { code, stdout, stderr } = await run(`
+        const Talker = ray.remote(class Talker {
+          talk() { console.log('working'); process.stdout.write('.'.repeat(400_000)); console.error('!') }
+        })
+        for (const talker of [Talker.remote(), Talker.remote()]) await ray.get(talker.talk.remote())
+        ${end}`)
+      const repeated = '[repeated 1x by other workers]'
+      assert.deepEqual(stdout.replaceAll(dots, '…').split('\n'), [
+        '(Talker#1) working',
+        '(Talker#1) …',
+        '(Talker#2) …',
+        `(Talker#1) working ${repeated}`,
+        '',
+      ])
+      assert.deepEqual([code, stderr], [0, `(Talker#1) !\n(Talker#1) ! ${repeated}\n`])
+    }
+  })
+
   test('functions without a name are told apart by how they begin', async () => {
     const { stdout } = await run(`
       const double = ray.remote((x) => 2 * x)

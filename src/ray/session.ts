@@ -1,0 +1,145 @@
+import { availableParallelism } from 'node:os'
+import { RayitoError } from '../core/errors.js'
+import { kernel } from '../core/notebook.js'
+import { writeNow } from '../core/write-now.js'
+import { Driver } from './driver.js'
+import { checkInitOptions } from './options.js'
+import { installStart, peekRuntime, runtime, setRuntime } from './runtime.js'
+import type { InitOptions } from './types.js'
+
+let options: InitOptions = {}
+let ending: Promise<void> | null = null
+/** Those whose workers have not all ended. */
+const open = new Set<Driver>()
+
+installStart(startDriver)
+
+/**
+ * Begins a session; implied by the first use of anything else. A second call changes nothing.
+ * @throws RayitoError RAY_MISUSE if the session that runs was begun with other options
+ */
+export function init(given: InitOptions = {}): Session {
+  checkInitOptions(given)
+  if (peekRuntime() && !(runtime() instanceof Driver))
+    return session({ numCpus: availableParallelism(), address: 'local' }, undefined)
+  // One whose cluster could not be reached, or is lost, is over: the next begins anew.
+  if (hasFailed()) void shutdown()
+  if (!peekRuntime()) {
+    setRuntime(startDriver(given))
+  } else {
+    const other = Object.entries(given).find(
+      ([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value,
+    )
+    if (other && (other[0] !== 'numCpus' || other[1] !== (runtime() as Driver).total().CPU))
+      throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${other[0]}\``, {
+        remedy: 'Call ray.shutdown() first.',
+      })
+  }
+  const driver = runtime() as Driver
+  const { ready } = driver.engine
+  if (!ready) return session({ numCpus: driver.total().CPU, address: driver.address }, ready)
+  const info = {
+    get numCpus() {
+      return driver.total().CPU
+    },
+    address: driver.address,
+  }
+  return session(info, ready)
+}
+
+/** The session can do nothing any more. */
+function hasFailed(): boolean {
+  const driver = peekRuntime()
+  return driver instanceof Driver && Boolean(driver.engine.failure)
+}
+
+/** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
+export interface SessionInfo {
+  /** CPUs of all machines together. */
+  readonly numCpus: number
+  /** 'local', or the cluster's. */
+  readonly address: string
+}
+export type Session = SessionInfo & PromiseLike<SessionInfo>
+
+function session(info: SessionInfo, ready: Promise<void> | undefined): Session {
+  const told = Promise.resolve(ready).then((): SessionInfo => ({ numCpus: info.numCpus, address: info.address }))
+  // Whoever does not wait for it meets its error at the first use.
+  told.catch(() => {})
+  return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
+}
+
+const ADDRESS = /^(nats|tls):\/\/./
+
+function startDriver(given: InitOptions): Driver {
+  const { address = process.env.RAY_ADDRESS || 'local' } = given
+  if (address !== 'local' && !ADDRESS.test(address))
+    throw new RayitoError(
+      'INVALID_ARGUMENT',
+      `Expected \`address\` to be 'local' or nats://HOST:PORT, got \`${address}\``,
+    )
+  // Where the environment chooses the cluster, programs made for one machine go on as they are.
+  if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
+    throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {
+      remedy: 'Start them with `rayito worker --num-cpus N`, or leave the address out.',
+    })
+  options = given
+  interruptible()
+  if (address !== 'local') polite()
+  if (!ends) process.on('exit', tellRest)
+  ends = true
+  const driver = new Driver({ ...given, address })
+  open.add(driver)
+  return driver
+}
+
+/** Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing. */
+export async function shutdown(): Promise<void> {
+  const driver = peekRuntime()
+  if (driver instanceof Driver) {
+    tellUnread(driver)
+    setRuntime(null)
+    ending = driver.shutdown().finally(() => open.delete(driver))
+  }
+  await ending
+}
+
+/** A failure is told at the end at the latest. */
+function tellUnread(driver: Driver): void {
+  for (const line of driver.unread()) writeNow('stderr', `${line}\n`)
+}
+
+/** The process ends: nothing is written later. */
+let ends = false
+function tellRest(): void {
+  for (const driver of open) {
+    driver.output.end(writeNow)
+    tellUnread(driver)
+  }
+}
+
+/** Whether a session runs; one whose cluster is lost does not. */
+export function isInitialized(): boolean {
+  return peekRuntime() !== null && !hasFailed()
+}
+
+/** A program that ends without ray.shutdown() leaves the cluster all the same. */
+let leaving = false
+function polite(): void {
+  if (leaving) return
+  leaving = true
+  process.on('beforeExit', () => {
+    if (peekRuntime() instanceof Driver) void shutdown()
+  })
+}
+
+/** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */
+let listening = false
+function interruptible(): void {
+  if (listening || !kernel()) return
+  listening = true
+  process.on('SIGINT', () => {
+    const driver = peekRuntime()
+    if (driver instanceof Driver) driver.cancelAll()
+  })
+}

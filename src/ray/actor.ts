@@ -14,6 +14,11 @@ export interface ActorSettings {
   getIfExists?: boolean
 }
 
+/** Whether somebody knows of its end: who brought it about, is told of it, or asked for a call that failed with it. */
+export interface ActorEnd {
+  known: boolean
+}
+
 /** An actor as the driver knows it: its constructor call, its state and the calls that wait for it in order. */
 export class Actor {
   state: ActorState = 'pending'
@@ -24,6 +29,7 @@ export class Actor {
   death: Error | null = null
   /** Whoever runs it now; the engine's business. */
   place: unknown = null
+  readonly end: ActorEnd = { known: false }
   readonly #mourners: ((death: Error) => void)[] = []
 
   constructor(

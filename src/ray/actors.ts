@@ -32,6 +32,7 @@ export class Actors {
     try {
       actor.creation.prepare(args, () => this.start(actor))
     } catch (error) {
+      actor.end.known = true
       this.fail(actor, error as Error)
       throw error
     }
@@ -84,7 +85,10 @@ export class Actors {
     )
     const actor = new Actor(id, definition.name, label, settings, creation)
     if (options.name !== undefined) this.#names.set(`${settings.namespace}/${options.name}`, actor)
-    actor.whenDead(() => this.#forget(actor))
+    actor.whenDead(() => {
+      this.#forget(actor)
+      this.session.died(actor)
+    })
     // An argument that fails fails the actor.
     entry.whenSettled(() => {
       if (entry.state === 'failed' && actor.state !== 'dead') this.fail(actor, entry.error as Error)
@@ -172,13 +176,20 @@ export class Actors {
 
   kill(identity: ActorIdentity, restart: boolean): void {
     const actor = this.byId.get(identity.id)
-    if (actor) this.session.engine.kill(actor, restart)
+    if (actor) this.#end(actor, restart)
+  }
+
+  #end(actor: Actor, restart: boolean): void {
+    if (!restart && actor.state !== 'dead') actor.end.known = true
+    this.session.engine.kill(actor, restart)
   }
 
   whenDies(identity: ActorIdentity, then: (death: Error) => void): void {
     const actor = this.byId.get(identity.id)
-    if (actor) actor.whenDead(then)
-    else then(new ActorDiedError(identity, 'its session was shut down'))
+    if (actor) {
+      actor.end.known = true
+      actor.whenDead(then)
+    } else then(new ActorDiedError(identity, 'its session was shut down'))
   }
 
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
@@ -194,7 +205,7 @@ export class Actors {
     last.entries[0]!.whenSettled(() => {
       // A call that is tried again went behind.
       if (this.session.awaits(actor)) return this.#abandoned(id)
-      this.session.engine.kill(actor, false)
+      this.#end(actor, false)
       this.byId.delete(id)
     })
   }

@@ -251,13 +251,17 @@ export class Driver implements Runtime {
   }
 
   track(task: Task): void {
-    if (task.state === 'done') return
-    this.#pending.add(task)
+    if (task.state !== 'done') this.#pending.add(task)
     const [first] = task.returns
     first?.whenSettled(() => {
       this.#pending.delete(task)
-      if (first.state === 'failed' && !this.#down) this.#unread.failed(task.label, task.returns)
+      if (first.state === 'failed' && !this.#down) this.#unread.failed(task)
     })
+  }
+
+  /** An actor of this session is dead. */
+  died(actor: Actor): void {
+    if (!this.#down) this.#unread.died(actor)
   }
 
   /** Whether calls of an actor have not ended. */

@@ -58,6 +58,53 @@ describe('a program of its own', () => {
     assert.deepEqual([late.code, late.stderr], [0, ''])
   })
 
+  test('so is the failure of an actor, once, with all of its calls, unless the program ended it or asked for one of them', async () => {
+    const { code, stderr } = await run(`
+      ray.init({ numCpus: 2 })
+      const Broken = ray.remote(class Broken { constructor() { throw new TypeError('cannot be made') } use() {} })
+      const Fragile = ray.remote(class Fragile {
+        dieLater() { setImmediate(() => { throw new RangeError('too late') }) }
+        use() { return new Promise(() => {}) }
+      })
+      const brokens = [Broken.remote(), Broken.remote()]
+      const refs = brokens.map((broken) => broken.use.remote())
+      const asked = Broken.remote()
+      await ray.get(asked.use.remote()).catch(() => {})
+      const askedLater = Broken.remote()
+      await ray.wait([...refs, askedLater.use.remote()], { numReturns: 3 })
+      await ray.get(askedLater.use.remote()).catch(() => {})
+      const fragile = Fragile.remote()
+      await ray.get(fragile.dieLater.remote())
+      const killed = Fragile.options({ maxRestarts: 1 }).remote()
+      const interrupted = [fragile.use.remote(), killed.use.remote()]
+      ray.kill(killed, { noRestart: false })
+      ray.kill(killed)
+      const refused = ray.remote(class Large {}).options({ numCpus: 1_000 }).remote()
+      const notAsked = [
+        ray.remote(function large() {}).options({ numCpus: 1_000 }).remote(),
+        ray.remote(function slow() { return new Promise(() => {}) }).options({ timeout: 1 }).remote(),
+        ray.remote(function unfit() { return new WeakMap() }).remote(),
+      ]
+      await ray.wait([...interrupted, ...notAsked], { numReturns: 5 })`)
+    const all = '2 CPU. Ask for less with .options({ numCpus }), or give ray.init more.'
+    assert.deepEqual(
+      stderr
+        .replace(/#[12]|\.use|exit code 1; /g, '')
+        .split('\n')
+        .sort(),
+      [
+        '',
+        'rayito: Broken failed, and nobody asked for any of its calls: its constructor threw: TypeError: cannot be made (and 1 more)',
+        'rayito: Fragile failed, and nobody asked for any of its calls: it ended while it ran Fragile (RangeError: too late)',
+        `rayito: Large failed, and nobody asked for any of its calls: Large asks for 1000 CPU, all there is: ${all}`,
+        `rayito: large failed, and nobody asked for its result: large asks for 1000 CPU, all there is: ${all}`,
+        'rayito: slow failed, and nobody asked for its result: slow ran longer than its timeout of 1 ms. Raise the timeout option.',
+        'rayito: unfit failed, and nobody asked for its result: the result of unfit is a WeakMap. Pass a Map or a Set.',
+      ],
+    )
+    assert.equal(code, 0)
+  })
+
   test('what workers printed is all there when it ends: lines without an end, and how often one was repeated', async () => {
     // More than a pipe holds.
     const dots = '.'.repeat(400_000)

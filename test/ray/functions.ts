@@ -377,6 +377,27 @@ class KeeperClass {
 }
 export const Keeper = ray.remote(KeeperClass)
 
+/** Keeps the ref of a list of refs, and lets go what it was given for it. */
+class ReaderClass {
+  readonly #list: ObjectRef<ObjectRef<number>[]>
+  constructor(box: { list: ObjectRef<ObjectRef<number>[]> }) {
+    this.#list = box.list
+  }
+  async length(): Promise<number> {
+    return (await ray.get(this.#list)).length
+  }
+  async sum(): Promise<number> {
+    setFlagsFromString('--expose-gc')
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      runInNewContext('gc')()
+    }
+    const values = await ray.get(await ray.get(this.#list))
+    return values.reduce((sum, value) => sum + value)
+  }
+}
+export const Reader = ray.remote(ReaderClass)
+
 /** Counts while others talk to it. */
 class TickerClass {
   #ticks = 0

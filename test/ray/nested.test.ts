@@ -23,6 +23,7 @@ import {
   makeAndForget,
   makeCounter,
   openBox,
+  Reader,
   unfit,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
@@ -85,6 +86,12 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a ref inside an argument can be asked for', async () => {
     assert.equal(await ray.get(openBox.remote({ ref: ray.put(41) })), 42)
     assert.equal(await ray.get(openBox.remote({ ref: add.remote(1, 1) })), 3)
+  })
+
+  test('refs inside an object are there whenever it is asked for again, though those of the first time are gone', async () => {
+    const reader = Reader.remote({ list: ray.put([ray.put(20), ray.put(22)]) })
+    assert.equal(await ray.get(reader.length.remote()), 2)
+    assert.equal(await ray.get(reader.sum.remote()), 42)
   })
 
   test('an actor made by a task outlives it through its handle', async () => {

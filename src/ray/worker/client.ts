@@ -221,7 +221,7 @@ export class WorkerClient implements Runtime {
     const { data, special } = entry.content!
     if (typeof data !== 'object' || data === null) return data
     const copy = structuredClone(data)
-    return special ? this.unpack(copy) : copy
+    return special ? this.#held.unpack(copy, entry) : copy
   }
 
   /** While a task waits for others, its CPUs are theirs. */

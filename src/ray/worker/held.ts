@@ -17,6 +17,8 @@ interface Known {
 export class Held {
   readonly #objects = new Map<string, Known>()
   readonly #actors = new Map<string, number>()
+  /** The refs and handles inside an object's value, which the driver counts once, however often it is unpacked: they live as long as it. */
+  readonly #inside = new WeakMap<Entry, Map<string, object>>()
   readonly #collected = new FinalizationRegistry<string>((id) => this.#gone(id))
   #releases: [id: string, received: number][] = []
 
@@ -31,30 +33,37 @@ export class Held {
     })
   }
 
-  unpack(data: unknown): unknown {
-    const seen = new Set<string>()
-    return unpack(data, true, (travel) => this.#revive(travel, seen))
+  /** @param of the object whose value it is, which may be unpacked again */
+  unpack(data: unknown, of?: Entry): unknown {
+    const inside = (of && this.#inside.get(of)) ?? new Map<string, object>()
+    if (of) this.#inside.set(of, inside)
+    return unpack(data, true, (travel) => this.#revive(travel, inside))
   }
 
   revive(travel: Travel): unknown {
-    return this.#revive(travel, new Set())
+    return this.#revive(travel, new Map())
   }
 
-  /** @param seen those of the same value: the driver counts them once */
-  #revive(travel: Travel, seen: Set<string>): unknown {
-    if (travel.module === REF) return this.ref(travel.data as string, seen)
-    if (travel.module !== ACTOR) return reviveTravel(travel)
-    const identity = travel.data as ActorIdentity
-    if (!seen.has(identity.id)) this.actor(identity.id)
-    seen.add(identity.id)
+  /** @param inside those of the same value by their ids: the driver counts them once */
+  #revive(travel: Travel, inside: Map<string, object>): unknown {
+    if (travel.module !== REF && travel.module !== ACTOR) return reviveTravel(travel)
+    const id = travel.module === REF ? (travel.data as string) : (travel.data as ActorIdentity).id
+    const known = inside.get(id)
+    if (known) return known
+    const thing = travel.module === REF ? this.ref(id) : this.#handle(travel.data as ActorIdentity)
+    inside.set(id, thing)
+    return thing
+  }
+
+  #handle(identity: ActorIdentity): object {
+    this.actor(identity.id)
     return makeHandle(identity)
   }
 
   /** A ref that was received, or made here, once more. */
-  ref(id: string, seen = new Set<string>()): ObjectRef {
+  ref(id: string): ObjectRef {
     const entry = this.#entry(id)
-    if (!seen.has(id)) this.#objects.get(id)!.received++
-    seen.add(id)
+    this.#objects.get(id)!.received++
     return new ObjectRef(entry)
   }
 

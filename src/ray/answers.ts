@@ -51,7 +51,7 @@ export interface Requests {
   kill: { id: string; restart: boolean }
   cancel: { id: string; force: boolean; recursive: boolean }
   free: { ids: string[] }
-  figure: { which: 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
+  figure: { which: 'told' | 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
 
 /** Functions that workers made remote, by worker and id. */

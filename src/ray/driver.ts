@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os'
 import { RayitoError } from '../core/errors.js'
 import { FINDINGS, type Finding } from '../core/findings.js'
 import type { Travel } from '../core/travel.js'
@@ -13,7 +12,7 @@ import { NotInitializedError, TaskCancelledError } from './errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle } from './handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from './object-ref.js'
 import { ObjectStore } from './object-store.js'
-import { checkTaskOptions, TASK_DEFAULTS, TIMELINE_DEFAULT } from './options.js'
+import { checkTaskOptions, type SessionInfo, type SessionOptions, TASK_DEFAULTS } from './options.js'
 import { WorkerOutput } from './output.js'
 import { pack, unpack } from './pack.js'
 import type { Runtime, Waitable } from './runtime.js'
@@ -28,7 +27,6 @@ import type {
   ActorOptions,
   FunctionSummary,
   GetOptions,
-  InitOptions,
   MethodOptions,
   NodeInfo,
   Resources,
@@ -62,18 +60,18 @@ export class Driver implements Runtime {
   #lastId = 0
   #down = false
 
-  constructor(options: InitOptions) {
-    this.namespace = options.namespace ?? ''
-    this.address = options.address ?? 'local'
-    const limit = options.objectStoreMemory ?? Math.floor(totalmem() * 0.3)
-    this.objects = new ObjectStore(limit, (id) => this.engine.release(id))
+  constructor(readonly options: SessionOptions) {
+    const { namespace, address, objectStoreMemory, logToDriver, timeline } = options
+    this.namespace = namespace
+    this.address = address
+    this.objects = new ObjectStore(objectStoreMemory, (id) => this.engine.release(id))
     const { moved } = this.objects
-    this.output = new WorkerOutput(options.logToDriver ?? true)
-    const { timeline = true } = options
-    this.#timeline = timeline === false ? null : new Timeline(timeline === true ? TIMELINE_DEFAULT : timeline)
+    this.output = new WorkerOutput(logToDriver)
+    this.#timeline = timeline === false ? null : new Timeline(timeline)
     this.engine = makeEngine(options, {
       recorder: this.#timeline,
-      namespace: this.namespace,
+      namespace,
+      address,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (entry) => this.objects.watch(entry),
@@ -316,6 +314,15 @@ export class Driver implements Runtime {
   }
 
   // -- figures
+
+  get info(): SessionInfo {
+    return { numCpus: this.total().CPU, address: this.address }
+  }
+
+  async told(): Promise<SessionInfo> {
+    await this.engine.ready
+    return this.info
+  }
 
   total(): Resources {
     return this.engine.total()

@@ -53,6 +53,8 @@ export interface Engine {
 /** What an engine needs of the model. */
 export interface EngineHost {
   readonly namespace: string
+  /** The session's: 'local', or the cluster's. */
+  readonly address: string
   /** A request of code in a worker, to be answered with `worker.post(['answer', …])`. */
   request(worker: WorkerPlace, request: number, operation: string, payload: unknown): void
   /** An object went to a worker: `release` is to be called when nobody can ask for it any more. */

@@ -21,8 +21,9 @@ import type { ActorHandle, GetOptions, NodeInfo, Resources, Stats, TraceEvent, V
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export { ObjectRefGenerator } from './object-ref-generator.js'
+export type { SessionInfo } from './options.js'
 export type { RuntimeContext } from './runtime.js'
-export type { Session, SessionInfo } from './session.js'
+export type { Session } from './session.js'
 export { Summary } from './timeline/summary.js'
 export type * from './types.js'
 

@@ -1,3 +1,4 @@
+import { availableParallelism, totalmem } from 'node:os'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import type { ActorOptions, GetOptions, InitOptions, MethodOptions, TaskOptions, WaitOptions } from './types.js'
@@ -7,6 +8,42 @@ export const TASK_DEFAULTS = { numCpus: 1, maxRetries: 3, retryExceptions: false
 /** Calls, and spans, that the timeline keeps. */
 export const TIMELINE_DEFAULT = 10_000
 export const ACTOR_DEFAULTS = { maxRestarts: 0, maxTaskRetries: 0, maxConcurrency: 1 } as const
+
+/** A session's options, those included that were not given. */
+export interface SessionOptions extends Required<Omit<InitOptions, 'resourceLimits' | 'timeline'>> {
+  resourceLimits: InitOptions['resourceLimits']
+  timeline: number | false
+}
+
+export function sessionOptions({
+  numCpus = availableParallelism(),
+  address = process.env.RAY_ADDRESS || 'local',
+  workers = 'threads',
+  objectStoreMemory = Math.floor(totalmem() * 0.3),
+  resourceLimits,
+  logToDriver = true,
+  namespace = '',
+  timeline = true,
+}: InitOptions): SessionOptions {
+  return {
+    numCpus,
+    address,
+    workers,
+    objectStoreMemory,
+    resourceLimits: resourceLimits && { ...resourceLimits },
+    logToDriver,
+    namespace,
+    timeline: timeline === true ? TIMELINE_DEFAULT : timeline,
+  }
+}
+
+/** What `ray.init` gives: there at once on one machine, awaited to know that a cluster answers. */
+export interface SessionInfo {
+  /** CPUs of all machines together. */
+  readonly numCpus: number
+  /** 'local', or the cluster's. */
+  readonly address: string
+}
 
 type Check = (value: unknown) => boolean
 const RULES = {

@@ -6,6 +6,7 @@
 import type { Finding } from '../core/findings.js'
 import type { Span } from '../core/spans.js'
 import type { Code } from './code/index.js'
+import type { SessionInfo } from './options.js'
 import type { StreamTarget } from './stream.js'
 
 /** Calls that a worker can hold at once. */
@@ -113,6 +114,8 @@ export interface WorkerStart {
   maxConcurrency: number
   actorId: string | null
   namespace: string
+  /** What `ray.init` says there; on another machine, until the driver has been asked. */
+  session: SessionInfo
   /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
   allow: readonly string[] | null
   /** The clock of whoever started it (core/clock.ts), and when that was. */

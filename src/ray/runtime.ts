@@ -1,6 +1,7 @@
 import type { RemoteDefinition } from './definition.js'
 import type { ActorIdentity } from './handle.js'
 import type { Entry, ObjectRef } from './object-ref.js'
+import type { SessionInfo } from './options.js'
 import type {
   ActorOptions,
   FunctionSummary,
@@ -41,6 +42,10 @@ export interface Runtime {
   whenActorDies?(actor: ActorIdentity, then: (death: Error) => void): void
   cancel(ref: ObjectRef, force: boolean, recursive: boolean): void
   free(refs: readonly ObjectRef[]): void
+  /** What `ray.init` gives, as far as it is known at once. */
+  readonly info: SessionInfo
+  /** The same, once a cluster has answered. Rejects if the work cannot be done at all. */
+  told(): SessionInfo | Promise<SessionInfo>
   total(): Resources | Promise<Resources>
   available(): Resources | Promise<Resources>
   nodes(): NodeInfo[] | Promise<NodeInfo[]>

@@ -1,13 +1,12 @@
-import { availableParallelism } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { kernel } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver.js'
-import { checkInitOptions } from './options.js'
-import { installStart, peekRuntime, runtime, setRuntime } from './runtime.js'
+import { checkInitOptions, type SessionInfo, sessionOptions } from './options.js'
+import { installStart, peekRuntime, type Runtime, runtime, setRuntime } from './runtime.js'
 import type { InitOptions } from './types.js'
 
-let options: InitOptions = {}
 let ending: Promise<void> | null = null
 /** Those whose workers have not all ended. */
 const open = new Set<Driver>()
@@ -20,31 +19,25 @@ installStart(startDriver)
  */
 export function init(given: InitOptions = {}): Session {
   checkInitOptions(given)
-  if (peekRuntime() && !(runtime() instanceof Driver))
-    return session({ numCpus: availableParallelism(), address: 'local' }, undefined)
   // One whose cluster could not be reached, or is lost, is over: the next begins anew.
   if (hasFailed()) void shutdown()
-  if (!peekRuntime()) {
-    setRuntime(startDriver(given))
-  } else {
-    const other = Object.entries(given).find(
-      ([name, value]) => value !== undefined && options[name as keyof InitOptions] !== value,
-    )
-    if (other && (other[0] !== 'numCpus' || other[1] !== (runtime() as Driver).total().CPU))
-      throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${other[0]}\``, {
-        remedy: 'Call ray.shutdown() first.',
-      })
+  const running = peekRuntime()
+  if (running instanceof Driver) unchanged(running, given)
+  else if (!running) setRuntime(startDriver(given))
+  return session(runtime())
+}
+
+/** @throws RayitoError RAY_MISUSE if an option is another than the session's */
+function unchanged({ options, info }: Driver, given: InitOptions): void {
+  for (const [name, value] of Object.entries(sessionOptions(given))) {
+    if (given[name as keyof InitOptions] === undefined) continue
+    if (isDeepStrictEqual(value, options[name as keyof InitOptions])) continue
+    // Of a cluster no other number is known.
+    if (name === 'numCpus' && value === info.numCpus) continue
+    throw new RayitoError('RAY_MISUSE', `ray.init was called before, with another \`${name}\``, {
+      remedy: 'Call ray.shutdown() first.',
+    })
   }
-  const driver = runtime() as Driver
-  const { ready } = driver.engine
-  if (!ready) return session({ numCpus: driver.total().CPU, address: driver.address }, ready)
-  const info = {
-    get numCpus() {
-      return driver.total().CPU
-    },
-    address: driver.address,
-  }
-  return session(info, ready)
 }
 
 /** The session can do nothing any more. */
@@ -54,25 +47,26 @@ function hasFailed(): boolean {
 }
 
 /** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
-export interface SessionInfo {
-  /** CPUs of all machines together. */
-  readonly numCpus: number
-  /** 'local', or the cluster's. */
-  readonly address: string
-}
 export type Session = SessionInfo & PromiseLike<SessionInfo>
 
-function session(info: SessionInfo, ready: Promise<void> | undefined): Session {
-  const told = Promise.resolve(ready).then((): SessionInfo => ({ numCpus: info.numCpus, address: info.address }))
+function session(current: Runtime): Session {
+  const told = Promise.resolve(current.told())
   // Whoever does not wait for it meets its error at the first use.
   told.catch(() => {})
+  const info = {
+    get numCpus() {
+      return current.info.numCpus
+    },
+    address: current.info.address,
+  }
   return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
 }
 
 const ADDRESS = /^(nats|tls):\/\/./
 
 function startDriver(given: InitOptions): Driver {
-  const { address = process.env.RAY_ADDRESS || 'local' } = given
+  const options = sessionOptions(given)
+  const { address } = options
   if (address !== 'local' && !ADDRESS.test(address))
     throw new RayitoError(
       'INVALID_ARGUMENT',
@@ -83,12 +77,11 @@ function startDriver(given: InitOptions): Driver {
     throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {
       remedy: 'Start them with `rayito worker --num-cpus N`, or leave the address out.',
     })
-  options = given
   interruptible()
   if (address !== 'local') polite()
   if (!ends) process.on('exit', tellRest)
   ends = true
-  const driver = new Driver({ ...given, address })
+  const driver = new Driver(options)
   open.add(driver)
   return driver
 }

@@ -445,4 +445,10 @@ class SurroundingsClass {
 }
 export const Surroundings = ray.remote(SurroundingsClass)
 
+/** What `ray.init` says in a worker, at once and awaited. */
+export const session = ray.remote(async () => {
+  const info = ray.init()
+  const atOnce = info.numCpus
+  return { atOnce, ...(await info) }
+})
 export const environment = ray.remote((name: string) => process.env[name])

@@ -165,6 +165,32 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, '20\n'])
   })
 
+  test('ray.init once more changes nothing: with the same options, or with what holds by default; with others it throws', async () => {
+    const { stdout } = await run(`
+      const { availableParallelism } = await import('node:os')
+      const told = (options) => {
+        try { return ray.init(options).numCpus } catch ({ code, message }) { return code + message.match(/ \`.*?\`/) }
+      }
+      const limits = () => ({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 200 }, namespace: undefined })
+      console.log(told(limits()), told(limits()), told({ timeline: 10_000 }))
+      console.log(told({ resourceLimits: { maxOldGenerationSizeMb: 201 } }))
+      console.log(await ray.get(ray.remote(() => ray.init({ numCpus: 7 }).numCpus).remote()))
+      await ray.shutdown()
+      ray.put(1)
+      const defaults = { address: 'local', workers: 'threads', logToDriver: true, namespace: '', timeline: true }
+      console.log(told({ ...defaults, numCpus: availableParallelism() }) === availableParallelism())
+      for (const [name, other] of Object.entries({ workers: 'processes', logToDriver: false, timeline: false, numCpus: 1_000 }))
+        console.log(told({ ...defaults, [name]: other }))`)
+    assert.deepEqual(stdout.split('\n'), [
+      '1 1 1',
+      'RAY_MISUSE `resourceLimits`',
+      '1',
+      'true',
+      ...['workers', 'logToDriver', 'timeline', 'numCpus'].map((name) => `RAY_MISUSE \`${name}\``),
+      '',
+    ])
+  })
+
   test('a worker is not started with the flags that name another program', async () => {
     const source = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
       console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))`

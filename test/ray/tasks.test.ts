@@ -13,6 +13,7 @@ import {
   hold,
   meet,
   pair,
+  session,
   thread,
   throwOnce,
   typeOf,
@@ -28,6 +29,13 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
 
   test('it runs on another thread', async () => {
     assert.notEqual(await ray.get(thread.remote()), here())
+  })
+
+  test('ray.init in a worker tells of the session that it belongs to', async () => {
+    const { numCpus, address } = await ray.init()
+    const { atOnce, ...told } = await ray.get(session.remote())
+    assert.deepEqual(told, { numCpus, address })
+    assert.equal(atOnce, numCpus)
   })
 
   test('parts of CPUs make up whole ones', async () => {

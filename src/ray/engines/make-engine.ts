@@ -1,6 +1,5 @@
-import { availableParallelism } from 'node:os'
 import type { Engine, EngineHost } from '../engine.js'
-import type { InitOptions } from '../types.js'
+import type { SessionOptions } from '../options.js'
 import { LocalEngine } from './local/engine.js'
 import { NatsEngine } from './nats/engine.js'
 import { PROCESSES } from './processes/connection.js'
@@ -10,9 +9,9 @@ import { Threads } from './threads/threads.js'
 const MOST_SPARES = 4
 
 /** The engine that the options ask for. */
-export function makeEngine(options: InitOptions, host: EngineHost): Engine {
-  const { numCpus = availableParallelism(), resourceLimits, workers = 'threads', address } = options
-  if (address && address !== 'local') return new NatsEngine(address, options, host)
+export function makeEngine(options: SessionOptions, host: EngineHost): Engine {
+  const { numCpus, resourceLimits, workers, address } = options
+  if (address !== 'local') return new NatsEngine(address, options, host)
   const connector = workers === 'processes' ? PROCESSES : new Threads(Math.min(Math.ceil(numCpus), MOST_SPARES))
   return new LocalEngine({ name: workers, connector, cpus: numCpus, resourceLimits }, host)
 }

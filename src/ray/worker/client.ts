@@ -6,7 +6,7 @@ import type { RemoteDefinition } from '../definition.js'
 import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
 import { type Content, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
-import { checkActorOptions, checkMethodOptions, checkTaskOptions } from '../options.js'
+import { checkActorOptions, checkMethodOptions, checkTaskOptions, type SessionInfo } from '../options.js'
 import { pack } from '../pack.js'
 import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
@@ -340,6 +340,15 @@ export class WorkerClient implements Runtime {
     this.#inOrder('free', () => ({ ids: refs.map((ref) => ref.id) }), [])
   }
 
+  get info(): SessionInfo {
+    return this.start.session
+  }
+  /** A cluster's driver knows, as long as it is there. */
+  told(): SessionInfo | Promise<SessionInfo> {
+    const { info } = this
+    if (info.address === 'local') return info
+    return this.#ask('figure', { which: 'told' }).catch(() => info) as Promise<SessionInfo>
+  }
   total(): Promise<Resources> {
     return this.#ask('figure', { which: 'total' }) as Promise<Resources>
   }

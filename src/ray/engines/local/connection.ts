@@ -1,4 +1,5 @@
 import type { Finding } from '../../../core/findings.js'
+import type { SessionInfo } from '../../options.js'
 import type { ToDriver, ToWorker } from '../../protocol.js'
 import type { CallStates } from './slots.js'
 
@@ -35,6 +36,7 @@ export interface WorkerOptions {
   maxConcurrency: number
   actorId: string | null
   namespace: string
+  session: SessionInfo
   resourceLimits: HeapLimits | undefined
   /** Of a worker that serves other machines: folders whose modules may run there, besides this package. */
   allow: readonly string[] | null

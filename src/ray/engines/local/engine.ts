@@ -83,6 +83,7 @@ export class LocalEngine implements Engine {
           },
         },
         namespace: host.namespace,
+        session: { numCpus: this.#cpus.total, address: host.address },
         resourceLimits,
         prefix,
         allow: allow ?? null,

@@ -1,5 +1,6 @@
 import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
+import type { SessionInfo } from '../../options.js'
 import { Stream } from '../../stream.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
@@ -15,6 +16,7 @@ export const IDLE = 1_000
 export interface WorkersOptions {
   connector: Connector
   namespace: string
+  session: SessionInfo
   resourceLimits: HeapLimits | undefined
   allow: readonly string[] | null
   env: Readonly<Record<string, string>> | null

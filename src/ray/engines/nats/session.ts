@@ -73,6 +73,7 @@ export class Session {
     this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
       namespace: lease.namespace,
+      address: node.address,
       request: (worker, request, operation, payload) => this.#workers.request(worker, request, operation, payload),
       sent: () => {},
       carried: (_worker, ids) => ids.map((id) => this.#objects.token(id)),

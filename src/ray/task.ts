@@ -2,6 +2,7 @@ import type { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
+import { isOfClass } from './pack/errors.js'
 import { pack } from './pack.js'
 import type { StreamTarget } from './stream.js'
 import type { Tally } from './tally.js'
@@ -217,9 +218,11 @@ export class Task implements Producer {
   }
 }
 
-/** Across threads a class is known by its name when it is not one of the shared built-ins. */
+/** Across threads a class is known by its name when it is not one of the shared built-ins. What was thrown inside another call counts too. */
 function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
-  return (typeof type === 'function' && error instanceof type) || (error instanceof Error && error.name === type.name)
+  if (!(error instanceof Error)) return false
+  if ((typeof type === 'function' && error instanceof type) || error.name === type.name) return true
+  return isOfClass(error, type.name) || (error instanceof RayTaskError && isA(error.cause, type))
 }
 
 export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, fresh: 0, carried: [] }

@@ -95,6 +95,23 @@ export const throwOnce = ray.remote(function throwOnce(tries: Latch, failures: n
   if (arrive(tries) < failures) throw new TypeError('not yet')
   return arrived(tries)
 })
+export class Unavailable extends Error {}
+/** It is not called by its class. */
+export class Overloaded extends Unavailable {
+  override name = 'TooMuch'
+}
+export const overloadedOnce = ray.remote(function overloadedOnce(tries: Latch) {
+  if (arrive(tries) === 0) throw new Overloaded('too much')
+  return arrived(tries)
+})
+/** Gets it from another. */
+export const passOn = ray.remote(async function passOn(tries: Latch) {
+  return ray.get(overloadedOnce.remote(tries))
+})
+/** Asks for it from a worker. */
+export const askForRetries = ray.remote(async function askForRetries(tries: Latch) {
+  return ray.get(overloadedOnce.options({ retryExceptions: [Unavailable] }).remote(tries))
+})
 export const crash = ray.remote(function crash(): void {
   process.abort()
 })

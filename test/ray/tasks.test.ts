@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
 import {
   add,
+  askForRetries,
   attempt,
   Counter,
   echo,
@@ -12,11 +13,15 @@ import {
   here,
   hold,
   meet,
+  Overloaded,
+  overloadedOnce,
   pair,
+  passOn,
   session,
   thread,
   throwOnce,
   typeOf,
+  Unavailable,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 
@@ -128,6 +133,14 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
       ray.get(throwOnce.options({ retryExceptions: true, maxRetries: 1 }).remote(latch(), 2)),
       /not yet/,
     )
+  })
+
+  test('an exception is retried for each class that it is an instance of, whatever its name', async () => {
+    for (const type of [Overloaded, Unavailable, Error])
+      assert.equal(await ray.get(overloadedOnce.options({ retryExceptions: [type] }).remote(latch())), 2, type.name)
+    await assert.rejects(ray.get(overloadedOnce.options({ retryExceptions: [TypeError] }).remote(latch())), /too much/)
+    assert.equal(await ray.get(passOn.options({ retryExceptions: [Unavailable] }).remote(latch())), 2)
+    assert.equal(await ray.get(askForRetries.remote(latch())), 2)
   })
 
   test('numReturns gives a ref for each value', async () => {

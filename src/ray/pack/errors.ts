@@ -10,6 +10,9 @@ const TYPES: Record<string, { readonly prototype: object }> = { ...BUILTIN, Rayi
 
 /** Properties that an error has though they are not enumerable. */
 const HIDDEN = ['cause', 'errors', 'error', 'suppressed']
+/** Of errors that were unpacked: the names of classes that are not here. */
+const strange = new WeakMap<Error, readonly string[]>()
+
 /** Told apart from the other fields. */
 const OWN = new Set(['name', 'message', 'stack', ...HIDDEN])
 
@@ -29,9 +32,11 @@ export function describeError(error: Error): {
   for (const name of Object.keys(error))
     if (!OWN.has(name)) fields[name] = quietly(() => (error as unknown as Record<string, unknown>)[name])
   const message = text(quietly(() => error.message))
+  const { type, classes } = typeOf(error)
   return {
     encoded: {
-      type: typeOf(error),
+      type,
+      ...(classes.length > 0 ? { classes } : {}),
       name: nameOf(error),
       message,
       stack: text(quietly(() => error.stack)) || `${nameOf(error)}: ${message}`,
@@ -51,14 +56,27 @@ function quietly<T>(read: () => T): T | undefined {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** The nearest class that both sides have. */
-function typeOf(error: Error): string {
-  if (error instanceof DOMException) return 'DOMException'
-  for (let at = Object.getPrototypeOf(error); at; at = Object.getPrototypeOf(at)) {
-    const name = quietly(() => at.constructor.name) as string
-    if (TYPES[name]?.prototype === at) return name
+/** The nearest class that both sides have, and the names of those before it. */
+function typeOf(error: Error): { type: string; classes: readonly string[] } {
+  const classes = [...(strange.get(error) ?? [])]
+  for (const { name, prototype } of lineage(error)) {
+    if (prototype === DOMException.prototype || (Object.hasOwn(TYPES, name) && TYPES[name]!.prototype === prototype))
+      return { type: name, classes }
+    if (name) classes.push(name)
   }
-  return 'Error'
+  return { type: 'Error', classes }
+}
+
+function lineage(error: Error): { name: string; prototype: object }[] {
+  const found: { name: string; prototype: object }[] = []
+  for (let at = Object.getPrototypeOf(error); at; at = Object.getPrototypeOf(at))
+    found.push({ name: text(quietly(() => at.constructor.name)), prototype: at })
+  return found
+}
+
+/** Whether an error was an instance of a class of that name where it was thrown. */
+export function isOfClass(error: Error, name: string): boolean {
+  return Boolean(strange.get(error)?.includes(name)) || lineage(error).some((one) => one.name === name)
 }
 
 /** Its name; of a class that sets none, the class's. */
@@ -69,7 +87,13 @@ function nameOf(error: Error): string {
 }
 
 /** The error again, without its fields. */
-export function makeError({ type, name, message, stack }: EncodedError): Error {
+export function makeError(encoded: EncodedError): Error {
+  const error = withoutClasses(encoded)
+  if (encoded.classes) strange.set(error, encoded.classes)
+  return error
+}
+
+function withoutClasses({ type, name, message, stack }: EncodedError): Error {
   if (type === 'DOMException') {
     const error = new DOMException(message, name)
     Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })

@@ -37,6 +37,8 @@ export type Special =
 export interface EncodedError {
   /** The built-in class nearest to it, or a class of rayito's. */
   type: string
+  /** Names of its own classes below that, if there are any; its own first. */
+  classes?: readonly string[]
   name: string
   message: string
   stack: string

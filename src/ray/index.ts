@@ -28,8 +28,12 @@ export { Summary } from './timeline/summary.js'
 export type * from './types.js'
 
 /**
- * Stores a value once, so that any number of calls can use it through its ref. The value is copied (bytes into shared
- * memory, where workers read them without another copy) and immutable from then on.
+ * Stores a value once, so that any number of calls can use it through its ref. The value is copied: what is done to the original
+ * later is not seen.
+ *
+ * Arrays and buffers from 4 KiB up go into shared memory, where worker threads read them without another copy. Nothing protects
+ * them there: whoever writes into them changes the object for all, so write into a copy (`new Uint8Array(bytes)`). The same holds for
+ * a call's arguments, of which a further try (`maxRetries`, `retryExceptions`) gets what the one before has left.
  * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError
  */
 function put<T>(value: T): ObjectRef<T> {
@@ -41,6 +45,8 @@ function put<T>(value: T): ObjectRef<T> {
 /**
  * Waits for the value of a ref, or of each of a list. Rejects with the error of the first that failed: RayTaskError (its
  * `cause` is what the task threw), WorkerCrashedError, ActorDiedError, TaskCancelledError, GetTimeoutError …
+ *
+ * Each time a copy, except of arrays and buffers in shared memory, which are everybody's: read them, write into a copy.
  */
 function get<R extends ObjectRef<unknown>>(ref: R, options?: GetOptions): Promise<ValueOf<R>>
 function get<const R extends readonly ObjectRef<unknown>[]>(

@@ -128,7 +128,10 @@ async function getActor<T extends object = Record<string, (...args: never[]) => 
   return makeHandle<T>(await runtime().getActor(name, namespace))
 }
 
-/** Lets objects go now, without waiting for the collector; getting them throws an ObjectLostError. */
+/**
+ * Lets objects go now, without waiting for the collector; getting them throws an ObjectLostError. One that is not there yet is passed
+ * over: its ref stays as it is, and gets its value (`cancel` ends the call that makes it).
+ */
 function free(refs: ObjectRef<unknown> | readonly ObjectRef<unknown>[]): void {
   const list = isRef(refs) ? [refs] : refs
   checkRefs('refs', list)

@@ -103,8 +103,17 @@ export type ErrorClass = abstract new (...args: never[]) => Error
 /** What getting a ref gives. */
 export type ValueOf<R> = R extends ObjectRef<infer T> ? T : never
 
-/** A value, or a ref to one: what a top-level argument may be. */
-export type OrRef<T> = T | ObjectRef<T>
+/**
+ * Whether T is, or may be, a ref. No of `any`, as which the compiler takes a T that is still open when it compares this: so a
+ * generic function can pass on what it was given.
+ */
+type HasRef<T> = [0] extends [1 & T] ? false : [Extract<T, ObjectRef<unknown>>] extends [never] ? false : true
+
+/**
+ * A value, or a ref to one: what a top-level argument may be. A ref itself can only be passed inside something (`[ref]`): at
+ * the top its value arrives.
+ */
+export type OrRef<T> = ([HasRef<T>] extends [true] ? Exclude<T, ObjectRef<unknown>> : T) | ObjectRef<T>
 export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
 
 /** The refs of a call with numReturns: one for each element of what it returns. */

@@ -19,6 +19,9 @@ class Engine {
   async later(text: string, times?: number): Promise<string> {
     return text.repeat(times ?? 1)
   }
+  async follow(ref: ObjectRef<number>): Promise<number> {
+    return ray.get(ref)
+  }
   async *frames(_count: number): AsyncGenerator<Uint8Array> {}
 }
 
@@ -106,12 +109,33 @@ function never(): void {
   // @ts-expect-error a generator is no ref
   ray.get(streamed)
   ray.cancel(streamed)
+
+  const follows = ray.remote(async (ref: ObjectRef<number>, refs?: ObjectRef<number>[]) => ray.get(refs?.[0] ?? ref))
+  // @ts-expect-error at the top of the arguments a ref's value arrives
+  follows.remote(ray.put(1))
+  const refs = ray.put([ray.put(1)])
+  const refOfRef = ray.remote(() => ray.put(1)).remote()
+  follows.remote(refOfRef, [ray.put(1)])
+  follows.remote(refOfRef, refs)
+  // @ts-expect-error the same in a method
+  new ray.ActorPool([engine]).map((e) => e.follow.remote(ray.put(1)), [1])
+  const either = ray.remote((x: string | ObjectRef<number>, _y: number | ObjectRef<number>) => x)
+  either.remote(ray.put('1'), ray.put(1))
+  // @ts-expect-error a number is neither a text nor a ref
+  either.remote(ray.put(1), 1)
+  const open = ray.remote((x: ReturnType<typeof JSON.parse>, y: unknown, ..._rest: boolean[]) => [x, y])
+  open.remote(ray.put(1), ray.put(1), true, ray.put(false))
+  function passedOn<T, A extends readonly unknown[]>(one: (x: T, xs: T[]) => T, x: T, all: (...args: A) => T, args: A) {
+    ray.remote(all).remote(...args)
+    return ray.remote(one).remote(x, ray.put([x]))
+  }
+
   const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
   takesHandle.remote(engine)
   const pool = new ray.ActorPool([engine])
   const mapped = pool.map((e, i: number) => e.classify.remote(i), [1, 2])
   same<typeof mapped, AsyncGenerator<[string, number], void, undefined>>(true)
-  void [nested, mapped, value]
+  void [nested, mapped, value, passedOn]
 }
 
 test('a wrong argument or method of .remote() is a compile error', () => {

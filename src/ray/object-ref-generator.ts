@@ -82,7 +82,7 @@ export function streaming<O extends TaskOptions | MethodOptions>(options: O, isG
 }
 
 /** What `.remote()` returns. */
-export function returned(refs: readonly ObjectRef[], { numReturns }: TaskOptions | MethodOptions): unknown {
+export function returned(refs: readonly ObjectRef[], { numReturns = 1 }: TaskOptions | MethodOptions): unknown {
   if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, runtime())
-  return numReturns === undefined ? refs[0] : refs
+  return numReturns === 1 ? refs[0] : refs
 }

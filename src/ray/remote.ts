@@ -7,7 +7,15 @@ import { makeHandle } from './handle.js'
 import { returned, streaming } from './object-ref-generator.js'
 import { checkActorOptions, checkTaskOptions } from './options.js'
 import { runtime } from './runtime.js'
-import type { ActorClass, ActorOptions, RemoteOf, TaskOptions } from './types.js'
+import type {
+  ActorClass,
+  ActorOptions,
+  ItemOf,
+  MultiRemoteOf,
+  RemoteGenerator,
+  RemoteOf,
+  TaskOptions,
+} from './types.js'
 
 /** Marks what `remote` makes; its value is the function or class itself. */
 export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
@@ -26,6 +34,14 @@ export function remote<A extends readonly unknown[], T extends object>(
   type: new (...args: A) => T,
   options?: ActorOptions,
 ): ActorClass<A, T>
+export function remote<A extends readonly unknown[], R, const N extends number>(
+  fn: (...args: A) => R,
+  options: TaskOptions & { numReturns: N },
+): MultiRemoteOf<A, R, N>
+export function remote<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: TaskOptions & { numReturns: 'streaming' },
+): RemoteGenerator<A, ItemOf<Awaited<R>>>
 export function remote<A extends readonly unknown[], R>(fn: (...args: A) => R, options?: TaskOptions): RemoteOf<A, R>
 export function remote(target: AnyFunction | AnyClass, options: TaskOptions & ActorOptions = {}): unknown {
   if (typeof target !== 'function') expected('fn', 'a function or a class', target)

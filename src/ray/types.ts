@@ -54,7 +54,8 @@ export interface TaskOptions {
   /** Milliseconds it may run before it is ended with a TaskTimeoutError. @default none */
   timeout?: number
   /**
-   * Number of values it returns (as an array), each with a ref of its own; or 'streaming': what it yields comes as refs, one by one.
+   * Number of values it returns: with 1 `.remote()` gives one ref of all that it returns, with more an array of refs, one for each
+   * element of the array (or other iterable) that it returns. 'streaming': what it yields comes as refs, one by one.
    * @default 1, of a generator 'streaming'
    */
   numReturns?: number | 'streaming'
@@ -92,7 +93,7 @@ export interface MethodOptions {
   retryExceptions?: boolean | readonly ErrorClass[]
   /** Milliseconds it may run before the call rejects with a TaskTimeoutError. @default none */
   timeout?: number
-  /** @default 1, of a generator 'streaming' */
+  /** As of a task. @default 1, of a generator 'streaming' */
   numReturns?: number | 'streaming'
   /** Of a generator: values that may lie untaken before it pauses. @default no limit */
   generatorBackpressureNumObjects?: number
@@ -116,15 +117,26 @@ type HasRef<T> = [0] extends [1 & T] ? false : [Extract<T, ObjectRef<unknown>>] 
 export type OrRef<T> = ([HasRef<T>] extends [true] ? Exclude<T, ObjectRef<unknown>> : T) | ObjectRef<T>
 export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
 
-/** The refs of a call with numReturns: one for each element of what it returns. */
-export type RefsOf<R> = R extends readonly unknown[] ? { -readonly [K in keyof R]: ObjectRef<R[K]> } : never
+/** The refs of a call with numReturns from 2 and up: one for each element of what it returns. */
+export type RefsOf<R> = unknown extends R
+  ? ObjectRef<R>[]
+  : R extends readonly unknown[]
+    ? { -readonly [K in keyof R]: ObjectRef<R[K]> }
+    : ObjectRef<ItemOf<R>>[]
+
+/** What `.remote()` gives with numReturns: of 1 the ref of the whole; either where the number is only known when it runs. */
+export type Returned<R, N extends number> = N extends 1
+  ? ObjectRef<R>
+  : number extends N
+    ? ObjectRef<R> | RefsOf<R>
+    : RefsOf<R>
 
 /** What `ray.remote(fn)` gives: `fn.remote(...args)` runs it on a worker and returns a ref at once. */
 export interface RemoteFunction<A extends readonly unknown[], R> {
   /** Sends one call. Arguments are checked first: what cannot cross throws a NotSerializableError that names it. */
   remote(...args: RemoteArgs<A>): ObjectRef<R>
   /** The same function with other options. */
-  options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, R>
+  options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, R, N>
   options(options: TaskOptions & { numReturns: 'streaming' }): RemoteGenerator<A, ItemOf<R>>
   options(options: TaskOptions): RemoteFunction<A, R>
 }
@@ -145,10 +157,8 @@ export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T
 /** What `ray.remote` of a generator gives: `.remote(...args)` runs it on a worker and returns the refs of what it yields, as they come. */
 export interface RemoteGenerator<A extends readonly unknown[], T> {
   remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
-  /** With a number of values the call returns as many refs at once, as of a function that returns an array. */
-  options<const N extends number>(
-    options: TaskOptions & { numReturns: N },
-  ): { remote(...args: RemoteArgs<A>): ObjectRef<T>[] }
+  /** With a number of values, from 2 and up, the call returns as many refs at once, as of a function that returns an array. */
+  options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, Gathered<T, N>, N>
   options(options: TaskOptions): RemoteGenerator<A, T>
 }
 
@@ -159,10 +169,22 @@ export type RemoteOf<A extends readonly unknown[], R> = Choice<
   [R] extends [Yielding<infer T>] ? RemoteGenerator<A, T> : never
 >
 
-/** A remote function with numReturns: `.remote()` gives a ref for each value. */
-export interface MultiRemoteFunction<A extends readonly unknown[], R> {
-  remote(...args: RemoteArgs<A>): RefsOf<R>
-  options(options: TaskOptions): MultiRemoteFunction<A, R>
+/** The same of `ray.remote` with a number of returns. */
+export type MultiRemoteOf<A extends readonly unknown[], R, N extends number> = Choice<
+  R,
+  MultiRemoteFunction<A, Awaited<R>, N>,
+  [R] extends [Yielding<infer T>] ? MultiRemoteFunction<A, Gathered<T, N>, N> : never
+>
+
+/** What a generator yields, as an array; as one value the generator itself cannot travel. */
+type Gathered<T, N extends number> = N extends 1 ? never : T[]
+
+/** A remote function with numReturns: from 2 on `.remote()` gives a ref for each value. */
+export interface MultiRemoteFunction<A extends readonly unknown[], R, N extends number = number> {
+  remote(...args: RemoteArgs<A>): Returned<R, N>
+  options<const M extends number>(options: TaskOptions & { numReturns: M }): MultiRemoteFunction<A, R, M>
+  options(options: TaskOptions & { numReturns: 'streaming' }): RemoteGenerator<A, ItemOf<R>>
+  options(options: TaskOptions): MultiRemoteFunction<A, R, N>
 }
 
 /** What `ray.remote(Class)` gives: `Class.remote(...args)` makes an actor. */
@@ -178,7 +200,7 @@ export interface ActorMethod<A extends readonly unknown[], R> {
   options<const N extends number>(
     options: MethodOptions & { numReturns: N },
   ): {
-    remote(...args: RemoteArgs<A>): RefsOf<R>
+    remote(...args: RemoteArgs<A>): Returned<R, N>
   }
   options(options: MethodOptions & { numReturns: 'streaming' }): ActorGenerator<A, ItemOf<R>>
   options(options: MethodOptions): ActorMethod<A, R>
@@ -190,7 +212,9 @@ export interface ActorGenerator<A extends readonly unknown[], T> {
   remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
   options<const N extends number>(
     options: MethodOptions & { numReturns: N },
-  ): { remote(...args: RemoteArgs<A>): ObjectRef<T>[] }
+  ): {
+    remote(...args: RemoteArgs<A>): Returned<Gathered<T, N>, N>
+  }
   options(options: MethodOptions): ActorGenerator<A, T>
 }
 

@@ -147,6 +147,7 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     const [number, text] = pair.options({ numReturns: 2 }).remote(7)
     assert.equal(await ray.get(number), 7)
     assert.equal(await ray.get(text), '7')
+    assert.deepEqual(await ray.get(pair.options({ numReturns: 1 }).remote(7)), [7, '7'])
     const wrong = pair.options({ numReturns: 3 }).remote(7) as unknown as [typeof number]
     await assert.rejects(ray.get(wrong[0]), /return 3 values/)
   })

@@ -62,11 +62,41 @@ function never(): void {
   same<typeof number, ObjectRef<number>>(true)
   same<typeof text, ObjectRef<string>>(true)
 
+  const pair = ray.remote((x: number) => [x, `${x}`] as [number, string], { numReturns: 2 })
+  same<ReturnType<typeof pair.remote>, [ObjectRef<number>, ObjectRef<string>]>(true)
+  const named = pair.options({ name: 'pair' }).remote(ray.put(1))
+  same<typeof named, [ObjectRef<number>, ObjectRef<string>]>(true)
+  const whole = pair.options({ numReturns: 1 }).remote(1)
+  same<typeof whole, ObjectRef<[number, string]>>(true)
+  const later2 = ray.remote(async () => new Set([1]), { numReturns: 2 }).remote()
+  same<typeof later2, ObjectRef<number>[]>(true)
+  const unknown2 = ray.remote((x: unknown) => x, { numReturns: 2 }).remote(1)
+  same<typeof unknown2, ObjectRef<unknown>[]>(true)
+  const counted = pair.options({ numReturns: Number('2') }).remote(1)
+  same<typeof counted, ObjectRef<[number, string]> | [ObjectRef<number>, ObjectRef<string>]>(true)
+  const items = ray.remote(async (x: number) => [x], { numReturns: 'streaming' }).remote(1)
+  same<typeof items, ObjectRefGenerator<number>>(true)
+  const gathered = ray.remote(
+    async function* gathered() {
+      yield 1
+    },
+    { numReturns: 3 },
+  )
+  same<ReturnType<typeof gathered.remote>, ObjectRef<number>[]>(true)
+  const plain = ray.remote((x: number) => [x], { numCpus: 2 }).remote(1)
+  same<typeof plain, ObjectRef<number[]>>(true)
+  // @ts-expect-error there is no such option
+  ray.remote((x: number) => x, { cpus: 1 })
+  // @ts-expect-error nor is it for a class
+  ray.remote(Engine, { numReturns: 2 })
+
   const Remote = ray.remote(Engine)
   const engine = Remote.options({ maxRestarts: 1 }).remote('vit', false)
   same<typeof engine, ActorHandle<Engine>>(true)
   const classified = engine.classify.remote(ray.put(3))
   same<typeof classified, ObjectRef<[string, number]>>(true)
+  const single = engine.classify.options({ numReturns: 1 }).remote(3)
+  same<typeof single, ObjectRef<[string, number]>>(true)
   const later = engine.later.options({ timeout: 5 }).remote('a')
   same<typeof later, ObjectRef<string>>(true)
   // @ts-expect-error the constructor wants a text

@@ -16,7 +16,17 @@ import { remote } from './remote.js'
 import { peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
 import { init, isInitialized, shutdown } from './session.js'
 import { Summary } from './timeline/summary.js'
-import type { ActorHandle, GetOptions, NodeInfo, Resources, Stats, TraceEvent, ValueOf, WaitOptions } from './types.js'
+import type {
+  ActorHandle,
+  AnyMethods,
+  GetOptions,
+  NodeInfo,
+  Resources,
+  Stats,
+  TraceEvent,
+  ValueOf,
+  WaitOptions,
+} from './types.js'
 
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
@@ -118,8 +128,17 @@ function cancel(
   runtime().cancel(made, force, recursive)
 }
 
-/** A handle to the actor of that name. @throws ActorNameError (rejects) when none lives */
-async function getActor<T extends object = Record<string, (...args: never[]) => unknown>>(
+/**
+ * A handle to the actor of that name. Of what class it is only the caller knows: without it methods of any name may be called
+ * with anything, as in Python, and give `any`.
+ *
+ * ```ts
+ * const tally = await ray.getActor<TallyClass>('tally')
+ * const count = await ray.get(tally.add.remote(2)) // a number
+ * ```
+ * @throws ActorNameError (rejects) when none lives
+ */
+async function getActor<T extends object = AnyMethods>(
   name: string,
   options: { namespace?: string } = {},
 ): Promise<ActorHandle<T>> {

@@ -236,6 +236,10 @@ export type ActorHandle<T extends object = object> = {
     : never
 } & { readonly [actor]: T }
 
+/** The methods of an actor whose class is not known. */
+// biome-ignore lint/suspicious/noExplicitAny: any method, of any arguments and result
+export type AnyMethods = Record<string, (...args: any[]) => any>
+
 export interface GetOptions {
   /** Milliseconds to wait before a GetTimeoutError; the task goes on. @default no limit */
   timeout?: number

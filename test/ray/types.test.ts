@@ -119,6 +119,13 @@ function never(): void {
   ray.get(1)
   // @ts-expect-error milliseconds
   ray.get(sum, { timeout: '1 s' })
+  const found = ray.getActor<Engine>('engine').then((handle) => handle.classify.remote(1))
+  same<typeof found, Promise<ObjectRef<[string, number]>>>(true)
+  const unchecked = ray.getActor('engine').then((handle) => {
+    ray.kill(handle)
+    return handle.classify!.remote(1, ray.put('b'))
+  })
+  same<typeof unchecked, Promise<ObjectRef<ReturnType<typeof JSON.parse>>>>(true)
   const frames = engine.frames.remote(ray.put(3))
   same<typeof frames, ObjectRefGenerator<Uint8Array>>(true)
   const two = engine.frames.options({ numReturns: 2 }).remote(2)

@@ -25,8 +25,10 @@ type AnyClass = abstract new (...args: never[]) => object
 
 /**
  * Makes a function run on workers, or a class an actor: Ray's `@ray.remote`.
- * A function of a module travels as the module and its export; one of a notebook cell or of the program's first file by
- * its source, with the values that it uses from around it, taken at its first call (where an object has a getter, what that gives).
+ * A function of a module travels as the module and its export; one of a notebook cell or of the program's first file, or
+ * that its module does not export, by its source, with the values that it uses from around it, as they are at its first
+ * call (where an object has a getter, what that gives). What is of a module into which nothing has looked yet is only taken
+ * when the caller has come to an await.
  *
  * Called directly, a remote function or class throws: use `.remote()`.
  */

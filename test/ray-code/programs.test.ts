@@ -51,6 +51,31 @@ describe('functions of a program', () => {
     assert.deepEqual(printed, [13, 4, 5, 7, true])
   })
 
+  test('take what they use as it is at the first call; in a module only once its exports were looked at', async () => {
+    const counts = `
+      const state = { n: 0 }
+      let n = 0
+      const got = () => n
+      const count = ray.remote(() => [n, state.n, got()].join())
+      const refs = []
+      for (; n < 2; state.n = ++n) refs.push(count.remote())`
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        import { counted } from './counted.mjs'
+        ${counts}
+        console.log(JSON.stringify([await ray.get(refs), await counted(), await counted()]))`,
+      'counted.mjs': `
+        import { ray } from RAY
+        export async function counted() { ${counts}; return ray.get(refs) }`,
+    })
+    assert.deepEqual(printed, [
+      ['0,0,0', '0,0,0'],
+      ['2,2,2', '2,2,2'],
+      ['0,0,0', '0,0,0'],
+    ])
+  })
+
   test('may be CommonJS', async () => {
     const printed = await run({
       'first.cjs': `

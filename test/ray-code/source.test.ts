@@ -94,11 +94,14 @@ describe('a function that travels by source', () => {
 
   test('takes them as they are at its first call', async () => {
     let value = 1
-    const read = () => value
+    const held = { value }
+    const inner = () => value
+    const read = () => [value, held.value, inner()]
     value = 2
-    assert.equal(await elsewhere(read), 2)
-    value = 3
-    assert.equal(await elsewhere(read), 2)
+    const first = elsewhere(read)
+    held.value = value = 3
+    assert.deepEqual(await first, [2, 1, 2])
+    assert.deepEqual(await elsewhere(read), [2, 1, 2])
   })
 
   test('shares large bytes instead of copying them', async () => {

@@ -3,6 +3,7 @@ import { serialize } from '../../core/travel.js'
 import { exportOf, importedAs } from './modules.js'
 import type { Reference } from './references.js'
 import { moduleUrl, type Surroundings } from './scope.js'
+import type { Steps } from './steps.js'
 import type { AnyFunction, CodeNode } from './types.js'
 
 /** How many objects of a value are looked at for modules' exports among them, and members of each. */
@@ -12,28 +13,28 @@ const LOOK_AT = 5000
  * What stands for a value that a function uses from around it: the module that has it, if one does.
  * @param name the variable's
  */
-export async function exported(
+export function* exported(
   value: object,
   name: string,
   around: Surroundings | null,
   reference: Reference,
-): Promise<CodeNode | undefined> {
+): Steps<CodeNode | undefined> {
   if (typeof (value as { [serialize]?: unknown })[serialize] === 'function') return undefined
   const found =
     reference(value) ??
-    (typeof value === 'function' ? await functionExport(value as AnyFunction, reference) : await objectExport(value))
+    (typeof value === 'function' ? yield* functionExport(value as AnyFunction, reference) : yield* objectExport(value))
   if (found || !around?.script.isModule) return found
-  return importedAs(around.script, name, value)
+  return yield* importedAs(around.script, name, value)
 }
 
 /** Objects with functions, inside other data, that modules export. */
-export async function exportedInside(value: object): Promise<[object, CodeNode][]> {
+export function* exportedInside(value: object): Steps<[object, CodeNode][]> {
   const found: [object, CodeNode][] = []
   const reached = new Set<object>([value])
   for (const object of reached) {
     const inside = members(object)
     if (object !== value && inside.some((inner) => typeof inner === 'function')) {
-      const node = await objectExport(object)
+      const node = yield* objectExport(object)
       if (node) found.push([object, node])
     }
     for (const inner of inside)
@@ -53,15 +54,15 @@ function members(object: object): unknown[] {
 }
 
 /** The module that exports a function: the one it is written in, or one that was required. */
-export async function functionExport(fn: AnyFunction, reference: Reference): Promise<CodeNode | undefined> {
+export function* functionExport(fn: AnyFunction, reference: Reference): Steps<CodeNode | undefined> {
   const found = reference(fn)
   if (found) return found
   const url = moduleUrl(fn)
-  return url ? exportOf(url, fn) : undefined
+  return url ? yield* exportOf(url, fn) : undefined
 }
 
 /** The module that exports an object with functions, or of a class, that are written there. */
-async function objectExport(object: object): Promise<CodeNode | undefined> {
+function* objectExport(object: object): Steps<CodeNode | undefined> {
   const functions = members(object).filter((member): member is AnyFunction => typeof member === 'function')
   const prototype = Object.getPrototypeOf(object)
   if (prototype !== null && prototype !== Object.prototype && typeof prototype.constructor === 'function')
@@ -71,7 +72,7 @@ async function objectExport(object: object): Promise<CodeNode | undefined> {
     const url = moduleUrl(fn)
     if (!url || tried.has(url)) continue
     tried.add(url)
-    const found = await exportOf(url, object)
+    const found = yield* exportOf(url, object)
     if (found) return found
   }
   return undefined

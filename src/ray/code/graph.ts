@@ -11,6 +11,7 @@ import { references } from './references.js'
 import { baseOf } from './resolve.js'
 import { type Scope, type Surroundings, surroundings } from './scope.js'
 import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
+import { awaited, type Steps } from './steps.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, lookUp } from './variables.js'
 
@@ -51,14 +52,14 @@ export class Graph {
     known: (object) => this.#indices.get(object) ?? this.#thing(object),
   })
   /** Whose variable is being packed. */
-  #current = ''
+  #current = '';
 
-  async describe(fn: AnyFunction): Promise<{ code: SourceCode; packed: Packed }> {
+  *describe(fn: AnyFunction): Steps<{ code: SourceCode; packed: Packed }> {
     this.#current = fn.name || ROOT
     this.#index(fn)
-    for (let i = 0; i < this.#entries.length; i++) await this.#fill(this.#entries[i]!)
+    for (let i = 0; i < this.#entries.length; i++) yield* this.#fill(this.#entries[i]!)
     this.#group()
-    const packed = await this.#encoder.finish([this.#variables] satisfies Box)
+    const packed = yield* awaited(this.#encoder.finish([this.#variables] satisfies Box))
     const code: SourceCode = {
       kind: 'source',
       name: fn.name,
@@ -93,16 +94,16 @@ export class Graph {
     return node && this.#node(object, node)
   }
 
-  async #fill(entry: Entry): Promise<void> {
+  *#fill(entry: Entry): Steps<void> {
     const index = this.#indices.get(entry.fn)!
     if (this.#nodes[index]) return
     this.#current = entry.trail
     // Of the first it is known that no module exports it.
-    const found = index === 0 ? undefined : await functionExport(entry.fn, this.#reference)
-    this.#nodes[index] = found ?? (await this.#function(entry, index))
+    const found = index === 0 ? undefined : yield* functionExport(entry.fn, this.#reference)
+    this.#nodes[index] = found ?? (yield* this.#function(entry, index))
   }
 
-  async #function(entry: Entry, index: number): Promise<FunctionNode> {
+  *#function(entry: Entry, index: number): Steps<FunctionNode> {
     const { fn } = entry
     const source = sourceOf(fn)
     if (!source)
@@ -115,7 +116,7 @@ export class Graph {
     const around = surroundings(fn)
     const uses: FunctionNode['uses'] = []
     for (const [name, use] of source.free) {
-      const used = await this.#use(entry, source, around, name, use, index)
+      const used = yield* this.#use(entry, source, around, name, use, index)
       if (used) uses.push(used)
     }
     if (source.kind === 'class') rememberClass(fn)
@@ -149,21 +150,21 @@ export class Graph {
 
   // -- variables
 
-  async #use(
+  *#use(
     entry: Entry,
     source: Source,
     around: Surroundings | null,
     name: string,
     use: FreeName,
     index: number,
-  ): Promise<FunctionNode['uses'][number] | null> {
+  ): Steps<FunctionNode['uses'][number] | null> {
     if (name === META || name === IMPORT)
       return [name, this.#variable(this.#ofModule(name, around), `${name}:${around?.script.id}`, name), false]
     if (name === BASE) {
       const base: unknown = Object.getPrototypeOf(entry.fn)
       return [
         name,
-        await this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around),
+        yield* this.#captured(base === Function.prototype ? null : base, undefined, 'its base class', around),
         false,
       ]
     }
@@ -172,7 +173,7 @@ export class Graph {
       if (isGlobal(name)) return null
       if (Object.hasOwn(globalThis, name)) {
         const value = (globalThis as Record<string, unknown>)[name]
-        return [name, await this.#captured(value, `global:${name}`, name, around), false]
+        return [name, yield* this.#captured(value, `global:${name}`, name, around), false]
       }
       // What is not defined is the function's own business, when it gets there.
       if (around && (source.kind !== 'class' || !use.eager)) return null
@@ -187,9 +188,9 @@ export class Graph {
     }
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
-    if (use.members && isBag(name, value)) return [name, await this.#bag(name, value, use.members, around), true]
+    if (use.members && isBag(name, value)) return [name, yield* this.#bag(name, value, use.members, around), true]
     this.#checkShared(found, around, name, use.assigned, entry.trail)
-    const variable = await this.#captured(value, key, name, around)
+    const variable = yield* this.#captured(value, key, name, around)
     const users = this.#users.get(variable) ?? { nodes: [], assigned: false }
     users.nodes.push(index)
     users.assigned ||= use.assigned
@@ -198,14 +199,14 @@ export class Graph {
   }
 
   /** The variable with a value from around a function, which may be a module's. */
-  async #captured(value: unknown, key: string | undefined, name: string, around: Surroundings | null): Promise<number> {
+  *#captured(value: unknown, key: string | undefined, name: string, around: Surroundings | null): Steps<number> {
     const known = key === undefined ? undefined : this.#variableOf.get(key)
     if (known !== undefined) return known
     if (isThing(value) && !this.#indices.has(value)) {
-      const node = await exported(value, name, around, this.#reference)
+      const node = yield* exported(value, name, around, this.#reference)
       if (node) this.#node(value, node)
       else
-        for (const [inner, found] of await exportedInside(value))
+        for (const [inner, found] of yield* exportedInside(value))
           if (!this.#indices.has(inner)) this.#node(inner, found)
     }
     return this.#variable(value, key, name)
@@ -230,7 +231,7 @@ export class Graph {
   }
 
   /** An object of which only members are used: each is a variable of its own. */
-  async #bag(name: string, object: object, members: Set<string>, around: Surroundings | null): Promise<number> {
+  *#bag(name: string, object: object, members: Set<string>, around: Surroundings | null): Steps<number> {
     let bag = this.#bagOf.get(object)
     if (!bag) {
       bag = { index: this.#bags.push([]) - 1, members: new Map() }
@@ -241,7 +242,7 @@ export class Graph {
       const value = (object as Record<string, unknown>)[member]
       const shown = name === 'exports' ? member : member === 'default' ? name.replace(/_\d+$/, '') : `${name}.${member}`
       // Before anything is awaited: the same member must not be taken twice.
-      const variable = await this.#captured(value, `bag:${bag.index}:${member}`, shown, around)
+      const variable = yield* this.#captured(value, `bag:${bag.index}:${member}`, shown, around)
       bag.members.set(member, variable)
       this.#bags[bag.index]!.push([member, variable])
     }

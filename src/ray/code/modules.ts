@@ -7,6 +7,7 @@ import { builtinExports } from './known.js'
 import { parse } from './parse.js'
 import { resolveFrom } from './resolve.js'
 import type { Script } from './scope.js'
+import { awaited, type Steps } from './steps.js'
 import type { ModuleCode } from './types.js'
 
 /** What `ray.remote` or `serve.deployment` makes carries the function or class itself under this. */
@@ -24,16 +25,23 @@ const PATIENCE = 1000
 /** Modules that were waiting for us when last asked for. */
 const waiting = new Set<string>()
 
+type Namespace = Record<string, unknown>
+
+/** Modules that have been asked for: what they export can be looked at without waiting. */
+const namespaces = new Map<string, Namespace>()
+
 /** A module that is loaded already; null if it cannot be, or is still being evaluated. */
-export async function loadedModule(url: string): Promise<Record<string, unknown> | null> {
+async function loadedModule(url: string): Promise<Namespace | null> {
   let timer: NodeJS.Timeout | undefined
   const patience = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, waiting.has(url) ? 0 : PATIENCE, null)
   })
   try {
-    const namespace = await Promise.race([import(url) as Promise<Record<string, unknown>>, patience])
-    if (namespace) waiting.delete(url)
-    else waiting.add(url)
+    const namespace = await Promise.race([import(url) as Promise<Namespace>, patience])
+    if (namespace) {
+      waiting.delete(url)
+      namespaces.set(url, namespace)
+    } else waiting.add(url)
     return namespace
   } catch {
     return null
@@ -69,13 +77,13 @@ function realUrl(url: string): string {
 }
 
 /** The export of a loaded module that a value is, or that is remote and made of it. */
-export async function exportOf(url: string, value: unknown): Promise<ModuleCode | undefined> {
+export function* exportOf(url: string, value: unknown): Steps<ModuleCode | undefined> {
   if (!/^(file|data|https?):/.test(url) || isEntry(url)) return undefined
-  const namespace = await loadedModule(url)
+  const namespace = yield* awaited(namespaces.get(url) ?? loadedModule(url))
   return namespace ? exportIn(namespace, url, value) : undefined
 }
 
-function exportIn(namespace: Record<string, unknown>, url: string, value: unknown): ModuleCode | undefined {
+function exportIn(namespace: Namespace, url: string, value: unknown): ModuleCode | undefined {
   if (value === namespace) return { kind: 'module', module: url, name: '*' }
   // Of CommonJS, what the lexer did not see is in the default export.
   const inside = namespace.default
@@ -142,7 +150,7 @@ interface Import {
 const imports = new Map<string, Map<string, Import>>()
 
 /** The export that a variable of a module is bound to by an `import` declaration. */
-export async function importedAs(script: Script, variable: string, value: unknown): Promise<ModuleCode | undefined> {
+export function* importedAs(script: Script, variable: string, value: unknown): Steps<ModuleCode | undefined> {
   let declared = imports.get(script.id)
   if (!declared) {
     declared = importsOf(script.source)
@@ -153,7 +161,7 @@ export async function importedAs(script: Script, variable: string, value: unknow
   if (!url) return undefined
   if (url.startsWith('node:')) return builtinExports()(value)
   if (isEntry(url)) return undefined
-  const namespace = await loadedModule(url)
+  const namespace = yield* awaited(namespaces.get(url) ?? loadedModule(url))
   if (!namespace) return undefined
   const exported = found.imported === '*' ? namespace : quietly(() => namespace[found.imported])
   return exported === value ? { kind: 'module', module: url, name: found.imported } : undefined

@@ -5,7 +5,8 @@ export type ActorState = 'pending' | 'alive' | 'restarting' | 'dead'
 export interface ActorSettings {
   name: string | undefined
   namespace: string
-  numCpus: number
+  /** Undefined: it needs one to be placed and holds none. */
+  numCpus: number | undefined
   maxRestarts: number
   maxTaskRetries: number
   maxConcurrency: number

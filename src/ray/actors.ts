@@ -61,7 +61,7 @@ export class Actors {
     const settings = {
       name: options.name,
       namespace: options.namespace ?? this.session.namespace,
-      numCpus: options.numCpus ?? 0,
+      numCpus: options.numCpus,
       maxRestarts: options.maxRestarts ?? ACTOR_DEFAULTS.maxRestarts,
       maxTaskRetries: options.maxTaskRetries ?? ACTOR_DEFAULTS.maxTaskRetries,
       maxConcurrency: options.maxConcurrency ?? ACTOR_DEFAULTS.maxConcurrency,
@@ -75,7 +75,7 @@ export class Actors {
         label: `${definition.name}.constructor`,
         actor: null,
         method: null,
-        numCpus: settings.numCpus,
+        numCpus: settings.numCpus ?? 0,
         maxRetries: 0,
         retryExceptions: false,
         timeout: undefined,

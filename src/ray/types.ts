@@ -71,7 +71,10 @@ export interface ActorOptions {
   namespace?: string
   /** With a name that is taken: returns that actor instead of an error. @default false */
   getIfExists?: boolean
-  /** CPUs held as long as it lives. @default none: it needs one to be placed and holds none */
+  /**
+   * CPUs that it holds as long as it lives, and waits for until they are free; 0: it is placed at once and holds none.
+   * @default it waits until one is free, and holds none
+   */
   numCpus?: number
   /** How often it starts again (constructor included) when its worker dies; −1 for ever. @default 0 */
   maxRestarts?: number

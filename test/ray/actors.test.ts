@@ -93,6 +93,18 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     await assert.rejects(ray.get(greedy.thread.remote()), /3.*2/s)
   })
 
+  test('an actor with numCpus: 0 is made while all CPUs are taken; without, it needs one that is free', async () => {
+    const gate = latch()
+    const held = [hold.remote(gate), hold.remote(gate)]
+    await started(gate, 2)
+    const waits = Counter.remote(0).add.remote(1)
+    const free = Counter.options({ numCpus: 0 }).remote(0)
+    assert.equal(await ray.get(free.add.remote(2), { timeout: 20_000 }), 2)
+    assert.deepEqual(await ray.wait([waits], { timeout: 0 }), [[], [waits]])
+    letGo(gate)
+    assert.deepEqual(await ray.get([waits, ...held]), [1, 2, 2])
+  })
+
   test('an exception of a method is the call’s, the actor lives on', async () => {
     const counter = Counter.remote(1)
     await assert.rejects(ray.get(counter.fail.remote()), /CounterClass\.fail.*counted wrong/s)

@@ -16,6 +16,11 @@ export class Cpus {
     return this.#taken === 0 ? this.total : Math.round(this.total * PARTS - this.#taken) / PARTS
   }
 
+  /** Whether so many are free. None are always there. */
+  have(count: number): boolean {
+    return count === 0 || this.available >= count
+  }
+
   take(count: number): void {
     this.#taken += partsOf(count)
   }

@@ -140,7 +140,7 @@ export class LocalEngine implements Engine {
   }
 
   createActor(actor: Actor): void {
-    const need = placementOf(actor, this.#cpus.total)
+    const need = placementOf(actor.settings.numCpus, this.#cpus.total)
     if (need > this.#cpus.total) return actor.die(new InfeasibleError(actor.label, { CPU: need }, this.total()))
     this.#schedule.add(actor)
   }

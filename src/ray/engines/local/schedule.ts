@@ -19,9 +19,9 @@ export interface ScheduleEvents {
 /** Milliseconds after which work that waits while nothing runs is told of. */
 const PATIENCE = 5_000
 
-/** An actor needs a CPU to be placed, and holds only what was asked for. */
-export function placementOf(actor: Actor, total: number): number {
-  return actor.settings.numCpus || Math.min(1, total)
+/** CPUs that must be free where an actor is placed: what it asked for, which it holds, otherwise one. */
+export function placementOf(numCpus: number | undefined, total: number): number {
+  return numCpus ?? Math.min(1, total)
 }
 
 /** What waits for CPUs: tasks, and actors to be placed. */
@@ -60,7 +60,7 @@ export class Schedule {
   }
 
   #need(next: Task | Actor): number {
-    return 'creation' in next ? placementOf(next, this.cpus.total) : next.settings.numCpus
+    return 'creation' in next ? placementOf(next.settings.numCpus, this.cpus.total) : next.settings.numCpus
   }
 
   /** Looks at the queue at the end of this turn. */
@@ -107,13 +107,13 @@ export class Schedule {
         next.die(new ActorDiedError(next, 'it could not be made', { cause: creation.lost.error }))
         return true
       }
-      if (this.cpus.available < placementOf(next, this.cpus.total)) return false
+      if (!this.cpus.have(this.#need(next))) return false
       this.events.placeActor(next)
       return true
     }
     if (next.state !== 'queued' || !next.whole()) return true
     const { numCpus } = next.settings
-    if (this.cpus.available >= numCpus) {
+    if (this.cpus.have(numCpus)) {
       const worker = this.workers.free(next)
       if (worker) {
         this.workers.hold(worker, numCpus)
@@ -173,7 +173,7 @@ export class Schedule {
     const next = line?.first
     if (!next || !this.workers.resting) return this.#unstuck()
     const need = this.#need(next)
-    const holders = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus > 0)
+    const holders = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus)
     const names = holders.map(({ label }) => label).join(', ')
     process.stderr.write(
       `rayito: ${next.label} waits for ${need} CPU; of ${this.cpus.total}, ${Math.max(0, this.cpus.available)} are free` +

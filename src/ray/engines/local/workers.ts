@@ -95,7 +95,7 @@ export class Workers {
   /** A worker for an actor. */
   place(actor: Actor): LocalWorker {
     const worker = this.#start(actor.label, actor.settings.maxConcurrency, actor.id)
-    this.hold(worker, actor.settings.numCpus)
+    this.hold(worker, actor.settings.numCpus ?? 0)
     this.actors.set(worker, actor)
     return worker
   }

@@ -3,6 +3,7 @@ import type { Actor } from '../../actor.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError, InfeasibleError } from '../../errors.js'
 import { KIND } from '../../protocol.js'
 import { EMPTY, type Task } from '../../task.js'
+import { placementOf } from '../local/schedule.js'
 import { ActorNames } from './actor-names.js'
 import type { NatsEngine } from './engine.js'
 import { foreignActor } from './foreign-actor.js'
@@ -65,7 +66,7 @@ export class ActorTable {
   #place(actor: Actor): void {
     const nodes = [...this.engine.nodesById.values()].filter(({ lease }) => !lease.draining)
     const largest = Math.max(0, ...nodes.map(({ lease }) => lease.cpus))
-    const need = actor.settings.numCpus || Math.min(1, largest)
+    const need = placementOf(actor.settings.numCpus, largest)
     if (nodes.length && need > largest) {
       // Its node was lost, and may be back.
       if (actor.restarts > 0) return void this.#waiting.push(actor)
@@ -73,7 +74,7 @@ export class ActorTable {
     }
     const free = (node: NodePeer) => node.lease.available - node.placed
     const [best] = nodes
-      .filter((node) => free(node) >= need)
+      .filter((node) => need === 0 || free(node) >= need)
       .sort((a, b) => free(b) - free(a) || a.actors / a.lease.cpus - b.actors / b.lease.cpus)
     if (!best) return void this.#waiting.push(actor)
     best.placed += need

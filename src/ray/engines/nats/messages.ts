@@ -40,7 +40,7 @@ export interface NetActor {
   className: string
   label: string
   creation: NetTask
-  numCpus: number
+  numCpus: number | undefined
   maxRestarts: number
   maxTaskRetries: number
   maxConcurrency: number

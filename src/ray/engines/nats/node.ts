@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from 'node:os'
 import { RayError } from '../../errors.js'
 import { packageVersion } from '../../version.js'
 import { Cpus } from '../local/cpus.js'
+import { placementOf } from '../local/schedule.js'
 import { Bus } from './bus.js'
 import { epochOf, goesOn, unknownFrame } from './channel.js'
 import { type DriverLease, type Lease, Leases, OwnLease } from './leases.js'
@@ -99,7 +100,7 @@ export class Node {
       isLost: (driver) => this.#lost.has(driver),
     })
     this.wards = new Wards(bus, this.id, {
-      room: (numCpus) => !this.#draining && this.cpus.available >= (numCpus || Math.min(1, this.cpus.total)),
+      room: (numCpus) => !this.#draining && this.cpus.have(placementOf(numCpus, this.cpus.total)),
       adopt: (ward) => this.#adopt(ward),
       taken: (id) => {
         const actor = this.actors.get(id)

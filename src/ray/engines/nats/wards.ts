@@ -26,7 +26,7 @@ export const decodeWard = (bytes: Uint8Array): Ward => decodeWire(bytes) as Ward
 
 export interface WardEvents {
   /** Whether this node could begin with an actor that needs so many CPUs. */
-  room(numCpus: number): boolean
+  room(numCpus: number | undefined): boolean
   /** The actor is this node's now; resolves when calls find it here. */
   adopt(ward: Ward): Promise<void>
   /** The actor, if it is here, is another node's. */

@@ -33,6 +33,11 @@ export interface Engine {
    * @param recursive whether what its code begins from now on is not wanted either
    */
   cancel(task: Task, error: Error, force: boolean, recursive: boolean): void
+  /**
+   * A generator waits for its reader: where nothing else is to be done, the process need not go on.
+   * @returns to be called when it goes on
+   */
+  pause(task: Task): () => void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
   /** The driver found something out that all workers are to hold to. */

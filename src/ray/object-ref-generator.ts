@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { Entry, type ObjectRef } from './object-ref.js'
 import { type Runtime, runtime } from './runtime.js'
+import { Stream } from './stream.js'
 import { EMPTY } from './task.js'
 import type { MethodOptions, TaskOptions } from './types.js'
 
@@ -12,8 +13,9 @@ const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>
  * ObjectRefGenerator.
  *
  * What the generator throws comes as one more ref, whose `ray.get` throws it; values from before stay. A loop that is left
- * early can be taken up again, by another loop or by `next`; the generator goes on meanwhile (`ray.cancel(generator)` ends it). It
- * belongs to whoever made it and cannot be passed on: its refs can.
+ * early can be taken up again, by another loop or by `next`; the generator goes on meanwhile (`ray.cancel(generator)` ends it).
+ * With a limit it does so until that is reached: there it waits for its reader and keeps its CPUs, but keeps no program from
+ * ending. It belongs to whoever made it and cannot be passed on: its refs can.
  *
  * ```ts
  * for await (const ref of frames.remote('film.gif')) show(await ray.get(ref))
@@ -59,6 +61,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
 
   /** A ref that is ready when the generator has ended, and fails if it failed. */
   completed(): ObjectRef<undefined> {
+    Stream.of(this.#end)?.awaitEnd()
     return this.#end
   }
 

@@ -12,8 +12,10 @@ export class Stream {
   /** Those that nobody has asked for. */
   #untaken: Entry[] = []
   #asking: ((entry: Entry | null) => void)[] = []
-  /** Yields that wait for room. */
-  #paused: (() => void)[] = []
+  /** Yields that wait for room: how they go on. */
+  #paused: { readonly go: () => void; readonly wake: () => void }[] = []
+  /** Somebody waits for the end, whether values are read or not. */
+  #endAwaited = false
   #over = false
   #abandoned = false
 
@@ -21,9 +23,10 @@ export class Stream {
    * @param end settled when the generator ends: ready, or failed with what it threw
    * @param limit values that may lie untaken before the generator pauses
    * @param reader who holds on for the worker that asked for it; null: the driver did
+   * @param pause the generator waits for its reader, and holds the process no more until what this returns is called
    */
-  static open(end: Entry, limit: number, reader: object | null): Stream {
-    const stream = new Stream(end, limit, reader)
+  static open(end: Entry, limit: number, reader: object | null, pause: () => () => void): Stream {
+    const stream = new Stream(end, limit, reader, pause)
     streams.set(end, stream)
     return stream
   }
@@ -43,6 +46,7 @@ export class Stream {
     private readonly end: Entry,
     private readonly limit: number,
     private readonly reader: object | null,
+    private readonly pause: () => () => void,
   ) {
     end.whenSettled(() => this.#ended())
   }
@@ -64,7 +68,14 @@ export class Stream {
     }
     // One that starts again pauses where the one before it did.
     if (index + 1 < this.#yielded || this.#untaken.length < this.limit) return true
-    return new Promise((resolve) => this.#paused.push(() => resolve(!this.#over)))
+    const wake = this.#endAwaited ? () => {} : this.pause()
+    return new Promise((resolve) => this.#paused.push({ go: () => resolve(!this.#over), wake }))
+  }
+
+  /** From now on its end is waited for. */
+  awaitEnd(): void {
+    this.#endAwaited = true
+    for (const { wake } of this.#paused) wake()
   }
 
   /** The next value's ref, in order; after the last null. What the generator threw comes as a ref that fails, before null. */
@@ -100,6 +111,9 @@ export class Stream {
   }
 
   #resume(): void {
-    for (const go of this.#paused.splice(0)) go()
+    for (const { go, wake } of this.#paused.splice(0)) {
+      wake()
+      go()
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { RayitoError } from '../core/errors.js'
+import type { Engine } from './engine.js'
 import { type Content, Entry } from './object-ref.js'
 import type { ObjectStore } from './object-store.js'
 import { Stream, type StreamTarget } from './stream.js'
@@ -11,6 +12,7 @@ type Options = Pick<TaskOptions & MethodOptions, 'numReturns' | 'generatorBackpr
 interface Session {
   readonly objects: ObjectStore
   readonly sharesMemory: boolean
+  readonly engine: Pick<Engine, 'pause'>
   nextId(): string
 }
 
@@ -32,7 +34,8 @@ export class Streams {
         remedy: "Make the function a generator (function*), or say numReturns: 'streaming'.",
       })
     }
-    this.#open.set(end.id, { stream: Stream.open(end, limit ?? Infinity, reader), end })
+    const pause = () => this.session.engine.pause(end.producer as Task)
+    this.#open.set(end.id, { stream: Stream.open(end, limit ?? Infinity, reader, pause), end })
     end.whenSettled(() => this.#open.delete(end.id))
   }
 

@@ -31,6 +31,8 @@ describe('a program whose workers are processes', () => {
       const double = ray.remote((x) => 2 * x)
       const Counter = ray.remote(class Counter { n = 0; add(k) { this.n += k; return this.n } })
       const counter = Counter.remote()
+      const count = ray.remote(function* () { yield* [0, 1, 2] }, { generatorBackpressureNumObjects: 1 })
+      for await (const ref of (globalThis.kept = count.remote())) break
       console.log(await ray.get([1, 2, 3].map((x) => double.remote(x))), await ray.get(counter.add.remote(2)))`)
     assert.deepEqual([code, stdout, stderr], [0, '[ 2, 4, 6 ] 2\n', ''])
   })

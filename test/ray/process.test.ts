@@ -23,6 +23,16 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, 'late\n'])
   })
 
+  test('a generator that waits for its reader holds nothing, and goes on when it is read again', async () => {
+    const { code, stdout, stderr } = await run(`
+      ray.init({ numCpus: 2 })
+      const count = ray.remote(function* () { yield* [0, 1, 2] }, { generatorBackpressureNumObjects: 1 })
+      const [left, taken] = (globalThis.kept = [count.remote(), count.remote()])
+      for (const generator of kept) for await (const ref of generator) break
+      for await (const ref of taken) console.log(await ray.get(ref))`)
+    assert.deepEqual([code, stdout, stderr], [0, '1\n2\n', ''])
+  })
+
   test('an error that nobody catches ends it with code 1 and one report', async () => {
     const { code, stderr } = await run(`
       const bad = ray.remote(function bad() { throw new TypeError('wrong') })

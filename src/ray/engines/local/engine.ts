@@ -13,7 +13,7 @@ import { Limits } from './limits.js'
 import { placementOf, Schedule } from './schedule.js'
 import { Spares } from './spares.js'
 import { Told } from './told.js'
-import type { LocalWorker } from './worker.js'
+import type { LocalWorker, Running } from './worker.js'
 import { IDLE, Workers } from './workers.js'
 
 export interface LocalEngineOptions {
@@ -292,6 +292,11 @@ export class LocalEngine implements Engine {
 
   cancel(task: Task, error: Error, force: boolean): void {
     this.#ends.cancel(task, error, force)
+  }
+
+  pause({ place }: Task): () => void {
+    const { worker, call } = place as Running
+    return worker.pause(call)
   }
 
   // -- the rest

@@ -42,6 +42,8 @@ export interface Running {
 export class LocalWorker implements WorkerPlace {
   readonly name: string
   readonly inflight = new Map<number, Task>()
+  /** Generators among them that wait for their readers. */
+  readonly #paused = new Set<number>()
   /** Objects this worker has a copy of. */
   readonly known = new Set<string>()
   /** Functions and classes it has. */
@@ -81,6 +83,7 @@ export class LocalWorker implements WorkerPlace {
   /** When the call ended whose result came last. */
   lastEnd = 0
   readonly #stderr: string[] = []
+  #holds = false
 
   constructor(
     connector: Connector,
@@ -149,8 +152,8 @@ export class LocalWorker implements WorkerPlace {
     task.bytesIn = copied + objects + shared
     task.ranOn = this.name
     this.lastLabel = task.label
-    if (this.inflight.size === 0) this.#connection.hold(true)
     this.inflight.set(call, task)
+    this.#holdProcess()
     this.#connection.states.queued(call)
     this.#calls.push([
       call,
@@ -301,9 +304,26 @@ export class LocalWorker implements WorkerPlace {
 
   #leave(call: number): void {
     this.inflight.delete(call)
+    this.#paused.delete(call)
     this.#free.push(slotOf(call))
-    // One that is being ended holds the process until then.
-    if (this.inflight.size === 0 && !this.closing) this.#connection.hold(false)
+    this.#holdProcess()
+  }
+
+  /** A call waits for the reader of what it yields, until what this returns is called. */
+  pause(call: number): () => void {
+    this.#paused.add(call)
+    this.#holdProcess()
+    return () => {
+      if (this.#paused.delete(call)) this.#holdProcess()
+    }
+  }
+
+  /** While something runs; a worker that is being ended does until it has. */
+  #holdProcess(): void {
+    const held = this.inflight.size > this.#paused.size
+    if (held === this.#holds || this.closing) return
+    this.#holds = held
+    this.#connection.hold(held)
   }
 
   /** How far a call is: a SLOT. */

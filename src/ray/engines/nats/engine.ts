@@ -37,6 +37,8 @@ export class NatsEngine implements Engine {
   readonly #ends: CallEnds
   #bus: Bus | null = null
   #asked = 0
+  /** Generators that wait for their readers. */
+  readonly #paused = new Set<Task>()
   #freed: string[] = []
   #failure: Error | null = null
   #joined = false
@@ -317,13 +319,27 @@ export class NatsEngine implements Engine {
   }
 
   get busy(): boolean {
-    return this.sent.size > 0 || this.#asked > 0 || this.#actors.busy || this.#tasks.length > 0
+    return this.sent.size > 0 || this.#asks
+  }
+
+  /** Something is to be sent, or asked of the server. */
+  get #asks(): boolean {
+    return this.#asked > 0 || this.#actors.busy || this.#tasks.length > 0
+  }
+
+  pause(task: Task): () => void {
+    this.#paused.add(task)
+    this.#hold()
+    return () => {
+      if (this.#paused.delete(task)) this.#hold()
+    }
   }
 
   /** The connection holds the process while something is awaited. */
   #hold(): void {
     const { busy } = this
-    this.#bus?.hold((busy || !this.#joined) && !this.#failure)
+    const held = this.sent.size > this.#paused.size || this.#asks || !this.#joined
+    this.#bus?.hold(held && !this.#failure)
     if (!busy && !this.#down) this.#members.idle()
   }
 

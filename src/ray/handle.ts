@@ -30,29 +30,22 @@ class Target {
   }
 }
 
-/** Names that a handle must not answer to: it is no promise and no JSON. */
-const NOT_METHODS = new Set([
-  'then',
-  'catch',
-  'finally',
-  'toJSON',
-  'constructor',
-  'inspect',
-  'asymmetricMatch',
-  '__actor',
-])
+/** Names that a handle does not answer to, so that nobody takes it for a promise, or asks it what to print, write or compare. */
+const NOT_METHODS = ['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch'] as const
+export type NotMethod = (typeof NOT_METHODS)[number]
+const notMethods: ReadonlySet<string> = new Set(NOT_METHODS)
 
 const handler: ProxyHandler<Target> = {
   get(target, name) {
     const actor = target[identity]
     if (typeof name === 'symbol')
       return name === serialize ? () => via(ACTOR, '', identityOf(actor)) : Reflect.get(target, name)
-    return NOT_METHODS.has(name) ? undefined : method(actor, name, {})
+    return notMethods.has(name) ? undefined : method(actor, name, {})
   },
   set() {
     return false
   },
-  has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
+  has: (target, name) => name in target || (typeof name === 'string' && !notMethods.has(name)),
 }
 
 /** Called directly it only says how it is to be called. */

@@ -1,3 +1,4 @@
+import type { NotMethod } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
 
@@ -230,9 +231,12 @@ type MethodOf<A extends readonly unknown[], R> = Choice<
 /** Only for the compiler: which class a handle is of. */
 declare const actor: unique symbol
 
-/** A handle to an actor: its methods, each with `.remote()`. Can be passed to tasks and other actors. */
+/**
+ * A handle to an actor: its methods, each with `.remote()`. Can be passed to tasks and other actors. Methods called `then`,
+ * `catch`, `finally`, `toJSON`, `inspect` or `asymmetricMatch` are not among them: a handle is no promise and no JSON, and prints itself.
+ */
 export type ActorHandle<T extends object = object> = {
-  readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
+  readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? Exclude<K, NotMethod> : never]: T[K] extends (
     ...args: infer A
   ) => infer R
     ? MethodOf<A, R>

@@ -22,6 +22,12 @@ class Engine {
   async follow(ref: ObjectRef<number>): Promise<number> {
     return ray.get(ref)
   }
+  inspect(): string {
+    return this.model
+  }
+  toJSON(): string {
+    return this.model
+  }
   async *frames(_count: number): AsyncGenerator<Uint8Array> {}
 }
 
@@ -107,6 +113,10 @@ function never(): void {
   engine.classify.remote()
   // @ts-expect-error of the right type
   engine.classify.remote('1')
+  // @ts-expect-error a handle is no promise, prints itself and is no JSON: it has no method of such a name
+  engine.inspect.remote()
+  // @ts-expect-error nor this one
+  engine.toJSON.remote()
   // @ts-expect-error a private field is no method
   engine.secret
   // @ts-expect-error a public field is no method either

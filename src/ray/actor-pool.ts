@@ -209,7 +209,7 @@ class Pool<A extends object> implements ActorPool<A> {
   }
 
   async #next(line: Line<A>, options: GetNextOptions): Promise<unknown> {
-    this.#checkNext(line, options)
+    this.#checkNext(options, line.unfetched.slice(0, 1))
     if (line.unordered)
       throw new RayitoError('RAY_MISUSE', 'getNext was called after getNextUnordered, while results are left', {
         remedy: 'Fetch the rest with getNextUnordered.',
@@ -221,7 +221,7 @@ class Pool<A extends object> implements ActorPool<A> {
   }
 
   async #nextUnordered(line: Line<A>, options: GetNextOptions): Promise<unknown> {
-    this.#checkNext(line, options)
+    this.#checkNext(options, line.unfetched)
     line.unordered = true
     let submission: Submission<A> | undefined
     const found = await this.#until(() => {
@@ -237,11 +237,12 @@ class Pool<A extends object> implements ActorPool<A> {
     throw new GetTimeoutError(options.timeout!, left, left)
   }
 
-  #checkNext({ unfetched }: Line<A>, { timeout }: GetNextOptions): void {
+  /** @param wanted the first of them that is there is taken */
+  #checkNext({ timeout }: GetNextOptions, wanted: readonly Submission<A>[]): void {
     if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
       expected('timeout', 'milliseconds from 0 and up', timeout)
-    if (unfetched.length === 0) throw noMore()
-    if (this.#idle.length + this.#busy.size === 0)
+    if (wanted.length === 0) throw noMore()
+    if (this.#idle.length + this.#busy.size === 0 && !wanted.some(({ settled }) => settled))
       throw new RayitoError('RAY_MISUSE', 'The pool has no actors', { remedy: 'Give it one with push(actor).' })
   }
 

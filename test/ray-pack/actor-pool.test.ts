@@ -110,7 +110,7 @@ describe('a pool of actors', () => {
     assert.ok(!actors.hasNext())
     open(second)
     actors.submit((a, x: number) => a.double.remote(x), 3)
-    assert.equal(await actors.getNext(), 6)
+    assert.equal(await actors.getNextUnordered(), 6)
   })
 
   test('a timeout of Infinity is none', async () => {
@@ -170,6 +170,21 @@ describe('a pool of actors', () => {
     actors.push(taken)
     assert.equal(await actors.getNext(), 8)
     assert.throws(() => actors.push(taken), { code: 'RAY_MISUSE' })
+  })
+
+  test('what actors have done that were taken out is there still', async () => {
+    const actors = pool(1)
+    const submit = (x: number) => actors.submit((a, n: number) => a.double.remote(n), x)
+    for (const x of [1, 2]) submit(x)
+    while (!actors.hasFree()) await new Promise((resolve) => setImmediate(resolve))
+    const taken = actors.popIdle()!
+    submit(3)
+    assert.equal(await actors.getNext(), 2)
+    assert.equal(await actors.getNextUnordered(), 4)
+    await assert.rejects(actors.getNext(), /has no actors/)
+    await assert.rejects(actors.getNextUnordered(), /has no actors/)
+    actors.push(taken)
+    assert.equal(await actors.getNextUnordered(), 6)
   })
 
   test('map drops what was submitted and not fetched', async () => {

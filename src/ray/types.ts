@@ -2,6 +2,8 @@ import type { NotMethod } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
 
+export type * from './figures.js'
+
 /** Ray's session options. */
 export interface InitOptions {
   /**
@@ -259,71 +261,4 @@ export interface WaitOptions {
   numReturns?: number
   /** Milliseconds to wait at most. @default no limit */
   timeout?: number
-}
-
-/** A machine (or the part of one) that runs work. */
-export interface NodeInfo {
-  id: string
-  name: string
-  alive: boolean
-  resources: Resources
-}
-
-export interface Resources {
-  CPU: number
-  [name: string]: number
-}
-
-/** An event of Chrome's trace format, as Perfetto and chrome://tracing open it. */
-export interface TraceEvent {
-  name: string
-  /** start, import, load, read, infer, transfer, deserialise, task, profile, idle; __metadata where `ph` is M. */
-  cat: string
-  /** X: a stretch of time. b and e: beginning and end of one that may overlap others. M: names a process or thread. */
-  ph: 'X' | 'b' | 'e' | 'M'
-  /** Whole microseconds since the epoch. */
-  ts: number
-  /** Whole microseconds; of X. */
-  dur?: number
-  /** What a beginning and its end have in common, and no others of the process. */
-  id2?: { local: string }
-  /** Numbers of process and thread, named by events with `ph` M. */
-  pid: number
-  tid: number
-  args: Record<string, unknown>
-}
-
-/** Values below which 50, 95 and 99 % lie. */
-export interface Percentiles {
-  p50: number
-  p95: number
-  p99: number
-}
-
-/** Figures of one function, method or constructor, by its name. */
-export interface FunctionSummary {
-  name: string
-  /** Calls that have ended, and those that have not. */
-  count: number
-  pending: number
-  /** Calls that ended with an error. */
-  failures: number
-  /** Further tries, after a worker's death or an exception. */
-  retries: number
-  /** Milliseconds from `.remote()` until the call began, of the calls that are kept; null of none. */
-  wait: Percentiles | null
-  /** Milliseconds it ran. */
-  run: Percentiles | null
-  /** Bytes of arguments (an object that its worker already had counts nothing) and of results. */
-  bytesIn: number
-  bytesOut: number
-}
-
-/** Figures of the session so far. */
-export interface Stats {
-  /** Bytes of objects, arguments and results: copied through messages, and handed over in shared memory. */
-  bytes: { copied: number; shared: number }
-  tasks: { submitted: number; finished: number; failed: number; retried: number }
-  /** Finished calls of each worker, by its name: `worker#1`, `InferenceEngine#2`. */
-  perWorker: Record<string, number>
 }

@@ -50,9 +50,12 @@ export interface TaskOptions {
   name?: string
   /** CPUs held while it runs; may be a fraction. @default 1 */
   numCpus?: number
-  /** How often it runs again when its worker dies; −1 for ever. @default 3 */
+  /**
+   * How often it runs again when its worker dies; −1 for ever. On threads a further try gets bytes (arrays and buffers from 4 KiB up) as
+   * the one before left them: do not write into them. @default 3
+   */
   maxRetries?: number
-  /** Whether an exception is retried too (up to maxRetries): all, or those of the classes named. @default false */
+  /** Whether an exception is retried too (up to maxRetries): all, or instances of the classes named; bytes as there. @default false */
   retryExceptions?: boolean | readonly ErrorClass[]
   /** Milliseconds it may run before it is ended with a TaskTimeoutError. @default none */
   timeout?: number

@@ -64,12 +64,14 @@ describe('functions of a program', () => {
         import { ray } from RAY
         import { counted } from './counted.mjs'
         ${counts}
-        console.log(JSON.stringify([await ray.get(refs), await counted(), await counted()]))`,
+        const inWorker = ray.remote(async () => { ${counts}; return ray.get(refs) })
+        console.log(JSON.stringify([await ray.get(refs), await ray.get(inWorker.remote()), await counted(), await counted()]))`,
       'counted.mjs': `
         import { ray } from RAY
         export async function counted() { ${counts}; return ray.get(refs) }`,
     })
     assert.deepEqual(printed, [
+      ['0,0,0', '0,0,0'],
       ['0,0,0', '0,0,0'],
       ['2,2,2', '2,2,2'],
       ['0,0,0', '0,0,0'],

@@ -173,7 +173,10 @@ export class WorkerClient implements Runtime {
         ? requestCode(definition, definition.code)
         : null
     if (code && !(packed instanceof Promise)) return () => make(packed, code)
-    return async () => make(await packed, code ?? requestCode(definition!, await definition!.describe()))
+    // What it uses from around it is taken now, however long it waits for its turn.
+    const described = code ? null : definition!.describe()
+    described?.catch(() => {})
+    return async () => make(await packed, code ?? requestCode(definition!, await described!))
   }
 
   // -- ray's calls

@@ -82,7 +82,7 @@ test('one core: it says that workers take turns', () => {
 })
 
 test('on a cluster it says on how many nodes, and nothing of the driver’s cores for the workers', () => {
-  const versions = [version('A', 0.4, 39.6), version('B', 4, 29), version('C1', 1, 26)]
+  const versions = [version('A', 0.4, 39.6), version('B', 1, 26), version('C1', 4, 29)]
   const why = text(versions, { cores: 1, workers: 16, nodes: 4 })
   assert.match(why, /All this holds for 16 workers on 4 nodes, and for A on the one core of the driver's machine\.$/)
   assert.doesNotMatch(why, /take turns|over a network/)

@@ -84,7 +84,7 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
     const line = await slowLine(server.address, 1_000_000, t)
     await join('slow', { address: line.address, prefix: [] })
     await ray.init({ address: server.address })
-    const length = 12_000_000
+    const length = 9_500_000
     const result = await ray.get(make.options({ maxRetries: 0 }).remote(length))
     assert.equal(result.length, length)
     assert.deepEqual(await names(), ['slow'])

@@ -49,7 +49,7 @@ const ward = (id: string): Ward =>
     node: 'lost',
   }) as unknown as Ward
 
-describe('a node that takes over an actor whose own was lost', skip ? { skip } : {}, () => {
+describe('where the server is away, or its answers are lost', skip ? { skip } : {}, () => {
   let server: Server
   let bus: Bus
   before(async () => {
@@ -62,7 +62,7 @@ describe('a node that takes over an actor whose own was lost', skip ? { skip } :
   })
 
   for (const request of ['update', 'put'] as const)
-    test(`starts it once, and says where it is, though the answer to its ${request} is lost`, async (t) => {
+    test(`a node that takes over an actor starts it once, and says where it is, though the answer to its ${request} is lost`, async (t) => {
       const id = `actor-${request}`
       const adopted: Ward[] = []
       const node = new Wards(losing(bus, request, 1), 'me', {
@@ -87,19 +87,6 @@ describe('a node that takes over an actor whose own was lost', skip ? { skip } :
         [['me', id, 0]],
       )
     })
-})
-
-describe('while the server is away', skip ? { skip } : {}, () => {
-  let server: Server
-  let bus: Bus
-  before(async () => {
-    server = await Server.start()
-    bus = await Bus.open(server.address, 'test')
-  })
-  after(async () => {
-    await bus.close()
-    await server.end()
-  })
 
   test('where a named actor is is told again, until the server knows', async () => {
     const node = { id: 'node-1' } as NodePeer

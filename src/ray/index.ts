@@ -112,7 +112,8 @@ function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {})
 
 /**
  * Cancels the task that makes a ref; getting it throws a TaskCancelledError. One that has not started is dropped; one that
- * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not. A finished one stays.
+ * runs is asked to stop (`ray.getRuntimeContext().signal`) and its worker replaced if it does not: within 0.2 s where it
+ * computes without a pause and cannot hear of it, else within a second, in which it may clean up. A finished one stays.
  * @param ref or the generator that gives them: its next ref fails so, those from before stay
  * @param options.force ends its worker at once. @default false
  * @param options.recursive whether the tasks and actors' calls that it began are cancelled too. @default true

@@ -93,6 +93,8 @@ export type WireResult = readonly [
 export type ToDriver =
   | readonly ['results', readonly WireResult[], since: number]
   | readonly ['started', call: number]
+  /** a cancelled call has been told, and may clean up behind itself */
+  | readonly ['stopping', call: number]
   | readonly ['spans', readonly Span[]]
   /** refs and handles that nobody in the worker holds any more, and how often they had been received */
   | readonly ['release', readonly (readonly [id: string, received: number])[]]

@@ -12,6 +12,7 @@ import {
   StubbornActor,
   spin,
   startOther,
+  tidy,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
@@ -34,6 +35,16 @@ inOneSession('cancel and time limits', { numCpus: 1 }, () => {
   test('a task that runs is told through its signal', async () => {
     const shared = latch()
     const ref = listen.remote(shared)
+    await started(shared)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
+    assert.ok(isOpen(shared))
+  })
+
+  test('a task that was told may clean up for longer than one that spins is waited for', async () => {
+    const shared = latch()
+    const ref = tidy.remote(shared)
     await started(shared)
     ray.cancel(ref)
     await assert.rejects(ray.get(ref), TaskCancelledError)

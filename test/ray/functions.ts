@@ -48,6 +48,14 @@ export const listen = ray.remote(async function listen(latch: Latch) {
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
   letGo(latch)
 })
+/** Told to stop, takes a while to clean up behind itself. */
+export const tidy = ray.remote(async function tidy(latch: Latch) {
+  arrive(latch)
+  const { signal } = ray.getRuntimeContext()
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  letGo(latch)
+})
 /** Begins another that waits until it is told to stop, through one more if it is to. */
 export const startOther: RemoteFunction<[child: Latch, generations: number], void> = ray.remote(async function starter(
   child: Latch,

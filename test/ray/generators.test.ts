@@ -12,6 +12,7 @@ import {
   TaskCancelledError,
   WorkerCrashedError,
 } from '#src/ray/index.js'
+import { yieldAll } from '#src/ray/worker/yields.js'
 import { echo, hold, Temperature } from './functions.js'
 import {
   askUnfit,
@@ -56,6 +57,24 @@ async function until(done: () => boolean): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+test('a generator that is cancelled cleans up, whatever becomes of the answer to what it yielded', async () => {
+  const abort = new AbortController()
+  const unanswered = () => {
+    setImmediate(() => abort.abort())
+    return new Promise<boolean>(() => {})
+  }
+  let cleaned = false
+  const values = (function* () {
+    try {
+      for (;;) yield 1
+    } finally {
+      cleaned = true
+    }
+  })()
+  await yieldAll(values, 'values', 0, unanswered, abort.signal)
+  assert.ok(cleaned)
+})
 
 inOneSession('generators', { numCpus: 2 }, () => {
   test('what a task yields comes as refs, in order, each while the task goes on', async () => {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Travel } from '../../core/travel.js'
-import type { RequestArgument, RequestCode, Requests } from '../answers.js'
-import { type Code, carriedBy, portableCode } from '../code/index.js'
+import type { Requests } from '../answers.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
@@ -25,22 +24,16 @@ import type {
   WaitOptions,
 } from '../types.js'
 import { awaited, settled, waitFor } from '../waiting.js'
+import { plain, prepareCall } from './call.js'
 import { Held } from './held.js'
-
-/** A method needs no code: its actor has it. */
-function requestCode({ id, name, generators }: RemoteDefinition, code: Code): RequestCode {
-  return [id, name, portableCode(code), carriedBy(code).map(carriedId), generators]
-}
-
-const NO_CODE: RequestCode = ['', '', { kind: 'module', module: '', name: '' }, [], []]
+import { DriverRequests } from './requests.js'
 
 /** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
 export class WorkerClient implements Runtime {
-  #lastRequest = 0
   /** Before the ids of what is made here: an actor that starts again keeps its name, but must not give ids a second time. */
   readonly #own: string
   #lastId = 0
-  readonly #requests = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>()
+  readonly #requests: DriverRequests
   readonly #held: Held
   readonly #pressure = new Pressure()
 
@@ -51,23 +44,17 @@ export class WorkerClient implements Runtime {
     private readonly running: () => number | null,
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
+    this.#requests = new DriverRequests(send)
     this.#held = new Held(this, (releases) => this.send(['release', releases]))
   }
 
-  // -- messages
-
-  #ask<K extends keyof Requests>(operation: K, payload: Requests[K]): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#requests.set(++this.#lastRequest, { resolve, reject })
-      this.send(['request', this.#lastRequest, operation, payload])
-    })
+  answered(request: number, ok: boolean, data: unknown): void {
+    this.#requests.answered(request, ok, data)
   }
 
-  answered(request: number, ok: boolean, data: unknown): void {
-    const waiting = this.#requests.get(request)
-    this.#requests.delete(request)
-    if (ok) waiting?.resolve(data)
-    else waiting?.reject(decodeError(data))
+  /** Requests that have not been sent yet; null if all have. */
+  get unsent(): Promise<void> | null {
+    return this.#requests.unsent
   }
 
   // -- values
@@ -100,83 +87,23 @@ export class WorkerClient implements Runtime {
     return { ids, refs: ids.map((id) => this.#held.ref(id)) }
   }
 
-  #arguments(args: readonly unknown[]): RequestArgument[] | Promise<RequestArgument[]> {
-    const packed = args.map((arg, i) => (isRef(arg) ? arg.id : pack(arg, `args[${i}]`)))
-    const requestArgument = (one: Content | string) => (typeof one === 'string' ? one : this.wire(one))
-    if (packed.some((one) => one instanceof Promise)) {
-      const ready = Promise.all(packed).then((all) => all.map(requestArgument))
-      // Its turn may come after it has failed.
-      ready.catch(() => {})
-      return ready
-    }
-    return (packed as (Content | string)[]).map(requestArgument)
-  }
-
-  /**
-   * Sends a request whose arguments or code may take a while, after those asked for before it: the driver must know an
-   * object before it is asked for it, and an actor's calls keep their order. What goes wrong shows in `refs`.
-   * @param refused told of what keeps it from being sent
-   */
+  /** Asks in order. What goes wrong shows in `refs`. @param refused told of what keeps the request from being sent */
   #inOrder<K extends keyof Requests>(
     operation: K,
     payload: () => Requests[K] | Promise<Requests[K]>,
     refs: readonly ObjectRef[],
     refused?: (error: unknown) => void,
   ): void {
-    const turn = this.#tail ? this.#tail.then(payload) : payload()
-    if (!(turn instanceof Promise)) return this.#watch(this.#ask(operation, turn), refs)
-    this.#waitFor(
-      turn.then(
-        (ready) => this.#watch(this.#ask(operation, ready), refs),
-        (error) => {
-          refused?.(error)
-          for (const { id } of refs) this.#held.unsent(id)
-          this.#failed(refs, error)
-        },
-      ),
-    )
-  }
-
-  /** What is asked for from now on goes behind a request that is not ready. */
-  #waitFor(sent: Promise<void>): void {
-    this.#tail = sent
-    void sent.then(() => {
-      if (this.#tail === sent) this.#tail = null
+    const answer = this.#requests.inOrder(operation, payload, (error) => {
+      refused?.(error)
+      for (const { id } of refs) this.#held.unsent(id)
+      this.#failed(refs, error)
     })
-  }
-
-  #tail: Promise<void> | null = null
-
-  /** Requests that have not been sent yet; null if all have. */
-  get unsent(): Promise<void> | null {
-    return this.#tail
-  }
-
-  #watch(answered: Promise<unknown>, refs: readonly ObjectRef[]): void {
-    answered.catch((error) => this.#failed(refs, error))
+    answer.catch((error) => this.#failed(refs, error))
   }
 
   #failed(refs: readonly ObjectRef[], error: unknown): void {
     for (const ref of refs) entryOf(ref).fail(error)
-  }
-
-  /** A request's arguments and code, at once if they are ready. */
-  #call<T>(
-    definition: RemoteDefinition | null,
-    args: readonly unknown[],
-    make: (args: RequestArgument[], code: RequestCode) => T,
-  ): () => T | Promise<T> {
-    const packed = this.#arguments(args)
-    const code: RequestCode | null = !definition
-      ? NO_CODE
-      : definition.code
-        ? requestCode(definition, definition.code)
-        : null
-    if (code && !(packed instanceof Promise)) return () => make(packed, code)
-    // What it uses from around it is taken now, however long it waits for its turn.
-    const described = code ? null : definition!.describe()
-    described?.catch(() => {})
-    return async () => make(await packed, code ?? requestCode(definition!, await described!))
   }
 
   // -- ray's calls
@@ -194,10 +121,7 @@ export class WorkerClient implements Runtime {
     const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.#held.ask(ref.id))
     for (const ref of wanted) {
       // Behind whatever makes the object.
-      const asked = this.#tail
-        ? this.#tail.then(() => this.#ask('get', { id: ref.id, seen }))
-        : this.#ask('get', { id: ref.id, seen })
-      asked.then(
+      this.#requests.behind('get', { id: ref.id, seen }).then(
         (answered) => {
           const [ok, data, special, fresh] = answered as [boolean, unknown, boolean, number]
           this.allocated(fresh)
@@ -253,7 +177,7 @@ export class WorkerClient implements Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
     const parent = this.running()
-    const call = this.#call(definition, args, (ready, code) => ({
+    const call = prepareCall(definition, args, this.wire, (ready, code) => ({
       code,
       args: ready,
       options: plain(options),
@@ -268,11 +192,12 @@ export class WorkerClient implements Runtime {
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity {
     checkActorOptions(options)
     const id = `${this.#own}/a${++this.#lastId}`
-    const call = this.#call(definition, args, (ready, code) => ({ id, code, args: ready, options }))
+    const call = prepareCall(definition, args, this.wire, (ready, code) => ({ id, code, args: ready, options }))
     this.#held.actor(id)
     // Its handle is given already when it turns out that it cannot be sent: the driver must know why.
     this.#inOrder('createActor', call, [], (error) => {
-      this.#watch(this.#ask('failActor', { id, className: definition.name, error: encodeError(error) }), [])
+      const fail = { id, className: definition.name, error: encodeError(error) }
+      this.#requests.ask('failActor', fail).catch(() => {})
     })
     return { id, className: definition.name, label: definition.name, generators: definition.generators }
   }
@@ -280,7 +205,7 @@ export class WorkerClient implements Runtime {
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
     const parent = this.running()
-    const call = this.#call(null, args, (ready) => ({
+    const call = prepareCall(null, args, this.wire, (ready) => ({
       actor: identityOf(actor),
       method,
       args: ready,
@@ -294,7 +219,7 @@ export class WorkerClient implements Runtime {
   }
 
   async getActor(name: string, namespace: string | undefined): Promise<ActorIdentity> {
-    const identity = (await this.#ask('getActor', {
+    const identity = (await this.#requests.ask('getActor', {
       name,
       namespace: namespace ?? this.start.namespace,
     })) as ActorIdentity
@@ -303,9 +228,9 @@ export class WorkerClient implements Runtime {
   }
 
   async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {
-    await this.#tail
+    await this.unsent
     try {
-      const id = (await this.#ask('next', { id: end.id })) as string | null
+      const id = (await this.#requests.ask('next', { id: end.id })) as string | null
       return id === null ? null : this.#held.ref(id)
     } catch (error) {
       // The driver never heard of a call whose arguments could not be sent.
@@ -321,14 +246,10 @@ export class WorkerClient implements Runtime {
   /** Hands value number `index` of a generator that runs here on. Resolves with whether it is to go on. */
   yield(stream: string, index: number, value: unknown, task: string): Promise<boolean> {
     const packed = pack(value, `value ${index} of ${task}`)
-    const ask = (content: Content) =>
-      this.#ask('yield', { stream, index, content: this.wire(content) }) as Promise<boolean>
-    // At once if it can be: what comes next may hold the thread. But of refs and handles inside, the driver must have heard before.
-    if (!this.#tail && !(packed instanceof Promise)) return ask(packed)
-    const turn = Promise.all([packed, this.#tail]).then(([content]) => ({ answer: ask(content) }))
-    const sent = () => {}
-    this.#waitFor(turn.then(sent, sent))
-    return turn.then(({ answer }) => answer)
+    // Behind what was asked for before: of refs and handles inside, the driver must have heard.
+    const payload = (content: Content) => ({ stream, index, content: this.wire(content) })
+    const ready = () => (packed instanceof Promise ? packed.then(payload) : payload(packed))
+    return this.#requests.inOrder('yield', ready) as Promise<boolean>
   }
 
   kill({ id }: ActorIdentity, restart: boolean): void {
@@ -350,32 +271,24 @@ export class WorkerClient implements Runtime {
   told(): SessionInfo | Promise<SessionInfo> {
     const { info } = this
     if (info.address === 'local') return info
-    return this.#ask('figure', { which: 'told' }).catch(() => info) as Promise<SessionInfo>
+    return this.#requests.ask('figure', { which: 'told' }).catch(() => info) as Promise<SessionInfo>
   }
   total(): Promise<Resources> {
-    return this.#ask('figure', { which: 'total' }) as Promise<Resources>
+    return this.#requests.ask('figure', { which: 'total' }) as Promise<Resources>
   }
   available(): Promise<Resources> {
-    return this.#ask('figure', { which: 'available' }) as Promise<Resources>
+    return this.#requests.ask('figure', { which: 'available' }) as Promise<Resources>
   }
   nodes(): Promise<NodeInfo[]> {
-    return this.#ask('figure', { which: 'nodes' }) as Promise<NodeInfo[]>
+    return this.#requests.ask('figure', { which: 'nodes' }) as Promise<NodeInfo[]>
   }
   stats(): Promise<Stats> {
-    return this.#ask('figure', { which: 'stats' }) as Promise<Stats>
+    return this.#requests.ask('figure', { which: 'stats' }) as Promise<Stats>
   }
   timeline(): Promise<TraceEvent[]> {
-    return this.#ask('figure', { which: 'timeline' }) as Promise<TraceEvent[]>
+    return this.#requests.ask('figure', { which: 'timeline' }) as Promise<TraceEvent[]>
   }
   summary(): Promise<FunctionSummary[]> {
-    return this.#ask('figure', { which: 'summary' }) as Promise<FunctionSummary[]>
+    return this.#requests.ask('figure', { which: 'summary' }) as Promise<FunctionSummary[]>
   }
-}
-
-/** Classes do not travel with options: which exceptions to retry is known by name. */
-function plain<T extends TaskOptions | MethodOptions>(options: T): T {
-  const { retryExceptions } = options
-  return Array.isArray(retryExceptions)
-    ? { ...options, retryExceptions: retryExceptions.map(({ name }) => ({ name })) }
-    : options
 }

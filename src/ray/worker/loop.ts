@@ -172,7 +172,10 @@ class Loop {
 
   #cancel(call: number): void {
     const running = this.#running.get(call)
-    if (running) return running.abort()
+    if (running) {
+      running.abort()
+      return this.#outbox.post(['stopping', call])
+    }
     // A driver that shares no memory cannot take it back itself.
     const waiting = this.#queue.find(([queued]) => queued === call)
     if (!waiting) return

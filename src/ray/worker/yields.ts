@@ -17,7 +17,15 @@ export async function yieldAll(
 ): Promise<void> {
   const iterator = iteratorOf(values, task)
   const given: Promise<boolean>[] = []
-  const on = async () => (await given.shift()!) && !signal.aborted
+  // One that is cancelled cleans up at once, whatever becomes of the answer.
+  let cancelled = () => {}
+  signal.addEventListener('abort', () => cancelled(), { once: true })
+  const on = () =>
+    new Promise<boolean>((resolve, reject) => {
+      cancelled = () => resolve(false)
+      if (signal.aborted) cancelled()
+      given.shift()!.then(resolve, reject)
+    })
   try {
     for (let index = 0; ; index++) {
       const { done, value } = await iterator.next()

@@ -9,8 +9,10 @@ import type { Told } from './told.js'
 import type { LocalWorker, Running } from './worker.js'
 import type { Workers } from './workers.js'
 
-/** Milliseconds a cancelled task may take to end by itself before its worker is ended. */
-const CANCEL_GRACE = 100
+/** Milliseconds in which the worker of a cancelled task must tell it so: one that computes without a pause does not. */
+const HEARD = 200
+/** Milliseconds that a task which was told may take to end by itself before its worker is ended, as workerpool's may. */
+const CLEAN_UP = 1_000
 
 /** What goes on with those that an end leaves behind. */
 export interface GoesOn extends Again {
@@ -94,7 +96,14 @@ export class Ends {
       this.end(worker)
     }
     if (force) end()
-    else setTimeout(end, CANCEL_GRACE).unref()
+    else {
+      const heard = () => {
+        if (worker.stopping === call) setTimeout(end, CLEAN_UP).unref()
+        else end()
+      }
+      // It may have told a thread that was busy itself.
+      setTimeout(() => setImmediate(heard), HEARD).unref()
+    }
   }
 
   /** Ends a worker; calls of which it has no result by then run again or fail. */

@@ -163,6 +163,9 @@ export class LocalEngine implements Engine {
         if (task && task.state !== 'done') this.#limits.begin(task)
         return
       }
+      case 'stopping':
+        worker.stopping = message[1]
+        return
       case 'spans':
         return this.host.recorder?.spans(worker.number, message[1])
       case 'release':

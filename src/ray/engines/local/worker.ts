@@ -59,6 +59,8 @@ export class LocalWorker implements WorkerPlace {
   blocked = 0
   /** No more work is sent: it is being ended, or has ended. */
   closing = false
+  /** The cancelled call that cleans up there; 0 if none does. */
+  stopping = 0
   /** When it last had nothing more to do. */
   restedAt = 0
   finished = 0

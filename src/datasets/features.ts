@@ -13,6 +13,8 @@ export class Feature {
    * @param feature of a `List`, what it holds
    * @param fields of a `Struct`, what each of its fields holds
    * @param length of a `List`, how many it holds; null where that differs
+   * @param mode of an `Image`, what every picture is converted to; null where each keeps its own
+   * @param decode whether an `Image` or `Json` is given as picture or value, else as it lies in the file
    */
   constructor(
     readonly type: string,
@@ -21,6 +23,8 @@ export class Feature {
     readonly feature: Feature | null = null,
     readonly fields: Readonly<Record<string, Feature>> | null = null,
     readonly length: number | null = null,
+    readonly mode: string | null = null,
+    readonly decode: boolean = true,
   ) {}
 
   get numClasses(): number {
@@ -45,7 +49,9 @@ export class Feature {
 
   [inspect.custom](): string {
     if (this.type === 'ClassLabel') return `ClassLabel(names=[${this.names.map((name) => `'${name}'`).join(', ')}])`
-    if (this.type === 'Image') return 'Image(mode=None, decode=True)'
+    const decode = `decode=${this.decode ? 'True' : 'False'}`
+    if (this.type === 'Image') return `Image(mode=${this.mode === null ? 'None' : `'${this.mode}'`}, ${decode})`
+    if (this.type === 'Json') return `Json(${decode})`
     if (this.feature) return `${this.type}(${inspect(this.feature)}${this.length ? `, length=${this.length}` : ''})`
     if (this.fields) return `{${entriesOf(this.fields, (name, field) => `'${name}': ${inspect(field)}`).join(', ')}}`
     return this.dtype ? `${this.type}('${this.dtype}')` : this.type
@@ -114,11 +120,12 @@ function featureOf(column: SchemaTree, noted: unknown, arrow?: Arrow): Feature {
   // What older versions wrote for a list.
   if (Array.isArray(noted)) return listOf(inside(column, noted[0], arrow))
   if (typeof noted !== 'object' || noted === null) return featureOfSchema(column, {}, arrow)
-  const { _type: type, dtype, names, feature, length } = noted as Record<string, unknown>
+  const { _type: type, dtype, names, feature, length, mode, decode } = noted as Record<string, unknown>
   if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>, arrow)
   if (!feature) {
     const classes = Array.isArray(names) ? names : Object.values(names ?? {})
-    return new Feature(type, typeof dtype === 'string' ? dtype : null, classes)
+    const [kind, given] = [dtype, mode].map((text) => (typeof text === 'string' ? text : null))
+    return new Feature(type, kind, classes, null, null, null, given, decode !== false)
   }
   // Older versions turned a list of records into a record of lists.
   if (type === 'Sequence' && !itemOf(column))

@@ -1,12 +1,17 @@
+import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { type Feature, type Features, parquetFeatures } from './features.js'
 import { Image } from './image.js'
 import { PageCache } from './parquet/page-cache.js'
 import { ParquetFile } from './parquet/parquet-file.js'
 import type { Place, Source } from './source.js'
+import { canFollow } from './type-order.js'
 
 /** Under which `datasets` notes the features. */
 const NOTE = 'huggingface'
+
+/** Under which pyarrow notes its schema. */
+const ARROW = 'ARROW:schema'
 
 type ParquetPlace = Extract<Place, { kind: 'parquet' }>
 
@@ -16,8 +21,8 @@ export class ParquetSource implements Source {
   readonly features: Features
   /** First row of each file. */
   readonly #starts: number[] = []
-  /** Columns that are pictures, or hold some inside of lists and records. */
-  readonly #withImages: ReadonlySet<string>
+  /** Columns that are pictures or JSON, or hold some inside of lists and records. */
+  readonly #encoded: ReadonlySet<string>
   /** Each file's columns, in the order of the first file's: as in Python, names count. */
   readonly #columns: ParquetFile['columns'][] = []
 
@@ -33,9 +38,9 @@ export class ParquetSource implements Source {
     this.numRows = start
     const [first] = files
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
-    this.features = parquetFeatures(first.columns, first.note(NOTE), first.note('ARROW:schema'), place.told)
+    this.features = parquetFeatures(first.columns, first.note(NOTE), first.note(ARROW), place.told)
     const names = namesOf(first)
-    this.#withImages = new Set(names.filter((name) => hasImages(this.features[name]!)))
+    this.#encoded = new Set(names.filter((name) => isEncoded(this.features[name]!)))
     for (const file of files) {
       const own = namesOf(file)
       if (own.length !== names.length || !names.every((name) => own.includes(name)))
@@ -44,6 +49,7 @@ export class ParquetSource implements Source {
           `Expected ${file.file.path} to have the columns ${names.join(', ')}, got ${own.join(', ')}`,
           { remedy: 'Load files with other columns apart, with dataFiles.' },
         )
+      checkTypes(this.features, first, file)
       this.#columns.push(names.map((name) => file.columns[own.indexOf(name)]!))
     }
   }
@@ -71,15 +77,15 @@ export class ParquetSource implements Source {
     const entries = chosen.map(async (column) => {
       const { name } = column.element
       const feature = this.features[name]!
-      if (feature.type === 'Image') return [name, await this.#image(file, inFile, column)]
+      if (feature.type === 'Image' && feature.decode) return [name, await this.#image(file, inFile, column)]
       const value = await file.value(inFile, column)
-      return [name, this.#withImages.has(name) ? await this.#decoded(value, feature) : value]
+      return [name, this.#encoded.has(name) ? await this.#decoded(value, feature) : value]
     })
     return Object.fromEntries(await Promise.all(entries))
   }
 
   column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null {
-    return this.#withImages.has(name) ? null : this.#values(name, rows)
+    return this.#encoded.has(name) ? null : this.#values(name, rows)
   }
 
   async #values(name: string, rows: Uint32Array | null): Promise<unknown[]> {
@@ -101,13 +107,15 @@ export class ParquetSource implements Source {
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
     const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
-    return this.#open(source)
+    return this.#open(source, this.features[column.element.name]!)
   }
 
-  /** The pictures inside of lists and records. */
-  async #decoded(value: unknown, { type, feature, fields }: Feature): Promise<unknown> {
+  /** The pictures and the JSON inside of lists and records, or alone. */
+  async #decoded(value: unknown, of: Feature): Promise<unknown> {
+    const { type, feature, fields, decode } = of
     if (value === null || value === undefined) return null
-    if (type === 'Image') return this.#open(pictureIn(value))
+    if (type === 'Image') return decode ? this.#open(pictureIn(value), of) : pictureRecord(value)
+    if (type === 'Json') return decode ? parsedJson(value) : value
     if (feature) return Promise.all((value as unknown[]).map((item) => this.#decoded(item, feature)))
     if (!fields) return value
     const parts = Object.entries(value as object).map(async ([name, part]) => {
@@ -117,21 +125,62 @@ export class ParquetSource implements Source {
     return Object.fromEntries(await Promise.all(parts))
   }
 
-  #open(source: unknown): Promise<Image> | null {
+  async #open(source: unknown, { mode }: Feature): Promise<Image | null> {
     if (source === null) return null
-    return Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
+    const image = await Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
+    if (mode === null || mode === image.mode) return image
+    if (mode === 'RGB') return image.toRgb()
+    throw new RayitoError('DATASET_UNSUPPORTED', `Expected a picture of the mode ${mode}, got ${image.mode}`, {
+      remedy: "Write the data set with Image(mode='RGB'), or without a mode.",
+    })
   }
 }
 
 /** Bytes as they are, or in a record beside the path that is meant without them. */
 function pictureIn(value: unknown): unknown {
-  if (typeof value !== 'object' || value instanceof Uint8Array) return value
-  const { bytes, path } = value as { bytes?: unknown; path?: unknown }
+  const { bytes, path } = pictureRecord(value)
   return bytes ?? path ?? null
 }
 
-function hasImages({ type, feature, fields }: Feature): boolean {
-  return type === 'Image' || (feature !== null && hasImages(feature)) || Object.values(fields ?? {}).some(hasImages)
+/** What `datasets` gives of a picture that is not to be decoded. */
+function pictureRecord(value: unknown): { bytes: unknown; path: unknown } {
+  if (value instanceof Uint8Array) return { bytes: value, path: null }
+  if (typeof value === 'string') return { bytes: null, path: value }
+  const { bytes = null, path = null } = value as { bytes?: unknown; path?: unknown }
+  return { bytes, path }
+}
+
+function parsedJson(json: unknown): unknown {
+  try {
+    return JSON.parse(String(json))
+  } catch (error) {
+    throw new RayitoError('DATASET_BROKEN', `Expected a text of JSON, got ${inspect(json, { maxStringLength: 100 })}`, {
+      cause: error,
+    })
+  }
+}
+
+function isEncoded({ type, feature, fields }: Feature): boolean {
+  const isIt = type === 'Image' || type === 'Json'
+  return isIt || (feature !== null && isEncoded(feature)) || Object.values(fields ?? {}).some(isEncoded)
 }
 
 const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)
+
+/** What a file itself says of its columns. */
+const ownFeatures = (file: ParquetFile) => parquetFeatures(file.columns, null, file.note(ARROW))
+
+/** Values are given as they lie in their file: another file's, of another type, would not be what `features` promises. */
+function checkTypes(features: Features, first: ParquetFile, file: ParquetFile): void {
+  const note = file.note(ARROW)
+  if (file === first || (note !== null && note === first.note(ARROW))) return
+  const [wanted, own] = [ownFeatures(first), ownFeatures(file)]
+  const other = namesOf(first).find((name) => features[name]!.type !== 'Image' && !canFollow(wanted[name]!, own[name]!))
+  if (other === undefined) return
+  const [type, got] = [wanted, own].map((of) => inspect(of[other], { breakLength: Number.POSITIVE_INFINITY }))
+  throw new RayitoError(
+    'DATASET_BROKEN',
+    `Expected ${file.file.path} to hold ${type} in the column ${other}, as ${first.file.path} does, got ${got}`,
+    { remedy: 'Load files with other types apart, with dataFiles.' },
+  )
+}

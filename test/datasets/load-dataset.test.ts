@@ -5,12 +5,14 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect, isDeepStrictEqual } from 'node:util'
-import { parquetWriteBuffer } from 'hyparquet-writer'
+import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer'
 import { serialize } from '#src/core/travel.js'
 import { readConfigurations } from '#src/datasets/configurations.js'
 import { chooseFiles } from '#src/datasets/data-files.js'
+import { Feature } from '#src/datasets/features.js'
 import { loadDataset } from '#src/datasets/index.js'
 import { fitting, splitsOf } from '#src/datasets/splits.js'
+import { canFollow } from '#src/datasets/type-order.js'
 import { type Files, HubStandIn } from '../stand-ins/hub.js'
 import { FIXTURES, PICTURES, readJson, TABLES, temporary } from './support.js'
 
@@ -306,6 +308,66 @@ describe('from the disk', () => {
     assert.deepEqual(await train.at(0), { x: 'a x', y: 'a y', 7: 'a 7' })
     assert.equal(JSON.stringify(await train.at(1)), '{"7":"b 7","x":"b x","y":"b y"}')
     assert.deepEqual(await train.column('y'), ['a y', 'b y'])
+  })
+
+  test('files whose columns have types of which values are given otherwise do not go together', async (t) => {
+    const folder = temporary(t)
+    const write = (name: string, type: BasicType, value: unknown) => {
+      const columnData = [{ name: 'x', data: [value], type }]
+      writeFileSync(join(folder, `${name}.parquet`), new Uint8Array(parquetWriteBuffer({ columnData })))
+    }
+    const together: [BasicType, unknown][] = [
+      ['DOUBLE', 0.5],
+      ['FLOAT', 0.25],
+      ['INT32', 2],
+    ]
+    for (const [i, [type, value]] of together.entries()) write(`a${i}`, type, value)
+    const { train } = await loadDataset<{ x: unknown }>(folder)
+    assert.deepEqual(await train.column('x'), [0.5, 0.25, 2])
+    for (const [type, value, got] of [
+      ['STRING', 'two', 'string'],
+      ['BOOLEAN', true, 'bool'],
+      ['TIMESTAMP', new Date(0), 'timestamp\\[ms'],
+    ] as const) {
+      write('b', type, value)
+      await assert.rejects(loadDataset(folder), {
+        code: 'DATASET_BROKEN',
+        message: new RegExp(
+          `b\\.parquet to hold Value\\('float64'\\) in the column x, as .*a0\\.parquet does, got .*'${got}`,
+        ),
+      })
+    }
+  })
+
+  test('a type can follow another where no value is given otherwise', () => {
+    const value = (dtype: string) => new Feature('Value', dtype)
+    const list = (of: Feature, length: number | null = null) => new Feature('List', null, [], of, null, length)
+    const record = (fields: Record<string, Feature>) => new Feature('Struct', null, [], null, fields)
+    const [a, b] = [value('int32'), value('string')]
+    for (const [first, next, both] of [
+      [value('uint8'), value('int64'), true],
+      [b, value('large_string'), true],
+      [value('binary'), value('fixed_size_binary[4]'), true],
+      [value('timestamp[us]'), value('timestamp[ms, tz=UTC]'), true],
+      [value('decimal128(5, 2)'), value('decimal256(60, 2)'), true],
+      [list(a), list(value('int64'), 2), true],
+      [record({ a, b }), record({ b, a }), true],
+      [list(record({ a })), value('null'), true],
+      [value('float32'), value('float64'), false],
+      [value('int64'), value('float64'), false],
+      [value('int64'), value('bool'), false],
+      [b, value('binary'), false],
+      [value('time64[us]'), value('time64[ns]'), false],
+      [value('duration[s]'), value('duration[ms]'), false],
+      [value('decimal128(5, 1)'), value('decimal128(5, 2)'), false],
+      [value('null'), b, false],
+      [list(a, 2), list(a), false],
+      [list(a), list(b), false],
+      [list(a), record({ a }), false],
+      [record({ a, b }), record({ a }), false],
+      [record({ a }), a, false],
+    ] as const)
+      assert.equal(canFollow(first, next), both, inspect([first, next]))
   })
 
   test('pictures in class folders: sorted class names, and splits where there are folders for them', async (t) => {

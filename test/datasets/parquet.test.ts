@@ -169,6 +169,35 @@ describe('rows written by pyarrow', () => {
     assert.deepEqual(Object.values(await dataset.at(1)), new Array(6).fill(null))
   })
 
+  test('a note that wants pictures in RGB, or left as they are, is heeded, and so is that of JSON', async (t) => {
+    const grey = await Image.fromPixels(Uint8Array.of(7, 9), 2, 1).toPng()
+    const columnData = ['rgb', 'rgba', 'file', 'bytes'].map((name) => ({
+      name,
+      data: [grey],
+      type: 'BYTE_ARRAY' as const,
+    }))
+    const json = { name: 'json', data: ['{"a":[1,null]}'], type: 'STRING' as const }
+    const note = {
+      rgb: { _type: 'Image', mode: 'RGB' },
+      rgba: { _type: 'Image', mode: 'RGBA' },
+      file: { _type: 'Image', decode: false },
+      json: { _type: 'Json' },
+    }
+    const kvMetadata = [{ key: 'huggingface', value: JSON.stringify({ info: { features: note } }) }]
+    const path = join(temporary(t), 'noted.parquet')
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData: [...columnData, json], kvMetadata })))
+    const { dataset } = await open(path)
+    assert.deepEqual(
+      ['rgb', 'file', 'json'].map((name) => inspect(dataset.features[name])),
+      ["Image(mode='RGB', decode=True)", 'Image(mode=None, decode=False)', 'Json(decode=True)'],
+    )
+    const row = (await dataset.removeColumns('rgba' as never).at(0)) as Record<string, unknown>
+    assert.deepEqual([...(row.rgb as Image).data], [7, 7, 7, 9, 9, 9])
+    assert.deepEqual(row.file, { bytes: row.bytes, path: null })
+    assert.deepEqual([row.json, await dataset.column('json')], [{ a: [1, null] }, [{ a: [1, null] }]])
+    await assert.rejects(dataset.at(0), { code: 'DATASET_UNSUPPORTED', message: /of the mode RGBA, got L\. Write/ })
+  })
+
   test('the kinds of values are called as Python calls them', () => {
     const int = (bitWidth: number, isSigned: boolean) => ({ type: 'INTEGER' as const, bitWidth, isSigned })
     const time = (type: 'TIME' | 'TIMESTAMP', unit: 'MILLIS' | 'MICROS' | 'NANOS', isAdjustedToUTC = false) => ({

@@ -9,7 +9,7 @@ import { decodeSmallPng } from './small-png.js'
 /**
  * Decodes PNG, JPEG, WebP or the first frame of a GIF to the bytes that Pillow 13 gives: colour profiles are ignored,
  * 16 bits of colour, or of grey with alpha, keep their high byte, 16-bit grey is clipped at 255, CMYK becomes RGB, a palette
- * becomes its colours, and the EXIF orientation is applied.
+ * becomes its colours, and the orientation that EXIF tells is applied, or XMP where EXIF tells none.
  * @param maxPixels width × height at most, judged from the header, before anything is unfolded
  */
 export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixels> {
@@ -22,15 +22,18 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
   const input = { failOn: 'error', ignoreIcc: true, limitInputPixels: false } as const
   try {
     const picture = sharp(bytes, input)
-    const { width, height, format, space, hasAlpha, orientation } = await picture.metadata()
+    const { width, height, format, space, hasAlpha, orientation, xmp } = await picture.metadata()
     if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
     if (format === 'gif') return await gif(sharp, bytes, input)
-    // Of PNG's colour type 0: the shade that may be transparent there is no alpha to Pillow.
-    const isGrey16 = space === 'grey16' && bytes[25] === 0
+    // Of PNG's colour types 0 and 2: the one shade or colour that may be transparent there is no alpha to Pillow.
+    const isOpaque = !hasAlpha || (format === 'png' && (bytes[25] === 0 || bytes[25] === 2))
+    const isGrey16 = space === 'grey16' && isOpaque
+    if (isOpaque) picture.removeAlpha()
     if (orientation && orientation > 1) picture.autoOrient()
+    else if (xmp && !orientation) turn(picture, xmp)
     if (space === 'cmyk') picture.pipelineColourspace('cmyk').toColourspace('cmyk')
-    else if (isGrey16) picture.removeAlpha().toColourspace('grey16')
-    else if (space === 'b-w' && !hasAlpha) picture.toColourspace('b-w')
+    else if (isGrey16) picture.toColourspace('grey16')
+    else if (space === 'b-w' && isOpaque) picture.toColourspace('b-w')
     else picture.toColourspace('srgb')
     if (isGrey16) return await grey16(picture)
     const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true })
@@ -52,6 +55,15 @@ function isPicture(bytes: Uint8Array): boolean {
   const head = headOf(bytes)
   if (head.startsWith('RIFF')) return head.endsWith('WEBP')
   return ['\xff\xd8\xff', '\x89PNG\r\n\x1a\n', 'GIF87a', 'GIF89a'].some((beginning) => head.startsWith(beginning))
+}
+
+/** By the orientation that is noted as XMP, where Pillow looks for it, too. Each is a mirroring, which sharp does first, and a turn. */
+function turn(picture: Sharp, xmp: Buffer): void {
+  const orientation = Number(/tiff:Orientation(?:="|>)([0-9])/.exec(xmp.toString('latin1'))?.[1])
+  const degrees = { 3: 180, 5: 270, 6: 90, 7: 90, 8: 270 }[orientation]
+  if (degrees) picture.rotate(degrees)
+  if ([2, 5, 7].includes(orientation)) picture.flop()
+  if (orientation === 4) picture.flip()
 }
 
 async function grey16(picture: Sharp): Promise<Pixels> {

@@ -38,6 +38,15 @@ export function chooseFiles(
   if (splits.size === 0)
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
   const all = [...splits.values()].flat()
+  const metadata = kindOf(all) === 'pictures' ? all.find((path) => METADATA.test(path)) : undefined
+  if (metadata !== undefined)
+    throw new RayitoError(
+      'DATASET_UNSUPPORTED',
+      `Expected pictures alone in ${where}, got ${metadata} with columns for them`,
+      {
+        remedy: "Choose pictures without these columns with dataFiles, for example { dataFiles: '**/*.png' }.",
+      },
+    )
   if (split === undefined) return { configuration, splits, all }
   const files = splits.get(split)
   if (!files) {
@@ -67,17 +76,33 @@ function allSplits(
   }
 }
 
-const KINDS = { parquet: /\.parquet$/i, pictures: /\.(png|jpe?g|webp|gif)$/i }
-
-export function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
-  if (paths.some((path) => KINDS.parquet.test(path))) return 'parquet'
-  return paths.some((path) => KINDS.pictures.test(path)) ? 'pictures' : null
+/** Pictures of a kind that cannot be decoded are rows, too, as in Python: left out, they would be missing without a word. */
+const KINDS = {
+  parquet: /\.parquet$/i,
+  pictures: /\.(a?png|bmp|dds|dib|gif|icns|ico|j2k|jfif|jp2|jpe?g|jpe|jpx|p[bgnp]m|pcx|psd|sgi|tga|tiff?|webp)$/i,
 }
 
-/** Parquet files where there are any, else pictures. */
+/** What Python's imagefolder takes columns from, in place of classes. */
+const METADATA = /(?:^|\/)metadata\.(csv|jsonl|parquet)$/
+
+export function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
+  const data = paths.filter((path) => !METADATA.test(path))
+  if (data.some((path) => KINDS.parquet.test(path))) return 'parquet'
+  if (data.some((path) => KINDS.pictures.test(path))) return 'pictures'
+  return paths.some((path) => KINDS.parquet.test(path)) ? 'parquet' : null
+}
+
+/** Whether there are only files that can be read here, as far as their names tell. */
+export function isReadable(paths: readonly string[]): boolean {
+  const kind = kindOf(paths)
+  return kind === 'parquet' || (kind === 'pictures' && !paths.some((path) => METADATA.test(path)))
+}
+
+/** Parquet files where there are any, else pictures and what tells of them. */
 function dataOf(paths: readonly string[]): string[] {
   const kind = kindOf(paths)
-  return kind === null ? [] : paths.filter((path) => KINDS[kind].test(path))
+  if (kind === null) return []
+  return paths.filter((path) => KINDS[kind].test(path) || (kind === 'pictures' && METADATA.test(path)))
 }
 
 function matching(paths: readonly string[], dataFiles: DataFiles, where: string): Map<string, string[]> {

@@ -11,7 +11,7 @@ import { HUB_OPTIONS } from '../hub/options.js'
 import { CARDS } from './card.js'
 import { cardFeatures } from './card-features.js'
 import { type DataFiles, readConfigurations } from './configurations.js'
-import { chooseFiles, type DataSetFiles, kindOf, type Wanted } from './data-files.js'
+import { chooseFiles, type DataSetFiles, isReadable, kindOf, type Wanted } from './data-files.js'
 import { Dataset } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { MAX_PIXELS } from './image.js'
@@ -223,9 +223,10 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
   const { download, hubFile, listFiles } = await import('../hub/index.js')
   let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
   let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
-  if (kindOf(paths) === null && revision === undefined && wanted.dataFiles === undefined) {
-    repo = { ...repo, revision: CONVERTED }
-    paths = (await listFiles(repo, hub).catch(absent)).files.map(({ path }) => path)
+  if (!isReadable(paths) && revision === undefined && wanted.dataFiles === undefined) {
+    const converted: Repo = { ...repo, revision: CONVERTED }
+    const { files } = await listFiles(converted, hub).catch(absent)
+    if (files.length > 0 || kindOf(paths) === null) [repo, paths] = [converted, files.map(({ path }) => path)]
   }
   const read = async (card: string) => {
     const file = await hubFile(repo, card, hub).catch((error) => withoutCard(error, id, card, wanted))
@@ -250,7 +251,7 @@ function withoutCard(error: RayitoError, id: string, card: string, { name }: Wan
 }
 
 /** No conversion: there are no data files, then. */
-function absent(error: unknown): { files: [] } {
+function absent(error: unknown): { files: { path: string }[] } {
   if (error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND') return { files: [] }
   throw error
 }

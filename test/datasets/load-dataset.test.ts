@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -403,6 +403,28 @@ describe('from the disk', () => {
     }
   })
 
+  test('pictures of kinds that cannot be decoded have their rows, which say so', async (t) => {
+    const folder = folderOf(t, picture, ['a.jfif', 'b.jpe', 'c.apng', 'd.tiff'])
+    writeFileSync(join(folder, 'b.bmp'), 'BM, and so on')
+    const { train } = await loadDataset(folder)
+    assert.deepEqual([train.numRows, (await train.at(2)).image.width], [5, 34])
+    await assert.rejects(train.at(1), { code: 'IMAGE_INVALID', message: /^Row 1 \(.*b\.bmp\): .*Give PNG, JPEG/ })
+  })
+
+  test('pictures of which a file of metadata tells are refused, unless they are chosen without it', async (t) => {
+    for (const name of ['metadata.csv', 'metadata.jsonl', 'metadata.parquet']) {
+      const folder = folderOf(t, picture, ['train/a.png', 'train/b.png'])
+      writeFileSync(join(folder, 'train', name), 'file_name,text\na.png,x\n')
+      const refused = { code: 'DATASET_UNSUPPORTED', message: new RegExp(`train/${name} with columns.*dataFiles: '`) }
+      await assert.rejects(loadDataset(folder), refused)
+      await assert.rejects(loadDataset(folder, { dataFiles: 'train/*' }), refused)
+      assert.equal((await loadDataset(folder, { dataFiles: '**/*.png' })).train.numRows, 2)
+      // One that no split has is not looked at, as in Python.
+      renameSync(join(folder, 'train', name), join(folder, name))
+      assert.equal((await loadDataset(folder)).train.numRows, 2)
+    }
+  })
+
   test('a damaged picture fails in its row only', async (t) => {
     const folder = folderOf(t, picture, ['a/1.png', 'b/2.png'])
     writeFileSync(join(folder, 'b', '2.png'), readFileSync(picture).subarray(0, 500))
@@ -495,6 +517,11 @@ describe('from the Hub', () => {
     const { hub, options } = await hubWith(t, { 'datasets/owner/texts': { 'a.csv': 'x' } })
     await assert.rejects(loadDataset('owner/texts', options), { code: 'DATASET_NOT_FOUND' })
     assert.ok(hub.requests.some(({ url }) => decodeURIComponent(url).includes('refs/convert/parquet')))
+    const pictures = { 'a.png': readFileSync(picture), 'metadata.csv': 'file_name,text\na.png,x\n' }
+    hub.commit('datasets/owner/told', pictures)
+    await assert.rejects(loadDataset('owner/told', options), { code: 'DATASET_UNSUPPORTED' })
+    hub.commit('datasets/owner/told', { 'default/train/0000.parquet': bytes }, 'refs/convert/parquet')
+    assert.equal((await loadDataset('owner/told', options)).train.numRows, 60)
   })
 
   test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {

@@ -309,6 +309,27 @@ describe('rows written by hyparquet-writer', () => {
     assert.equal(Buffer.from(bytes).toString('hex'), uuid.replaceAll('-', ''))
   })
 
+  test('a text keeps a byte order mark, and a moment before 1970 its digits', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const time = { type: 'INT64' as const, repetition_type: 'OPTIONAL' as const }
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 3 },
+      { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+      { name: 'micros', ...time, converted_type: 'TIMESTAMP_MICROS' },
+      { name: 'nanos', ...time, logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'NANOS' } },
+    ]
+    const columnData = [
+      { name: 'text', data: ['\ufeffx', null, '\ufeff\ufeff'] },
+      { name: 'micros', data: [-1n, -1000n, 1999n] },
+      { name: 'nanos', data: [-1_000_001n, null, 1_999_999n] },
+    ]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, schema })))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('text'), ['\ufeffx', null, '\ufeff\ufeff'])
+    assert.deepEqual(await dataset.column('micros'), [new Date(-1), new Date(-1), new Date(1)])
+    assert.deepEqual(await dataset.column('nanos'), [new Date(-2), null, new Date(1)])
+  })
+
   test('a column with a point in its name beside the field of a record that reads the same', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const schema: SchemaElement[] = [

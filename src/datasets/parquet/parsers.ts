@@ -3,11 +3,28 @@ import type { Hyparquet } from './hyparquet.js'
 
 const asTheyAre = (bytes: Uint8Array) => bytes
 
-/** What values become where Parquet says more of them than their bytes: what pyarrow makes of them. hyparquet would make objects of JSON and of places, and texts of UUIDs. */
+/** Of a text the first character may be U+FEFF, which belongs to it as any other. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+const textOf = (bytes: Uint8Array) => bytes && decoder.decode(bytes)
+
+/** The millisecond that a moment lies in, of those before 1970 too: so that its digits are the first of Python's. */
+const dateIn = (perMillisecond: bigint) => (moment: bigint) => {
+  const whole = moment / perMillisecond
+  return new Date(Number(moment % perMillisecond < 0n ? whole - 1n : whole))
+}
+
+/**
+ * What values become where Parquet says more of them than their bytes: what pyarrow makes of them. hyparquet would make objects of JSON
+ * and of places, and texts of UUIDs.
+ */
 export function parsersOf({ DEFAULT_PARSERS }: Hyparquet): ParquetParsers {
   return {
     ...DEFAULT_PARSERS,
-    jsonFromBytes: DEFAULT_PARSERS.stringFromBytes,
+    timestampFromMicroseconds: dateIn(1000n),
+    timestampFromNanoseconds: dateIn(1_000_000n),
+    stringFromBytes: textOf,
+    jsonFromBytes: textOf,
     geometryFromBytes: asTheyAre as never,
     geographyFromBytes: asTheyAre as never,
     uuidFromBytes: asTheyAre as never,

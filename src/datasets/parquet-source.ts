@@ -40,6 +40,15 @@ export class ParquetSource implements Source {
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
     this.features = parquetFeatures(first.columns, first.note(NOTE), first.note(ARROW), place.told)
     const names = namesOf(first)
+    const twice = names.find((name, i) => names.indexOf(name) < i)
+    if (twice !== undefined)
+      throw new RayitoError(
+        'DATASET_UNSUPPORTED',
+        `Expected ${first.file.path} to have one column ${twice}, got several`,
+        {
+          remedy: 'Write it again with a name for each column.',
+        },
+      )
     this.#encoded = new Set(names.filter((name) => isEncoded(this.features[name]!)))
     for (const file of files) {
       const own = namesOf(file)

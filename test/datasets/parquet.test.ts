@@ -309,6 +309,16 @@ describe('rows written by hyparquet-writer', () => {
     assert.equal(Buffer.from(bytes).toString('hex'), uuid.replaceAll('-', ''))
   })
 
+  test('two columns of one name are refused, as by Python', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const columnData = [1, 2].map((value) => ({ name: 'x', data: [value], type: 'INT32' as const }))
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData })))
+    await assert.rejects(open(path), {
+      code: 'DATASET_UNSUPPORTED',
+      message: /to have one column x, got several\. Write/,
+    })
+  })
+
   test('a text keeps a byte order mark, and a moment before 1970 its digits', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const time = { type: 'INT64' as const, repetition_type: 'OPTIONAL' as const }

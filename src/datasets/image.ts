@@ -10,6 +10,7 @@ import { encodePng } from '../core/png.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
+import { withOpenFile } from './open-files.js'
 import { type ResizeFilter, resize } from './resize.js'
 
 /** Samples of a pixel: 1 grey (Pillow's mode `L`), 3 `RGB`, 4 `RGBA`. */
@@ -184,7 +185,8 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
       remedy: 'Fetch it first and give the body',
     })
   try {
-    return await readFile(String(source).startsWith('file:') ? fileURLToPath(source) : source)
+    const path = String(source).startsWith('file:') ? fileURLToPath(source) : source
+    return await withOpenFile(() => readFile(path))
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
     // Bytes in base64 are easily taken for a path.

@@ -138,14 +138,21 @@ interface Found extends DataSetFiles {
 
 /** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
 async function localPath(name: string | URL): Promise<string | null> {
-  if (name instanceof URL) return fileURLToPath(name)
-  if (typeof name !== 'string' || name === '') expected('nameOrPath', 'the name of a data set or a path', name)
-  if (name.startsWith('file:')) return fileURLToPath(name)
-  if (await stat(name).catch(() => null)) return resolve(name)
-  const isName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(name) && !name.endsWith('.parquet')
-  if (isName) return null
-  throw new RayitoError('DATASET_NOT_FOUND', `Expected a data set, got \`${name}\`, where there is no file or folder`)
+  if (!(name instanceof URL) && (typeof name !== 'string' || name === ''))
+    expected('nameOrPath', 'the name of a data set or a path', name)
+  const text = String(name)
+  const path = text.startsWith('file:') ? fileURLToPath(text) : text
+  const found = await stat(path).catch(() => null)
+  if (found?.isFile() || found?.isDirectory()) return resolve(path)
+  const isName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(path) && !path.endsWith('.parquet')
+  if (isName && !found && !FORMATS.has(path)) return null
+  const remedy = FORMATS.has(path) ? 'Give the path of the files: loadDataset(path).' : undefined
+  const message = `Expected a data set, got \`${text}\`, where there is no file or folder`
+  throw new RayitoError('DATASET_NOT_FOUND', message, remedy ? { remedy } : {})
 }
+
+/** What Python's `load_dataset` takes in place of a name, to read one's own files: no repository is called so. */
+const FORMATS = new Set(['parquet', 'imagefolder', 'csv', 'json', 'text', 'arrow', 'audiofolder', 'webdataset'])
 
 async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found> {
   const isFile = (await stat(path)).isFile()

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { copyFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { serialize, type Travel } from '#src/core/travel.js'
 import { type Dataset, DatasetDict, type Image, type ImageRow, loadDataset } from '#src/datasets/index.js'
-import { TABLES } from './support.js'
+import { PICTURES, TABLES, temporary } from './support.js'
 
 const path = join(TABLES, 'groups.parquet')
 const load = () => loadDataset(path, { split: 'train' })
@@ -192,6 +193,28 @@ describe('an idle data set', () => {
     const others = await Promise.all(Array.from({ length: 20 }, load))
     await Promise.all(others.map((other) => other.at(5)))
     assert.equal(readdirSync('/proc/self/fd').length, open)
+  })
+
+  const few = process.platform === 'win32' ? 'ulimit is not here' : false
+  test('reads all rows at once where few files may be open', { skip: few }, async (t) => {
+    const folder = temporary(t)
+    const data = Array.from({ length: 100 }, (_, i) => i)
+    for (const i of data) copyFileSync(join(PICTURES, 'grey.png'), join(folder, `${i}.png`))
+    const columnData = [{ name: 'x', data, type: 'INT32' as const }]
+    const table = join(folder, 'x.parquet')
+    writeFileSync(table, new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: 1 })))
+    const code = `
+      import { pathToFileURL } from 'node:url'
+      const [, index, table, folder] = process.argv
+      const { loadDataset } = await import(pathToFileURL(index))
+      for (const [path, options] of [[table, {}], [folder, { dataFiles: '*.png' }]]) {
+        const { train } = await loadDataset(path, options)
+        console.log((await Promise.all(Array.from({ length: 100 }, (_, i) => train.at(i)))).length)
+      }`
+    const index = fileURLToPath(import.meta.resolve('#src/datasets/index.js'))
+    const shell = ['-c', 'ulimit -n 80 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', code]
+    const { stdout } = await promisify(execFile)('sh', [...shell, index, table, folder], { timeout: 60_000 })
+    assert.equal(stdout, '100\n100\n')
   })
 
   test('keeps no process alive', async () => {

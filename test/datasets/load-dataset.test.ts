@@ -451,11 +451,24 @@ describe('from the disk', () => {
       code: 'DATASET_NOT_FOUND',
       message: /Expected Parquet files or pictures in .*, got none/,
     })
-    for (const name of ['./nowhere', '/no/such/folder', 'missing.parquet', 'a/b/c', 'a b'])
+    const urls = [pathToFileURL(join(empty, 'gone')), new URL('https://localhost/a.parquet')]
+    for (const name of [
+      './nowhere',
+      '/no/such/folder',
+      'missing.parquet',
+      'a/b/c',
+      'a b',
+      ...urls,
+      '/dev/null',
+      'parquet',
+    ])
       await assert.rejects(loadDataset(name), {
         code: 'DATASET_NOT_FOUND',
         message: /where there is no file or folder/,
       })
+    await assert.rejects(loadDataset('imagefolder'), {
+      message: /\. Give the path of the files: loadDataset\(path\)\.$/,
+    })
     await assert.rejects(loadDataset(''), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(3 as never), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(table, { cacheBytes: -1 }), { code: 'INVALID_ARGUMENT', message: /`cacheBytes`/ })

@@ -1,4 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { withOpenFile } from '../open-files.js'
 
 /** Reads the bytes from `start` to before `end`; rejects when the file ends before. */
 export type Read = (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>
@@ -22,13 +23,15 @@ export class FileReader {
   read: Read = (start, end) => this.reading((read) => read(start, end))
 
   /** Several ranges with one opening. */
-  async reading<T>(work: (read: Read) => Promise<T>): Promise<T> {
-    const handle = await open(this.path)
-    try {
-      return await work((start, end) => this.#range(handle, start, end))
-    } finally {
-      await handle.close()
-    }
+  reading<T>(work: (read: Read) => Promise<T>): Promise<T> {
+    return withOpenFile(async () => {
+      const handle = await open(this.path)
+      try {
+        return await work((start, end) => this.#range(handle, start, end))
+      } finally {
+        await handle.close()
+      }
+    })
   }
 
   async #range(handle: FileHandle, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {

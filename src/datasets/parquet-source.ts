@@ -21,7 +21,7 @@ export class ParquetSource implements Source {
   readonly features: Features
   /** First row of each file. */
   readonly #starts: number[] = []
-  /** Columns that are pictures or JSON, or hold some inside of lists and records. */
+  /** Columns that are pictures or JSON, or hold some inside of lists and records; and those of classes by their names. */
   readonly #encoded: ReadonlySet<string>
   /** Each file's columns, in the order of the first file's: as in Python, names count. */
   readonly #columns: ParquetFile['columns'][] = []
@@ -49,7 +49,9 @@ export class ParquetSource implements Source {
           remedy: 'Write it again with a name for each column.',
         },
       )
-    this.#encoded = new Set(names.filter((name) => isEncoded(this.features[name]!)))
+    const isEncodedAt = (name: string, i: number) =>
+      isEncoded(this.features[name]!) || isNamed(this.features[name]!, first, i)
+    this.#encoded = new Set(names.filter(isEncodedAt))
     for (const file of files) {
       const own = namesOf(file)
       if (own.length !== names.length || !names.every((name) => own.includes(name)))
@@ -124,6 +126,7 @@ export class ParquetSource implements Source {
     const { type, feature, fields, decode } = of
     if (value === null || value === undefined) return null
     if (type === 'Image') return decode ? this.#open(pictureIn(value), of) : pictureRecord(value)
+    if (type === 'ClassLabel' && typeof value === 'string') return of.str2int(value.trim())
     if (type === 'Json') return decode ? parsedJson(value) : value
     if (feature) return Promise.all((value as unknown[]).map((item) => this.#decoded(item, feature)))
     if (!fields) return value
@@ -172,6 +175,12 @@ function parsedJson(json: unknown): unknown {
 function isEncoded({ type, feature, fields }: Feature): boolean {
   const isIt = type === 'Image' || type === 'Json'
   return isIt || (feature !== null && isEncoded(feature)) || Object.values(fields ?? {}).some(isEncoded)
+}
+
+/** Whether a column of classes has their names, which a card alone may call classes: in Python numbers come of them, too. */
+function isNamed({ type }: Feature, { columns }: ParquetFile, index: number): boolean {
+  const { converted_type, logical_type } = columns[index]!.element
+  return type === 'ClassLabel' && (converted_type === 'UTF8' || logical_type?.type === 'STRING')
 }
 
 const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)

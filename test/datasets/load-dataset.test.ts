@@ -255,6 +255,18 @@ describe('from the disk', () => {
     assert.equal((await loadDataset(folder, { dataFiles: '*.parquet' })).train.features.label.type, 'Value')
   })
 
+  test('classes that lie by their names in a file are numbers where its README.md tells them, as in Python', async (t) => {
+    const folder = temporary(t)
+    const label = { name: 'label', data: ['dog', ' cat', null, 'newt'], type: 'STRING' as const }
+    writeFileSync(join(folder, 'train.parquet'), new Uint8Array(parquetWriteBuffer({ columnData: [label] })))
+    const card =
+      '---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label: {names: [cat, dog]}\n---\n'
+    writeFileSync(join(folder, 'README.md'), card)
+    const { train } = await loadDataset<{ label: number | null }>(folder)
+    assert.deepEqual(await train.take(3).column('label'), [1, 0, null])
+    await assert.rejects(train.at(3), { code: 'INVALID_ARGUMENT', message: /one of the 2 class names, got `newt`/ })
+  })
+
   test('letters in a README.md are names, as for PyYAML', async (t) => {
     const folder = folderOf(t, table, ['n/train.parquet', 'y/train.parquet'])
     writeFileSync(

@@ -309,6 +309,27 @@ describe('rows written by hyparquet-writer', () => {
     assert.equal(Buffer.from(bytes).toString('hex'), uuid.replaceAll('-', ''))
   })
 
+  test('a text that is no UTF-8 fails in its row only, as in Python', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 1 },
+      { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
+    ]
+    const data = ['é', 'xyz', '\u{1f600}']
+    const bytes = Buffer.from(
+      parquetWriteBuffer({ columnData: [{ name: 'text', data }], schema, codec: 'UNCOMPRESSED' }),
+    )
+    for (let at = bytes.indexOf('xyz'); at >= 0; at = bytes.indexOf('xyz')) bytes[at] = 0xff
+    writeFileSync(path, bytes)
+    const { dataset } = await open(path)
+    assert.deepEqual(
+      [await dataset.at(0), await dataset.at(2)],
+      [data[0], data[2]].map((text) => ({ text })),
+    )
+    const broken = { code: 'DATASET_BROKEN', message: /a text in it is no UTF-8/ }
+    for (const reading of [dataset.at(1), dataset.column('text')]) await assert.rejects(reading, broken)
+  })
+
   test('two columns of one name are refused, as by Python', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const columnData = [1, 2].map((value) => ({ name: 'x', data: [value], type: 'INT32' as const }))

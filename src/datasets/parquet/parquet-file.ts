@@ -7,6 +7,7 @@ import { FileReader } from './file-reader.js'
 import { readFooter } from './footer.js'
 import { type Hyparquet, loadHyparquet } from './hyparquet.js'
 import type { PageCache } from './page-cache.js'
+import { NoText } from './parsers.js'
 
 /** A Parquet file, opened by its metadata alone. A value costs the page that holds it, decoded once while the cache keeps it. */
 export class ParquetFile {
@@ -146,6 +147,7 @@ function own(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.slice()
   if (value instanceof Date) return new Date(value)
   if (Array.isArray(value)) return value.map(own)
+  if (value instanceof NoText) throw new Error('a text in it is no UTF-8')
   return value ?? null
 }
 

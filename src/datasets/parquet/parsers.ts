@@ -4,9 +4,18 @@ import type { Hyparquet } from './hyparquet.js'
 const asTheyAre = (bytes: Uint8Array) => bytes
 
 /** Of a text the first character may be U+FEFF, which belongs to it as any other. */
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 
-const textOf = (bytes: Uint8Array) => bytes && decoder.decode(bytes)
+/** Stands for bytes that should be a text and are no UTF-8: only who asks for that row gets an error, as in Python. */
+export class NoText {}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return bytes && decoder.decode(bytes)
+  } catch {
+    return new NoText() as never
+  }
+}
 
 /** The millisecond that a moment lies in, of those before 1970 too: so that its digits are the first of Python's. */
 const dateIn = (perMillisecond: bigint) => (moment: bigint) => {

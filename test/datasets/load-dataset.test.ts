@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -530,6 +530,18 @@ describe('from the Hub', () => {
     assert.equal((await dict.valid.at(44)).image.data[0], 44)
     await hub.close()
     assert.equal((await loadDataset('owner/pictures', options)).train.numRows, 60)
+  })
+
+  const copies = process.platform === 'win32' ? 'the cache may hold copies there' : false
+  test('a damaged file of the cache says what to delete, and is fetched again then', { skip: copies }, async (t) => {
+    const { options } = await hubWith(t, { 'datasets/owner/pictures': FILES })
+    await loadDataset('owner/pictures', { ...options, split: 'train' })
+    const blobs = join(options.cacheDir, 'datasets--owner--pictures', 'blobs')
+    for (const blob of readdirSync(blobs)) writeFileSync(join(blobs, blob), Buffer.alloc(bytes.length))
+    const error: Error = await loadDataset('owner/pictures', { ...options, split: 'train' }).catch((error) => error)
+    assert.match(error.message, /^Expected .*train-.*\.parquet to be a whole Parquet file: /)
+    rmSync(/Delete (.*), which it is a link to/.exec(error.message)![1]!)
+    assert.equal((await loadDataset('owner/pictures', { ...options, split: 'train' })).numRows, 60)
   })
 
   test('the option split downloads nothing else', async (t) => {

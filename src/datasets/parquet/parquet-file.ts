@@ -1,3 +1,5 @@
+import { readlink } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { FileMetaData, SchemaTree } from 'hyparquet'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
@@ -174,6 +176,16 @@ async function guard<T>(path: string, read: () => Promise<T>): Promise<T> {
     if (syscall) throw fail('DATASET_UNREADABLE', `Expected to read ${path}, got ${code}`)
     if (UNSUPPORTED.test(message))
       throw fail('DATASET_UNSUPPORTED', `Expected ${path} to hold what can be read here, got ${message}`)
-    throw fail('DATASET_BROKEN', `Expected ${path} to be a whole Parquet file: ${message}`)
+    const told = `Expected ${path} to be a whole Parquet file: ${message}`
+    throw new RayitoError('DATASET_BROKEN', told, { cause: error, ...(await remedyFor(path)) })
   }
+}
+
+/** In the Hub's cache a file is a link: without it alone, the same content would be linked again. */
+async function remedyFor(path: string): Promise<{ remedy?: string }> {
+  const target = await readlink(path).then(
+    (to) => resolve(dirname(path), to),
+    () => null,
+  )
+  return target === null ? {} : { remedy: `Delete ${target}, which it is a link to, and load it again.` }
 }

@@ -53,8 +53,11 @@ function noted(told: unknown): unknown {
   if (kind === 'struct') return noted(inner)
   if (kind !== 'dtype') return { _type: typeNamed(kind), ...classes(mapping(inner, kind)) }
   if (typeof inner !== 'string') return noted(inner)
-  return inner === 'image' ? { _type: 'Image' } : undefined
+  return ENCODED.has(inner) ? { _type: typeNamed(inner) } : undefined
 }
+
+/** What `dtype` may name beside plain values. */
+const ENCODED = new Set(['image', 'json', 'audio', 'video', 'pdf', 'nifti', 'mesh'])
 
 /** Names by their numbers, which must leave none out, or in their order. */
 function classes(told: Told): Told {

@@ -267,6 +267,21 @@ describe('from the disk', () => {
     await assert.rejects(train.at(3), { code: 'INVALID_ARGUMENT', message: /one of the 2 class names, got `newt`/ })
   })
 
+  test('JSON, and sounds that lie as pictures do, are what the README.md tells', async (t) => {
+    const card = (name: string, dtype: string) =>
+      `---\ndataset_info:\n  features:\n  - {name: ${name}, dtype: ${dtype}}\n---\n`
+    const folder = temporary(t)
+    const columnData = [{ name: 'json', data: ['[1, "a"]'], type: 'STRING' as const }]
+    writeFileSync(join(folder, 'train.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })))
+    writeFileSync(join(folder, 'README.md'), card('json', 'json'))
+    assert.deepEqual(await (await loadDataset<{ json: unknown }>(folder)).train.at(0), { json: [1, 'a'] })
+    cpSync(join(TABLES, 'no-note.parquet'), join(folder, 'train.parquet'))
+    writeFileSync(join(folder, 'README.md'), card('image', 'audio'))
+    const { train } = await loadDataset<{ image: { bytes: unknown } }>(folder)
+    assert.equal(inspect(train.features.image), 'Audio')
+    assert.ok((await train.at(0)).image.bytes instanceof Uint8Array)
+  })
+
   test('letters in a README.md are names, as for PyYAML', async (t) => {
     const folder = folderOf(t, table, ['n/train.parquet', 'y/train.parquet'])
     writeFileSync(

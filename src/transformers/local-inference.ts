@@ -22,8 +22,10 @@ export class LocalInference implements Inference {
   readonly #files: ModelFiles
   readonly #input: string
   readonly #output: string
-  /** Inputs to be filled again: half a megabyte for each picture would wait for the garbage collector. */
-  readonly #spare: Float32Array[] = []
+  /** An input to be filled again: half a megabyte for each picture would wait for the garbage collector. */
+  #spare: Float32Array | undefined
+  /** Settled when the last picture that was given is through: each is prepared in its turn only. */
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor(
     runtime: typeof import('onnxruntime-node'),
@@ -57,16 +59,27 @@ export class LocalInference implements Inference {
     }
   }
 
-  async classify(picture: Pixels, how: Answering): Promise<Classification[]> {
-    const { data, width, height } = preprocess(this.#plan, picture, this.#spare.pop())
+  classify(picture: Pixels, how: Answering): Promise<Classification[]> {
+    const answer = this.#last.then(() => this.#infer(picture, how))
+    this.#last = answer.catch(() => {})
+    return answer
+  }
+
+  async #infer(picture: Pixels, how: Answering): Promise<Classification[]> {
+    const { model } = this.#files
+    if (!this.alive) throw new RayitoError('PIPELINE_CLOSED', `The classifier with ${model} was closed`)
+    const { data, width, height } = preprocess(this.#plan, picture, this.#spare)
     const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
     const outputs = await native(() => this.#session.run({ [this.#input]: input }, [this.#output])).catch(
       (cause: Error) => {
         throw refusal(this.#files, 'run', cause)
       },
     )
-    this.#spare.push(data)
-    return postprocess(this.#plan, outputs[this.#output]!.data as Float32Array, how)
+    this.#spare = data
+    const logits = outputs[this.#output]!.data as Float32Array
+    const { labels } = this.#plan
+    if (logits.length !== labels.length) throw otherLabels(logits.length, labels, model)
+    return postprocess(this.#plan, logits, how)
   }
 
   async close(): Promise<void> {
@@ -93,9 +106,14 @@ function checkedNames(session: InferenceSession, plan: Plan, name: string): [inp
   const outputs = session.outputMetadata
   const output = outputs.find(({ name }) => name === 'logits') ?? outputs[0]
   const classes = output?.isTensor && output.shape.length === 2 ? output.shape[1] : undefined
-  if (!output || classes === undefined) return invalid('Expected an output of logits, [batch, classes]')
-  if (typeof classes === 'number' && classes !== plan.labels.length) {
-    return invalid(`Expected ${classes} labels in config.json, one for each output, got ${plan.labels.length}`)
-  }
+  if (!output?.isTensor || classes === undefined) return invalid('Expected an output of logits, [batch, classes]')
+  // those of 16 bits come as whole numbers
+  if (!['float32', 'float64'].includes(output.type)) return invalid(`Expected logits in float32, got ${output.type}`)
+  if (typeof classes === 'number' && classes !== plan.labels.length) throw otherLabels(classes, plan.labels, name)
   return [input.name, output.name]
+}
+
+function otherLabels(classes: number, { length }: readonly string[], name: string): RayitoError {
+  const message = `${name}: Expected ${classes} labels in config.json, one for each output, got ${length}`
+  return new RayitoError('MODEL_INVALID', message)
 }

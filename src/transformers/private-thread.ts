@@ -72,9 +72,9 @@ export class PrivateThread implements Inference {
   async classify(picture: Pixels, how: Answering): Promise<Classification[]> {
     if (this.#end) throw this.#ended()
     const id = ++this.#asked
-    const answer = this.#expect(id)
-    this.#worker.postMessage({ id, picture, how } satisfies Request)
-    return answer
+    // what cannot be sent is not waited for
+    this.#worker.postMessage({ id, picture: alone(picture), how } satisfies Request)
+    return this.#expect(id)
   }
 
   async close(): Promise<void> {
@@ -110,4 +110,11 @@ export class PrivateThread implements Inference {
     const { code, message, cause } = this.#end!
     return new RayitoError(code, message, { cause })
   }
+}
+
+/** The picture in memory of its own: of a view, all that it is a view of would be sent. */
+function alone(picture: Pixels): Pixels {
+  const { data } = picture
+  const isView = data.buffer instanceof ArrayBuffer && data.byteLength < data.buffer.byteLength
+  return isView ? { ...picture, data: new Uint8Array(data) } : picture
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { RayitoError } from '#src/core/errors.js'
 import { hubFile } from '#src/hub/index.js'
 import { pipeline } from '#src/transformers/index.js'
+import { message, type newNode, wholeNumbers } from '#src/transformers/onnx-file.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
-import { copyOfTinyVit, edit, fixture, ownCache, tinyVit, withDataBeside } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, ownCache, tinyVit, withDataBeside, withNodes } from './fixtures.js'
 import { runProgram } from './programs.js'
 
 ownCache()
@@ -96,6 +97,29 @@ describe('a pipeline says', () => {
       config.id2label = { 0: 'yes', 1: 'no' }
     })
     await rejects(classifier(model), 'MODEL_INVALID', /Expected 10 labels in config\.json, one for each output, got 2/)
+  })
+
+  test('that what comes out are no logits, or more than labels, which may be seen only then', async (t) => {
+    const model = copyOfTinyVit(t)
+    const onnx = join(model, 'onnx', 'model.onnx')
+    const plain = readFileSync(onnx)
+    const endingWith = (nodes: Parameters<typeof newNode>[], output: Uint8Array[]) =>
+      writeFileSync(onnx, withNodes(plain, nodes, output))
+    endingWith([['NonZero', ['logits'], 'places']], wholeNumbers('places'))
+    await rejects(classifier(model), 'MODEL_INVALID', /Expected logits in float32, got int64/)
+    const float = message(2, [...message(1, [Buffer.from([8, 1])])])
+    endingWith(
+      [
+        ['NonZero', ['logits'], 'places'],
+        ['Shape', ['places'], 'size'],
+        ['Tile', ['logits', 'size'], 'many'],
+      ],
+      [...message(1, [Buffer.from('many')]), ...float],
+    )
+    const many = await classifier(model)
+    const picture = fixture('pictures', 'colour-64x64.png')
+    await rejects(many(picture), 'MODEL_INVALID', /Expected 200 labels in config\.json, one for each output, got 10/)
+    await many.close()
   })
 
   test('that pictures are prepared in an unknown way', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs/minimal.js'
-import { fields, GRAPH, MODEL, message, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
+import { fields, GRAPH, MODEL, message, newNode, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
 
 /** The project's root, from .build/test/transformers. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -69,4 +69,19 @@ export function withDataBeside(model: Uint8Array, name: string): { model: Uint8A
     ])
   })
   return { model: withGraph(model, graph, body), data: Buffer.concat(data) }
+}
+
+/** A model with further nodes, and another output instead of its own. */
+export function withNodes(
+  model: Uint8Array,
+  nodes: readonly Parameters<typeof newNode>[],
+  output: Uint8Array[],
+): Uint8Array {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  const kept = fields(model, graph).filter(({ number }) => number !== GRAPH.output)
+  return withGraph(model, graph, [
+    ...kept.map(({ start, end }) => model.subarray(start, end)),
+    ...nodes.flatMap((node) => message(GRAPH.node, newNode(...node))),
+    ...message(GRAPH.output, output),
+  ])
 }

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import { Image } from '#src/datasets/image.js'
 import { pipeline } from '#src/transformers/index.js'
+import { LocalInference } from '#src/transformers/local-inference.js'
 import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
@@ -17,6 +18,9 @@ ownCache()
 const picture = fixture('pictures', 'colour-64x64.png')
 /** So large that the thread resizes it for a while, which is JavaScript and may be ended. */
 const large = new Image(new Uint8Array(3 * 3000 * 3000), 3000, 3000)
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 /** A classifier and the thread it started. */
 async function withThread() {
@@ -77,6 +81,29 @@ describe("a classifier's thread", () => {
     await Promise.all([classifier.close(), another.close()])
   })
 
+  test('is sent a picture, not all of the memory that it is a part of', async () => {
+    const { classifier } = await withThread()
+    const many = new Uint8Array(500e6)
+    const before = process.resourceUsage().maxRSS
+    await classifier(new Image(many.subarray(0, 3 * 64 * 64), 64, 64))
+    await classifier.close()
+    assert.ok(process.resourceUsage().maxRSS - before < 100e3, 'kilobytes')
+  })
+
+  test('goes on after a picture whose memory was given away, which is told', async () => {
+    const { classifier } = await withThread()
+    for (const channels of [3, 4]) {
+      const given = new Image(new Uint8Array(channels * 6), 3, 2)
+      structuredClone(given.data.buffer, { transfer: [given.data.buffer as ArrayBuffer] })
+      await assert.rejects(classifier(given), {
+        code: 'IMAGE_INVALID',
+        message: /^Expected the pixels of a 3×2 picture, got none: their memory was given away/,
+      })
+    }
+    assert.equal((await classifier(picture)).length, 5)
+    await classifier.close()
+  })
+
   test('ends when its last classifier is garbage', { timeout: 60_000 }, async () => {
     const { worker } = await withThread()
     const exited = once(worker, 'exit')
@@ -84,8 +111,6 @@ describe("a classifier's thread", () => {
     exited.then(() => {
       over = true
     })
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     while (!over) {
       collect()
       await new Promise(setImmediate)
@@ -100,6 +125,34 @@ describe("a classifier's thread", () => {
     await refused
     await assert.rejects(classifier(picture), { code: 'PIPELINE_CLOSED', message: /was closed/ })
   })
+})
+
+test('pictures that are asked for at once are prepared one after the other, in memory that is used again', async () => {
+  const inference = await LocalInference.open(await findModel(tinyVit, fillOptions()), 1, () => {})
+  const pixels = await toPixels(picture)
+  const classify = () => inference.classify(pixels, { topK: 1, functionToApply: null })
+  await classify()
+  collect()
+  const before = process.memoryUsage().arrayBuffers
+  const held = () => process.memoryUsage().arrayBuffers - before
+  const calls = Array.from({ length: 1000 }, classify)
+  await calls[0]
+  assert.ok(held() < 1e6, `${held()} bytes while they wait`)
+  await Promise.all(calls)
+  collect()
+  assert.ok(held() < 1e6, `${held()} bytes afterwards`)
+  await inference.close()
+})
+
+test('a model that is closed answers no picture that waits', async () => {
+  const inference = await LocalInference.open(await findModel(tinyVit, fillOptions()), 1, () => {})
+  const pixels = await toPixels(picture)
+  const calls = Array.from({ length: 5 }, () => inference.classify(pixels, { topK: 1, functionToApply: null }))
+  const settled = Promise.allSettled(calls)
+  await calls[0]
+  await inference.close()
+  for (const { status, ...rest } of await settled)
+    if (status === 'rejected') assert.equal((rest as PromiseRejectedResult).reason.code, 'PIPELINE_CLOSED')
 })
 
 /** Some at a time, or they take a minute. */

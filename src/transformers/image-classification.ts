@@ -1,12 +1,14 @@
+import { availableParallelism } from 'node:os'
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
+import { Places } from '../core/places.js'
 import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { Callable } from './callable.js'
 import type { ModelFiles } from './model-files.js'
 import { type CallOptions, checkAnswering, type Dtype, type FilledOptions } from './options.js'
-import { type Picture, toPixels } from './pictures.js'
+import { gathered, type Picture, toPixels } from './pictures.js'
 import type { FunctionToApply } from './plan.js'
 import type { Answering, Classification } from './postprocess.js'
 import type { Lease } from './shared-inference.js'
@@ -32,6 +34,12 @@ export interface ImageClassificationPipeline {
   (pictures: readonly Picture[], options?: CallOptions): Promise<Classification[][]>
 }
 
+/**
+ * Pictures of a classifier that lie decoded at once: as many as processors decode, and the one that is inferred. A
+ * thousand files that are asked for at once are small, and their pixels are not.
+ */
+const MOST_DECODED = availableParallelism() + 1
+
 /** A classifier that is garbage gives its part in the model back, as if it had been closed. */
 const forgotten = new FinalizationRegistry<Lease>((lease) => void lease.release().catch(() => {}))
 
@@ -53,6 +61,7 @@ export class ImageClassificationPipeline extends Callable {
   readonly #lease: Lease
   readonly #recipe: Recipe
   readonly #pending = new Set<(error: Error) => void>()
+  readonly #places = new Places(MOST_DECODED)
   #closed = false
 
   /** @internal */
@@ -86,6 +95,13 @@ export class ImageClassificationPipeline extends Callable {
   }
 
   async #infer(picture: Picture, how: Answering): Promise<Classification[]> {
+    if (this.#closed) throw this.#closedError()
+    // a stream comes when it pleases, and holds up no other picture
+    const whole = await gathered(picture)
+    return this.#places.take(() => this.#inferNow(whole, how))
+  }
+
+  async #inferNow(picture: Picture, how: Answering): Promise<Classification[]> {
     if (this.#closed) throw this.#closedError()
     const pixels = await toPixels(picture)
     if (this.#closed) throw this.#closedError()

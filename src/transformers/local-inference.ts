@@ -1,6 +1,7 @@
 import type { InferenceSession } from 'onnxruntime-node'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
+import { Places } from '../core/places.js'
 import { span } from '../core/spans.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
@@ -24,8 +25,8 @@ export class LocalInference implements Inference {
   readonly #output: string
   /** An input to be filled again: half a megabyte for each picture would wait for the garbage collector. */
   #spare: Float32Array | undefined
-  /** Settled when the last picture that was given is through: each is prepared in its turn only. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** A picture is prepared in its turn only. */
+  readonly #turn = new Places(1)
 
   private constructor(
     runtime: typeof import('onnxruntime-node'),
@@ -60,9 +61,7 @@ export class LocalInference implements Inference {
   }
 
   classify(picture: Pixels, how: Answering): Promise<Classification[]> {
-    const answer = this.#last.then(() => this.#infer(picture, how))
-    this.#last = answer.catch(() => {})
-    return answer
+    return this.#turn.take(() => this.#infer(picture, how))
   }
 
   async #infer(picture: Pixels, how: Answering): Promise<Classification[]> {
@@ -84,7 +83,7 @@ export class LocalInference implements Inference {
 
   async close(): Promise<void> {
     this.alive = false
-    await native(() => this.#session.release())
+    await this.#turn.take(() => native(() => this.#session.release()))
   }
 }
 

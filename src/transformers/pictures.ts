@@ -1,9 +1,16 @@
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { RayitoError } from '../core/errors.js'
 import { Image, type ImageSource } from '../datasets/image.js'
 import type { Pixels } from './preprocess.js'
 
 /** A picture: decoded, or what one can be read from, such as a path or bytes. */
 export type Picture = Image | ImageSource
+
+/** The bytes of a stream; any other picture as it is. */
+export async function gathered(picture: Picture): Promise<Picture> {
+  return picture instanceof Readable || picture instanceof ReadableStream ? buffer(picture as Readable) : picture
+}
 
 /**
  * Decodes where needed and leaves red, green and blue; rejects as Image.open does, and with IMAGE_INVALID where the memory

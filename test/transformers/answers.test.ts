@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { PassThrough } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
@@ -123,6 +126,40 @@ describe('a classifier', () => {
     const oneByOne: Classification[][] = []
     for (const file of files) oneByOne.push(await classifier(file))
     assert.deepEqual(await Promise.all(files.map((file) => classifier(file))), oneByOne)
+  })
+
+  test('reads of many pictures that are asked for at once a few at a time, and keeps to that after one that is none', async () => {
+    const bytes = await readFile(path('colour-64x64'))
+    const few = availableParallelism() + 1
+    let open = 0
+    let most = 0
+    class Noted extends Blob {
+      override arrayBuffer() {
+        most = Math.max(most, ++open)
+        return super.arrayBuffer()
+      }
+    }
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 * few }, (_, i) =>
+        classifier(new Noted([i % 3 ? bytes : 'no picture'])).finally(() => {
+          open--
+        }),
+      ),
+    )
+    // a picture's place is free a little before its answer is here
+    assert.ok(most <= 2 * few, `${most} at once`)
+    assert.deepEqual([...new Set(answers.map(({ status }, i) => `${status} ${i % 3 > 0}`))].sort(), [
+      'fulfilled true',
+      'rejected false',
+    ])
+  })
+
+  test('waits for no stream that stands still while there are other pictures', async () => {
+    const streams = Array.from({ length: availableParallelism() + 1 }, () => new PassThrough())
+    const waiting = streams.map((stream) => classifier(stream))
+    const first = await classifier(path('colour-64x64'))
+    for (const stream of streams) createReadStream(path('colour-64x64')).pipe(stream)
+    for (const answer of await Promise.all(waiting)) assert.deepEqual(answer, first)
   })
 
   test('shows what it is in one line', () => {

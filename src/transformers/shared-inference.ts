@@ -3,6 +3,7 @@ import type { Inference } from './inference.js'
 import { LocalInference } from './local-inference.js'
 import type { ModelFiles } from './model-files.js'
 import { PrivateThread } from './private-thread.js'
+import { identities } from './weights-place.js'
 
 /** A loaded model and how many classifiers of this thread use it. */
 interface Shared {
@@ -24,7 +25,8 @@ export interface Lease {
  * in a worker thread in place.
  */
 export async function lease(files: ModelFiles, numThreads: number): Promise<Lease> {
-  const key = JSON.stringify([files.onnx, files.revision, files.dtype, numThreads])
+  // a folder's files may have changed since they were loaded
+  const key = JSON.stringify([files.onnx, await identities(files), numThreads])
   let shared = all.get(key)
   while (shared) {
     const alive = await isAlive(shared)

@@ -34,8 +34,8 @@ export async function placeOf(files: ModelFiles, runtimeVersion: string): Promis
 
 const digest = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
 
-/** The files that the result is made of, by their content. */
-async function identities({ folder, onnx }: ModelFiles): Promise<string[]> {
+/** The files that a loaded model is made of, by their content. */
+export async function identities({ folder, onnx }: ModelFiles): Promise<string[]> {
   const small = ['config.json', 'preprocessor_config.json'].map(async (name) =>
     digest(await readFile(join(folder, name), 'utf8'), 64),
   )

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -11,7 +12,7 @@ import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { lease } from '#src/transformers/shared-inference.js'
-import { fixture, ownCache, tinyVit } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
 import { type Ended, runProgram } from './programs.js'
 
 ownCache()
@@ -56,6 +57,19 @@ describe("a classifier's thread", () => {
     const { inference, release } = await second
     assert.equal((await inference.classify(pixels, { topK: 1, functionToApply: null })).length, 1)
     await release()
+  })
+
+  test('is another once the files of the model have changed', async (t) => {
+    const model = copyOfTinyVit(t)
+    const before = await pipeline('image-classification', model, { topK: 1 })
+    const [{ label, score }] = (await before(picture)) as [{ label: string; score: number }]
+    edit(join(model, 'config.json'), (config) => {
+      config.id2label = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [i, `renamed ${i}`]))
+    })
+    const after = await pipeline('image-classification', model, { topK: 1 })
+    assert.match((await after(picture))[0]!.label, /^renamed/)
+    assert.deepEqual(await before(picture), [{ label, score }])
+    await Promise.all([before.close(), after.close()])
   })
 
   test('leaves the event loop free', async () => {

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { inspect } from 'node:util'
+import pLimit from 'p-limit'
 import { RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
-import { Places } from '../core/places.js'
 import { span } from '../core/spans.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { Callable } from './callable.js'
@@ -61,7 +61,7 @@ export class ImageClassificationPipeline extends Callable {
   readonly #lease: Lease
   readonly #recipe: Recipe
   readonly #pending = new Set<(error: Error) => void>()
-  readonly #places = new Places(MOST_DECODED)
+  readonly #atOnce = pLimit(MOST_DECODED)
   #closed = false
 
   /** @internal */
@@ -98,7 +98,7 @@ export class ImageClassificationPipeline extends Callable {
     if (this.#closed) throw this.#closedError()
     // a stream comes when it pleases, and holds up no other picture
     const whole = await gathered(picture)
-    return this.#places.take(() => this.#inferNow(whole, how))
+    return this.#atOnce(() => this.#inferNow(whole, how))
   }
 
   async #inferNow(picture: Picture, how: Answering): Promise<Classification[]> {

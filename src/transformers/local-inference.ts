@@ -1,7 +1,7 @@
 import type { InferenceSession } from 'onnxruntime-node'
+import pLimit from 'p-limit'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
-import { Places } from '../core/places.js'
 import { span } from '../core/spans.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
@@ -26,7 +26,7 @@ export class LocalInference implements Inference {
   /** An input to be filled again: half a megabyte for each picture would wait for the garbage collector. */
   #spare: Float32Array | undefined
   /** A picture is prepared in its turn only. */
-  readonly #turn = new Places(1)
+  readonly #turn = pLimit(1)
 
   private constructor(
     runtime: typeof import('onnxruntime-node'),
@@ -61,7 +61,7 @@ export class LocalInference implements Inference {
   }
 
   classify(picture: Pixels, how: Answering): Promise<Classification[]> {
-    return this.#turn.take(() => this.#infer(picture, how))
+    return this.#turn(() => this.#infer(picture, how))
   }
 
   async #infer(picture: Pixels, how: Answering): Promise<Classification[]> {
@@ -83,7 +83,7 @@ export class LocalInference implements Inference {
 
   async close(): Promise<void> {
     this.alive = false
-    await this.#turn.take(() => native(() => this.#session.release()))
+    await this.#turn(() => native(() => this.#session.release()))
   }
 }
 

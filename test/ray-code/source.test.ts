@@ -76,6 +76,47 @@ describe('a function that travels by source', () => {
     assert.equal(await elsewhere(shapes.computed3!, 2), -2)
   })
 
+  test('may be a method whose key is not easily told from its brackets', async () => {
+    const { x, three } = new Function(`return {
+      [/* [ */ 'x' /* ] */](a) { return a + 1 },
+      [['two', 'three'][1]](a) { return a + 3 },
+    }`)() as Record<string, (a: number) => number>
+    assert.equal(await elsewhere(x!, 1), 2)
+    assert.equal(await elsewhere(three!, 1), 4)
+  })
+
+  test('may be a private method that a class gave away', async () => {
+    class Safe {
+      #open(code: number) {
+        return code * factor
+      }
+      get open() {
+        return this.#open
+      }
+    }
+    assert.equal(await elsewhere(new Safe().open, 2), 6)
+  })
+
+  test('may be minified', async () => {
+    const [small, one, many] = new Function(
+      'return [class{y=2},class{m(){return 1}},class{static a(){return 1}b(){}}]',
+    )()
+    assert.deepEqual(await elsewhere(() => [new small().y, new one().m(), many.a()]), [2, 1, 1])
+  })
+
+  test('is as strict as where it was written', async () => {
+    const write = 'const o = Object.freeze({ a: 1 }); o.a = 2; return o.a'
+    const forms = `() => { ${write} }, { m() { ${write} } }.m, class { n() { ${write} } }.prototype.n, () => Array.from((function* () { ${write} })())`
+    const outcome = (run: () => unknown) => Promise.resolve().then(run).then(String, String)
+    for (const program of [
+      `return [${forms}]`,
+      `/* one */ 'use strict' // two\nreturn [${forms}]`,
+      `return (() => { 'use strict'; return [${forms}] })()`,
+    ])
+      for (const fn of new Function(program)() as (() => unknown)[])
+        assert.equal(await outcome(() => elsewhere(fn)), await outcome(fn), program)
+  })
+
   test('keeps its name', async () => {
     const arrow = () => arrow.name
     assert.equal(await elsewhere(arrow), 'arrow')

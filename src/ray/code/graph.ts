@@ -12,6 +12,7 @@ import { baseOf } from './resolve.js'
 import { type Scope, type Surroundings, surroundings } from './scope.js'
 import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import { awaited, type Steps } from './steps.js'
+import { isStrictIn } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, lookUp } from './variables.js'
 
@@ -345,7 +346,11 @@ function isBag(name: string, value: unknown): value is object {
 function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
   if (source.sloppy) return false
   if (around?.script.isModule) return true
-  return source.kind === 'function' && 'prototype' in fn && !Object.hasOwn(fn, 'caller')
+  // An ordinary function shows it by what it has.
+  if (source.kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn))
+    return !Object.hasOwn(fn, 'caller')
+  // A notebook's cells are not; to ask for their text takes long.
+  return around !== null && !kernel() && isStrictIn(around.script, Function.prototype.toString.call(fn))
 }
 
 function lexicalReason({ lexical, kind }: Source): string {

@@ -253,7 +253,8 @@ class Walk {
   }
 }
 
-function isNode(value: unknown): value is Node {
+/** Whether a part of a node is a node. */
+export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'
 }
 

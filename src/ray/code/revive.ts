@@ -157,18 +157,17 @@ class Revival {
           seen.add(index)
         }
     }
-    const [first] = nodes as [FunctionNode]
     const own = nodes.map(({ uses }) => uses.filter(([, index, bag]) => bag || !shared.has(index)))
     const text = [
-      `(() => { ${first.strict ? "'use strict'; " : ''}${declare([...shared.values()])}`,
+      `(() => { ${declare([...shared.values()])}`,
       `return [${setter([...shared.values()])}`,
-      ...nodes.map(({ text }, i) => {
+      ...nodes.map(({ text, strict }, i) => {
         const names = own[i]!.map(([name]) => name)
-        return `, (() => { ${declare(names)}return [${setter(names)}, () => ${text}] })()`
+        return `, (() => { ${strict ? "'use strict'; " : ''}${declare(names)}return [${setter(names)}, () => ${text}] })()`
       }),
       '] })()',
     ].join('')
-    const made = compile(text, first)() as [Member[0], ...Member[]]
+    const made = compile(text, nodes[0]!)() as [Member[0], ...Member[]]
     this.#shares.push({ set: made[0], variables: [...shared.keys()] })
     members.forEach((index, i) => {
       const [set, make] = made[i + 1] as Member

@@ -6,6 +6,7 @@ import { parse } from './parse.js'
 export const META = 'rayito$meta'
 export const IMPORT = 'rayito$import'
 export const BASE = 'rayito$base'
+const STAND_INS = new Set([META, IMPORT, BASE])
 const METHOD = 'rayito$method'
 
 /** A function's source as an expression that makes it again where its free names are bound. */
@@ -33,16 +34,21 @@ export function sourceOf(fn: (...args: never[]) => unknown): Source | null {
   return (
     understand(`(${text}\n)`, 'module') ??
     understand(`(${text}\n)`, 'script') ??
-    understand(`({${text}\n})`, 'module') ??
-    understand(`({${text}\n})`, 'script') ??
-    understand(`(class{${text}\n})`, 'module')
+    understand(`${OBJECT}${text}\n})`, 'module', OBJECT) ??
+    understand(`${OBJECT}${text}\n})`, 'script', OBJECT) ??
+    understand(`${CLASS}${text}\n})`, 'module', CLASS)
   )
 }
 
 /** The expression's key under which a method's value is. */
 export const METHOD_KEY = METHOD
 
-function understand(wrapped: string, sourceType: 'module' | 'script'): Source | null {
+/** What a method is put into, so that it can be parsed: only a class may have private ones. */
+const OBJECT = '({'
+const CLASS = '(class{'
+
+/** @param around what the text was put into, if it is taken for a method */
+function understand(wrapped: string, sourceType: 'module' | 'script', around?: string): Source | null {
   const options: Options = {
     ecmaVersion: 'latest',
     sourceType,
@@ -61,17 +67,15 @@ function understand(wrapped: string, sourceType: 'module' | 'script'): Source | 
   const edits: Edit[] = []
   let kind: Source['kind'] = 'function'
   let within: AnyNode = root
-  if (root.type === 'ObjectExpression' || (root.type === 'ClassExpression' && wrapped.startsWith('(class{'))) {
+  if (around && (root.type === 'ObjectExpression' || root.type === 'ClassExpression')) {
     const members = root.type === 'ObjectExpression' ? root.properties : root.body.body
     const member = members[0]
     if (members.length !== 1 || !member || (member.type !== 'Property' && member.type !== 'MethodDefinition'))
       return null
     if (member.type === 'Property' && !member.method && member.kind === 'init') return null
     const { key, value, computed } = member
-    // A computed key's brackets go too.
-    const start = computed ? wrapped.lastIndexOf('[', key.start) : key.start
-    const end = computed ? wrapped.indexOf(']', key.end) + 1 : key.end
-    edits.push({ start, end, text: METHOD })
+    edits.push({ start: 0, end: around.length, text: OBJECT })
+    edits.push({ start: key.start, end: key.end, text: computed ? `'${METHOD}'` : METHOD })
     kind = 'method'
     within = value as AnyNode
   } else if (root.type === 'ClassExpression') kind = 'class'
@@ -80,7 +84,7 @@ function understand(wrapped: string, sourceType: 'module' | 'script'): Source | 
   if (base) edits.push({ start: base.start, end: base.end, text: BASE })
   const { free, lexical, metas, imports } = names(within, kind)
   edits.push(...metas.map((span) => ({ ...span, text: META })), ...imports.map((span) => ({ ...span, text: IMPORT })))
-  for (const { text } of edits) if (text !== METHOD) free.set(text, { assigned: false, members: null, eager: true })
+  for (const { text } of edits) if (STAND_INS.has(text)) free.set(text, { assigned: false, members: null, eager: true })
   return {
     text: edited(wrapped, edits),
     kind,

@@ -1,0 +1,54 @@
+import type { AnyNode } from 'acorn'
+import { isNode, type Span } from './names.js'
+import { parse } from './parse.js'
+import type { Script } from './scope.js'
+
+/** A script's text and where in it code is strict; all of it, if its first words say so. */
+interface Strictness {
+  source: string
+  spans: readonly Span[]
+}
+
+const known = new Map<string, Strictness>()
+
+/** `'use strict'` before anything else but comments. */
+const FIRST = /^(?:#!.*)?(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/[^\n]*\n)*(['"])use strict\1/
+
+/**
+ * Whether a piece of a script is strict, since the script is, or a function or class around it. (A function that is no ordinary
+ * one does not show it.) False where the script cannot be understood.
+ */
+export function isStrictIn(script: Script, piece: string): boolean {
+  let strictness = known.get(script.id)
+  if (!strictness) {
+    const { source } = script
+    strictness = { source, spans: strictSpans(source) }
+    known.set(script.id, strictness)
+  }
+  const at = strictness.source.indexOf(piece)
+  return at >= 0 && strictness.spans.some(({ start, end }) => start <= at && at < end)
+}
+
+function strictSpans(source: string): Span[] {
+  if (FIRST.test(source)) return [{ start: 0, end: source.length }]
+  if (!/use strict|\bclass\b/.test(source)) return []
+  const spans: Span[] = []
+  const visit = (node: AnyNode): void => {
+    if (isStrict(node)) spans.push(node)
+    else
+      for (const value of Object.values(node) as unknown[])
+        for (const inner of Array.isArray(value) ? value : [value]) if (isNode(inner)) visit(inner)
+  }
+  try {
+    visit(parse(source, { ecmaVersion: 'latest', allowHashBang: true, allowReturnOutsideFunction: true }))
+  } catch {
+    // What is not known to be strict is not.
+  }
+  return spans
+}
+
+function isStrict(node: AnyNode): boolean {
+  if (node.type === 'ClassDeclaration' || node.type === 'ClassExpression') return true
+  if (!('body' in node) || !('params' in node) || node.body.type !== 'BlockStatement') return false
+  return node.body.body.some((statement) => 'directive' in statement && statement.directive === 'use strict')
+}

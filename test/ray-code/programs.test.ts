@@ -83,20 +83,22 @@ describe('functions of a program', () => {
       'first.cjs': `
         const path = require('node:path')
         const { double } = require('./double.cjs')
+        // As esbuild and tsx write \`import fs from 'node:fs'\`.
+        const import_node_fs = Object.defineProperty({ ...require('node:fs'), process }, 'default', { value: require('node:fs') })
         let calls = 0
         const called = () => ++calls
         exports.base = 5
         async function work(x) {
           called(); called()
           const { double: again } = require('./double.cjs')
-          return [double(x), again(x), path.basename(__filename), exports.base, calls, (await import('./double.cjs')).double(x)]
+          return [double(x), again(x), path.basename(__filename), exports.base, calls, typeof import_node_fs.default.readFileSync, (await import('./double.cjs')).double(x)]
         }
         import(RAY).then(async ({ ray }) => {
           console.log(JSON.stringify(await ray.get(ray.remote(work).remote(4))))
         })`,
       'double.cjs': 'exports.double = (x) => 2 * x',
     })
-    assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 8])
+    assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 'function', 8])
   })
 
   test('may be CommonJS’s that one function made, each with a variable of its own', async () => {

@@ -117,6 +117,16 @@ describe('what a function cannot take along is named', () => {
     await refused(Derived.prototype.reveal, 'reveal', /uses private names of its class/)
   })
 
+  test('what a function makes objects inherit from, if it is the prototype of nothing', async () => {
+    function Odd() {}
+    Odd.prototype = Object.create({ x: 1 })
+    await refused(
+      Odd,
+      'Odd',
+      /^Odd makes objects that inherit from one which is the prototype of no function or class\. /,
+    )
+  })
+
   test('a name that only the making of a class asks for, and that is gone', async () => {
     const make = () => {
       const key = 'method'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { EventEmitter } from 'node:events'
 import fs, { existsSync } from 'node:fs'
 import * as path from 'node:path'
 import { describe, test } from 'node:test'
@@ -183,17 +184,35 @@ describe('a function that travels by source', () => {
         return this
       },
       get double() {
-        return 2
+        return 2 * this.n
+      },
+      set half(n: number) {
+        this.n = n / 2
       },
     }
-    assert.equal(await elsewhere(() => counter.add(1).add(1).n + counter.double), 8)
+    assert.equal(await elsewhere(() => counter.add(1).add(1).n), 6)
+    const change = () => {
+      counter.half = 10
+      return [counter.n, counter.double, Object.keys(counter)]
+    }
+    assert.deepEqual(await elsewhere(change), [5, 10, ['n', 'add', 'double', 'half']])
+    class Maker {
+      word = 'made'
+      make() {
+        return Object.defineProperty({}, 'word', { get: () => this.word, enumerable: true }) as { word: string }
+      }
+    }
+    const made = new Maker().make()
+    assert.equal(await elsewhere(() => made.word), 'made', 'the value, where the getter itself cannot travel')
   })
 
   test('a function’s own properties travel with it', async () => {
     const memo = Object.assign((x: number) => (memo.cache[x] ??= x * 2), {
       cache: { 1: 100 } as Record<number, number>,
+      [promisify.custom]: async (x: number) => -x,
     })
     assert.deepEqual(await elsewhere(() => [memo(1), memo(2), Object.keys(memo.cache).length]), [100, 4, 2])
+    assert.equal(await elsewhere(async () => promisify(memo)(3)), -3)
   })
 
   test('a class travels with its base class, statics and private names', async () => {
@@ -216,6 +235,12 @@ describe('a function that travels by source', () => {
         return 2 * Setting.size
       }
       declare hello: () => string
+      get kind() {
+        return 'setting'
+      }
+      [Symbol.toPrimitive]() {
+        return 'as written'
+      }
     }
     class Fixed {
       static size = 1
@@ -228,6 +253,13 @@ describe('a function that travels by source', () => {
     Setting.list.push(2)
     Setting.extra = 'x'
     Setting.prototype.hello = () => `hello ${Setting.size}`
+    const { get } = Object.getOwnPropertyDescriptor(Setting.prototype, 'kind')!
+    Object.defineProperty(Setting.prototype, 'kind', {
+      get() {
+        return `special ${get!.call(this)}`
+      },
+    })
+    Setting.prototype[Symbol.toPrimitive] = () => 'replaced'
     assert.deepEqual(
       await elsewhere(() => [
         Setting.size,
@@ -235,10 +267,12 @@ describe('a function that travels by source', () => {
         Setting.extra,
         Setting.double,
         new Setting().hello(),
+        new Setting().kind,
+        `${new Setting()}`,
         Setting.none instanceof Setting,
         Fixed.size,
       ]),
-      [20, [1, 2], 'x', 40, 'hello 20', true, 1],
+      [20, [1, 2], 'x', 40, 'hello 20', 'special setting', 'replaced', true, 1],
     )
   })
 
@@ -255,6 +289,36 @@ describe('a function that travels by source', () => {
     }
     const make = Old as unknown as new (n: number) => Old
     assert.deepEqual(await elsewhere(() => [new make(4).next(), new make(1) instanceof make]), [7, true])
+  })
+
+  test('classes in the old form travel with what they inherit, and with their accessors', async () => {
+    const { Dog, Bell } = new Function(
+      'EventEmitter',
+      `function Animal(name) { this.name = name }
+       Animal.legs = 4
+       Animal.prototype.speak = function () { return this.name + ' speaks' }
+       function Dog(name) { Animal.call(this, name) }
+       Object.setPrototypeOf(Dog, Animal)
+       Dog.prototype = Object.create(Animal.prototype, { constructor: { value: Dog } })
+       Object.defineProperty(Dog.prototype, 'loud', { get() { return this.speak() + '!' }, enumerable: true })
+       Object.defineProperty(Dog.prototype, 'run', { value() { return this.name + ' runs' } })
+       function Bell() { EventEmitter.call(this) }
+       Object.setPrototypeOf(Bell.prototype, EventEmitter.prototype)
+       return { Dog, Bell }`,
+    )(EventEmitter)
+    const use = () => {
+      const dog = new Dog('Rex')
+      return [
+        dog.loud,
+        dog.run(),
+        Dog.legs,
+        dog.constructor === Dog,
+        Object.keys(Dog.prototype),
+        new Bell().eventNames(),
+        Bell.once,
+      ]
+    }
+    assert.deepEqual(await elsewhere(use), ['Rex speaks!', 'Rex runs', 4, true, ['loud'], [], undefined])
   })
 
   test('an object travels with what it has under symbols', async () => {

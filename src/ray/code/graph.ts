@@ -7,6 +7,7 @@ import { exported, exportedInside, functionExport } from './exports.js'
 import { idOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
 import type { FreeName } from './names.js'
+import { baseOfFunction, isTravelling, type Wanted, wantedOfClass, wantedOfFunction } from './properties.js'
 import { references } from './references.js'
 import { baseOf } from './resolve.js'
 import { type Scope, type Surroundings, surroundings } from './scope.js'
@@ -50,6 +51,7 @@ export class Graph {
   readonly #encoder = new Encoder('', {
     code: (fn) => this.#index(fn),
     functions: true,
+    accessors: isTravelling,
     known: (object) => this.#indices.get(object) ?? this.#thing(object),
   })
   /** Whose variable is being packed. */
@@ -132,21 +134,29 @@ export class Graph {
       file: fileOf(around?.script.url),
       line: around?.line ?? 0,
     }
-    // What else a class has, evaluating it makes again.
-    const [isOwn, isNew] = source.kind === 'class' ? [isData, isForeignTo(fn)] : [() => true, () => false]
-    node.properties = this.#own(fn, `${fn.name}.*`, isOwn, isNew)
-    node.prototype = this.#own(fn.prototype, `${fn.name}.prototype.*`, () => true, isNew)
+    const [isWanted, isWantedOfPrototype] = source.kind === 'class' ? wantedOfClass(fn) : wantedOfFunction(fn)
+    node.properties = this.#own(fn, `${fn.name}.*`, isWanted)
+    node.prototype = this.#own(fn.prototype, `${fn.name}.prototype.*`, isWantedOfPrototype)
+    const base = source.kind === 'function' && baseOfFunction(fn)
+    if (base === null)
+      throw refusal(entry, 'makes objects that inherit from one which is the prototype of no function or class', REMEDY)
+    if (base) {
+      const variable = yield* this.#captured(base, undefined, `the base of ${entry.name}`, around)
+      node.base = [variable, Object.getPrototypeOf(fn) === base]
+    }
     return node
   }
 
-  /** The variable with an object's own properties, if it has any that are wanted: of the enumerable ones, and of the hidden. */
-  #own(object: object | undefined, name: string, shown: Wanted, hidden: Wanted): number | undefined {
-    const own = Object.entries(Object.getOwnPropertyDescriptors(object ?? {}))
-      .map(
-        ([key, { value, get, enumerable }]) => [key, enumerable && get ? get.call(object) : value, enumerable] as const,
-      )
-      .filter(([, value, enumerable]) => (enumerable ? shown : hidden)(value))
-    return own.length ? this.#variable(Object.fromEntries(own), undefined, name) : undefined
+  /** The variable with those of an object's own properties that are wanted, if there are any. */
+  #own(object: object | undefined, name: string, isWanted: Wanted): number | undefined {
+    const own: PropertyDescriptorMap = {}
+    for (const key of Reflect.ownKeys(object ?? {})) {
+      const property = Object.getOwnPropertyDescriptor(object, key)!
+      if (!isWanted(property, key)) continue
+      const { get, enumerable = false } = property
+      own[key as string] = get && enumerable && !isTravelling(get) ? { value: get.call(object), enumerable } : property
+    }
+    return Reflect.ownKeys(own).length ? this.#variable(Object.defineProperties({}, own), undefined, name) : undefined
   }
 
   // -- variables
@@ -309,37 +319,19 @@ function isThing(value: unknown): value is object {
   return typeof value === 'function' || (typeof value === 'object' && value !== null)
 }
 
-type Wanted = (value: unknown) => boolean
-
-/** Whether a value is a function that is not written in a class: a decorator put it there. */
-function isForeignTo(type: AnyFunction): Wanted {
-  const text = Function.prototype.toString.call(type)
-  return (value) => typeof value === 'function' && !text.includes(Function.prototype.toString.call(value))
-}
-
-/** Whether a value is made of nothing but what can be copied. */
-function isData(value: unknown): boolean {
-  try {
-    new Encoder('').encode(value)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** `require` as CommonJS and notebooks have it. */
 function isRequire(value: unknown): value is object {
   return typeof value === 'function' && typeof (value as { resolve?: unknown }).resolve === 'function'
 }
 
-/** Whether members of an object are variables in disguise: what TypeScript makes of exports and imports, and modules. */
+/** Whether members of an object are variables in disguise: what compilers make of exports and imports, and modules. */
 function isBag(name: string, value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   return (
     name === 'exports' ||
     types.isModuleNamespaceObject(value) ||
     (value as { __esModule?: unknown }).__esModule === true ||
-    (/_\d+$/.test(name) && 'default' in value)
+    (/^import_|_\d+$/.test(name) && 'default' in value)
   )
 }
 

@@ -70,8 +70,14 @@ class Revival {
     this.#setAll()
     for (const [i, node] of nodes.entries()) {
       if (!isFunction(node) || this.#there.has(i)) continue
-      const { properties, prototype } = node
+      const { properties, prototype, base } = node
       const made = this.#made[i] as AnyFunction
+      if (base) {
+        const [variable, itself] = base
+        const parent = this.#variables[variable] as AnyFunction
+        Object.setPrototypeOf(made.prototype, parent.prototype as object)
+        if (itself) Object.setPrototypeOf(made, parent)
+      }
       if (properties !== undefined) assign(made, this.#variables[properties] as object)
       if (prototype !== undefined) assign(made.prototype as object, this.#variables[prototype] as object)
     }
@@ -178,9 +184,10 @@ class Revival {
   }
 }
 
-/** As Object.assign; a class that froze itself has what it wants. */
+/** Gives an object properties as they are; a class that froze itself has what it wants. */
 function assign(to: object, properties: object): void {
-  for (const [name, value] of Object.entries(properties)) Reflect.set(to, name, value)
+  for (const key of Reflect.ownKeys(properties))
+    Reflect.defineProperty(to, key, Object.getOwnPropertyDescriptor(properties, key)!)
 }
 
 const isFunction = (node: CodeNode): node is FunctionNode => 'group' in node

@@ -46,10 +46,15 @@ export interface FunctionNode {
   uses: [name: string, index: number, bag: boolean][]
   /** Functions of one group share the variables that they use. */
   group: number
-  /** The variable with its own enumerable properties, if it has any: of a class those that are data, and methods that were replaced. */
+  /**
+   * The variable with its own properties, if it has any: the enumerable ones, methods and accessors; of a class those that are
+   * data, and methods and accessors that were replaced.
+   */
   properties?: number | undefined
   /** The variable with those of its prototype. */
   prototype?: number | undefined
+  /** Of a function whose objects inherit from those of another, or of a class: the variable with that, and whether it itself does. */
+  base?: [variable: number, itself: boolean]
   /** Where it was written, for stacks and relative imports. */
   file: string
   /** Counted from 0. */

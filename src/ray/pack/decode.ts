@@ -90,12 +90,19 @@ function make(special: Special, made: readonly unknown[], decoders: Decoders): u
       return makeSymbol(special[1], special[2])
     case 'refill':
       return refill(special[1], special[2])
+    case 'define':
+      return define(special[1], special[2])
   }
 }
 
 function refill(container: object, members: readonly unknown[]): void {
   if (container instanceof Set) for (const member of members) container.add(member)
   else for (let i = 0; i < members.length; i += 2) putAt(container, members[i], members[i + 1])
+}
+
+function define(object: object, members: readonly unknown[]): void {
+  for (let i = 0; i < members.length; i += 2)
+    Object.defineProperty(object, members[i] as PropertyKey, members[i + 1] as PropertyDescriptor)
 }
 
 /** Puts what was made where it belongs. */

@@ -21,6 +21,8 @@ export interface EncodeOptions {
   module?: (url: string) => string
   /** Whether functions and classes may be anywhere in the value. @default false */
   functions?: boolean
+  /** Where functions may be: whether a getter or setter that one sees travels itself, and not the value that it gives. */
+  accessors?: (fn: AnyFunction) => boolean
   /** What stands for an object that is known on the other side (as code does), or undefined. */
   known?: (object: object) => unknown
   /** ObjectRefs and handles that described code holds. */
@@ -190,26 +192,40 @@ export class Encoder {
 
   #plain(object: object): object {
     const copy = this.#seen.set(object, {})
+    const { functions } = this.#options
     for (const key of Object.keys(object)) {
       this.#copied += key.length
       this.#path.enter(keyStep(key))
-      this.#put(this.#read(object, key), copy, key)
+      // What is defined below keeps its place.
+      if (functions && this.#isDefined(object, key)) putAt(copy, key, undefined)
+      else this.#put(this.#read(object, key), copy, key)
       this.#path.leave()
     }
-    if (this.#options.functions) this.#symbolKeys(object, copy)
+    if (functions) this.#definitions(object, copy)
     return copy
   }
 
-  /** Structured cloning leaves out what is under symbols; objects with methods have some there. */
-  #symbolKeys(object: object, copy: object): void {
+  /** Whether a property travels as it is defined: structured cloning knows no symbols, no methods that are hidden, no accessors. */
+  #isDefined(object: object, key: string | symbol): boolean {
+    const { value, get, set, enumerable } = Object.getOwnPropertyDescriptor(object, key)!
+    if (!get && !set) return enumerable ? typeof key === 'symbol' : typeof value === 'function'
+    const { accessors } = this.#options
+    return !enumerable || [get, set].every((fn) => !fn || accessors?.(fn as AnyFunction))
+  }
+
+  #definitions(object: object, copy: object): void {
     const members: unknown[] = []
-    for (const key of Object.getOwnPropertySymbols(object)) {
-      if (!Object.prototype.propertyIsEnumerable.call(object, key)) continue
-      const value = (object as Record<symbol, unknown>)[key]
+    for (const key of Reflect.ownKeys(object)) {
+      if (!this.#isDefined(object, key)) continue
+      const { value, get, set, ...flags } = Object.getOwnPropertyDescriptor(object, key)!
       this.#put(key, members, members.length)
-      this.#path.at(`[${String(key)}]`, () => this.#put(value, members, members.length))
+      members.push(flags)
+      this.#path.at(typeof key === 'symbol' ? `[${String(key)}]` : keyStep(key), () => {
+        for (const [part, used] of Object.entries({ value, get, set }))
+          if (used !== undefined) this.#put(used, flags, part)
+      })
     }
-    if (members.length) this.#specials.add(['refill', copy, members])
+    if (members.length) this.#specials.add(['define', copy, members])
   }
 
   #read(object: object, key: string): unknown {

@@ -31,8 +31,10 @@ export type Special =
   | ['file', Blob, name: string, lastModified: number]
   /** One that all threads have, by its key; or one of this data only. */
   | ['symbol', key: string | undefined, description: string | undefined]
-  /** A Map or Set with special keys or members, or an object with symbols for keys. */
+  /** A Map or Set with special keys or members. */
   | ['refill', object, unknown[]]
+  /** Properties of an object: key, descriptor, key, descriptor … */
+  | ['define', object, unknown[]]
 
 export interface EncodedError {
   /** The built-in class nearest to it, or a class of rayito's. */

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { serialize, type Travel } from '../core/travel.js'
 import { type Code, carriedBy, describe, portableCode, portableModule, revive as reviveCode } from './code/index.js'
 import { reviveInstance } from './code/travel.js'
@@ -42,7 +43,16 @@ export function pack(value: unknown, path: string): Packed | Promise<Packed> {
       return { data: value, special: false, copied: 1, shared: 0, fresh: 0, carried: NOTHING }
   }
   if (value === null) return { data: null, special: false, copied: 1, shared: 0, fresh: 0, carried: NOTHING }
-  return flat(value as object) ?? new Encoder(path, OPTIONS).encode(value)
+  return flatOrNull(value as object) ?? new Encoder(path, OPTIONS).encode(value)
+}
+
+/** What a value throws that is looked at, is told in detail elsewhere. */
+function flatOrNull(value: object): Packed | null {
+  try {
+    return flat(value)
+  } catch {
+    return null
+  }
 }
 
 /** A short array or plain object of nothing but primitives: the most frequent kind of value, without the machinery. */
@@ -64,24 +74,15 @@ function flat(value: object): Packed | null {
   }
   if (prototype !== Object.prototype || serialize in value) return null
   const keys = Object.keys(value)
-  if (keys.length > FLAT) return null
+  if (keys.length > FLAT || (keys[0] === '0' && types.isArgumentsObject(value))) return null
   const copy: Record<string, unknown> = {}
   for (const key of keys) {
-    const item = read(value, key)
+    const item = (value as Record<string, unknown>)[key]
     if (!isPrimitive(item) || key === '__proto__') return null
     copied += key.length + (typeof item === 'string' ? item.length : 8)
     copy[key] = item
   }
   return { data: copy, special: false, copied, shared: 0, fresh: 0, carried: NOTHING }
-}
-
-/** What a getter throws is told in detail elsewhere. */
-function read(object: object, key: string): unknown {
-  try {
-    return (object as Record<string, unknown>)[key]
-  } catch {
-    return object
-  }
 }
 
 function isPrimitive(value: unknown): boolean {

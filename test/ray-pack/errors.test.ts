@@ -1,6 +1,7 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ERRORS, type ErrorCode, RayitoError } from '#src/core/errors.js'
 import * as errors from '#src/ray/errors.js'
@@ -37,6 +38,7 @@ describe('an error on its way', () => {
       const got = trip(new Type('m'))
       assert.equal(Object.getPrototypeOf(got), Type.prototype)
     }
+    assert.ok(trip(runInNewContext("new TypeError('of another realm')")) instanceof TypeError)
     const got = trip(new AggregateError([new TypeError('a'), 'b'], 'both'))
     assert.ok(got instanceof AggregateError && got.errors[0] instanceof TypeError)
     assert.deepEqual([got.errors[1], Object.keys(got)], ['b', []])
@@ -65,6 +67,14 @@ describe('an error on its way', () => {
     const got = trip(AbortSignal.abort().reason as DOMException)
     assert.ok(got instanceof DOMException)
     assert.deepEqual([got.name, got.code], ['AbortError', 20])
+  })
+
+  test('shows the fields that throw when they are looked at', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const thrower = new Proxy({ a: 1 }, { ownKeys: () => assert.fail('no entry') })
+    const got = trip(Object.assign(new Error('failed'), { deep: [{ proxy }, thrower], after: 1 }))
+    assert.deepEqual([got.deep, got.after], [[{ proxy: '<Revoked Proxy>' }, '{ a: 1 }'], 1])
   })
 
   test('shows the fields that cannot travel', () => {

@@ -290,6 +290,8 @@ describe('bytes', () => {
       assert.equal(got.constructor, view.constructor)
       assert.equal(got.byteLength, view.byteLength)
     }
+    const foreign = runInNewContext('new DataView(new SharedArrayBuffer(8), 1, 2)') as DataView
+    assert.equal((await trip(foreign)).byteLength, 2)
   })
 })
 
@@ -386,6 +388,15 @@ describe('what cannot travel is named before anything is sent', () => {
   }
   const gone = new Uint8Array(8)
   structuredClone(gone, { transfer: [gone.buffer] })
+  const fail = () => {
+    throw new Error('no entry')
+  }
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  function argumentsOf(..._: unknown[]) {
+    // biome-ignore lint/complexity/noArguments: that is what is tested
+    return arguments
+  }
   const cases: [title: string, value: unknown, message: RegExp][] = [
     ['a function', [{ session: { fn() {} } }], /^args\[0\]\.session\.fn is a function\./],
     ['a class', [Session], /^args\[0\] is a class/],
@@ -422,6 +433,30 @@ describe('what cannot travel is named before anything is sent', () => {
       ],
       /^args\[0\]\.a cannot be read: its getter threw Error: sealed/,
     ],
+    [
+      'an element that a getter gives, which throws',
+      [Object.defineProperty([1], 0, { get: fail })],
+      /^args\[0\] cannot be read: looking at it threw Error: no entry\.?$/,
+    ],
+    [
+      'a proxy that throws',
+      { a: [new Proxy({}, { ownKeys: fail })] },
+      /^args\.a\[0\] cannot be read: .* Error: no entry/,
+    ],
+    ['a proxy that was revoked', revoked.proxy, /^args cannot be read: looking at it threw TypeError: .*revoked/],
+    ['a proxy for a Map', [new Proxy(new Map(), {})], /^args\[0\] is a Proxy, which cannot be copied\. Pass a copy/],
+    ['arguments', [argumentsOf(1, 2)], /^args\[0\] is an arguments object\. Pass \[\.\.\.arguments\]/],
+    ['arguments, themselves', argumentsOf(1), /^args is an arguments object/],
+    [
+      'an array of numbers that is an instance of a class',
+      [new (class Vector extends Float32Array {})(2)],
+      /of Vector/,
+    ],
+    [
+      'an instance of a class of Node’s',
+      { h: new Headers() },
+      /^args\.h is a Headers, which cannot be copied\. Pass the data/,
+    ],
     ['a boxed symbol', [Object(Symbol('x'))], /^args\[0\] is a/],
     ['a buffer that was given away', [{ gone: gone.buffer }], /^args\[0\]\.gone is a buffer that was transferred/],
     ['a view over one', [[gone]], /^args\[0\]\[0\] is a view over a buffer that was transferred/],
@@ -433,6 +468,7 @@ describe('what cannot travel is named before anything is sent', () => {
         (error: unknown) => {
           assert.ok(error instanceof NotSerializableError, String(error))
           assert.match(error.message, message)
+          assert.doesNotMatch(error.message, /\n/)
           return true
         },
       )

@@ -59,7 +59,7 @@ type ViewConstructor = new (buffer: ArrayBuffer | SharedArrayBuffer, offset: num
 
 /** The same kind of view over other memory. */
 function viewLike(view: ArrayBufferView, buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): ArrayBufferView {
-  if (view instanceof DataView) return new DataView(buffer, byteOffset, view.byteLength)
+  if (types.isDataView(view)) return new DataView(buffer, byteOffset, view.byteLength)
   const array = view as Uint8Array
   const name = array[Symbol.toStringTag]
   const View = (globalThis as unknown as Record<string, ViewConstructor>)[name]!

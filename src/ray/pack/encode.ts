@@ -1,6 +1,6 @@
 import { inspect, types } from 'node:util'
 import { deserialize, serialize, Travel } from '../../core/travel.js'
-import { NotSerializableError } from '../errors/classes.js'
+import { NotSerializableError, RayError } from '../errors/classes.js'
 import { Memory } from './bytes.js'
 import { describeError } from './errors.js'
 import type { Box, Packed, Special } from './format.js'
@@ -68,9 +68,15 @@ export class Encoder {
     try {
       this.#put(value, container, key)
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      throw this.#tooDeep()
+      this.#rethrow(error)
+      this.#fail(unreadable(error))
     }
+  }
+
+  /** What was found out here is thrown as it is; what a value throws that is looked at, is not. */
+  #rethrow(error: unknown): void {
+    if (error instanceof RayError) throw error
+    if (error instanceof RangeError && /call stack/.test(error.message)) throw this.#tooDeep()
   }
 
   #tooDeep(): NotSerializableError {
@@ -179,11 +185,24 @@ export class Encoder {
       if (!this.#seen.lenient) throw this.#tooDeep()
       return this.#refuse(object, 'is nested too deeply')
     }
+    if (!this.#seen.lenient) return this.#copy(object)
+    const { depth } = this.#path
+    try {
+      return this.#copy(object)
+    } catch (error) {
+      this.#rethrow(error)
+      this.#path.cut(depth)
+      return this.#seen.set(object, this.#refuse(object, unreadable(error)))
+    }
+  }
+
+  #copy(object: object): unknown {
     const known = this.#options.known?.(object)
     if (known !== undefined) return this.#seen.set(object, this.#specials.addCode(['code', undefined], known))
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
     const prototype = Object.getPrototypeOf(object)
-    if (prototype === Object.prototype) return this.#plain(object)
+    if (prototype === Object.prototype)
+      return types.isArgumentsObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
     if (prototype === null)
       return types.isModuleNamespaceObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
     if (Array.isArray(object) && isBuiltinPrototype(prototype)) return this.#array(object)
@@ -232,7 +251,7 @@ export class Encoder {
     try {
       return (object as Record<string, unknown>)[key]
     } catch (error) {
-      return this.#refuse(undefined, `cannot be read: its getter threw ${inspect(error, { depth: 0 })}`)
+      return this.#refuse(undefined, `cannot be read: its getter threw ${told(error)}`)
     }
   }
 
@@ -267,13 +286,14 @@ export class Encoder {
   }
 
   #other(object: object, prototype: object): unknown {
-    if (types.isArrayBufferView(object)) return this.#view(object)
-    if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
     if (types.isNativeError(object) || object instanceof Error) return this.#error(object)
-    if (object instanceof URL) return this.#seen.set(object, this.#specials.add(['url', object.href]))
-    if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
-      return this.#seen.set(object, structuredClone(object))
+    if (prototype === URL.prototype) return this.#seen.set(object, this.#specials.add(['url', (object as URL).href]))
+    if (prototype === Buffer.prototype) return this.#view(object as Buffer)
     if (isBuiltinPrototype(prototype)) {
+      if (types.isArrayBufferView(object)) return this.#view(object)
+      if (types.isAnyArrayBuffer(object)) return this.#buffer(object)
+      if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object))
+        return this.#seen.set(object, structuredClone(object))
       if (types.isDate(object)) return this.#seen.set(object, new Date(object.getTime()))
       if (types.isRegExp(object)) return this.#seen.set(object, new RegExp(object.source, object.flags))
       if (types.isMap(object)) return this.#map(object)
@@ -366,8 +386,9 @@ export class Encoder {
     try {
       stands = (value as { [serialize](): unknown })[serialize]()
     } catch (cause) {
-      const told = cause instanceof Error ? cause.message : inspect(cause, { depth: 0 })
-      this.#fail(`cannot be serialized: its [ray.serialize] threw ${told}`)
+      this.#fail(
+        `cannot be serialized: its [ray.serialize] threw ${cause instanceof Error ? cause.message : told(cause)}`,
+      )
     }
     const type = value.constructor as AnyFunction & { [deserialize]?: unknown }
     const travel = isTravel(stands) ? stands : null
@@ -391,6 +412,14 @@ export class Encoder {
     return reference
   }
 }
+
+/** What was thrown, in one line. */
+function told(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return inspect(thrown, { depth: 0, breakLength: Infinity })
+  return `${thrown.name}: ${thrown.message}`
+}
+
+const unreadable = (thrown: unknown) => `cannot be read: looking at it threw ${told(thrown)}`
 
 const TRANSFERRED = 'Copy it before its memory is given away.'
 

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
 import * as classes from '../errors/classes.js'
 import type { EncodedError } from './format.js'
+import { isBuiltinPrototype } from './kinds.js'
 
 const BUILTIN = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError }
 
@@ -60,11 +61,16 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 function typeOf(error: Error): { type: string; classes: readonly string[] } {
   const classes = [...(strange.get(error) ?? [])]
   for (const { name, prototype } of lineage(error)) {
-    if (prototype === DOMException.prototype || (Object.hasOwn(TYPES, name) && TYPES[name]!.prototype === prototype))
-      return { type: name, classes }
+    if (prototype === DOMException.prototype || isShared(name, prototype)) return { type: name, classes }
     if (name) classes.push(name)
   }
   return { type: 'Error', classes }
+}
+
+/** Whether both sides have the class; the language's own may be another realm's. */
+function isShared(name: string, prototype: object): boolean {
+  if (!Object.hasOwn(TYPES, name)) return false
+  return TYPES[name]!.prototype === prototype || (Object.hasOwn(BUILTIN, name) && isBuiltinPrototype(prototype))
 }
 
 function lineage(error: Error): { name: string; prototype: object }[] {

@@ -53,6 +53,8 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
       `is a ${/^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'}`,
       'Pass data, or let the remote function use it from around it.',
     ]
+  if (types.isProxy(value)) return ['is a Proxy, which cannot be copied', 'Pass a copy of what it stands for.']
+  if (types.isArgumentsObject(value)) return ['is an arguments object', 'Pass [...arguments].']
   if (types.isPromise(value)) return ['is a promise', 'await it first.']
   if (types.isModuleNamespaceObject(value)) return ['is a module', 'Import it in the remote function.']
   if (types.isWeakMap(value) || types.isWeakSet(value) || value instanceof WeakRef)
@@ -67,20 +69,28 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   const name = className(value)
   if (HANDLES.test(name))
     return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']
-  if (isBuiltinPrototype(Object.getPrototypeOf(value))) return [`is a ${name}, which cannot be copied`]
   if (name === 'Object') return ['has a prototype of its own, which would be lost', 'Pass plain data.']
+  if (isBuiltinPrototype(Object.getPrototypeOf(value)) || isOfNode(value, name))
+    return [
+      `is ${name ? `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}` : 'an object of Node’s'}, which cannot be copied`,
+      'Pass the data in it, and make it again where it is used.',
+    ]
   return [
-    `is an instance of ${name}: its methods would be lost`,
-    `Give ${name} a [ray.serialize]() method and a static [ray.deserialize](data), or pass plain data.`,
+    `is an instance of ${name || UNNAMED}: its methods would be lost`,
+    `Give ${name || 'its class'} a [ray.serialize]() method and a static [ray.deserialize](data), or pass plain data.`,
   ]
 }
 
+const UNNAMED = 'an unnamed class'
+
 function className(value: object): string {
-  try {
-    return value.constructor?.name || 'an unnamed class'
-  } catch {
-    return inspect(value, { depth: -1 })
-  }
+  const { name } = value.constructor ?? {}
+  return typeof name === 'string' ? name : ''
+}
+
+/** Whether its class is a global of Node's, which nobody can give methods. */
+function isOfNode(value: object, name: string): boolean {
+  return name !== '' && (globalThis as Record<string, unknown>)[name] === value.constructor
 }
 
 /** Whether a key of an array is an element's. */

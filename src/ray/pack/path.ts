@@ -31,6 +31,11 @@ export class Path {
     this.#steps.pop()
   }
 
+  /** Goes back to where it was that deep. */
+  cut(depth: number): void {
+    this.#steps.length = depth
+  }
+
   at<T>(step: string, work: () => T): T {
     this.#steps.push(step)
     const result = work()

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { type Code, describe } from './code/index.js'
+import { type Code, describe, nameOf } from './code/index.js'
 
 let made = 0
 
@@ -31,7 +31,7 @@ export class RemoteDefinition {
   constructor(
     readonly target: (...args: never[]) => unknown,
     private readonly site: string | undefined,
-    name = target.name || beginning(target),
+    name = nameOf(target) || beginning(target),
   ) {
     this.name = name
   }

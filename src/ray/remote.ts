@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
-import { callSite } from './code/index.js'
+import { callSite, nameOf } from './code/index.js'
 import { RemoteDefinition } from './definition.js'
 import { makeHandle } from './handle.js'
 import { returned, streaming } from './object-ref-generator.js'
@@ -90,8 +90,8 @@ function actorClass(definition: RemoteDefinition, options: ActorOptions): unknow
 /** A function that only says how it is to be called, with the methods on it. */
 function dressed(definition: RemoteDefinition, options: object, then: string, methods: object): unknown {
   const { name, target } = definition
-  const shown = target.name ? name : `\`${name}\``
-  const call = target.name ? `${name}.remote(…)` : 'its .remote(…)'
+  const shown = nameOf(target) ? name : `\`${name}\``
+  const call = nameOf(target) ? `${name}.remote(…)` : 'its .remote(…)'
   const direct = function direct(): never {
     throw new RayitoError('RAY_MISUSE', `${shown} is remote and cannot be called directly`, {
       remedy: `Call ${call} ${then}.`,

@@ -66,6 +66,11 @@ describe('what a function cannot take along is named', () => {
     )
   })
 
+  test('a WeakMap with what is no instance', async () => {
+    const seen = new WeakMap<object, number>([[{ plain: 1 }, 1]])
+    await refused(() => seen.has({}), '`seen`', /is a WeakMap/)
+  })
+
   test('a promise', async () => {
     const later = Promise.resolve(1)
     await refused(async () => later, '`later`', /is a promise/)

@@ -124,6 +124,12 @@ describe('a function that travels by source', () => {
     const holder = { method: () => (method as { name: string }).name }
     const { method } = holder
     assert.equal(await elsewhere(method), 'method')
+    const renamed = Object.defineProperty(() => 1, 'name', { value: { not: 'a text' } })
+    assert.equal(await elsewhere(renamed), 1)
+    const { Named, bare } = new Function(
+      'function bare() { return 2 } bare.prototype = null; return { Named: class Named { static name() { return 3 } }, bare }',
+    )()
+    assert.deepEqual(await elsewhere(() => [bare(), Named.name()]), [2, 3])
   })
 
   test('takes values from around it along', async () => {
@@ -223,6 +229,18 @@ describe('a function that travels by source', () => {
       true,
       true,
     ])
+  })
+
+  test('a class travels with private members that a compiler made WeakMaps of', async () => {
+    const Safe = new Function(
+      `const secret = new WeakMap(), brand = new WeakSet()
+       return class Safe {
+         constructor(n) { secret.set(this, n); brand.add(this) }
+         get open() { return brand.has(this) && secret.get(this) }
+       }`,
+    )()
+    const here = new Safe(1)
+    assert.deepEqual([here.open, await elsewhere(() => new Safe(2).open)], [1, 2])
   })
 
   test('a class travels with what its statics are now, and with what was put on it and its prototype', async () => {

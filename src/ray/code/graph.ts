@@ -4,7 +4,7 @@ import { NotSerializableError } from '../errors/classes.js'
 import { Encoder } from '../pack/encode.js'
 import type { Box, Packed } from '../pack/format.js'
 import { exported, exportedInside, functionExport } from './exports.js'
-import { idOf, rememberClass } from './identity.js'
+import { idOf, nameOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
 import type { FreeName } from './names.js'
 import { baseOfFunction, isTravelling, type Wanted, wantedOfClass, wantedOfFunction } from './properties.js'
@@ -16,6 +16,7 @@ import { awaited, type Steps } from './steps.js'
 import { isStrictIn } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, lookUp } from './variables.js'
+import { privateMembers } from './weak.js'
 
 const REMEDY =
   'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
@@ -58,14 +59,14 @@ export class Graph {
   #current = '';
 
   *describe(fn: AnyFunction): Steps<{ code: SourceCode; packed: Packed }> {
-    this.#current = fn.name || ROOT
+    this.#current = nameOf(fn) || ROOT
     this.#index(fn)
     for (let i = 0; i < this.#entries.length; i++) yield* this.#fill(this.#entries[i]!)
     this.#group()
     const packed = yield* awaited(this.#encoder.finish([this.#variables] satisfies Box))
     const code: SourceCode = {
       kind: 'source',
-      name: fn.name,
+      name: nameOf(fn),
       nodes: this.#nodes as CodeNode[],
       bags: this.#bags,
       data: packed.data,
@@ -79,7 +80,7 @@ export class Graph {
   #index(fn: AnyFunction): number {
     const known = this.#indices.get(fn)
     if (known !== undefined) return known
-    const name = fn.name || (this.#entries.length ? 'a function' : ROOT)
+    const name = nameOf(fn) || (this.#entries.length ? 'a function' : ROOT)
     const user = this.#entries.length ? this.#current : ''
     this.#entries.push({ fn, name, user, trail: user ? `${name}, used by ${user}` : name })
     return this.#node(fn, null)
@@ -91,9 +92,9 @@ export class Graph {
     return index
   }
 
-  /** An object that all threads have. */
+  /** An object that all threads have, or have one of their own of. */
   #thing(object: object): number | undefined {
-    const node = this.#reference(object)
+    const node = this.#reference(object) ?? privateMembers(object)
     return node && this.#node(object, node)
   }
 
@@ -126,7 +127,7 @@ export class Graph {
     const node: FunctionNode = {
       kind: source.kind,
       id: idOf(fn),
-      name: fn.name,
+      name: nameOf(fn),
       text: source.text,
       strict: isStrict(fn, source, around),
       uses,
@@ -135,8 +136,8 @@ export class Graph {
       line: around?.line ?? 0,
     }
     const [isWanted, isWantedOfPrototype] = source.kind === 'class' ? wantedOfClass(fn) : wantedOfFunction(fn)
-    node.properties = this.#own(fn, `${fn.name}.*`, isWanted)
-    node.prototype = this.#own(fn.prototype, `${fn.name}.prototype.*`, isWantedOfPrototype)
+    node.properties = this.#own(fn, `${nameOf(fn)}.*`, isWanted)
+    node.prototype = this.#own(fn.prototype, `${nameOf(fn)}.prototype.*`, isWantedOfPrototype)
     const base = source.kind === 'function' && baseOfFunction(fn)
     if (base === null)
       throw refusal(entry, 'makes objects that inherit from one which is the prototype of no function or class', REMEDY)
@@ -148,9 +149,10 @@ export class Graph {
   }
 
   /** The variable with those of an object's own properties that are wanted, if there are any. */
-  #own(object: object | undefined, name: string, isWanted: Wanted): number | undefined {
+  #own(object: unknown, name: string, isWanted: Wanted): number | undefined {
+    if (!isThing(object)) return undefined
     const own: PropertyDescriptorMap = {}
-    for (const key of Reflect.ownKeys(object ?? {})) {
+    for (const key of Reflect.ownKeys(object)) {
       const property = Object.getOwnPropertyDescriptor(object, key)!
       if (!isWanted(property, key)) continue
       const { get, enumerable = false } = property

@@ -10,6 +10,13 @@ const gone = new FinalizationRegistry<string>((id) => {
   if (!classes.get(id)?.deref()) classes.delete(id)
 })
 
+/** A function's or class's name, '' if it has none; what a class's text says, where it has a static member of that name. */
+export function nameOf(fn: AnyFunction): string {
+  const name: unknown = fn.name
+  if (typeof name === 'string') return name
+  return /^class\s+([\w$]+)/.exec(Function.prototype.toString.call(fn))?.[1] ?? ''
+}
+
 /** What a function or class is called in all threads: the same for one that came from another thread. */
 export function idOf(fn: AnyFunction): string {
   let id = ids.get(fn)

@@ -1,5 +1,6 @@
 export { callSite } from './call-site.js'
 export { carriedBy, carries, describe } from './describe.js'
+export { nameOf } from './identity.js'
 export { allowModules, portableCode, portableModule, setTravelling } from './portable.js'
 export { revive } from './revive.js'
 export { reviveTravel } from './travel.js'

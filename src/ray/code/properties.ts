@@ -45,7 +45,7 @@ export function isTravelling(fn: AnyFunction): boolean {
  * inherits from something else; undefined: from nothing.
  */
 export function baseOfFunction(fn: AnyFunction): AnyFunction | null | undefined {
-  if (!('prototype' in fn) || types.isGeneratorFunction(fn)) return undefined
+  if (!(fn.prototype instanceof Object) || types.isGeneratorFunction(fn)) return undefined
   const prototype = Object.getPrototypeOf(fn.prototype) as { constructor?: unknown } | null
   if (!prototype || Object.getPrototypeOf(prototype) === null) return undefined
   const base = prototype.constructor

@@ -6,7 +6,7 @@ import { deserialize, type Travel } from '../../core/travel.js'
 import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
 import { shippedFrom } from './call-site.js'
-import { findClass, known, rememberClass } from './identity.js'
+import { findClass, known, nameOf, rememberClass } from './identity.js'
 import { importExport } from './import-export.js'
 import { unwrap } from './modules.js'
 import { resolveFrom } from './resolve.js'
@@ -134,7 +134,7 @@ class Revival {
 
   #named(made: unknown, node: FunctionNode): unknown {
     const fn = node.kind === 'method' ? methodOf(made as object) : (made as AnyFunction)
-    if (fn.name !== node.name) Object.defineProperty(fn, 'name', { value: node.name, configurable: true })
+    if (nameOf(fn) !== node.name) Object.defineProperty(fn, 'name', { value: node.name, configurable: true })
     known(fn, node.id)
     return fn
   }
@@ -220,6 +220,8 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
       return node.path.reduce((holder: unknown, name) => (holder as Record<string, unknown>)[name], globalThis)
     case 'require':
       return createRequire(node.from)
+    case 'weak':
+      return node.of === 'WeakMap' ? new WeakMap() : new WeakSet()
     case 'meta':
       return meta(node.url)
     case 'import':

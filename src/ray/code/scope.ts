@@ -111,6 +111,16 @@ export function moduleUrl(fn: AnyFunction): string | undefined {
   return script?.isModule ? script.url : undefined
 }
 
+/** The keys of a WeakMap, or the members of a WeakSet. Null where this Node has no inspector, or forbids it. */
+export function weakMembers(collection: object): unknown[] | null {
+  return withSession((session) => {
+    const entries = session.internals(collection).get('[[Entries]]')?.objectId
+    if (!entries) return null
+    const list = session.object(entries) as ArrayLike<{ key?: unknown; value: unknown }>
+    return Array.from(list, (entry) => ('key' in entry ? entry.key : entry.value))
+  })
+}
+
 class Session {
   readonly #session: import('node:inspector').Session
 
@@ -132,8 +142,8 @@ class Session {
     return answer!
   }
 
-  internals(fn: AnyFunction): Map<string, RemoteObject> {
-    hands[HAND] = fn
+  internals(object: object): Map<string, RemoteObject> {
+    hands[HAND] = object
     const { result } = this.post('Runtime.evaluate', {
       expression: `globalThis[Symbol.for('rayito.hand')]`,
       objectGroup: GROUP,

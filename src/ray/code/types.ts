@@ -32,6 +32,8 @@ export type CodeNode =
   | { kind: 'require'; from: string }
   /** import.meta, or import(…), of the module at that URL. */
   | { kind: 'meta' | 'import'; url: string }
+  /** A new one: what is private to instances. */
+  | { kind: 'weak'; of: 'WeakMap' | 'WeakSet' }
   | FunctionNode
 
 export interface FunctionNode {

@@ -7,7 +7,7 @@ import { installGate } from '../../core/gate.js'
 import { Line } from '../../core/line.js'
 import { span } from '../../core/spans.js'
 import { toUser } from '../../core/user-stack.js'
-import { allowModules, type Code, revive, setTravelling } from '../code/index.js'
+import { allowModules, type Code, nameOf, revive, setTravelling } from '../code/index.js'
 import { encodeError, ObjectLostError, TaskCancelledError } from '../errors.js'
 import type { Content } from '../object-ref.js'
 import { freeze, pack } from '../pack.js'
@@ -277,7 +277,7 @@ class Loop {
     if (kind === KIND.METHOD) return callable.apply(this.#instance, args)
     const made = Reflect.construct(callable, args)
     this.#instance = made as Record<string, unknown>
-    this.#className = callable.name
+    this.#className = nameOf(callable)
     this.#creating = false
     return undefined
   }

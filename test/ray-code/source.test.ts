@@ -231,6 +231,18 @@ describe('a function that travels by source', () => {
     ])
   })
 
+  test('what decorators do to instances is done once, as TypeScript compiles them', async () => {
+    const Tenfold = new Function(
+      `const __esDecorate = (_, list) => list.unshift((x) => 10 * x)
+       let _n_initializers = []
+       return class Tenfold {
+         static { __esDecorate(null, _n_initializers) }
+         n = _n_initializers.reduce((n, f) => f(n), 1)
+       }`,
+    )()
+    assert.deepEqual([new Tenfold().n, await elsewhere(() => new Tenfold().n)], [10, 10])
+  })
+
   test('a class travels with private members that a compiler made WeakMaps of', async () => {
     const Safe = new Function(
       `const secret = new WeakMap(), brand = new WeakSet()

@@ -15,7 +15,7 @@ import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import { awaited, type Steps } from './steps.js'
 import { isStrictIn } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
-import { alike, type Found, lookUp } from './variables.js'
+import { alike, type Found, isFilledAgain, lookUp } from './variables.js'
 import { privateMembers } from './weak.js'
 
 const REMEDY =
@@ -202,6 +202,7 @@ export class Graph {
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
     if (use.members && isBag(name, value)) return [name, yield* this.#bag(name, value, use.members, around), true]
+    if (isFilledAgain(source, name, value)) return [name, this.#variable([], key, name), false]
     this.#checkShared(found, around, name, use.assigned, entry.trail)
     const variable = yield* this.#captured(value, key, name, around)
     const users = this.#users.get(variable) ?? { nodes: [], assigned: false }

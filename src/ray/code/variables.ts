@@ -1,4 +1,5 @@
 import type { Scope, Script, Surroundings } from './scope.js'
+import type { Source } from './source.js'
 
 /** A variable that was found around a function. */
 export interface Found {
@@ -35,4 +36,12 @@ export function alike({ variables: a }: Scope, { variables: b }: Scope): boolean
     names.length === Object.keys(b).length &&
     names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
   )
+}
+
+/** The lists in which TypeScript keeps what a class's decorators are to do to instances. */
+const INITIALIZERS = /^_\w*[iI]nitializers$/
+
+/** Whether a variable is filled when a class is evaluated, which it is again over there. */
+export function isFilledAgain({ kind, text }: Source, name: string, value: unknown): boolean {
+  return kind === 'class' && Array.isArray(value) && INITIALIZERS.test(name) && text.includes('__esDecorate(')
 }

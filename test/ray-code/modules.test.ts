@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { runInThisContext } from 'node:vm'
-import { callSite, describe as describeCode } from '#src/ray/code/index.js'
+import { callSite, describe as describeCode, revive } from '#src/ray/code/index.js'
 import { ray } from '#src/ray/index.js'
 import { elsewhere } from './elsewhere.js'
 import * as functions from './functions.js'
@@ -112,6 +112,14 @@ describe('what a function uses from modules', () => {
   test('ray itself', async () => {
     assert.deepEqual(await elsewhere(() => Object.keys(ray).length), Object.keys(ray).length)
   })
+})
+
+test('a module of a kind that workers cannot load is named, with what to do', async () => {
+  const { url } = write('typed', 'export const f = () => 1')
+  await assert.rejects(
+    revive({ kind: 'module', module: url, name: 'f' }, () => {}),
+    /\.typed cannot be imported here: .*Unknown file extension.*does not reach worker threads: ray\.init\(\{ workers: 'processes' \}\)/,
+  )
 })
 
 describe('the file that calls', () => {

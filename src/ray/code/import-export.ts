@@ -22,9 +22,14 @@ async function load(module: string): Promise<Namespace> {
   } catch (cause) {
     if (cause instanceof RayError) throw cause
     const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    throw new NotSerializableError(module, `cannot be imported here: ${told}`)
+    const remedy = (cause as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION' ? COMPILE : undefined
+    throw new NotSerializableError(module, `cannot be imported here: ${told}`, remedy)
   }
 }
+
+/** Node 20's worker threads do not load modules as tsx and the like made its main thread do; its processes do. */
+const COMPILE =
+  "What the program is run with (tsx, ts-node …) does not reach worker threads: ray.init({ workers: 'processes' }), or compile it first."
 
 function pick(namespace: Namespace, module: string, name: string): unknown {
   if (name === '*') return namespace

@@ -81,12 +81,24 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
       assert.equal(await ray.get(ray.remote(grade.class).remote(7)), 'first')
     })
 
-  // Threads share Blobs.
-  if (engine === 'processes')
-    test('an argument that a process cannot be sent fails its call, and nothing else', async () => {
-      await assert.rejects(ray.get(typeOf.remote(new Blob(['x']))), NotSerializableError)
-      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+  // Threads share them.
+  if (engine !== 'threads')
+    test('what lives in one process only is refused as an argument, by its path', async () => {
+      const { WebAssembly } = globalThis as unknown as { WebAssembly: { Module: new (bytes: Uint8Array) => object } }
+      const empty = new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))
+      for (const [value, message] of [
+        [{ a: [new Blob(['x'])] }, /^args\[0\]\.a\[0\] is a Blob, which lives in one process only\. Pass the data/],
+        [empty, /^args\[0\] is a Module, which lives in one process only/],
+      ] as const)
+        assert.throws(
+          () => typeOf.remote(value),
+          (error: Error) => error instanceof NotSerializableError && message.test(error.message),
+        )
       assert.equal(await ray.get(typeOf.remote('x')), 'string')
+      if (engine === 'nats') return
+      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
+      const made = ray.remote(() => ({ blob: new Blob(['x']) }))
+      await assert.rejects(ray.get(made.remote()), /\.blob is a Blob, which lives in one process only/)
     })
 
   test('a ref as an argument is replaced by its value, inside another value it stays a ref', async () => {

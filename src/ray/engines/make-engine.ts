@@ -1,5 +1,6 @@
 import type { Engine, EngineHost } from '../engine.js'
 import type { SessionOptions } from '../options.js'
+import { setLeaving } from '../pack/reach.js'
 import { LocalEngine } from './local/engine.js'
 import { NatsEngine } from './nats/engine.js'
 import { PROCESSES } from './processes/connection.js'
@@ -11,6 +12,7 @@ const MOST_SPARES = 4
 /** The engine that the options ask for. */
 export function makeEngine(options: SessionOptions, host: EngineHost): Engine {
   const { numCpus, resourceLimits, workers, address } = options
+  setLeaving(address !== 'local' || workers === 'processes')
   if (address !== 'local') return new NatsEngine(address, options, host)
   const connector = workers === 'processes' ? PROCESSES : new Threads(Math.min(Math.ceil(numCpus), MOST_SPARES))
   return new LocalEngine({ name: workers, connector, cpus: numCpus, resourceLimits }, host)

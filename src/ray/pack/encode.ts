@@ -4,9 +4,18 @@ import { NotSerializableError, RayError } from '../errors/classes.js'
 import { Memory } from './bytes.js'
 import { describeError } from './errors.js'
 import type { Box, Packed, Special } from './format.js'
-import { hasNamedProperties, isBuiltinPrototype, isDetached, isHostCloneable, isIndex, whyNot } from './kinds.js'
+import {
+  hasNamedProperties,
+  isBuiltinPrototype,
+  isDetached,
+  isHostCloneable,
+  isIndex,
+  whyNot,
+  whyNotElsewhere,
+} from './kinds.js'
 import { getStep, keyStep, Path } from './path.js'
 import { putAt } from './places.js'
+import { isLeaving } from './reach.js'
 import { Seen } from './seen.js'
 import { Reference, Specials } from './specials.js'
 import { symbolKey } from './symbols.js'
@@ -301,6 +310,7 @@ export class Encoder {
       // Another realm's.
       if (Object.getPrototypeOf(prototype) === null) return this.#plain(object)
     }
+    if (isLeaving() && isHostCloneable(object)) return this.#refuse(object, ...whyNotElsewhere(object))
     if (object instanceof File) return this.#seen.set(object, this.#file(object))
     if (isHostCloneable(object)) return this.#seen.set(object, object)
     return this.#refuse(object, ...whyNot(object))

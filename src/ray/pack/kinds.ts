@@ -73,7 +73,7 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   if (isBuiltinPrototype(Object.getPrototypeOf(value)) || isOfNode(value, name))
     return [
       `is ${name ? `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}` : 'an object of Node’s'}, which cannot be copied`,
-      'Pass the data in it, and make it again where it is used.',
+      AGAIN,
     ]
   return [
     `is an instance of ${name || UNNAMED}: its methods would be lost`,
@@ -81,6 +81,12 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   ]
 }
 
+/** Why a value that crosses to threads does not to processes. */
+export function whyNotElsewhere(value: object): [reason: string, remedy: string] {
+  return [`is a ${className(value)}, which lives in one process only`, AGAIN]
+}
+
+const AGAIN = 'Pass the data in it, and make it again where it is used.'
 const UNNAMED = 'an unnamed class'
 
 function className(value: object): string {

@@ -10,6 +10,7 @@ import { toUser } from '../../core/user-stack.js'
 import { allowModules, type Code, nameOf, revive, setTravelling } from '../code/index.js'
 import { encodeError, ObjectLostError, TaskCancelledError } from '../errors.js'
 import type { Content } from '../object-ref.js'
+import { setLeaving } from '../pack/reach.js'
 import { freeze, pack } from '../pack.js'
 import {
   KIND,
@@ -73,6 +74,7 @@ export function serve(start: WorkerStart, port: Port): Promise<never> {
   if (start.allow) {
     allowModules(start.allow)
     setTravelling(true)
+    setLeaving(true)
   }
   new Loop(start, port)
   return new Promise(() => {})

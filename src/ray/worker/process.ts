@@ -2,10 +2,12 @@
 import { endWithParent } from '../../core/orphan.js'
 import { span } from '../../core/spans.js'
 import { encodeError } from '../errors.js'
+import { setLeaving } from '../pack/reach.js'
 import type { WorkerStart } from '../protocol.js'
 import { decodeWire, encodeWire } from '../wire.js'
 import { serve } from './loop.js'
 
+setLeaving(true)
 process.once('message', (first) => {
   void serve(decodeWire(first as Uint8Array) as WorkerStart, {
     postMessage: (message) => process.send!(encodeWire(message)),

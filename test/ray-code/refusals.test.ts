@@ -67,8 +67,9 @@ describe('what a function cannot take along is named', () => {
   })
 
   test('a WeakMap with what is no instance', async () => {
-    const seen = new WeakMap<object, number>([[{ plain: 1 }, 1]])
-    await refused(() => seen.has({}), '`seen`', /is a WeakMap/)
+    const key = { plain: 1 }
+    const seen = new WeakMap([[key, 1]])
+    await refused(() => seen.has(key), '`seen`', /is a WeakMap/)
   })
 
   test('a promise', async () => {

@@ -180,13 +180,14 @@ export class Temperature {
 }
 /** Its class uses what cannot travel, which is found out a while after it was given to somebody. */
 export function unfit(): unknown {
-  const known = new WeakMap()
+  const key = {}
+  const known = new WeakMap([[key, 1]])
   return new (class Unfit {
     [ray.serialize](): number {
       return 1
     }
     static [ray.deserialize](): unknown {
-      return known
+      return known.get(key)
     }
   })()
 }
@@ -249,11 +250,12 @@ export const giveHandle = ray.remote(() => ({ counter: Counter.remote(20) }))
 export const giveTaken = ray.remote((name: string) => ({ ref: Counter.options({ name }).remote(0).add.remote(1) }))
 /** Makes actors that cannot travel, by their class and by an argument, and gives calls of them. */
 export const giveUnfitActors = ray.remote(() => {
-  const known = new WeakMap()
+  const key = {}
+  const known = new WeakMap([[key, 1]])
   const Knowing = ray.remote(
     class Knowing {
       add(n: number): number {
-        return known.has({}) ? 0 : n
+        return known.has(key) ? 0 : n
       }
     },
   )

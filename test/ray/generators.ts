@@ -88,9 +88,10 @@ export const dyingReader = ray.remote(async function dyingReader(tries: Latch, c
 })
 /** Asks for a generator that cannot travel. */
 export const askUnfit = ray.remote(async function askUnfit() {
-  const known = new WeakMap<object, number>()
+  const key = {}
+  const known = new WeakMap<object, number>([[key, 1]])
   const generator = ray.remote(function* looking() {
-    yield known.has({})
+    yield known.has(key)
   })
   await generator.remote().next()
 })

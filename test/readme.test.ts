@@ -35,6 +35,17 @@ describe('the README', () => {
     assert.deepEqual([greet!.code, greet!.stdout, greet!.stderr], [0, "{ hello: 'Ada' }\n", ''])
   })
 
+  test('a package that takes it keeps its own tsc: the kernel’s compiler lies deeper', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { bin?: Record<string, string> }>
+    }
+    const compilers = Object.keys(packages).filter((path) => packages[path]!.bin?.tsc)
+    assert.deepEqual(compilers, [
+      'node_modules/tslab/node_modules/@tslab/typescript-for-tslab',
+      'node_modules/typescript',
+    ])
+  })
+
   test('what it links to and runs is there', () => {
     for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
       assert.ok(existsSync(join(root, target!)), target)

@@ -1,5 +1,9 @@
+/** Where rayito's own code is. */
+const HOUSE = new URL('../', import.meta.url).href
 /** Folders of rayito whose code calls its user's. */
-const OURS = ['ray/worker', 'serve'].map((folder) => new URL(`../${folder}/`, import.meta.url).href)
+const OURS = ['ray/worker', 'serve'].map((folder) => `${HOUSE}${folder}/`)
+/** Frames that are looked at to find the user's, however deep in a value something was found. */
+const DEEP = 200
 
 /** What was thrown; an error's stack no longer ends with frames of rayito's own, see `userStack`. */
 export function toUser(thrown: unknown): unknown {
@@ -15,7 +19,25 @@ export function toUser(thrown: unknown): unknown {
 export function userStack<Stack extends string | undefined>(stack: Stack): Stack | string {
   const lines = stack?.split('\n') ?? []
   const isOurs = (line: string) => OURS.some((ours) => line.includes(ours))
-  const isUsers = (line: string) => /^\s+at /.test(line) && !isOurs(line) && !/\bnode:|<anonymous>\)?$/.test(line)
-  const last = lines.findLastIndex(isUsers)
+  const last = lines.findLastIndex((line) => isUsers(line) && !isOurs(line))
   return last >= 0 && lines.slice(last).some(isOurs) ? lines.slice(0, last + 1).join('\n') : stack
 }
+
+/**
+ * Lets the stack of a refusal that is being made begin with the user's line, which a stack of the usual length need not
+ * reach. It stays what it is where none of the user's is in sight.
+ */
+export function fromUser(error: Error): void {
+  const { stackTraceLimit } = Error
+  const called: { stack?: string } = {}
+  Error.stackTraceLimit = DEEP
+  Error.captureStackTrace(called, fromUser)
+  Error.stackTraceLimit = stackTraceLimit
+  const lines = called.stack?.split('\n') ?? []
+  const first = lines.findIndex((line) => isUsers(line) && !line.includes(HOUSE))
+  if (first < 0) return
+  const frames = lines.slice(first, first + stackTraceLimit)
+  Reflect.set(error, 'stack', [`${error.name}: ${error.message}`, ...frames].join('\n'))
+}
+
+const isUsers = (line: string) => /^\s+at /.test(line) && !/\bnode:|<anonymous>\)?$/.test(line)

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { deserialize, serialize, via } from '#src/core/travel.js'
 import { reviveTravel } from '#src/ray/code/index.js'
 import * as errors from '#src/ray/errors.js'
+import { ray } from '#src/ray/index.js'
 import { freeze, type Packed, pack, unpack } from '#src/ray/pack.js'
 
 /** What arrives at the other end of a port. */
@@ -473,6 +474,15 @@ describe('what cannot travel is named before anything is sent', () => {
         },
       )
     })
+
+  test('by the line that gave it, however deep it lies', () => {
+    let deep: unknown = () => {}
+    for (let i = 0; i < 30; i++) deep = [deep]
+    const give = () => ray.put(deep)
+    assert.throws(give, (error: Error) =>
+      /^NotSerializableError: value(\[0\]){30} is a function.*\n +at give \(/.test(error.stack!),
+    )
+  })
 
   test('although an error that was met before shows the same thing as a text', async () => {
     const shown = { session: new Session() }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
+import { fromUser } from '../../core/user-stack.js'
 import type { ActorIdentity } from '../handle.js'
 
 /** What every error of `ray` is. They keep class, fields and cause on their way between workers. */
@@ -203,6 +204,7 @@ export class NotSerializableError extends RayError {
   declare readonly reason: string
   constructor(path: string, reason: string, remedy?: string) {
     super('RAY_NOT_SERIALIZABLE', `${path} ${reason}`, { path, reason, ...(remedy ? { remedy } : {}) })
+    fromUser(this)
   }
 }
 

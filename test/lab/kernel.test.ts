@@ -86,6 +86,21 @@ test('a package that is installed while the kernel runs can be imported; the cel
   assert.deepEqual(await runThere('1 + 1'), { status: 'ok', text: '2\n' })
 })
 
+test('the kernel is busy until the last of the cells that were given at once has ended', async () => {
+  const received = join(await temporaryFolder(), 'received')
+  const first = run(
+    `import { existsSync } from 'node:fs'\nwhile (!existsSync(${JSON.stringify(received)})) await new Promise(setImmediate)`,
+  )
+  const heard: unknown[] = []
+  const second = kernel.execute(`await new Promise(setImmediate)`, ({ content }) => {
+    if (content.execution_state) heard.push(content.execution_state)
+    writeFileSync(received, '')
+  })
+  assert.deepEqual([(await first).status, (await second).status], ['ok', 'ok'])
+  // When it came, and when the first, whose end told that the kernel is idle, had ended.
+  assert.deepEqual(heard, ['busy', 'busy'])
+})
+
 describe('what a cell shows', () => {
   test('arrives whole, however much the cells before it have shown', async () => {
     // Two at a time, with a turn of the event loop between: as a progress bar does, over many cells.

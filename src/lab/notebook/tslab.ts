@@ -1,4 +1,4 @@
-/** tslab's own program, with sockets that suit it, and a compiler that bears packages which come and go. */
+/** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, and a true state. */
 import { createRequire } from 'node:module'
 import { patientSockets } from './sockets.js'
 
@@ -35,6 +35,27 @@ function intercept<K extends keyof Timers>(name: K, wrap: (method: Timers[K]) =>
       Object.defineProperty(this, name, { value: wrap(method) })
     },
   })
+}
+
+// A client shows the last state that it heard, and tslab takes all requests at once: the end of one, a completion's too, made the
+// kernel idle while the cells behind it ran.
+const { ZmqServer } = tslab('./dist/jupyter.js') as { ZmqServer: { prototype: Publisher } }
+const { publishStatus } = ZmqServer.prototype
+const executing = new Set<Request>()
+ZmqServer.prototype.publishStatus = function (status, request) {
+  if (status === 'busy' && request.header.msg_type === 'execute_request') executing.add(request)
+  if (status === 'idle') executing.delete(request)
+  publishStatus.call(this, status, request)
+  const [running] = executing
+  if (status === 'idle' && running) publishStatus.call(this, 'busy', running)
+}
+
+interface Publisher {
+  publishStatus(status: 'busy' | 'idle', request: Request): void
+}
+
+interface Request {
+  header: { msg_type: string }
 }
 
 // Not tslab's command: that would start another tslab where one is installed nearer to the notebook, without the above.

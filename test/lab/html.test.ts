@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { chromium } from 'playwright-core'
+import sharp from 'sharp'
+import { barChart } from '#src/lab/chart.js'
 import { notebookToHtml } from '#src/lab/notebook/html.js'
 import type { CodeCell, Output } from '#src/lab/notebook/nbformat.js'
 import { notebookOf, temporaryFolder } from './notebook-files.js'
 
 const folder = process.cwd()
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const skip = CHROMIUM ? false : 'there is no Chromium'
 
 function withOutput(output: Output): string {
   const notebook = notebookOf('1')
@@ -34,6 +40,32 @@ test('what stands in columns keeps its lines, prose is broken where the page end
   const shown = (text: string) => withOutput({ output_type: 'stream', name: 'stdout', text })
   assert.match(shown('name    calls\nready       4\n'), /<pre class="stdout aligned">/)
   assert.match(shown('By these figures B would be ahead of A from about 87 pictures on.\n'), /<pre class="stdout">/)
+})
+
+test('a table or chart that goes on beyond a narrow page shows that it does', { skip }, async (t) => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox', '--disable-gpu'] })
+  t.after(() => browser.close())
+  const page = await browser.newPage({ viewport: { width: 390, height: 844 } })
+  /** Whether the right edge of what is shown is darker than the page, at the start and where it is scrolled to its end. */
+  async function darker(shown: Record<string, unknown>): Promise<boolean[]> {
+    const notebook = notebookOf('1')
+    ;(notebook.cells[0] as CodeCell).outputs = [{ output_type: 'display_data', data: shown, metadata: {} }]
+    await page.setContent(notebookToHtml(notebook, { folder }))
+    const output = page.locator('.rich')
+    const edge = async () => {
+      const { x, y, width, height } = (await output.boundingBox())!
+      const clip = { x: Math.floor(x + width) - 2, y: Math.floor(y + height) - 6, width: 1, height: 1 }
+      const [red] = (await sharp(await page.screenshot({ clip })).stats()).channels
+      return red!.mean < 250
+    }
+    const atStart = await edge()
+    await output.evaluate((element) => element.scrollTo(1_000, 0))
+    return [atStart, await edge()]
+  }
+  const table = `<table><tr>${'<td>wide as it is</td>'.repeat(9)}</tr></table>`
+  assert.deepEqual(await darker({ 'text/html': table }), [true, false])
+  assert.deepEqual(await darker({ 'image/svg+xml': barChart([]) }), [true, false])
+  assert.deepEqual(await darker({ 'text/html': '<table><tr><td>narrow</td></tr></table>' }), [false, false])
 })
 
 test('the richest form of a display is shown', () => {

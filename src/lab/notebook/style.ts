@@ -47,15 +47,16 @@ pre.code { background: var(--panel); border: 1px solid var(--line); border-radiu
 .outputs { margin: .5rem 0 0 .2rem; padding-left: .9rem; border-left: .2rem solid var(--line); }
 .outputs > * + * { margin-top: .6rem; }
 .outputs pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40rem; overflow: auto; }
-.outputs pre.aligned {
-  white-space: pre; width: max-content; max-width: min(50vw + 24rem, 100vw - 4rem);
+.outputs pre.aligned { white-space: pre; width: max-content; max-width: min(50vw + 24rem, 100vw - 4rem); }
+.wide { overflow-x: auto; }
+.outputs pre.aligned, .wide, .rich.svg {
   background: linear-gradient(to right, var(--page) 40%, transparent) left / 2.5rem 100% no-repeat local,
     linear-gradient(to left, var(--page) 40%, transparent) right / 2.5rem 100% no-repeat local,
     linear-gradient(to right, color-mix(in srgb, var(--ink) 22%, transparent), transparent) left / .8rem 100% no-repeat scroll,
     linear-gradient(to left, color-mix(in srgb, var(--ink) 22%, transparent), transparent) right / .8rem 100% no-repeat scroll;
 }
+.rich.svg > svg .ground { fill: none; }
 pre.stderr { color: var(--soft); }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .8em 0; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:not([align]) { text-align: left; }
@@ -85,5 +86,5 @@ details > summary { cursor: pointer; }
   pre { font-size: .78rem; } th, td { padding: .3rem .5rem; }
   .rich.svg { overflow-x: auto; } .rich.svg > svg { min-width: 34rem; }
 }
-@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; background: none; } }
+@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; } .outputs pre.aligned, .wide, .rich.svg { background: none; } }
 `

@@ -64,6 +64,7 @@ function get<const R extends readonly ObjectRef<unknown>[]>(
   options?: GetOptions,
 ): Promise<{ -readonly [K in keyof R]: ValueOf<R[K]> }>
 async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
+  if (isRef(options)) expected('options', 'an object – refs go into a list –', options)
   checkGetOptions(options)
   if (isRef(refs)) return (await runtime().get([refs], options))[0]
   checkRefs('refs', refs)
@@ -78,7 +79,7 @@ async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unknown>>(
   refs: readonly W[],
   options: WaitOptions = {},
 ): Promise<[ready: W[], rest: W[]]> {
-  if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', shownRefs(refs))
+  if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', refs)
   const strange = refs.findIndex((ref) => !isRef(ref) && !(ref instanceof ObjectRefGenerator))
   if (strange >= 0) expected(`refs[${strange}]`, 'an ObjectRef or an ObjectRefGenerator', refs[strange])
   checkWaitOptions(options)
@@ -87,8 +88,6 @@ async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unknown>>(
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
   return runtime().wait(refs, options)
 }
-
-const shownRefs = (refs: unknown) => (isRef(refs) ? 'an ObjectRef' : Array.isArray(refs) ? '[]' : refs)
 
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
   if (refs instanceof ObjectRefGenerator)

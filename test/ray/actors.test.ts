@@ -118,7 +118,10 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     for (let i = 0; i < 2; i++)
       await assert.rejects(ray.get(broken.use.remote()), (error) => {
         assert.ok(error instanceof ActorDiedError)
-        assert.match(error.message, /constructor threw/)
+        assert.match(
+          error.message,
+          /^\w+#\d+ is dead: its constructor threw: Error: cannot be made\. Mend that, then make another actor\.$/,
+        )
         assert.match(((error.cause as Error).cause as Error).message, /cannot be made/)
         return true
       })

@@ -203,12 +203,17 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     assert.throws(() => ray.cancel(ref, { now: true } as object), /no option `now`/)
     const counter = Counter.remote(1)
     assert.throws(() => ray.kill(counter, { no_restart: true } as object), /no option `no_restart`/)
+    await assert.rejects(
+      ray.get(ref, ref as never),
+      /`options` to be an object – refs go into a list –, got `ObjectRef/,
+    )
     assert.equal(await ray.get(ref, { timeout: 60_000 }), 3)
   })
 
   test('wait is told of what is no list of refs', async () => {
-    await assert.rejects(ray.wait([]), /`refs` to be a list of one ObjectRef or more, got `\[\]`/)
-    await assert.rejects(ray.wait(add.remote(1, 2) as never), /`refs` to be a list .*, got `an ObjectRef`/)
+    await assert.rejects(ray.wait([]), /`refs` to be a list of one ObjectRef or more, got `\[\]` \(object\)/)
+    const ref = add.remote(1, 2)
+    await assert.rejects(ray.wait(ref as never), /`refs` to be a list .*, got `ObjectRef\([\w.]+\)` \(object\)/)
     await assert.rejects(ray.wait([add.remote(1, 2)], { numReturns: 2 }), /from 1 to 1, the number of refs/)
   })
 

@@ -135,8 +135,12 @@ export class ActorDiedError extends RayError {
   declare readonly lastOutput: string[]
 
   constructor({ id, label }: Which, reason: string, { cause, ...death }: WorkerDeath & { cause?: unknown } = {}) {
-    const which = { actor: label, actorId: id }
-    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(reason)}`, { ...which, reason, ...deathFields(death), cause })
+    const fields = { actor: label, actorId: id, reason, ...deathFields(death), cause }
+    // Where its own code failed, it does so again: another try is no remedy.
+    const thrown = cause instanceof RayTaskError ? String(cause.cause).split('\n')[0] : null
+    const why = thrown === null ? reason : `${reason}: ${thrown}`
+    const remedy = thrown === null ? {} : { remedy: 'Mend that, then make another actor.' }
+    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, ...remedy })
   }
 }
 

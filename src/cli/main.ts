@@ -53,6 +53,22 @@ function exitCode(error: unknown): number {
   return 1
 }
 
+/**
+ * `npm run` and `npx` pass a signal on to the shell in which they run a command, and it ends without a word to the command, which
+ * would go on, with its port. So the command ends in order when the shell has gone.
+ */
+function endWithShell(): void {
+  if (!process.env.npm_lifecycle_event || process.platform === 'win32') return
+  const shell = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGHUP')
+  }, 200).unref()
+}
+
+endWithShell()
+
 // Of a terminal or a pipe that is gone: what is said is lost then, and the command ends in order all the same.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 

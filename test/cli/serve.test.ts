@@ -66,6 +66,25 @@ async function fails(args: string[], cwd?: string): Promise<{ code: number | nul
   return { code, line: lines[0]! }
 }
 
+test('npm run serve, too, goes when it gets SIGTERM, and leaves no server behind', async (t) => {
+  const env = { ...process.env, RAYITO_SOURCE: 'embedded' }
+  const npm = spawn('npm', ['run', 'serve', '--', '--port', '0'], { cwd: root, env })
+  children.add(npm)
+  let told = ''
+  npm.stderr.setEncoding('utf8').on('data', (text) => {
+    told += text
+  })
+  await until(() => /is ready at/.test(told))
+  const server = Number(/ serve (\d+) -- Running/.exec(told)![1])
+  t.after(() => {
+    // Its own end is not heard of: npm has gone.
+    if (!/Shut down/.test(told)) process.kill(server, 'SIGKILL')
+  })
+  npm.kill('SIGTERM')
+  await until(() => /Shut down\.\n$/.test(told))
+  children.delete(npm)
+})
+
 /** A terminal for a program: util-linux's. */
 const noTerminal =
   process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0 ? 'there is no script here' : false

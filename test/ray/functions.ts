@@ -48,6 +48,9 @@ export const listen = ray.remote(async function listen(latch: Latch) {
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
   letGo(latch)
 })
+export const makeBlob = ray.remote(function makeBlob() {
+  return { blob: new Blob(['x']) }
+})
 /** Told to stop, takes a while to clean up behind itself. */
 export const tidy = ray.remote(async function tidy(latch: Latch) {
   arrive(latch)

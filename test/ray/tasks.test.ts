@@ -12,6 +12,7 @@ import {
   giveFunction,
   here,
   hold,
+  makeBlob,
   meet,
   Overloaded,
   overloadedOnce,
@@ -95,10 +96,10 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
           (error: Error) => error instanceof NotSerializableError && message.test(error.message),
         )
       assert.equal(await ray.get(typeOf.remote('x')), 'string')
-      if (engine === 'nats') return
-      assert.deepEqual(await ray.availableResources(), { CPU: 2 })
-      const made = ray.remote(() => ({ blob: new Blob(['x']) }))
-      await assert.rejects(ray.get(made.remote()), /\.blob is a Blob, which lives in one process only/)
+      await assert.rejects(ray.get(makeBlob.remote()), /\.blob is a Blob, which lives in one process only/)
+      // Nothing of that holds a CPU.
+      const shared = latch()
+      assert.deepEqual(await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)]), [true, true])
     })
 
   test('a ref as an argument is replaced by its value, inside another value it stays a ref', async () => {

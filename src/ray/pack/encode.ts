@@ -1,7 +1,9 @@
 import { inspect, types } from 'node:util'
-import { deserialize, serialize, Travel } from '../../core/travel.js'
+import { serialize } from '../../core/travel.js'
 import { NotSerializableError, RayError } from '../errors/classes.js'
 import { Memory } from './bytes.js'
+import { definitionsOf, isDefined } from './definitions.js'
+import type { AnyFunction, EncodeOptions } from './encode-options.js'
 import { describeError } from './errors.js'
 import type { Box, Packed, Special } from './format.js'
 import {
@@ -18,27 +20,9 @@ import { putAt } from './places.js'
 import { isLeaving } from './reach.js'
 import { Seen } from './seen.js'
 import { Reference, Specials } from './specials.js'
+import { standIn } from './stand-in.js'
 import { symbolKey } from './symbols.js'
-
-type AnyFunction = (...args: never[]) => unknown
-
-/** What packing leaves to its caller. */
-export interface EncodeOptions {
-  /** What stands for a function or class that may travel: in the data of a `[serialize]`, or anywhere if `functions`. */
-  code?: (fn: AnyFunction, path: string) => unknown
-  /** What a module is called on the other side. @default its URL */
-  module?: (url: string) => string
-  /** Whether functions and classes may be anywhere in the value. @default false */
-  functions?: boolean
-  /** Where functions may be: whether a getter or setter that one sees travels itself, and not the value that it gives. */
-  accessors?: (fn: AnyFunction) => boolean
-  /** What stands for an object that is known on the other side (as code does), or undefined. */
-  known?: (object: object) => unknown
-  /** ObjectRefs and handles that described code holds. */
-  carriedBy?: (code: unknown) => readonly object[]
-  /** Replaces what cannot travel by its inspection instead of throwing. @default false */
-  lenient?: boolean
-}
+import { told, unreadable } from './thrown.js'
 
 /** Steps from the root of a value: structured cloning, which recurses, reads that many in a thread of any stack. */
 const DEEPEST = 1000
@@ -220,12 +204,12 @@ export class Encoder {
 
   #plain(object: object): object {
     const copy = this.#seen.set(object, {})
-    const { functions } = this.#options
+    const { functions, accessors } = this.#options
     for (const key of Object.keys(object)) {
       this.#copied += key.length
       this.#path.enter(keyStep(key))
       // What is defined below keeps its place.
-      if (functions && this.#isDefined(object, key)) putAt(copy, key, undefined)
+      if (functions && isDefined(object, key, accessors)) putAt(copy, key, undefined)
       else this.#put(this.#read(object, key), copy, key)
       this.#path.leave()
     }
@@ -233,24 +217,13 @@ export class Encoder {
     return copy
   }
 
-  /** Whether a property travels as it is defined: structured cloning knows no symbols, no methods that are hidden, no accessors. */
-  #isDefined(object: object, key: string | symbol): boolean {
-    const { value, get, set, enumerable } = Object.getOwnPropertyDescriptor(object, key)!
-    if (!get && !set) return enumerable ? typeof key === 'symbol' : typeof value === 'function'
-    const { accessors } = this.#options
-    return !enumerable || [get, set].every((fn) => !fn || accessors?.(fn as AnyFunction))
-  }
-
   #definitions(object: object, copy: object): void {
     const members: unknown[] = []
-    for (const key of Reflect.ownKeys(object)) {
-      if (!this.#isDefined(object, key)) continue
-      const { value, get, set, ...flags } = Object.getOwnPropertyDescriptor(object, key)!
+    for (const { key, step, flags, parts } of definitionsOf(object, this.#options.accessors)) {
       this.#put(key, members, members.length)
       members.push(flags)
-      this.#path.at(typeof key === 'symbol' ? `[${String(key)}]` : keyStep(key), () => {
-        for (const [part, used] of Object.entries({ value, get, set }))
-          if (used !== undefined) this.#put(used, flags, part)
+      this.#path.at(step, () => {
+        for (const [part, used] of parts) this.#put(used, flags, part)
       })
     }
     if (members.length) this.#specials.add(['define', copy, members])
@@ -392,24 +365,10 @@ export class Encoder {
   #travelling(value: object): unknown {
     if (this.#seen.lenient) return this.#refuse(value, '')
     const reference = this.#seen.set(value, new Reference(-1))
-    let stands: unknown
-    try {
-      stands = (value as { [serialize](): unknown })[serialize]()
-    } catch (cause) {
-      this.#fail(
-        `cannot be serialized: its [ray.serialize] threw ${cause instanceof Error ? cause.message : told(cause)}`,
-      )
-    }
-    const type = value.constructor as AnyFunction & { [deserialize]?: unknown }
-    const travel = isTravel(stands) ? stands : null
-    if (!travel && typeof type?.[deserialize] !== 'function')
-      this.#fail(
-        `is an instance of ${type?.name}, which has [ray.serialize] but no static [ray.deserialize]`,
-        'Give the class both.',
-      )
+    const { travel, data, type } = standIn(value, (...why) => this.#fail(...why))
     const box: Box = [undefined]
     this.#inside++
-    this.#put(travel ? travel.data : stands, box, 0)
+    this.#put(data, box, 0)
     this.#inside--
     if (travel?.module.startsWith('rayito:')) this.#specials.carried.push(value)
     const special: Special = travel
@@ -423,16 +382,4 @@ export class Encoder {
   }
 }
 
-/** What was thrown, in one line. */
-function told(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return inspect(thrown, { depth: 0, breakLength: Infinity })
-  return `${thrown.name}: ${thrown.message}`
-}
-
-const unreadable = (thrown: unknown) => `cannot be read: looking at it threw ${told(thrown)}`
-
 const TRANSFERRED = 'Copy it before its memory is given away.'
-
-function isTravel(value: unknown): value is Travel {
-  return value instanceof Travel
-}

@@ -194,18 +194,19 @@ export class Encoder {
     if (known !== undefined) return this.#seen.set(object, this.#specials.addCode(['code', undefined], known))
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
     const prototype = Object.getPrototypeOf(object)
-    if (prototype === Object.prototype)
-      return types.isArgumentsObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
+    if (prototype === Object.prototype) return this.#plain(object)
     if (prototype === null)
       return types.isModuleNamespaceObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
     if (Array.isArray(object) && isBuiltinPrototype(prototype)) return this.#array(object)
     return this.#other(object, prototype)
   }
 
-  #plain(object: object): object {
+  #plain(object: object): unknown {
+    const keys = Object.keys(object)
+    if (keys[0] === '0' && types.isArgumentsObject(object)) return this.#refuse(object, ...whyNot(object))
     const copy = this.#seen.set(object, {})
     const { functions, accessors } = this.#options
-    for (const key of Object.keys(object)) {
+    for (const key of keys) {
       this.#copied += key.length
       this.#path.enter(keyStep(key))
       // What is defined below keeps its place.

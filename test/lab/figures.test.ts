@@ -92,3 +92,45 @@ test('the machine has the cores that this process may use', () => {
   const first = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]!
   assert.equal(execFileSync('taskset', ['-c', first, process.execPath, '-e', code]).toString().trim(), '1')
 })
+
+test('what the areas of a chart stand for can be told apart without red or without green, too', () => {
+  const style = /<style>([\s\S]*?)<\/style>/.exec(barChart([]))![1]!
+  for (const [part, text] of Object.entries({ light: style.split('@media')[0]!, dark: style.split('@media')[1]! }))
+    for (const [eyes, matrix] of Object.entries(WITHOUT)) {
+      const names = ['load', 'read', 'move', 'infer', 'wait']
+      const seen = names.map((name) => lab(matrix, new RegExp(`\\.${name}\\{fill:#(\\w{6})\\}`).exec(text)![1]!))
+      for (const [i, one] of seen.entries())
+        for (const [k, other] of seen.slice(0, i).entries()) {
+          const difference = Math.hypot(...one.map((value, axis) => value - other[axis]!))
+          assert.ok(
+            difference >= 15,
+            `${part}, ${eyes}: ${names[k]} and ${names[i]} differ by ${difference.toFixed(0)}`,
+          )
+        }
+    }
+})
+
+/** What eyes without one kind of cones make of linear red, green and blue (Machado, Oliveira and Fernandes 2009). */
+const WITHOUT = {
+  'without green': [
+    [0.367, 0.861, -0.228],
+    [0.28, 0.673, 0.047],
+    [-0.012, 0.043, 0.969],
+  ],
+  'without red': [
+    [0.152, 1.053, -0.205],
+    [0.115, 0.786, 0.099],
+    [-0.004, -0.048, 1.052],
+  ],
+}
+
+/** A colour, so seen, in CIELAB: lightness, red against green, yellow against blue. */
+function lab(matrix: number[][], hex: string): [number, number, number] {
+  const linear = [0, 2, 4].map((at) => (Number.parseInt(hex.slice(at, at + 2), 16) / 255) ** 2.2)
+  const mixed = (weights: number[]) => weights.reduce((sum, weight, i) => sum + weight * linear[i]!, 0)
+  const [r, g, b] = matrix.map((row) => Math.min(1, Math.max(0, mixed(row)))) as [number, number, number]
+  const x = Math.cbrt((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505)
+  const y = Math.cbrt(0.2126 * r + 0.7152 * g + 0.0722 * b)
+  const z = Math.cbrt((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089)
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+}

@@ -66,6 +66,16 @@ test('a table or chart that goes on beyond a narrow page shows that it does', { 
   assert.deepEqual(await darker({ 'text/html': table }), [true, false])
   assert.deepEqual(await darker({ 'image/svg+xml': barChart([]) }), [true, false])
   assert.deepEqual(await darker({ 'text/html': '<table><tr><td>narrow</td></tr></table>' }), [false, false])
+
+  // A drawing of the text is a picture that one cannot see through.
+  await page.setContent(notebookToHtml(notebookOf('# F\n\n![who](figures/four-versions.svg)'), { folder: 'notebooks' }))
+  const drawing = page.locator('.drawing')
+  const [shown, whole] = await drawing.evaluate(({ clientWidth, scrollWidth }) => [clientWidth, scrollWidth])
+  assert.ok(shown! < 390 && whole! >= 34 * 15, `${whole} in ${shown}`)
+  const { x, y, width, height } = (await drawing.boundingBox())!
+  const ends = { x: Math.floor(x + width) - 2, y: Math.floor(y + height) - 6, width: 1, height: 1 }
+  const [red] = (await sharp(await page.screenshot({ clip: ends })).stats()).channels
+  assert.ok(red!.mean < 250)
 })
 
 test('the richest form of a display is shown', () => {

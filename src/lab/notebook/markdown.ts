@@ -65,7 +65,8 @@ export function markdownToHtml(markdown: string, options: MarkdownOptions): stri
       image({ href, title, text }: Tokens.Image) {
         const source = pictureSource(href, options)
         if (!source) return `<em>${escapeHtml(text || href)}</em>`
-        return `<img src="${escapeHtml(source)}" alt="${escapeHtml(text)}"${title ? ` title="${escapeHtml(title)}"` : ''}>`
+        const picture = `<img src="${escapeHtml(source)}" alt="${escapeHtml(text)}"${title ? ` title="${escapeHtml(title)}"` : ''}>`
+        return extname(href).toLowerCase() === '.svg' ? `<span class="drawing">${picture}</span>` : picture
       },
       table(token: Tokens.Table) {
         const row = (cells: Tokens.TableCell[]) => `<tr>${cells.map((cell) => this.tablecell(cell)).join('')}</tr>`

@@ -49,13 +49,16 @@ pre.code { background: var(--panel); border: 1px solid var(--line); border-radiu
 .outputs pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40rem; overflow: auto; }
 .outputs pre.aligned { white-space: pre; width: max-content; max-width: min(50vw + 24rem, 100vw - 4rem); }
 .wide { overflow-x: auto; }
-.outputs pre.aligned, .wide, .rich.svg {
+.outputs pre.aligned, .wide, .rich.svg, .drawing {
   background: linear-gradient(to right, var(--page) 40%, transparent) left / 2.5rem 100% no-repeat local,
     linear-gradient(to left, var(--page) 40%, transparent) right / 2.5rem 100% no-repeat local,
     linear-gradient(to right, color-mix(in srgb, var(--ink) 22%, transparent), transparent) left / .8rem 100% no-repeat scroll,
     linear-gradient(to left, color-mix(in srgb, var(--ink) 22%, transparent), transparent) right / .8rem 100% no-repeat scroll;
 }
 .rich.svg > svg .ground { fill: none; }
+.drawing { display: block; }
+.drawing > img { display: block; mix-blend-mode: darken; }
+@media (prefers-color-scheme: dark) { .drawing > img { mix-blend-mode: lighten; } }
 pre.stderr { color: var(--soft); }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .8em 0; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -85,6 +88,7 @@ details > summary { cursor: pointer; }
   body { font-size: 15px; } h1 { font-size: 1.6rem; } main, nav { padding-left: .9rem; padding-right: .9rem; }
   pre { font-size: .78rem; } th, td { padding: .3rem .5rem; }
   .rich.svg { overflow-x: auto; } .rich.svg > svg { min-width: 34rem; }
+  .drawing { overflow-x: auto; } .drawing > img { max-width: 34rem; }
 }
-@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; } .outputs pre.aligned, .wide, .rich.svg { background: none; } }
+@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; } .outputs pre.aligned, .wide, .rich.svg, .drawing { background: none; } }
 `

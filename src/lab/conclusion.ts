@@ -65,7 +65,7 @@ function verdict([best, ...others]: Version[]): string {
   const range = `${named(slowest)} took ${seconds(slowest.seconds)} s, ${(slowest.seconds / best!.seconds).toFixed(2)} times as long.`
   if (near.length === 0) return `Version ${named(best!)} was fastest with ${seconds(best!.seconds)} s; ${range}`
   const tied = [best!, ...near].map(({ name, seconds: s }) => `${name} ${seconds(s)} s`)
-  const level = `${list(tied)} are as good as level: they lie within ${percent(TIE)} of each other, which another run can turn round.`
+  const level = `${list(tied)} are as good as level: they lie within ${TIE * 100} % of each other, which another run can turn round.`
   return near.length === others.length ? level : `${level} ${range}`
 }
 

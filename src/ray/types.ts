@@ -61,7 +61,8 @@ export interface TaskOptions {
   timeout?: number
   /**
    * Number of values it returns: with 1 `.remote()` gives one ref of all that it returns, with more an array of refs, one for each
-   * element of the array (or other iterable) that it returns. 'streaming': what it yields comes as refs, one by one.
+   * element of the array (or other iterable) that it returns; of a generator the first so many, after which it is ended
+   * (where it throws before that, all of them fail). 'streaming': what it yields comes as refs, one by one.
    * @default 1, of a generator 'streaming'
    */
   numReturns?: number | 'streaming'
@@ -75,20 +76,23 @@ export interface ActorOptions {
   name?: string
   /** @default the session's namespace */
   namespace?: string
-  /** With a name that is taken: returns that actor instead of an error. @default false */
+  /** With a name that is taken: returns that actor instead of an error; only with a name. @default false */
   getIfExists?: boolean
   /**
    * CPUs that it holds as long as it lives, and waits for until they are free; 0: it is placed at once and holds none.
    * @default it waits until one is free, and holds none
    */
   numCpus?: number
-  /** How often it starts again (constructor included) when its worker dies; −1 for ever. @default 0 */
+  /**
+   * How often it starts again (constructor included) when its worker dies, of process.exit() too; −1 for ever. Who wants it to end for
+   * good calls ray.kill. @default 0
+   */
   maxRestarts?: number
   /** How often a call that its worker's death interrupted runs again; −1 for ever. @default 0 */
   maxTaskRetries?: number
   /** Calls that may run at once (methods that await give way to each other). @default 1 */
   maxConcurrency?: number
-  /** 'detached' outlives its handles. @default null: ends when its last handle is garbage */
+  /** 'detached' outlives its handles. @default null: ends when its last handle is garbage, one with a name when the session does */
   lifetime?: 'detached' | null
 }
 

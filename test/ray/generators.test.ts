@@ -24,6 +24,7 @@ import {
   failing,
   list,
   makeCamera,
+  naturals,
   pairOf,
   refs,
   relay,
@@ -153,6 +154,14 @@ inOneSession('generators', { numCpus: 2 }, () => {
     const both = squares.options({ numReturns: 2 }).remote(2)
     assert.deepEqual(await ray.get(both), [0, 1])
     assert.deepEqual(await ray.get(pairOf.options({ numReturns: 2 }).remote(5)), [5, 6])
+    // More than that many are not computed; what follows the last is.
+    const [cleaned, ended] = [latch(), latch()]
+    const [first, second] = await ray.get(endless.options({ numReturns: 2 }).remote(cleaned))
+    assert.deepEqual([first![0], second![0]], [0, 1])
+    assert.ok(isOpen(cleaned))
+    assert.deepEqual(await ray.get(naturals.options({ numReturns: 3 }).remote(ended)), [0, 1, 2])
+    assert.ok(isOpen(ended))
+    await assert.rejects(ray.get(squares.options({ numReturns: 3 }).remote(2)), /return 3 values \(numReturns\), got 2/)
     assert.deepEqual(await all(list.options({ numReturns: 'streaming' }).remote(3)), [0, 1, 2])
     await assert.rejects(all(echo.options({ numReturns: 'streaming' }).remote(5)), ({ cause }: Error) =>
       /Expected echo to return an iterator.*got number/s.test(String(cause)),

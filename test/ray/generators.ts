@@ -28,6 +28,14 @@ export const endless = ray.remote(async function* endless(cleaned: Latch) {
     letGo(cleaned)
   }
 })
+/** The same with whole numbers, one after the other. */
+export const naturals = ray.remote(function* naturals(cleaned: Latch) {
+  try {
+    for (let i = 0; ; i++) yield i
+  } finally {
+    letGo(cleaned)
+  }
+})
 export const failing = ray.remote(function* failing(good: number): Generator<unknown> {
   for (let i = 0; i < good; i++) yield i
   throw new RangeError('no more')

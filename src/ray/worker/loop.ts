@@ -240,7 +240,7 @@ class Loop {
     try {
       value = this.#invoke(wireCall, running)
       if (typeof numReturns !== 'number') value = this.#yield(running, numReturns, value)
-      else if (numReturns > 1) value = gathered(value)
+      else if (numReturns > 1) value = gathered(value, numReturns)
     } catch (error) {
       return this.#failed(running, error)
     }

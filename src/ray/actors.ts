@@ -1,3 +1,4 @@
+import { RayitoError } from '../core/errors.js'
 import { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
@@ -42,7 +43,10 @@ export class Actors {
 
   /** The actor that has the name already, where that is allowed. */
   taken({ name, namespace, getIfExists }: ActorOptions): Actor | null {
-    if (name === undefined) return null
+    if (name === undefined) {
+      if (!getIfExists) return null
+      throw new RayitoError('RAY_MISUSE', 'getIfExists is for actors with a name', { remedy: 'Give it a name, too.' })
+    }
     const actor = this.#names.get(`${namespace ?? this.session.namespace}/${name}`)
     if (!actor || actor.state === 'dead') return null
     if (getIfExists) return actor

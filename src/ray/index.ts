@@ -9,9 +9,9 @@ import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
 import { makeActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
-import { isRef, type ObjectRef } from './object-ref.js'
+import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
-import { checkGetOptions, checkWaitOptions } from './options.js'
+import { checkGetOptions, checkNamespace, checkWaitOptions } from './options.js'
 import { remote } from './remote.js'
 import { peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
 import { init, isInitialized, shutdown } from './session.js'
@@ -44,7 +44,7 @@ export type * from './types.js'
  * Arrays and buffers from 4 KiB up go into shared memory, where worker threads read them without another copy. Nothing protects
  * them there: whoever writes into them changes the object for all, so write into a copy (`new Uint8Array(bytes)`). The same holds for
  * a call's arguments, of which a further try (`maxRetries`, `retryExceptions`) gets what the one before has left.
- * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError
+ * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError (put in a task or actor, getting it throws that)
  */
 function put<T>(value: T): ObjectRef<T> {
   if (isRef(value))
@@ -72,21 +72,35 @@ async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions =
 }
 
 /**
- * Waits until `numReturns` of the refs are ready (or failed), or the timeout: `[ready, rest]`, each in the order given.
- * @param refs generators among them are ready when their next ref is (or they have ended): `next()` gives it at once
+ * Waits until `numReturns` of the refs are ready (or failed), or the timeout: `[ready, rest]`, each in the order given. Of no refs
+ * at all, at once: `[[], []]`.
+ * @param refs each once; generators among them are ready when their next ref is (or they have ended): `next()` gives it at once
  */
 async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unknown>>(
   refs: readonly W[],
   options: WaitOptions = {},
 ): Promise<[ready: W[], rest: W[]]> {
-  if (!Array.isArray(refs) || refs.length === 0) expected('refs', 'a list of one ObjectRef or more', refs)
-  const strange = refs.findIndex((ref) => !isRef(ref) && !(ref instanceof ObjectRefGenerator))
-  if (strange >= 0) expected(`refs[${strange}]`, 'an ObjectRef or an ObjectRefGenerator', refs[strange])
-  checkWaitOptions(options)
-  const { numReturns = 1 } = options
-  if (!Number.isInteger(numReturns) || numReturns > refs.length)
+  if (!Array.isArray(refs)) expected('refs', 'a list of them', refs)
+  checkWaitables(refs)
+  knownOptions(options, ['numReturns', 'timeout'])
+  const { numReturns = 1, timeout } = options
+  checkWaitOptions({ timeout })
+  if (refs.length === 0) return [[], []]
+  if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
   return runtime().wait(refs, options)
+}
+
+/** Of one that is there twice, a program that goes on with the rest would take the value twice. */
+function checkWaitables(refs: readonly unknown[]): void {
+  const seen = new Map<unknown, number>()
+  for (const [i, ref] of refs.entries()) {
+    if (!isRef(ref) && !(ref instanceof ObjectRefGenerator))
+      expected(`refs[${i}]`, 'an ObjectRef or an ObjectRefGenerator', ref)
+    const which = isRef(ref) ? entryOf(ref) : ref
+    if (seen.has(which)) expected(`refs[${i}]`, `another than refs[${seen.get(which)}]`, ref)
+    seen.set(which, i)
+  }
 }
 
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
@@ -142,7 +156,8 @@ async function getActor<T extends object = AnyMethods>(
   name: string,
   options: { namespace?: string } = {},
 ): Promise<ActorHandle<T>> {
-  knownOptions(options, ['namespace'])
+  if (typeof name !== 'string' || !name) expected('name', 'a text', name)
+  checkNamespace(options)
   const { namespace } = options
   return makeHandle<T>(await runtime().getActor(name, namespace))
 }

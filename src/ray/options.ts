@@ -91,7 +91,9 @@ function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) =
 }
 
 export const checkGetOptions = checker<GetOptions>('timeout', 'signal')
-export const checkWaitOptions = checker<WaitOptions>('numReturns', 'timeout')
+/** How many it may wait for, only its refs tell. */
+export const checkWaitOptions = checker<Omit<WaitOptions, 'numReturns'>>('timeout')
+export const checkNamespace = checker<Pick<ActorOptions, 'namespace'>>('namespace')
 export const checkInitOptions = checker<InitOptions>(
   'numCpus',
   'address',

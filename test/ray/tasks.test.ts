@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { InfeasibleError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
+import { InfeasibleError, NotSerializableError, type ObjectRef, RayTaskError, ray } from '#src/ray/index.js'
 import {
   add,
   askForRetries,
@@ -212,10 +212,19 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
   })
 
   test('wait is told of what is no list of refs', async () => {
-    await assert.rejects(ray.wait([]), /`refs` to be a list of one ObjectRef or more, got `\[\]` \(object\)/)
     const ref = add.remote(1, 2)
-    await assert.rejects(ray.wait(ref as never), /`refs` to be a list .*, got `ObjectRef\(.+\)` \(object\)/)
+    await assert.rejects(ray.wait(ref as never), /`refs` to be a list of them, got `ObjectRef\(.+\)` \(object\)/)
     await assert.rejects(ray.wait([add.remote(1, 2)], { numReturns: 2 }), /from 1 to 1, the number of refs/)
+    await assert.rejects(ray.wait([ref], { numReturns: 0 }), /`numReturns` to be a whole number from 1 to 1, the/)
+  })
+
+  test('wait has each ref once, and nothing to wait for where there is none', async () => {
+    const [ref, other] = [add.remote(1, 2), add.remote(3, 4)]
+    await assert.rejects(ray.wait([other, ref, ref]), /`refs\[2\]` to be another than refs\[1\], got `ObjectRef/)
+    const [again] = await ray.get(echo.remote([ref]) as ObjectRef<[ObjectRef<number>]>)
+    await assert.rejects(ray.wait([ref, again]), /`refs\[1\]` to be another than refs\[0\]/)
+    assert.deepEqual(await ray.wait([]), [[], []])
+    assert.deepEqual(await ray.wait([], { numReturns: 3, timeout: 0 }), [[], []])
   })
 
   test('a remote function, class or method called directly says how to call it', () => {

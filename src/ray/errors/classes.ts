@@ -23,6 +23,9 @@ export interface RayTaskErrorInit {
 /**
  * A task or an actor's method threw. `cause` is what it threw; where that is an error, its own fields can be read here too
  * (as with Ray's error, which is also an instance of the cause's class), and `stack` is the remote one.
+ *
+ * An error of a class of one's own comes as an instance of the class below it that every worker has (`Error`, `TypeError` …) and keeps its
+ * name: compare `error.cause.name`. Where a task passes on what its own `ray.get` threw, the cause is that RayTaskError, with a cause in turn.
  */
 export class RayTaskError extends RayError {
   declare readonly task: string

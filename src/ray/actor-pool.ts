@@ -25,9 +25,8 @@ export type PoolFunction<A, V, R> = (actor: A, value: V) => ObjectRef<R>
 /** Ray's ActorPool: keeps a set of actors busy, one call each. */
 export interface ActorPool<A extends object> {
   /**
-   * The results of `fn` for each value, in the order of the values; throws, and ends, with the first call that fails. It begins when
-   * the first is asked for, and values are taken as actors become free. What was submitted before and not fetched is dropped, as in
-   * Ray. Maps may run at once: each gives its own results.
+   * The results of `fn` for each value, in their order, from when the first is asked for until a call fails. Values are taken as actors become
+   * free; what was submitted before and not fetched is dropped, as in Ray. Maps may run at once: each gives its own results.
    */
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
   /** The same in the order in which the results become ready. */

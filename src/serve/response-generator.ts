@@ -2,6 +2,7 @@ import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
 import type { Call } from './call.js'
 import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
+import { CallArguments } from './response.js'
 import type { Router } from './router.js'
 
 /** Values that a replica may compute ahead of whoever reads them. */
@@ -31,9 +32,10 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
 
   /** @internal */
   constructor(router: Router, method: string, args: readonly unknown[]) {
+    const { values, coming } = new CallArguments(args)
     this.#call = router
       .send(
-        (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, args),
+        (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, values),
         ({ measured }, actor, id) => {
           passOn(measured)
           this.#values = received(actor.values, id)
@@ -41,6 +43,7 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
             this.#ended = resolve
           })
         },
+        coming,
       )
       .unheard()
     // Told to whoever reads.

@@ -13,7 +13,8 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
   readonly #call: Call<{ value: unknown } & Measured>
 
   constructor(router: Router, method: string, args: readonly unknown[]) {
-    const call = router.send((actor, id) => actor.call.remote(id, method, args)).unheard()
+    const { values, coming } = new CallArguments(args)
+    const call = router.send((actor, id) => actor.call.remote(id, method, values), undefined, coming).unheard()
     const value = call.answer.then(({ value, measured }) => {
       passOn(measured)
       return value
@@ -34,5 +35,27 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
 
   cancel(): void {
     this.#call.cancel()
+  }
+}
+
+/** What a call is given. Other calls' answers among it are waited for, as in Ray. */
+export class CallArguments {
+  readonly values: unknown[]
+  /** Resolves when all are there; null where nothing is to be waited for. */
+  readonly coming: Promise<unknown> | null = null
+
+  constructor(given: readonly unknown[]) {
+    this.values = [...given]
+    const answers = given.flatMap((value, i) =>
+      value instanceof HandleResponse
+        ? value.then((answer) => {
+            this.values[i] = answer
+          })
+        : [],
+    )
+    if (answers.length === 0) return
+    this.coming = Promise.all(answers)
+    // Told to whoever waits for the call.
+    this.coming.catch(() => {})
   }
 }

@@ -30,6 +30,8 @@ const TRIES = 2
 export class Router {
   #members: Member[] = []
   readonly #waiting = new Set<Call<Measured>>()
+  /** Those that wait for their arguments: they are in nobody's way. */
+  readonly #incomplete = new Set<Call<Measured>>()
   /** Those whose replica died come first. */
   readonly #again: Call<Measured>[] = []
   #closed: RayitoError | null = null
@@ -68,18 +70,35 @@ export class Router {
     this.#next()
   }
 
-  /** @throws RayitoError SERVE_BACK_PRESSURE when too many wait */
-  send<R extends Measured>(send: Send<R>, rest: Rest<R> = () => null): Call<R> {
+  /**
+   * @param coming what the call waits for before it takes a place, in the line too; null: nothing
+   * @throws RayitoError SERVE_BACK_PRESSURE when too many wait; a call that waits for its arguments rejects with it
+   */
+  send<R extends Measured>(send: Send<R>, rest: Rest<R> = () => null, coming: Promise<unknown> | null = null): Call<R> {
     if (this.#closed) throw this.#closed
     const call = new Call<R>(this, send, rest)
-    const member = this.queued === 0 ? this.#pick() : null
-    if (member) call.run(member)
-    else if (this.queued >= this.plan.maxQueuedRequests) throw backPressure(this.plan, this.queued)
-    else this.#waiting.add(call)
+    if (coming) this.#complete(call, coming)
+    else this.#place(call)
     const context = callContext.getStore()
     if (context?.aborted) call.cancel()
     else if (context) call.heed(context)
     return call
+  }
+
+  #complete(call: Call<Measured>, coming: Promise<unknown>): void {
+    this.#incomplete.add(call)
+    coming
+      .then(() => {
+        if (this.#incomplete.delete(call)) this.#place(call)
+      })
+      .catch((error) => call.reject(error))
+  }
+
+  #place(call: Call<Measured>): void {
+    const member = this.queued === 0 ? this.#pick() : null
+    if (member) call.run(member)
+    else if (this.queued >= this.plan.maxQueuedRequests) throw backPressure(this.plan, this.queued)
+    else this.#waiting.add(call)
   }
 
   #hasRoom(): boolean {
@@ -119,8 +138,12 @@ export class Router {
     this.#tellIdle()
   }
 
+  get #isIdle(): boolean {
+    return this.ongoing === 0 && this.queued === 0 && this.#incomplete.size === 0
+  }
+
   #tellIdle(): void {
-    if (this.ongoing === 0 && this.queued === 0) for (const then of this.#idle.splice(0)) then()
+    if (this.#isIdle) for (const then of this.#idle.splice(0)) then()
   }
 
   /** @internal Its replica died: true if it waits for another. */
@@ -134,6 +157,7 @@ export class Router {
   /** @internal It waits no longer. */
   forget(call: Call<Measured>): void {
     this.#waiting.delete(call)
+    this.#incomplete.delete(call)
     const at = this.#again.indexOf(call)
     if (at >= 0) this.#again.splice(at, 1)
     this.#tellIdle()
@@ -141,7 +165,7 @@ export class Router {
 
   /** Resolves true when nothing runs or waits here, false after `milliseconds`. */
   idle(milliseconds: number): Promise<boolean> {
-    if (this.ongoing === 0 && this.queued === 0) return Promise.resolve(true)
+    if (this.#isIdle) return Promise.resolve(true)
     return within(milliseconds, (done) => this.#idle.push(done))
   }
 
@@ -159,7 +183,7 @@ export class Router {
     this.#closed = new RayitoError('SERVE_STOPPED', why)
     for (const member of this.#members) member.stopped = this.#closed
     this.#members = []
-    for (const call of [...this.#again, ...this.#waiting]) call.reject(this.#closed)
+    for (const call of [...this.#again, ...this.#waiting, ...this.#incomplete]) call.reject(this.#closed)
   }
 
   /** What another thread's router of the deployment says. */

@@ -46,9 +46,12 @@ export interface DeploymentResponse<R> extends Promise<R> {
   cancel(): void
 }
 
+/** What a call takes: values, or other calls' answers, which it waits for (those inside of lists and objects it does not). */
+export type HandleArgs<A extends readonly unknown[]> = { [K in keyof A]: A[K] | DeploymentResponse<Awaited<A[K]>> }
+
 export interface DeploymentMethod<A extends readonly unknown[], R> {
   /** Calls the method on the replica that has least to do of two. Tried once more on another if the replica dies. */
-  remote(...args: A): DeploymentResponse<R>
+  remote(...args: HandleArgs<A>): DeploymentResponse<R>
 }
 
 /** Only for the compiler: which class a handle or an application is of. */
@@ -60,7 +63,7 @@ export type DeploymentHandle<T extends object = object> = {
 } & {
   /** Calls `call(…)`. */
   readonly remote: T extends { call(...args: infer A): infer R }
-    ? (...args: A) => DeploymentResponse<Awaited<R>>
+    ? (...args: HandleArgs<A>) => DeploymentResponse<Awaited<R>>
     : never
   /** The same replicas, called in another way. */
   options(options: HandleOptions & { stream: true }): StreamingHandle<T>
@@ -75,11 +78,11 @@ export interface HandleOptions {
 /** A handle whose calls give the values of the deployment's generators. */
 export type StreamingHandle<T extends object = object> = {
   readonly [K in Methods<T>]: T[K] extends (...args: infer A) => infer R
-    ? { remote(...args: A): DeploymentResponseGenerator<ItemOf<Awaited<R>>> }
+    ? { remote(...args: HandleArgs<A>): DeploymentResponseGenerator<ItemOf<Awaited<R>>> }
     : never
 } & {
   readonly remote: T extends { call(...args: infer A): infer R }
-    ? (...args: A) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
+    ? (...args: HandleArgs<A>) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
     : never
 } & { readonly [deployment]: T }
 

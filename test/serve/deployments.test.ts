@@ -120,6 +120,31 @@ describe('deployments', () => {
     assert.equal((await Promise.all(calls)).length, 3)
   })
 
+  test('the answer of a call may be an argument of the next before it is there, and fails that one as well', async () => {
+    const shared = latch()
+    const slow = await serve.run(serve.deployment(Slow).bind(shared), {
+      ...noSocket,
+      name: 'slow',
+      routePrefix: '/slow',
+    })
+    const options = { maxOngoingRequests: 1, maxQueuedRequests: 0 }
+    const handle = await serve.run(serve.deployment(Greeter, options).bind('Hi'), noSocket)
+    const [thread, left] = [slow.remote(), slow.remote()]
+    const late = handle.shout.remote('Ada', thread)
+    const cancelled = handle.shout.remote('Ada', left)
+    // It takes no place and is in nobody's way meanwhile.
+    assert.equal(await handle.remote(handle.remote('Ada')), 'Hi Hi Ada')
+    left.cancel()
+    await assert.rejects(cancelled, { code: 'SERVE_CANCELLED' })
+    const ended = serve.delete('default')
+    letGo(shared)
+    assert.equal(await late, 'HI ADA'.repeat(await thread))
+    await ended
+    const again = await serve.run(serve.deployment(Greeter).bind('Hi'), noSocket)
+    await assert.rejects(again.remote(again.fail.remote()), ({ cause }: Error) => (cause as Error).name === 'TypeError')
+    await assert.rejects(again.remote([again.remote('Ada')] as never), /is a promise/)
+  })
+
   test('a replica keeps its limit whoever asks', async () => {
     const shared = latch()
     class Asker {

@@ -84,8 +84,11 @@ async function never(): Promise<void> {
   same<typeof text, string>(true)
   const count = await handle.count.remote()
   same<typeof count, number>(true)
+  handle.remote(handle.remote('a'), handle.count.remote())
   // @ts-expect-error call takes a text
   handle.remote(1)
+  // @ts-expect-error a text, not the answer of a call that gives a number
+  handle.remote(handle.count.remote())
   // @ts-expect-error there is no such method
   handle.cont.remote()
   // @ts-expect-error a field is no method

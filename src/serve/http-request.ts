@@ -36,9 +36,9 @@ export class HttpRequest {
   readonly query: Readonly<Record<string, string>>
   /** Names in small letters. */
   readonly headers: Readonly<Record<string, string>>
-  /** Texts of a form. */
+  /** Texts of a form: at most 32, of 64 KiB each. */
   readonly fields: Readonly<Record<string, string>>
-  /** Files of a multipart form, by field; of two in one field the last, as FastAPI takes it. */
+  /** Files of a multipart form, at most 8, by field; of two in one field the last, as FastAPI takes it. */
   readonly files: Readonly<Record<string, UploadedFile>>
   /** The body where it is no form: of JSON its value, of text a string, else bytes; undefined without one. */
   readonly body: unknown
@@ -71,5 +71,7 @@ function bodyOf(kind: WireRequest['kind'], bytes: Uint8Array): unknown {
   if (kind === 'bytes') return bytes
   if (kind !== 'json' && kind !== 'text') return undefined
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  return kind === 'json' ? JSON.parse(text) : text
+  if (kind === 'text') return text
+  // A byte order mark is no JSON, but what Windows' programs begin a text with.
+  return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
 }

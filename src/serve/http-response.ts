@@ -12,15 +12,19 @@ function checkStatus(status: number): void {
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
   /**
    * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
    * anything else as a line of JSON); anything else as JSON
+   * @param options.headers a list for one that is to come several times, as `set-cookie`; how the body is framed the server says itself
    * @throws RayitoError INVALID_ARGUMENT for a status that there is not
    */
   constructor(
     readonly body: unknown,
-    { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+    {
+      status = 200,
+      headers = {},
+    }: { status?: number; headers?: Readonly<Record<string, string | readonly string[]>> } = {},
   ) {
     checkStatus(status)
     this.status = status
@@ -31,7 +35,7 @@ export class HttpResponse {
 /** An answer to be thrown: FastAPI's HTTPException. The client gets `{"detail": …}`. */
 export class HttpError extends Error {
   /**
-   * @param detail what the client is told: a text, or FastAPI's list of what is wrong
+   * @param detail what the client is told: a text, or FastAPI's list of what is wrong; by default what the status means
    * @throws RayitoError INVALID_ARGUMENT for a status that there is not
    */
   constructor(
@@ -71,6 +75,7 @@ export function missingField(...loc: string[]): object[] {
 /** An answer on its way from a replica to the HTTP thread: flat, so that it crosses cheaply. */
 export interface WireResponse extends Measured {
   status: number
+  /** Empty JSON: an error of which no more is told than its status. */
   body: string | Uint8Array
   /** Empty: application/json. */
   contentType: string
@@ -94,7 +99,8 @@ export function wireResponse(value: unknown, streams = false): WireResponse {
   const rest = headers.length ? JSON.stringify(Object.fromEntries(headers)) : ''
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...json(status, body), headers: rest }
   const named = Object.entries(value.headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]
-  const contentType = named ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
+  const usual = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
+  const contentType = named === undefined ? usual : String(named)
   return { status, body, contentType, headers: rest, streams, failure: '', measured: '' }
 }
 
@@ -107,8 +113,10 @@ export function errorBody(detail: unknown, key = DETAIL): object {
 }
 
 export function wireError({ status, detail, headers }: HttpError, key: string): WireResponse {
+  const told = json(status, errorBody(detail, key))
   return {
-    ...json(status, errorBody(detail, key)),
+    ...told,
+    body: detail === '' ? '' : told.body,
     headers: Object.keys(headers).length ? JSON.stringify(headers) : '',
   }
 }

@@ -1,5 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
-import type { Page, Route, RouteName, Routes } from './types.js'
+import type { Page, Route, Routes } from './types.js'
 
 /** A route, filled. */
 export interface ServedRoute {
@@ -7,6 +7,8 @@ export interface ServedRoute {
   path: string
   /** The class's method, or a page. */
   route: Route<unknown> | Page
+  /** Whether the documentation, which has paths only, is silent about it. */
+  hidden?: boolean
 }
 
 const routes = new WeakMap<object, readonly ServedRoute[]>()
@@ -37,13 +39,13 @@ export function ingress<A extends readonly unknown[], T extends object>(
   return type
 }
 
-/** The routes of a class; without `ingress` its `call` answers a POST and a GET to `/`. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** The routes of a class; without `ingress` its `call` answers every path, as Python's `__call__` does. */
 export function routesOf(type: new (...args: never[]) => object): readonly ServedRoute[] {
   const known = routes.get(type)
   if (known) return known
   if (typeof (type.prototype as { call?: unknown }).call !== 'function') return []
-  return (['GET /', 'POST /'] satisfies RouteName[]).map((name) => {
-    const [method, path] = name.split(' ') as [string, string]
-    return { method, path, route: { call: 'call' } as unknown as Route<unknown> }
-  })
+  const route = { call: 'call' } as unknown as Route<unknown>
+  return ['/', '/*'].flatMap((path) => METHODS.map((method) => ({ method, path, route, hidden: path === '/*' })))
 }

@@ -24,7 +24,7 @@ export interface DeploymentOptions<C = unknown> {
 
 /** Methods that a replica's class may have beside its own. */
 export interface ReplicaHooks {
-  /** What a handle's `remote(…)` calls: Python's `__call__`. */
+  /** What a handle's `remote(…)` calls: Python's `__call__`. Without `serve.ingress` it is given every request, too. */
   call?(...args: never[]): unknown
   /** Takes `userConfig`. A replica is ready only after it. */
   reconfigure?(userConfig: never): unknown
@@ -158,7 +158,7 @@ export interface RunOptions {
    * requests get 503 until then (where Ray replaces replica by replica). @default 'default'
    */
   name?: string
-  /** Where its routes begin. @default '/' */
+  /** Where its routes begin. A path is that application's whose prefix is the longest. @default '/' */
   routePrefix?: string
   /** The address that is listened on; only the first run decides. @default '127.0.0.1' */
   host?: string

@@ -101,6 +101,13 @@ export const Site = serve.ingress(
     text(): HttpResponse {
       return new HttpResponse('plain', { status: 201, headers: { 'X-Made': 'here' } })
     }
+    gone(): never {
+      throw new HttpError(410)
+    }
+    copied(): HttpResponse {
+      const headers = { 'Content-Length': '3', 'Transfer-Encoding': 'chunked', 'Set-Cookie': ['a=1', 'b=2'] }
+      return new HttpResponse('copied', { headers })
+    }
     fail(): never {
       throw new Error('the secret of the house')
     }
@@ -120,6 +127,8 @@ export const Site = serve.ingress(
     'GET /thread': 'thread',
     'GET /teapot': 'teapot',
     'GET /text': 'text',
+    'GET /gone': 'gone',
+    'GET /copied': 'copied',
     'GET /fail': 'fail',
     'GET /fail-below': 'failBelow',
     'GET /refuse-below': 'refuseBelow',

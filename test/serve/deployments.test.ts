@@ -5,7 +5,7 @@ import type { Driver } from '#src/ray/driver.js'
 import { ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
 import { CallContext, callContext } from '#src/serve/context.js'
-import { type DeploymentHandle, type ServeEvent, serve } from '#src/serve/index.js'
+import { type DeploymentHandle, type HttpRequest, type ServeEvent, serve } from '#src/serve/index.js'
 import {
   Broken,
   Counting,
@@ -554,26 +554,44 @@ describe('deployments', () => {
     assert.match(await (await serve.fetch(new Request('http://x/metrics'))).text(), /^test_left_total 1$/m)
   })
 
-  test('an ingress without routes of its own answers / by call', async () => {
+  test('an ingress without routes of its own answers all below its prefix by call', async () => {
     class Simple {
       call({ method, path }: { method: string; path: string }): string[] {
         return [method, path]
       }
     }
     await serve.run(serve.deployment(Simple).bind(), { ...noSocket, routePrefix: '/below' })
-    for (const path of ['', '/'])
-      assert.deepEqual(await (await serve.fetch(new Request(`http://x/below${path}`))).json(), ['GET', path])
+    for (const path of ['', '/', '/a/b'])
+      for (const method of ['GET', 'PUT', 'DELETE'])
+        assert.deepEqual(await (await serve.fetch(new Request(`http://x/below${path}`, { method }))).json(), [
+          method,
+          path,
+        ])
   })
 
   test('several applications answer below their prefixes', async () => {
     const greeter = serve.deployment(Greeter)
     const site = serve.deployment(Site)
+    const Anywhere = serve.ingress(
+      class Anywhere {
+        tell({ path }: HttpRequest): string {
+          return path
+        }
+      },
+      { 'GET /*': 'tell', 'GET /a/greet/:who': 'tell', 'POST /:one/teapot': 'tell' },
+    )
+    await serve.run(serve.deployment(Anywhere).bind(), { ...noSocket, name: 'all' })
     await serve.run(site.bind(greeter.bind('Hi')), { ...noSocket, name: 'a', routePrefix: '/a' })
     await serve.run(site.bind(greeter.bind('Bye')), { ...noSocket, name: 'b', routePrefix: '/b/' })
     const greeting = async (path: string) => (await serve.fetch(new Request(`http://x${path}`))).json()
     assert.deepEqual(await greeting('/a/greet/Ada'), { greeting: 'Hi Ada', query: {} })
     assert.deepEqual(await greeting('/b/greet/Ada?x=1&x=2'), { greeting: 'Bye Ada', query: { x: '2' } })
-    assert.deepEqual(await greeting('/-/routes'), { '/a': 'a', '/b': 'b' })
-    assert.deepEqual(await greeting('/greet/Ada'), { detail: 'Not Found' })
+    assert.deepEqual(await greeting('/-/routes'), { '/': 'all', '/a': 'a', '/b': 'b' })
+    assert.equal(await greeting('/greet/Ada'), '/greet/Ada')
+    // A path is that application's whose prefix is the longest, whatever others would answer.
+    assert.deepEqual(await greeting('/b/none'), { detail: 'Not Found' })
+    assert.equal(await greeting('/bb/none'), '/bb/none')
+    const refused = await serve.fetch(new Request('http://x/a/teapot', { method: 'POST' }))
+    assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'GET, HEAD'])
   })
 })

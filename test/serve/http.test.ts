@@ -87,6 +87,8 @@ describe('HTTP', () => {
       return { value, fields }
     }
     assert.deepEqual(await send('{"a":[1,"é"]}', 'application/json'), { value: { a: [1, 'é'] }, fields: {} })
+    // As Windows' programs begin a text.
+    assert.deepEqual(await send('\uFEFF{"a":1}', 'application/json'), { value: { a: 1 }, fields: {} })
     assert.deepEqual(await send('grüß', 'text/plain; charset=utf-8'), { value: 'grüß', fields: {} })
     assert.deepEqual(await send(new Uint8Array(5), 'application/octet-stream'), { value: '5 bytes', fields: {} })
     assert.deepEqual(await send('a=1&b=x+y', 'application/x-www-form-urlencoded'), {
@@ -172,6 +174,9 @@ describe('HTTP', () => {
     wrong.append('picture', new Blob(['x']), 'x.png')
     const text = new FormData()
     text.append('file', 'a text')
+    // What a browser sends where no file was chosen.
+    const none = new FormData()
+    none.append('file', new Blob([]), '')
     const empty = { method: 'POST' }
     for (const init of [
       empty,
@@ -179,6 +184,7 @@ describe('HTTP', () => {
       { ...empty, body: 'file=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
       { ...empty, body: wrong },
       { ...empty, body: text },
+      { ...empty, body: none },
     ]) {
       const { status, body } = await json('/upload', init)
       assert.deepEqual([status, body], [422, { detail }])
@@ -301,8 +307,19 @@ describe('HTTP', () => {
     }
     for (const path of ['/items', '/items/7/8', '/itemsx/7', '/filesx'])
       assert.equal((await json(`/shelf${path}`, { method: 'PATCH' })).status, 404, path)
+    await serve.run(serve.deployment(Shelf).bind(), { name: 'Größe', routePrefix: '/größe' })
+    for (const [address, path] of [
+      ['http://x/shelf/items/7?a=1', '/items/7'],
+      ['/gr%C3%B6%C3%9Fe/items/8', '/items/8'],
+    ])
+      assert.match(
+        await talk(`GET ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`).said,
+        new RegExp(`"path":"${path}"`),
+      )
     // Before a body is read.
-    const { said } = talk('POST /shelf/files/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\nb')
+    const { said } = talk(
+      'POST http://x/shelf/files/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\nb',
+    )
     assert.match(await said, /^HTTP\/1\.1 405 /)
   })
 
@@ -313,6 +330,13 @@ describe('HTTP', () => {
     const text = await fetch(url('/text'))
     assert.deepEqual([text.status, await text.text(), text.headers.get('x-made')], [201, 'plain', 'here'])
     assert.equal(text.headers.get('content-type'), 'text/plain; charset=utf-8')
+    assert.deepEqual((await json('/gone')).body, { detail: 'Gone' })
+    // How it is framed is the server's business: both would be two answers to some, and none to others.
+    const copied = await talk('GET /copied HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').said
+    assert.match(copied, /^content-length: 6\r$/m)
+    assert.doesNotMatch(copied, /transfer-encoding/i)
+    for (const answer of [await fetch(url('/copied')), await serve.fetch(new Request('http://x/copied'))])
+      assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'])
   })
 
   test('an HttpError of a deployment below is sent as it says, however far below', async () => {
@@ -407,6 +431,8 @@ describe('HTTP', () => {
       '/site/thread',
       '/site/teapot',
       '/site/text',
+      '/site/gone',
+      '/site/copied',
       '/site/fail',
       '/site/fail-below',
       '/site/refuse-below',

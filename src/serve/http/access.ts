@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DETAIL } from '../http-response.js'
 import type { Log } from './log.js'
 import type { Metrics } from './metrics.js'
+import { pathOf } from './request-path.js'
 
 /** What a client may call its request: goes into headers and logs. */
 const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
@@ -43,7 +44,7 @@ export class Access {
       const brokenOff = !refusal && response.headersSent && !whole
       this.metrics.answered(method, route, status, took)
       if (brokenOff) this.metrics.brokenOff(route)
-      const path = url.split('?', 1)[0]!.slice(0, 500)
+      const path = pathOf(url).slice(0, 500)
       const line = { requestId: id, method, path, status, milliseconds: round(took), ...(brokenOff && { brokenOff }) }
       this.log.request(line, `${method} ${path} ${status} ${took.toFixed(1)}ms${brokenOff ? ', broken off' : ''}`)
     }

@@ -1,15 +1,16 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { userStack } from '../../core/user-stack.js'
 import type { Call } from '../call.js'
-import { DETAIL, HttpError, missingField, type WireResponse } from '../http-response.js'
+import { DETAIL, errorBody, HttpError, missingField, type WireResponse } from '../http-response.js'
 import { passOn } from '../measured.js'
 import { received } from '../response-generator.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
 import type { HttpHost } from './host.js'
+import { pathBelow } from './request-path.js'
 import { FORM, type Form, readForm, shared } from './upload.js'
 
 const URLENCODED = /^application\/x-www-form-urlencoded\b/i
@@ -25,13 +26,26 @@ export async function answer(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const form = await bodyOf(request, maxBytes)
-  if (route.file && !form.files.some(({ field }) => field === route.file))
+  // A browser sends a file without name and content where none was chosen.
+  const given = form.files.filter(({ filename, start, end }) => filename !== '' || end > start)
+  if (route.file && !given.some(({ field }) => field === route.file))
     throw new HttpError(422, missingField('body', route.file))
-  const { method, id, params, query, headers } = request
+  const { method, id, params, query } = request
   const { fields, files, kind } = form
-  const path = request.url.slice(prefix.length).split('?', 1)[0]!
+  const path = pathBelow(prefix, request.url)
   const { errorKey = DETAIL } = route
-  const wire = JSON.stringify({ id, method, path, params, query: last(query), headers, fields, files, kind, errorKey })
+  const wire = JSON.stringify({
+    id,
+    method,
+    path,
+    params,
+    query: last(query),
+    headers: request.headers,
+    fields,
+    files,
+    kind,
+    errorKey,
+  })
   const began = performance.now()
   const { bytes } = form
   let body: Readable | null = null
@@ -56,18 +70,26 @@ export async function answer(
   // Its client may leave, too; or it cannot be sent.
   if (body) reply.raw.once('close', () => call.cancel())
   const type = response.contentType || 'application/json; charset=utf-8'
-  const given = response.headers ? (JSON.parse(response.headers) as Record<string, string>) : {}
-  reply.code(response.status).headers(sendable({ 'content-type': type, ...given }))
-  return reply.send(body ?? response.body)
+  const headers = response.headers ? (JSON.parse(response.headers) as Headers) : {}
+  reply.code(response.status).headers(sendable({ 'content-type': type, ...headers }))
+  if (body) return reply.send(body)
+  const bare = response.body === '' && response.contentType === ''
+  return reply.send(bare ? JSON.stringify(errorBody(STATUS_CODES[response.status], errorKey)) : response.body)
 }
 
-/** @throws where Node would when they are sent, and they stand in the way of any other answer */
-function sendable(headers: Record<string, string>): Record<string, string> {
-  for (const [name, value] of Object.entries(headers)) {
+type Headers = Record<string, string | string[]>
+
+/**
+ * Without what the server says itself: how the body is framed.
+ * @throws where Node would when they are sent, and they stand in the way of any other answer
+ */
+function sendable(headers: Headers): Headers {
+  const given = Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'transfer-encoding')
+  for (const [name, values] of given) {
     validateHeaderName(name)
-    validateHeaderValue(name, value)
+    for (const value of [values].flat()) validateHeaderValue(name, value)
   }
-  return headers
+  return Object.fromEntries(given)
 }
 
 /** The rest of an answer did not come. */

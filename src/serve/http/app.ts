@@ -19,12 +19,16 @@ import { answer } from './answer.js'
 import { DOCS_PAGE } from './docs-page.js'
 import type { HttpHost } from './host.js'
 import { servedPage } from './page.js'
-import { decodedPath, LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
+import { LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
+import { decodedPath } from './request-path.js'
 import { routeSchema } from './schema.js'
 import { FORM, tooLarge } from './upload.js'
 
 /** The last name of a path, whether a slash follows, and the query. */
 const ADDRESS = /([^/?]*)(\/?)((?:\?.*)?)$/s
+
+/** Not in the documentation. */
+const HIDDEN = { hide: true } as object
 
 const NO_COMPILERS = {
   buildValidator: () => () => () => true,
@@ -58,55 +62,81 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
     },
   })
 
-  const table = new Table(app)
+  const applications = [...host.applications()]
+  const table = new Table(app, applications)
   app.addHook('onRequest', (request, reply, done) => {
     host.access.begin(request, reply)
     named(request, reply)
     if (host.draining())
       return detail(reply, 503, 'The server is stopping', { 'retry-after': '1', connection: 'close' })
     // Before a body is read.
-    if (!request.is404) return done()
+    if (!request.is404 && table.isOwn(request)) return done()
     const { allowed, errorKey } = table.others(request.url)
-    if (allowed.length === 0 || allowed.includes(request.method)) return done()
+    if (allowed.length === 0 || allowed.includes(request.method)) return detail(reply, 404, 'Not Found', {}, errorKey)
     detail(reply, 405, 'Method Not Allowed', { allow: allowed.join(', ') }, errorKey)
   })
   app.setErrorHandler((error: Error, request, reply) => refuse(host, error, request, reply))
-  app.setNotFoundHandler((_request, reply) => detail(reply, 404, 'Not Found'))
-
-  for (const application of host.applications())
+  for (const application of applications)
     for (const route of application.routes) addRoute(table, host, application, route)
   addOwnRoutes(table, host)
   await app.ready()
   return app
 }
 
+type RouteOf = Omit<RouteOptions, 'method' | 'url'> & {
+  errorKey?: string | undefined
+  /** Whose it is; none: the server's. */
+  application?: RunningApplication | undefined
+}
+
 /** The routes, and which methods each path has, so that the others get 405. */
 class Table {
-  readonly #routes = new Map<string, { pattern: RegExp; methods: Set<string>; errorKey: string }>()
+  readonly #routes = new Map<
+    string,
+    Pick<RouteOf, 'application'> & { pattern: RegExp; methods: Set<string>; errorKey: string }
+  >()
   /** Names of operations: each is one's only. */
   readonly operations = new Set<string>()
-  constructor(readonly app: FastifyInstance) {}
+  constructor(
+    readonly app: FastifyInstance,
+    private readonly applications: readonly RunningApplication[],
+  ) {}
 
   has(method: string, url: string): boolean {
     return this.#routes.get(url)?.methods.has(method) ?? false
   }
 
-  add(
-    method: string,
-    url: string,
-    { errorKey = DETAIL, ...route }: Omit<RouteOptions, 'method' | 'url'> & { errorKey?: string | undefined },
-  ): void {
-    if (this.has(method, url)) return
-    this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey } as object })
-    const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set(), errorKey }
+  add(method: string, url: string, { errorKey = DETAIL, application, ...route }: RouteOf): void {
+    if (this.has(method, url) || (application && application !== this.#owner(url))) return
+    this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey, application } as object })
+    const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set(), errorKey, application }
     known.methods.add(method)
     this.#routes.set(url, known)
+  }
+
+  /** The application that a path belongs to: that with the longest prefix of it. */
+  #owner(path: string): RunningApplication | undefined {
+    let owner: RunningApplication | undefined
+    for (const one of this.applications) {
+      const prefix = one.routePrefix.replace(/\/?$/, '/')
+      if (`${path}/`.startsWith(prefix) && prefix.length > (owner?.routePrefix.length ?? 0)) owner = one
+    }
+    return owner
+  }
+
+  /** Whether the route of a request, which may have parameters, is of the application that the path belongs to. */
+  isOwn({ routeOptions, url }: FastifyRequest): boolean {
+    const { application } = routeOptions.config as Pick<RouteOf, 'application'>
+    return !application || application === this.#owner(decodedPath(url))
   }
 
   /** The methods of all routes that a request's path belongs to, and the field that their errors are in. */
   others(url: string): { allowed: string[]; errorKey: string } {
     const path = decodedPath(url)
-    const routes = [...this.#routes.values()].filter(({ pattern }) => pattern.test(path))
+    const owner = this.#owner(path)
+    const routes = [...this.#routes.values()].filter(
+      ({ pattern, application = owner }) => application === owner && pattern.test(path),
+    )
     const methods = new Set(routes.flatMap(({ methods }) => [...methods]))
     if (methods.has('GET')) methods.add('HEAD')
     return { allowed: [...methods], errorKey: routes[0]?.errorKey ?? DETAIL }
@@ -116,14 +146,15 @@ class Table {
 function addRoute(table: Table, host: HttpHost, application: RunningApplication, served: ServedRoute): void {
   const prefix = application.routePrefix.replace(/\/+$/, '')
   const url = `${prefix}${served.path}`.replace(/(.)\/+$/, '$1')
-  if ('html' in served.route) return addPage(table, url, served.route, served.path.endsWith('/'))
+  if ('html' in served.route) return addPage(table, url, served.route, served.path.endsWith('/'), application)
   const { route } = served as { route: Route<unknown> }
   const maxBytes = route.maxBytes ?? MAX_BYTES
   const { router } = application.ingress
   table.add(served.method, url, {
     bodyLimit: maxBytes,
+    application,
     errorKey: route.errorKey,
-    schema: routeSchema(application, served, url, table.operations),
+    schema: served.hidden ? HIDDEN : routeSchema(application, served, url, table.operations),
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, _reply, done) => {
       if (!application.accepts) return done(unavailable('The application is not ready'))
@@ -140,10 +171,11 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
 }
 
 /** @param folder whether its path ends with a slash: its relative links are meant from there */
-function addPage(table: Table, url: string, given: Page, folder = false): void {
+function addPage(table: Table, url: string, given: Page, folder = false, application?: RunningApplication): void {
   let page: ReturnType<typeof servedPage> | null = null
   table.add('GET', url, {
-    schema: { hide: true } as object,
+    application,
+    schema: HIDDEN,
     handler: (request, reply) => {
       const [, name, slash, query] = ADDRESS.exec(request.url)!
       // Relative, since a proxy may have another path before it.
@@ -156,9 +188,8 @@ function addPage(table: Table, url: string, given: Page, folder = false): void {
 
 /** Routes of the server itself; an application's of the same name come first. */
 function addOwnRoutes(table: Table, host: HttpHost): void {
-  const hidden = { hide: true } as object
   addPage(table, '/docs', { html: DOCS_PAGE })
-  table.add('GET', '/openapi.json', { schema: hidden, handler: () => table.app.swagger() })
+  table.add('GET', '/openapi.json', { schema: HIDDEN, handler: () => table.app.swagger() })
   // All replicas once, then one of each deployment: where others are being replaced, requests are answered.
   const whenReady =
     (send: (reply: FastifyReply) => FastifyReply) => (_request: FastifyRequest, reply: FastifyReply) => {
@@ -167,18 +198,18 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
       return ready ? send(reply) : detail(reply, 503, 'Not every application is ready')
     }
   const healthz = whenReady((reply) => reply.type('text/plain').send('success'))
-  table.add('GET', '/-/healthz', { schema: hidden, handler: healthz })
+  table.add('GET', '/-/healthz', { schema: HIDDEN, handler: healthz })
   // As the Open Inference Protocol names them.
-  const protocol = { schema: hidden, errorKey: 'error' }
+  const protocol = { schema: HIDDEN, errorKey: 'error' }
   table.add('GET', '/v2/health/live', { ...protocol, handler: () => ({ live: true }) })
   table.add('GET', '/v2/health/ready', { ...protocol, handler: whenReady((reply) => reply.send({ ready: true })) })
   table.add('GET', '/-/routes', {
-    schema: hidden,
+    schema: HIDDEN,
     handler: () => Object.fromEntries([...host.applications()].map(({ routePrefix, name }) => [routePrefix, name])),
   })
-  table.add('GET', '/-/status', { schema: hidden, handler: () => host.status() })
+  table.add('GET', '/-/status', { schema: HIDDEN, handler: () => host.status() })
   table.add('GET', '/metrics', {
-    schema: hidden,
+    schema: HIDDEN,
     handler: async (_request, reply) => reply.type(host.metrics.contentType).send(await host.metrics.text()),
   })
 }

@@ -13,13 +13,3 @@ export function pathPattern(url: string): RegExp {
   })
   return new RegExp(`^${parts.join('')}/?$`, 's')
 }
-
-/** A request's path as it is compared with patterns; what cannot be decoded stays. */
-export function decodedPath(url: string): string {
-  const path = url.split(/[?#]/, 1)[0]!
-  try {
-    return decodeURI(path)
-  } catch {
-    return path
-  }
-}

@@ -51,7 +51,9 @@ export class HttpSide {
       payloadAsStream: true,
       ...(payload ? { payload } : {}),
     })
-    const given = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as [string, string])
+    const given = Object.entries(answer.headers).flatMap(([name, value]) =>
+      [value ?? []].flat().map((one) => [name, String(one)] as [string, string]),
+    )
     const { statusCode: status } = answer
     const body = answer.stream()
     // Whoever reads no further has left.

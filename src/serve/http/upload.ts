@@ -43,7 +43,13 @@ export async function readForm(request: FastifyRequest, maxBytes: number): Promi
       length += await read(part.file, chunks, maxBytes - start)
       if (part.file.truncated || length > maxBytes) throw tooLarge(maxBytes)
       if (files.length === FILES) throw tooMuch()
-      files.push({ field: part.fieldname, filename: part.filename, contentType: part.mimetype, start, end: length })
+      files.push({
+        field: part.fieldname,
+        filename: part.filename ?? '',
+        contentType: part.mimetype,
+        start,
+        end: length,
+      })
     }
   } catch (error) {
     const refused = refusal(error, maxBytes)

@@ -182,7 +182,8 @@ function tooLarge(name: string, size: number, most: number): RayitoError {
  *
  * Calls reject with SERVE_BATCH_LENGTH (not as many answers as values), SERVE_BATCH_SIZE (larger alone than `maxBatchSize`),
  * SERVE_CANCELLED.
- * @param work answers a list: an answer, or an Error, for each value, in their order
+ * @param work answers a list: an answer, or an Error, for each value, in their order. It is no generator: batches that stream, as Ray has
+ * them, there are none
  * @throws RayitoError INVALID_ARGUMENT
  */
 export function batch<T, R>(

@@ -71,7 +71,7 @@ async function remove(name: string): Promise<void> {
   if (mine.isEmpty) await shutdownOf(mine)
 }
 
-/** A handle to an application's ingress. */
+/** A handle to an application's ingress, where it was run; replicas are given handles (`bind`), since they are other threads. @throws RayitoError SERVE_STOPPED */
 function getAppHandle<T extends object = object>(name: string = RUN_DEFAULTS.name): DeploymentHandle<T> {
   const handle = service?.handle(name)
   if (!handle) throw new RayitoError('SERVE_STOPPED', `No application '${name}' is running`)

@@ -1,3 +1,4 @@
+import { NotSerializableError } from '../ray/errors.js'
 import type { Call } from './call.js'
 import { type Measured, passOn } from './measured.js'
 import type { Router } from './router.js'
@@ -35,6 +36,11 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
 
   cancel(): void {
     this.#call.cancel()
+  }
+
+  /** Of a forgotten `await` the client would get `{}`. @throws NotSerializableError */
+  toJSON(key: string): never {
+    throw new NotSerializableError(key || 'The value', 'is the answer of a call, to come', 'await it first.')
   }
 }
 

@@ -117,6 +117,9 @@ export const Site = serve.ingress(
     async refuseBelow(): Promise<unknown> {
       return this.#greeter!.refuse.remote()
     }
+    forgotten(): unknown {
+      return { greeting: this.#greeter!.remote('nobody waits') }
+    }
     nothing(): void {}
   },
   {
@@ -132,6 +135,7 @@ export const Site = serve.ingress(
     'GET /fail': 'fail',
     'GET /fail-below': 'failBelow',
     'GET /refuse-below': 'refuseBelow',
+    'GET /forgotten': 'forgotten',
     'GET /refuse/below': 'refuseBelow',
     'GET /nothing': 'nothing',
     'GET /': { html: '<!doctype html><title>Site</title><script>document.title += 1</script>' },

@@ -353,18 +353,20 @@ describe('HTTP', () => {
   test('an unknown failure is a bare 500; the log has it, with the request’s id', async () => {
     const { log, read } = lines()
     await serve.run(site, { ...free, log })
-    for (const path of ['/fail', '/fail-below']) {
-      const { status, body } = await json(path, { headers: { 'x-request-id': `id${path}` } })
+    for (const path of ['/fail', '/fail-below', '/forgotten?key=secret']) {
+      const { status, body } = await json(path, { headers: { 'x-request-id': `id${path.split('?')[0]}` } })
       assert.deepEqual([status, body], [500, { detail: 'Internal Server Error' }])
     }
     await serve.shutdown()
     const failures = read().filter(({ level }) => level === 'error')
     assert.deepEqual(
       failures.map(({ requestId }) => requestId),
-      ['id/fail', 'id/fail-below'],
+      ['id/fail', 'id/fail-below', 'id/forgotten'],
     )
     assert.match(String(failures[0]!.failure), /the secret of the house[\s\S]*classes[^\n]*$/)
     assert.match(String(failures[1]!.failure), /on purpose/)
+    assert.match(String(failures[2]!.failure), /greeting is the answer of a call, to come\. Await it first/i)
+    assert.equal(failures[2]!.msg, 'GET /forgotten failed')
   })
 
   test('each request has an id: the client’s if it is one, and a line of JSON', async () => {
@@ -436,6 +438,7 @@ describe('HTTP', () => {
       '/site/fail',
       '/site/fail-below',
       '/site/refuse-below',
+      '/site/forgotten',
       '/site/refuse/below',
       '/site/nothing',
     ])

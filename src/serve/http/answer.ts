@@ -10,7 +10,7 @@ import { received } from '../response-generator.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
 import type { HttpHost } from './host.js'
-import { pathBelow } from './request-path.js'
+import { pathBelow, pathOf } from './request-path.js'
 import { FORM, type Form, readForm, shared } from './upload.js'
 
 const URLENCODED = /^application\/x-www-form-urlencoded\b/i
@@ -66,7 +66,8 @@ export async function answer(
     if (sent) host.metrics.processed(name, took - call.waited)
   })
   passOn(response.measured)
-  if (response.failure) host.log.failure({ requestId: id, failure: response.failure }, `${method} ${path} failed`)
+  if (response.failure)
+    host.log.failure({ requestId: id, failure: response.failure }, `${method} ${pathOf(request.url)} failed`)
   // Its client may leave, too; or it cannot be sent.
   if (body) reply.raw.once('close', () => call.cancel())
   const type = response.contentType || 'application/json; charset=utf-8'
@@ -98,7 +99,10 @@ function failed(host: HttpHost, { id, method, url }: FastifyRequest, error: Erro
   // Its client has left.
   if (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR') return
   const cause = error.cause instanceof Error ? error.cause : error
-  host.log.failure({ requestId: id, failure: userStack(cause.stack) ?? String(cause) }, `${method} ${url} broke off`)
+  host.log.failure(
+    { requestId: id, failure: userStack(cause.stack) ?? String(cause) },
+    `${method} ${pathOf(url)} broke off`,
+  )
 }
 
 /** The answer, unless time runs out or the client leaves first: then the call is cancelled. */

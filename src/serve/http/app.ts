@@ -20,7 +20,7 @@ import { DOCS_PAGE } from './docs-page.js'
 import type { HttpHost } from './host.js'
 import { servedPage } from './page.js'
 import { LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
-import { decodedPath } from './request-path.js'
+import { decodedPath, pathOf } from './request-path.js'
 import { routeSchema } from './schema.js'
 import { FORM, tooLarge } from './upload.js'
 
@@ -234,7 +234,7 @@ function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: Fa
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return refuse(host, tooLarge(request.routeOptions.bodyLimit ?? MAX_BYTES), request, reply)
   if (statusCode !== undefined && statusCode < 500) return detail(reply, statusCode, error.message)
-  host.log.failure({ requestId: request.id, failure: error.stack }, `${request.method} ${request.url} failed`)
+  host.log.failure({ requestId: request.id, failure: error.stack }, `${request.method} ${pathOf(request.url)} failed`)
   return detail(reply, 500, STATUS_CODES[500])
 }
 

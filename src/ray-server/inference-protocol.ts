@@ -164,8 +164,9 @@ export const INFERENCE_PROTOCOL = {
 } as const
 
 function picturesOf(body: unknown): Buffer[] {
-  // That of the extension for binary tensors, for instance.
-  if (body instanceof Uint8Array) throw new HttpError(400, 'Expected a body of JSON, got bytes')
+  // That of the extension for binary tensors, for instance; or what `curl -d` sends without a header.
+  const other = body instanceof Uint8Array ? 'bytes' : body === undefined ? 'none or a form' : typeof body
+  if (other !== 'object') throw new HttpError(400, `Expected a body of content-type application/json, got ${other}`)
   const { inputs } = (body ?? {}) as { inputs?: unknown }
   if (!Array.isArray(inputs) || inputs.length !== 1) throw refused('one input', inputs)
   const { datatype, data: given, shape } = (inputs[0] ?? {}) as Partial<Tensor>

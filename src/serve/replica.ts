@@ -1,4 +1,5 @@
 import { setPriority } from 'node:os'
+import { types } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
@@ -81,6 +82,10 @@ export class Replica {
   /** A call by a handle. */
   async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured> {
     const value = await this.#run(id, () => this.#method(method).apply(this.#instance, args as never[]))
+    if (types.isGeneratorObject(value))
+      throw new RayitoError('RAY_MISUSE', `${this.#plan.name}.${method} gives a generator`, {
+        remedy: 'Call it by handle.options({ stream: true }).',
+      })
     return { value, measured: takeMeasured() }
   }
 

@@ -138,7 +138,13 @@ describe('a client of the Open Inference Protocol', () => {
     const binary = { method: 'POST', headers: { 'inference-header-content-length': '2' }, body: Buffer.from('{}xx') }
     assert.deepEqual(await get('/v2/models/tiny-vit/infer', binary), {
       status: 400,
-      body: { error: 'Expected a body of JSON, got bytes' },
+      body: { error: 'Expected a body of content-type application/json, got bytes' },
+    })
+    // As `curl -d` sends what is not said to be JSON.
+    const form = { method: 'POST', body: new URLSearchParams({ [JSON.stringify({ inputs: [image(good)] })]: '' }) }
+    assert.deepEqual(await get('/v2/models/tiny-vit/infer', form), {
+      status: 400,
+      body: { error: 'Expected a body of content-type application/json, got none or a form' },
     })
     assert.deepEqual(await get('/v2/models/tiny-vit/infer'), { status: 405, body: { error: 'Method Not Allowed' } })
     assert.equal(serve.status().applications.default!.status, 'RUNNING')

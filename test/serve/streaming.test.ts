@@ -183,6 +183,9 @@ describe('answers piece by piece', () => {
       /Source.whole is no generator: nothing to stream/.test(String(cause)),
     )
     assert.equal(await handle.whole.remote(), 'whole')
+    await assert.rejects(handle.count.remote(4), ({ cause }: Error) =>
+      /Source.count gives a generator.*options\(\{ stream: true \}\)/.test(String(cause)),
+    )
     const metrics = await fetch(url('/metrics'))
     assert.match(await metrics.text(), /^test_counted_total 4$/m)
   })

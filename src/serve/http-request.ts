@@ -36,7 +36,7 @@ export class HttpRequest {
   readonly query: Readonly<Record<string, string>>
   /** Names in small letters. */
   readonly headers: Readonly<Record<string, string>>
-  /** Texts of a form: at most 32, of 64 KiB each. */
+  /** Texts of a form: at most 32, of 64 KiB each; of two of one name the last. */
   readonly fields: Readonly<Record<string, string>>
   /** Files of a multipart form, at most 8, by field; of two in one field the last, as FastAPI takes it. */
   readonly files: Readonly<Record<string, UploadedFile>>

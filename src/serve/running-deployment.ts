@@ -232,10 +232,6 @@ export class RunningDeployment {
     if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.drain.remote()
   }
 
-  async reconfigure(userConfig: unknown): Promise<void> {
-    await Promise.all(this.actors.map((actor) => ray.get(actor.reconfigure.remote(userConfig))))
-  }
-
   /** Ends its replicas once nothing runs there, or the time is up: its own, or that which its application has left. */
   stop(left: number): Promise<void> {
     this.#stopped ??= this.#stop(left)

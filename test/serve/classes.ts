@@ -101,8 +101,8 @@ export const Site = serve.ingress(
     text(): HttpResponse {
       return new HttpResponse('plain', { status: 201, headers: { 'X-Made': 'here' } })
     }
-    gone(): never {
-      throw new HttpError(410)
+    gone({ query }: HttpRequest): never {
+      throw new HttpError(Number(query.status ?? 410))
     }
     copied(): HttpResponse {
       const headers = { 'Content-Length': '3', 'Transfer-Encoding': 'chunked', 'Set-Cookie': ['a=1', 'b=2'] }

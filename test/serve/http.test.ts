@@ -331,6 +331,7 @@ describe('HTTP', () => {
     assert.deepEqual([text.status, await text.text(), text.headers.get('x-made')], [201, 'plain', 'here'])
     assert.equal(text.headers.get('content-type'), 'text/plain; charset=utf-8')
     assert.deepEqual((await json('/gone')).body, { detail: 'Gone' })
+    assert.deepEqual((await json('/gone?status=599')).body, { detail: '' })
     // How it is framed is the server's business: both would be two answers to some, and none to others.
     const copied = await talk('GET /copied HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').said
     assert.match(copied, /^content-length: 6\r$/m)

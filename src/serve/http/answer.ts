@@ -75,7 +75,7 @@ export async function answer(
   reply.code(response.status).headers(sendable({ 'content-type': type, ...headers }))
   if (body) return reply.send(body)
   const bare = response.body === '' && response.contentType === ''
-  return reply.send(bare ? JSON.stringify(errorBody(STATUS_CODES[response.status], errorKey)) : response.body)
+  return reply.send(bare ? JSON.stringify(errorBody(STATUS_CODES[response.status] ?? '', errorKey)) : response.body)
 }
 
 type Headers = Record<string, string | string[]>

@@ -26,13 +26,15 @@ export async function* received<T>(generator: ActorGenerator<[call: string], T>,
  */
 export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, undefined, undefined> {
   readonly #call: Call<Measured>
+  readonly #given: CallArguments
   #values: AsyncGenerator<unknown> | null = null
   #ended: () => void = () => {}
   #left = false
 
   /** @internal */
   constructor(router: Router, method: string, args: readonly unknown[]) {
-    const { values, coming } = new CallArguments(args)
+    this.#given = new CallArguments(args)
+    const { values, coming } = this.#given
     this.#call = router
       .send(
         (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, values),
@@ -60,6 +62,7 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, 
   async #next(): Promise<IteratorResult<T, undefined>> {
     if (this.#left) return { done: true, value: undefined }
     this.#call.heard()
+    this.#given.heard()
     await this.#call.answer
     try {
       const { done, value } = await this.#values!.next()

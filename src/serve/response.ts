@@ -12,9 +12,11 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
   }
 
   readonly #call: Call<{ value: unknown } & Measured>
+  readonly #given: CallArguments
 
   constructor(router: Router, method: string, args: readonly unknown[]) {
-    const { values, coming } = new CallArguments(args)
+    const given = new CallArguments(args)
+    const { values, coming } = given
     const call = router.send((actor, id) => actor.call.remote(id, method, values), undefined, coming).unheard()
     const value = call.answer.then(({ value, measured }) => {
       passOn(measured)
@@ -22,6 +24,7 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
     })
     super((resolve, reject) => void value.then(resolve, reject))
     this.#call = call
+    this.#given = given
     super.then(undefined, () => {})
   }
 
@@ -30,8 +33,19 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
     resolved?: ((value: unknown) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#call.heard()
+    this.heard()
     return super.then(resolved, rejected)
+  }
+
+  /** @internal The same to one who does not count as a listener. */
+  unheard(): Promise<unknown> {
+    return super.then()
+  }
+
+  /** @internal */
+  heard(): void {
+    this.#call.heard()
+    this.#given.heard()
   }
 
   cancel(): void {
@@ -49,19 +63,29 @@ export class CallArguments {
   readonly values: unknown[]
   /** Resolves when all are there; null where nothing is to be waited for. */
   readonly coming: Promise<unknown> | null = null
+  /** Whoever hears of the call hears of their failures. */
+  #answers: HandleResponse[]
 
   constructor(given: readonly unknown[]) {
     this.values = [...given]
-    const answers = given.flatMap((value, i) =>
-      value instanceof HandleResponse
-        ? value.then((answer) => {
-            this.values[i] = answer
-          })
-        : [],
-    )
-    if (answers.length === 0) return
-    this.coming = Promise.all(answers)
+    this.#answers = given.filter((value) => value instanceof HandleResponse)
+    if (this.#answers.length === 0) return
+    this.coming = this.#come()
     // Told to whoever waits for the call.
     this.coming.catch(() => {})
+  }
+
+  async #come(): Promise<void> {
+    await Promise.all(
+      this.values.map(async (value, i) => {
+        if (value instanceof HandleResponse) this.values[i] = await value.unheard()
+      }),
+    )
+    // In a long chain each would hold the one before.
+    this.#answers = []
+  }
+
+  heard(): void {
+    for (const answer of this.#answers) answer.heard()
   }
 }

@@ -258,13 +258,15 @@ describe('deployments', () => {
     const [heard, unheard] = [greeter.fail.remote(), greeter.fail.remote()]
     const values = greeter.options({ stream: true }).fail.remote()
     greeter.options({ stream: true }).fail.remote()
+    const given = [greeter.remote(greeter.fail.remote()), greeter.remote(greeter.fail.remote())]
     // In their order: they have failed.
     await greeter.remote('Ada')
     await assert.rejects(async () => heard)
+    await assert.rejects(async () => given[0])
     await assert.rejects(values.next())
     assert.ok(unheard instanceof Promise)
     assert.deepEqual(unread(), [
-      'rayito: ServeReplica:default:Greeter.call failed, and nobody asked for its result: TypeError: on purpose (and 1 more)',
+      'rayito: ServeReplica:default:Greeter.call failed, and nobody asked for its result: TypeError: on purpose (and 2 more)',
       'rayito: ServeReplica:default:Greeter.open failed, and nobody asked for its result: TypeError: on purpose',
     ])
   })

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join, posix, relative, sep, win32 } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { ERRORS } from '#src/core/errors.js'
 import { Line } from '#src/core/line.js'
+import { isInside } from '#src/core/paths.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),
 )
 
-/** The house from bottom to top: each may import those before it. */
+/** The house from bottom to top: each may import those before it. On top is the public face, for which the command has no use. */
 const FLOORS = [
   'core',
   'hub',
@@ -29,7 +30,6 @@ const FLOORS = [
   'cli',
   'index.ts',
 ]
-/** index.ts is the public face, the other way in; the lab's notebooks and the command stand beside it. */
 
 describe('the house', () => {
   test('imports run one way', () => {
@@ -81,4 +81,15 @@ test('a line holds nothing that has left it, though others still stand in it', a
   collect()
   assert.deepEqual([first.deref(), line.length], [undefined, 2])
   assert.ok(line.first)
+})
+
+test('a file lies in a folder of its own drive only', () => {
+  const windows = (file: string) => isInside('C:\\work', file, win32)
+  assert.deepEqual(['C:\\work\\tasks.js', 'C:\\other\\tasks.js', 'D:\\work\\tasks.js'].map(windows), [
+    true,
+    false,
+    false,
+  ])
+  const here = (file: string) => isInside('/work', file, posix)
+  assert.deepEqual(['/work/..old/tasks.js', '/worker/tasks.js', '/work'].map(here), [true, false, false])
 })

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import path, { join } from 'node:path'
 
 /** The platform's folder for caches of programs. */
 function platformCache(): string {
@@ -33,4 +33,13 @@ export function hubCache(): string {
 /** Where `hf auth login` leaves the token: HF_TOKEN_PATH, else HF_HOME/token. */
 export function hubTokenPath(): string {
   return expanded(process.env.HF_TOKEN_PATH) || join(hubHome(), 'token')
+}
+
+/**
+ * Whether a file lies in a folder, both absolute and without symbolic links. From one drive of Windows to another no path is relative.
+ * @param platform whose paths they are. @default this one's
+ */
+export function isInside(folder: string, file: string, { relative, isAbsolute, sep } = path): boolean {
+  const way = relative(folder, file)
+  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..'
 }

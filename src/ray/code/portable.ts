@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isInside } from '../../core/paths.js'
 import { NotSerializableError, RayError } from '../errors/classes.js'
 import { differing, type ModuleHash, moduleHash } from './module-hash.js'
 import type { Code } from './types.js'
@@ -78,11 +79,11 @@ function userModule(url: string): string {
   for (const folder of allowed)
     for (let from = 0; from < steps.length; from++) {
       const file = join(folder, ...steps.slice(from))
-      if (existsSync(file) && inside(folder, file)) return pathToFileURL(file).href
+      if (existsSync(file) && isAllowed(folder, file)) return pathToFileURL(file).href
     }
   for (const folder of allowed) {
     const file = tryPath(url)
-    if (file && existsSync(file) && inside(folder, file)) return pathToFileURL(file).href
+    if (file && existsSync(file) && isAllowed(folder, file)) return pathToFileURL(file).href
   }
   throw new RayError(
     'RAY_CLUSTER_CODE',
@@ -99,9 +100,8 @@ function tryPath(url: string): string | null {
   }
 }
 
-function inside(folder: string, file: string): boolean {
-  const path = relative(realpathSync(folder), realpathSync(file))
-  return path !== '' && !path.startsWith('..') && !path.startsWith(sep)
+function isAllowed(folder: string, file: string): boolean {
+  return isInside(realpathSync(folder), realpathSync(file))
 }
 
 function hashOf(url: string): ModuleHash {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Travel } from '../../core/travel.js'
 import type { Requests } from '../answers.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError, encodeError } from '../errors.js'
@@ -34,7 +33,7 @@ export class WorkerClient implements Runtime {
   readonly #own: string
   #lastId = 0
   readonly #requests: DriverRequests
-  readonly #held: Held
+  readonly held: Held
   readonly #pressure = new Pressure()
 
   constructor(
@@ -45,7 +44,7 @@ export class WorkerClient implements Runtime {
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
     this.#requests = new DriverRequests(send)
-    this.#held = new Held(this, (releases) => this.send(['release', releases]))
+    this.held = new Held(this, (releases) => this.send(['release', releases]))
   }
 
   answered(request: number, ok: boolean, data: unknown): void {
@@ -72,19 +71,11 @@ export class WorkerClient implements Runtime {
     if (bytes > 0) this.#pressure.allocating(bytes)
   }
 
-  unpack(data: unknown): unknown {
-    return this.#held.unpack(data)
-  }
-
-  revive(travel: Travel): unknown {
-    return this.#held.revive(travel)
-  }
-
   /** A new object's ref: the driver holds it for this worker from the request on. */
   #newRefs(numReturns: number | 'streaming' = 1): { ids: string[]; refs: ObjectRef[] } {
     const count = numReturns === 'streaming' ? 1 : numReturns
     const ids = Array.from({ length: count }, () => `${this.#own}/${++this.#lastId}`)
-    return { ids, refs: ids.map((id) => this.#held.ref(id)) }
+    return { ids, refs: ids.map((id) => this.held.ref(id)) }
   }
 
   /** Asks in order. What goes wrong shows in `refs`. @param refused told of what keeps the request from being sent */
@@ -96,7 +87,7 @@ export class WorkerClient implements Runtime {
   ): void {
     const answer = this.#requests.inOrder(operation, payload, (error) => {
       refused?.(error)
-      for (const { id } of refs) this.#held.unsent(id)
+      for (const { id } of refs) this.held.unsent(id)
       this.#failed(refs, error)
     })
     answer.catch((error) => this.#failed(refs, error))
@@ -118,7 +109,7 @@ export class WorkerClient implements Runtime {
 
   /** Asks for objects that are not here yet; each is kept as long as a ref to it. */
   #fetch(refs: readonly ObjectRef[], seen = true): void {
-    const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.#held.ask(ref.id))
+    const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.held.ask(ref.id))
     for (const ref of wanted) {
       // Behind whatever makes the object.
       this.#requests.behind('get', { id: ref.id, seen }).then(
@@ -148,7 +139,7 @@ export class WorkerClient implements Runtime {
     const { data, special } = entry.content!
     if (typeof data !== 'object' || data === null) return data
     const copy = structuredClone(data)
-    return special ? this.#held.unpack(copy, entry) : copy
+    return special ? this.held.unpack(copy, entry) : copy
   }
 
   /** While a task waits for others, its CPUs are theirs. */
@@ -193,7 +184,7 @@ export class WorkerClient implements Runtime {
     checkActorOptions(options)
     const id = `${this.#own}/a${++this.#lastId}`
     const call = prepareCall(definition, args, this.wire, (ready, code) => ({ id, code, args: ready, options }))
-    this.#held.actor(id)
+    this.held.actor(id)
     // Its handle is given already when it turns out that it cannot be sent: the driver must know why.
     this.#inOrder('createActor', call, [], (error) => {
       const fail = { id, className: definition.name, error: encodeError(error) }
@@ -223,7 +214,7 @@ export class WorkerClient implements Runtime {
       name,
       namespace: namespace ?? this.start.namespace,
     })) as ActorIdentity
-    this.#held.actor(identity.id)
+    this.held.actor(identity.id)
     return identity
   }
 
@@ -231,7 +222,7 @@ export class WorkerClient implements Runtime {
     await this.unsent
     try {
       const id = (await this.#requests.ask('next', { id: end.id })) as string | null
-      return id === null ? null : this.#held.ref(id)
+      return id === null ? null : this.held.ref(id)
     } catch (error) {
       // The driver never heard of a call whose arguments could not be sent.
       const { state, error: why } = entryOf(end)

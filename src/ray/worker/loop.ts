@@ -5,13 +5,12 @@ import { RayitoError } from '../../core/errors.js'
 import { adoptFindings } from '../../core/findings.js'
 import { installGate } from '../../core/gate.js'
 import { Line } from '../../core/line.js'
-import { span } from '../../core/spans.js'
 import { toUser } from '../../core/user-stack.js'
-import { allowModules, type Code, nameOf, revive, setTravelling } from '../code/index.js'
-import { encodeError, ObjectLostError, TaskCancelledError } from '../errors.js'
+import { allowModules, nameOf, setTravelling } from '../code/index.js'
+import { encodeError, TaskCancelledError } from '../errors.js'
 import type { Content } from '../object-ref.js'
 import { setLeaving } from '../pack/reach.js'
-import { freeze, pack } from '../pack.js'
+import { pack } from '../pack.js'
 import {
   KIND,
   SLOT,
@@ -21,7 +20,6 @@ import {
   TERMINATE,
   type ToDriver,
   type ToWorker,
-  type WireArgument,
   type WireCall,
   type WireContent,
   type WorkerStart,
@@ -29,32 +27,11 @@ import {
 import { installRuntime, type RuntimeContext } from '../runtime.js'
 import type { StreamTarget } from '../stream.js'
 import { WorkerClient } from './client.js'
+import { type Callable, Kept, type Maybe } from './kept.js'
 import { Outbox } from './outbox.js'
+import { Running } from './running.js'
 import { gathered, isThenable, methodsOf, several } from './values.js'
 import { yieldAll } from './yields.js'
-
-type Callable = (...args: unknown[]) => unknown
-type Maybe<T> = T | Promise<T>
-
-/** A call that runs here. */
-class Running implements RuntimeContext {
-  readonly #abort = new AbortController()
-  began = 0
-  constructor(
-    readonly worker: string,
-    readonly call: number,
-    readonly task: string,
-    readonly attempt: number,
-    /** When the message came whose first call this is; else 0. */
-    readonly received: number,
-  ) {}
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-  abort(): void {
-    this.#abort.abort(new TaskCancelledError(this.task))
-  }
-}
 
 /** The way to the driver. */
 export interface Port {
@@ -82,11 +59,10 @@ export function serve(start: WorkerStart, port: Port): Promise<never> {
 
 class Loop {
   readonly #slots: Int32Array
-  readonly #codes = new Map<string, Maybe<Callable>>()
-  readonly #objects = new Map<string, Maybe<unknown>>()
   readonly #running = new Map<number, Running>()
   readonly #outbox: Outbox
   readonly #client: WorkerClient
+  readonly #kept: Kept
   readonly #context = new AsyncLocalStorage<Running>()
   /** Where one call runs at a time, this says more cheaply than #context which. */
   #current: Running | null = null
@@ -113,6 +89,7 @@ class Loop {
       // What a constructor begins is the actor's, and goes on.
       () => (this.#creating ? null : (this.#where()?.call ?? null)),
     )
+    this.#kept = new Kept(this.#client.held)
     const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
     installRuntime(this.#client, () => this.#where() ?? idle)
     if (start.spans) {
@@ -144,8 +121,8 @@ class Loop {
         const received = now()
         const [, calls, objects, codes, fresh] = message
         this.#client.allocated(fresh)
-        for (const [id, code] of codes) this.#learn(id, code)
-        for (const [id, data, special] of objects) this.#keep(id, data, special)
+        for (const [id, code] of codes) this.#kept.code(id, code)
+        for (const [id, data, special] of objects) this.#kept.object(id, data, special)
         if (!this.start.slots) for (const [call] of calls) this.#mark(call, SLOT.QUEUED)
         this.#first = calls[0]![0]
         this.#receivedAt = received
@@ -154,7 +131,7 @@ class Loop {
         return
       }
       case 'free':
-        for (const id of message[1]) this.#objects.delete(id)
+        for (const id of message[1]) this.#kept.free(id)
         return
       case 'cancel':
         this.#cancel(message[1])
@@ -185,27 +162,6 @@ class Loop {
     const at = now()
     this.#outbox.result(call, false, encodeError(new TaskCancelledError(waiting[5])), at, at, 0)
     this.#outbox.flush()
-  }
-
-  #learn(id: string, code: Code): void {
-    const made = revive(code, (travel) => this.#client.revive(travel)) as Promise<Callable>
-    made.then(
-      (fn) => this.#codes.set(id, fn),
-      () => {},
-    )
-    this.#codes.set(id, made)
-  }
-
-  /** An object is opened once a worker, and frozen: it is everybody's. */
-  #keep(id: string, data: unknown, special: boolean): void {
-    const value = special ? span('deserialise', id, () => this.#client.unpack(data)) : data
-    if (!(value instanceof Promise)) return void this.#objects.set(id, freeze(value))
-    const frozen = value.then(freeze)
-    frozen.then(
-      (ready) => this.#objects.has(id) && this.#objects.set(id, ready),
-      () => {},
-    )
-    this.#objects.set(id, frozen)
   }
 
   #pump(): void {
@@ -262,10 +218,10 @@ class Loop {
     const args: unknown[] = new Array(wires.length)
     let later = false
     for (let i = 0; i < wires.length; i++) {
-      args[i] = this.#argument(wires[i]!)
+      args[i] = this.#kept.argument(wires[i]!)
       if (args[i] instanceof Promise) later = true
     }
-    const callable = kind === KIND.METHOD ? this.#method(code) : this.#codes.get(code)!
+    const callable = kind === KIND.METHOD ? this.#method(code) : this.#kept.callable(code)
     // It began when its code or objects did, which came in the same message.
     if (later || callable instanceof Promise) running.began = Math.max(this.#receivedAt, this.#lastEnd)
     if (callable instanceof Promise) return callable.then(async (fn) => this.#apply(kind, fn, await Promise.all(args)))
@@ -282,16 +238,6 @@ class Loop {
     this.#className = nameOf(callable)
     this.#creating = false
     return undefined
-  }
-
-  #argument(wireArgument: WireArgument): Maybe<unknown> {
-    if (wireArgument.length === 1) {
-      const id = wireArgument[0] as string
-      if (!this.#objects.has(id)) throw new ObjectLostError(id, 'it was freed')
-      return this.#objects.get(id)
-    }
-    const [data, special] = wireArgument
-    return special ? span('deserialise', 'argument', () => this.#client.unpack(data)) : data
   }
 
   #method(name: string): Callable {

@@ -1,0 +1,22 @@
+import { TaskCancelledError } from '../errors.js'
+import type { RuntimeContext } from '../runtime.js'
+
+/** A call that runs here. */
+export class Running implements RuntimeContext {
+  readonly #abort = new AbortController()
+  began = 0
+  constructor(
+    readonly worker: string,
+    readonly call: number,
+    readonly task: string,
+    readonly attempt: number,
+    /** When the message came whose first call this is; else 0. */
+    readonly received: number,
+  ) {}
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+  abort(): void {
+    this.#abort.abort(new TaskCancelledError(this.task))
+  }
+}

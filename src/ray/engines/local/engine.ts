@@ -169,7 +169,7 @@ export class LocalEngine implements Engine {
       case 'spans':
         return this.host.recorder?.spans(worker.number, message[1])
       case 'release':
-        for (const [id, count] of message[1]) worker.letGo(id, count)
+        for (const [id, count] of message[1]) worker.held.letGo(id, count)
         this.#workers.released(
           worker,
           message[1].map(([id]) => id),

@@ -16,6 +16,7 @@ import {
 } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
+import { Holdings } from './holdings.js'
 
 export interface LocalWorkerEvents {
   message(worker: LocalWorker, message: ToDriver): void
@@ -48,11 +49,8 @@ export class LocalWorker implements WorkerPlace {
   readonly known = new Set<string>()
   /** Functions and classes it has. */
   readonly codes = new Set<string>()
-  /** Refs and handles that code in the worker holds, by id: alive as long as it does. */
-  readonly held = new Map<string, { thing: object; count: number }>()
+  readonly held = new Holdings()
   readonly holder = this
-  /** What it let go before its answer, which says that it holds it, came here. */
-  readonly #early = new Map<string, number>()
   /** CPUs its running task holds. */
   cpus = 0
   /** Tasks of it that wait in `ray.get` and lent their CPUs. */
@@ -133,7 +131,7 @@ export class LocalWorker implements WorkerPlace {
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
       this.#codes.push([definition.id, definition.code!])
-      this.#holdAll(carriedBy(definition.code!))
+      this.held.addAll(carriedBy(definition.code!))
     }
     const args = task.args.map(({ content, ref }) => {
       if (!ref) {
@@ -192,36 +190,15 @@ export class LocalWorker implements WorkerPlace {
   }
 
   hold(content: Content): void {
-    this.#holdAll(content.carried)
-  }
-
-  #holdAll(carried: readonly object[]): void {
-    if (carried.length) for (const thing of new Set(carried)) this.holdOne(carriedId(thing), thing)
+    this.held.addAll(content.carried)
   }
 
   holdOne(id: string, thing: object): void {
-    const held = this.held.get(id)
-    if (held) held.count++
-    else this.held.set(id, { thing, count: 1 })
-    const early = this.#early.get(id)
-    if (early === undefined) return
-    this.#early.delete(id)
-    this.letGo(id, early)
+    this.held.add(id, thing)
   }
 
   adopt(parent: number, task: Task): void {
     this.inflight.get(parent)?.adopt(task)
-  }
-
-  /** The worker lets a ref go that it had received `count` times. */
-  letGo(id: string, count: number): void {
-    const held = this.held.get(id)
-    if (!held) {
-      this.#early.set(id, count + (this.#early.get(id) ?? 0))
-      return
-    }
-    held.count -= count
-    if (held.count <= 0) this.held.delete(id)
   }
 
   post(message: ToWorker): void {
@@ -299,7 +276,7 @@ export class LocalWorker implements WorkerPlace {
     this.#leave(call)
     // What came with it was never opened there, and so is let go by nobody else.
     const unopened = task?.args.flatMap(({ content }) => [...new Set(content?.carried)].map(carriedId)) ?? []
-    for (const id of unopened) this.letGo(id, 1)
+    for (const id of unopened) this.held.letGo(id, 1)
     this.events.released(this, unopened)
     return true
   }

@@ -168,10 +168,12 @@ export class Workers {
     this.busy.delete(worker)
     const cpus = worker.blocked === 0 ? worker.cpus : 0
     worker.cpus = 0
-    for (const { thing } of worker.held.values()) Stream.left(thing, worker)
-    const held = [...worker.held.keys()]
-    worker.held.clear()
-    this.released(worker, held)
+    const held = worker.held.take()
+    for (const [, thing] of held) Stream.left(thing, worker)
+    this.released(
+      worker,
+      held.map(([id]) => id),
+    )
     this.options.ended?.(worker)
     this.cpus.give(cpus)
   }

@@ -17,6 +17,7 @@ import { recordEvents } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
 import { netContent, taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
+import { SentObjects } from './sent-objects.js'
 import { TaskQueue } from './task-queue.js'
 
 /** Milliseconds that taking leave may take. */
@@ -33,13 +34,14 @@ export class NatsEngine implements Engine {
   readonly #members: Membership
   readonly #actors: ActorTable
   readonly #tasks: TaskQueue
-  readonly #objects = new Map<string, WeakRef<Entry>>()
+  readonly #objects = new SentObjects((ids) => {
+    for (const node of this.nodesById.values()) node.send(['free', ids])
+  })
   readonly #ends: CallEnds
   #bus: Bus | null = null
   #asked = 0
   /** Generators that wait for their readers. */
   readonly #paused = new Set<Task>()
-  #freed: string[] = []
   #failure: Error | null = null
   #joined = false
   #down = false
@@ -155,9 +157,7 @@ export class NatsEngine implements Engine {
   }
 
   sentObject(entry: Entry): void {
-    if (this.#objects.has(entry.id)) return
-    this.#objects.set(entry.id, new WeakRef(entry))
-    this.host.sent(entry)
+    if (this.#objects.add(entry)) this.host.sent(entry)
   }
 
   // -- what nodes say
@@ -187,7 +187,7 @@ export class NatsEngine implements Engine {
         this.#actors.died(node, message[1], decodeError(message[2]) as Error)
         return this.#hold()
       case 'want': {
-        const content = this.#objects.get(message[1])?.deref()?.content
+        const content = this.#objects.content(message[1])
         if (content) this.host.copied(content.copied, content.shared)
         return node.send(['object', message[1], content ? netContent(content) : null])
       }
@@ -275,13 +275,7 @@ export class NatsEngine implements Engine {
   // -- the rest
 
   release(id: string): void {
-    if (!this.#objects.delete(id) || this.#down) return
-    if (this.#freed.length === 0)
-      setImmediate(() => {
-        for (const node of this.nodesById.values()) node.send(['free', this.#freed])
-        this.#freed = []
-      })
-    this.#freed.push(id)
+    if (!this.#down) this.#objects.release(id)
   }
 
   tell(finding: Finding): void {

@@ -25,7 +25,7 @@ export type RequestCode = [
 /** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
 export interface Requests {
   put: { id: string; content: WireContent }
-  /** @see Runtime.get */
+  /** `seen`: for `get`; not for `peek` */
   get: { id: string; seen: boolean }
   seen: { id: string }
   /** Value number `index` of a generator that runs there */

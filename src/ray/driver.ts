@@ -114,7 +114,15 @@ export class Driver implements Runtime {
     return new ObjectRef(entry)
   }
 
-  async get(refs: readonly ObjectRef[], options: GetOptions, seen = true): Promise<unknown[]> {
+  get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
+    return this.#get(refs, options, true)
+  }
+
+  async peek(ref: ObjectRef): Promise<unknown> {
+    return (await this.#get([ref], {}, false))[0]
+  }
+
+  async #get(refs: readonly ObjectRef[], options: GetOptions, seen: boolean): Promise<unknown[]> {
     for (const ref of refs) this.#own(ref)
     await settled(refs, options, seen)
     const values = refs.map((ref) => {

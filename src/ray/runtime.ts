@@ -22,9 +22,10 @@ export type Waitable = ObjectRef | { awaited(): Entry }
 /** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
 export interface Runtime {
   put(value: unknown): ObjectRef
-  /** @param seen whether a failure counts as seen; otherwise only once `seen` is called, and is told at the session's end */
-  get(refs: readonly ObjectRef[], options: GetOptions, seen?: boolean): Promise<unknown[]>
-  /** Somebody has met the failure of what was got without being seen. */
+  get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
+  /** The value for somebody who may not look: a failure is told at the session's end, unless `seen` is called. */
+  peek(ref: ObjectRef): Promise<unknown>
+  /** Somebody has met the failure of what `peek` was asked for. */
   seen(ref: ObjectRef): void
   wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]>
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]

@@ -85,9 +85,7 @@ export class Call<R extends Measured> {
     let ref: ObjectRef | null = null
     try {
       ref = this.send(member.actor, this.#id)
-      answer = runtime()
-        .get([ref], {}, false)
-        .then(([value]) => value as R)
+      answer = runtime().peek(ref) as Promise<R>
     } catch (error) {
       // What cannot cross says so before it is sent.
       answer = Promise.reject(error)

@@ -108,7 +108,7 @@ export class WorkerClient implements Runtime {
   }
 
   /** Asks for objects that are not here yet; each is kept as long as a ref to it. */
-  #fetch(refs: readonly ObjectRef[], seen = true): void {
+  #fetch(refs: readonly ObjectRef[], seen: boolean): void {
     const wanted = refs.filter((ref) => entryOf(ref).state === 'pending' && this.held.ask(ref.id))
     for (const ref of wanted) {
       // Behind whatever makes the object.
@@ -125,7 +125,15 @@ export class WorkerClient implements Runtime {
     }
   }
 
-  async get(refs: readonly ObjectRef[], options: GetOptions, seen = true): Promise<unknown[]> {
+  get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]> {
+    return this.#get(refs, options, true)
+  }
+
+  async peek(ref: ObjectRef): Promise<unknown> {
+    return (await this.#get([ref], {}, false))[0]
+  }
+
+  async #get(refs: readonly ObjectRef[], options: GetOptions, seen: boolean): Promise<unknown[]> {
     this.#fetch(refs, seen)
     await this.#waiting(refs.map(entryOf), settled(refs, options, seen))
     return Promise.all(refs.map((ref) => this.#value(entryOf(ref))))
@@ -161,7 +169,7 @@ export class WorkerClient implements Runtime {
 
   wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]> {
     const waitables: readonly Waitable[] = refs
-    this.#fetch(waitables.filter(isRef))
+    this.#fetch(waitables.filter(isRef), true)
     return this.#waiting(refs.map(awaited), waitFor(refs, options))
   }
 

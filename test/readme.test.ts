@@ -19,9 +19,11 @@ describe('the README', () => {
   })
   after(() => hub.close())
 
-  test('its code compiles as strict TypeScript and runs', async () => {
-    const options = { target: 'es2022', module: 'nodenext', types: ['node'], strict: true, skipLibCheck: false }
+  test('its code compiles as the strictest TypeScript, as do all types, and runs', async () => {
+    const strictest = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false }
+    const options = { target: 'es2022', module: 'nodenext', types: ['node'], ...strictest }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }))
+    writeFileSync(join(folder, 'lab.mts'), "export * from 'rayito/lab'\n")
     for (const [i, code] of blocks.entries()) writeFileSync(join(folder, `block-${i}.mts`), code)
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     const compiled = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { type ErrorCode, expected, RayitoError } from '../core/errors.js'
 import { shown } from '../ray/engines/nats/address.js'
-import type { ClusterStatus } from '../ray/engines/nats/observe.js'
+import type { ClusterStatus } from '../ray/engines/nats/cluster-status.js'
 import type { ClusterMessage, ClusterPart } from './cluster-process.js'
 import type { Settings } from './settings.js'
 

@@ -1,49 +1,7 @@
 import type { KV } from '@nats-io/kv'
-import type { Finding } from '../../../core/findings.js'
 import type { Bus } from './bus.js'
+import type { DriverLease, Lease, NodeLease } from './lease.js'
 import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE } from './subjects.js'
-
-/** What a node says of itself. */
-export interface NodeLease {
-  kind: 'node'
-  id: string
-  name: string
-  version: string
-  cpus: number
-  available: number
-  /** Tasks and calls of actors that workers have begun with. */
-  tasks: number
-  actors: number
-  objects: number
-  memoryMB: number
-  host: string
-  pid: number
-  /** It takes no more work. */
-  draining: boolean
-}
-
-/** What a driver says of itself. */
-export interface DriverLease {
-  kind: 'driver'
-  id: string
-  version: string
-  namespace: string
-  /** Whether it wants to know what workers do. */
-  timeline: boolean
-  resourceLimits: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number } | null
-  /** Environment variables that its workers have, as threads of its own would. */
-  env: Record<string, string>
-  /** What it found out so far, as they are to hold to it. */
-  findings: readonly Finding[]
-  /** Of its tasks, in thousandths of a CPU: nodes pull them by size. */
-  sizes: readonly number[]
-  /** Its tasks and calls of actors that have not ended. */
-  unfinished: number
-  host: string
-  pid: number
-}
-
-export type Lease = NodeLease | DriverLease
 
 /** Milliseconds in which those that live answer. */
 const ANSWERS = 250

@@ -1,5 +1,5 @@
 import type { Bus } from './bus.js'
-import type { Lease } from './leases.js'
+import type { Lease } from './lease.js'
 import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STREAM } from './subjects.js'
 
 /** Milliseconds in which a process that is not busy itself answers. */

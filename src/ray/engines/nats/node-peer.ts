@@ -7,7 +7,7 @@ import { Stream } from '../../stream.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
 import type { Channel } from './channel.js'
-import type { NodeLease } from './leases.js'
+import type { NodeLease } from './lease.js'
 import type { ToNode } from './messages.js'
 import { NodeClock } from './node-clock.js'
 

@@ -1,19 +1,10 @@
 import { RayError } from '../../errors.js'
 import { shown } from './address.js'
 import { Bus } from './bus.js'
-import type { DriverLease, NodeLease } from './leases.js'
+import type { ClusterStatus } from './cluster-status.js'
+import type { DriverLease, NodeLease } from './lease.js'
 import { liveLeases } from './live-leases.js'
 import { STOP } from './subjects.js'
-
-/** A cluster as it is now. */
-export interface ClusterStatus {
-  nodes: NodeLease[]
-  drivers: DriverLease[]
-  /** Tasks and calls of actors that workers have begun with. */
-  running: number
-  /** Those that have not begun: with their drivers, in the queue, on a node. */
-  waiting: number
-}
 
 /** Looks at a cluster, without being part of it. */
 export class Observer {

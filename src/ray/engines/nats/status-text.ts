@@ -1,5 +1,5 @@
 import { plural } from '../../../core/format.js'
-import type { ClusterStatus } from './observe.js'
+import type { ClusterStatus } from './cluster-status.js'
 
 /** A cluster's state as a table of its nodes and a line of sums. */
 export function statusText({ nodes, drivers, running, waiting }: ClusterStatus): string {

@@ -48,6 +48,26 @@ describe('the house', () => {
     assert.deepEqual(wrong, [])
   })
 
+  test('no file needs, in the end, itself', () => {
+    // What is imported as types only is gone once it is compiled.
+    const imports = /^(?:import|export) (?!type )(?:[^';]+ from )?'(\.[^']+)'/gm
+    const needs = new Map(
+      sources.map((file) => {
+        const targets = readFileSync(join(root, 'src', file), 'utf8').matchAll(imports)
+        return [file, [...targets].map(([, target]) => join(dirname(file), target!.replace(/\.js$/, '.ts')))]
+      }),
+    )
+    const done = new Set<string>()
+    const circles: string[] = []
+    function visit(file: string, way: readonly string[]): void {
+      if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' → '))
+      else if (!done.has(file)) for (const next of needs.get(file) ?? []) visit(next, [...way, file])
+      done.add(file)
+    }
+    for (const file of sources) visit(file, [])
+    assert.deepEqual(circles, [])
+  })
+
   test('every error has a meaning, is thrown somewhere and is described in ERRORS.md', () => {
     const measuring = readdirSync(join(root, 'bench'), { recursive: true, encoding: 'utf8' })
     const text = [...sources.map((file) => join('src', file)), ...measuring.map((file) => join('bench', file))]

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { serialize, type Travel, via } from '../core/travel.js'
-import { type Dataset, reviveDataset } from './dataset.js'
+import type { Dataset } from './dataset.js'
 import type { ImageRow, Mapped, Renamed, RowFunction, RowPredicate, Without } from './row.js'
 import type { SortOptions } from './row-order.js'
 import type { Seed } from './seed.js'
@@ -76,7 +76,7 @@ class AllSplits<Row extends object> {
   /** Crosses to other threads by its files. */
   [serialize](): Travel {
     const splits = splitsOf(this).map(([name, split]) => [name, split[serialize]().data])
-    return via(import.meta.url, 'reviveDatasetDict', splits)
+    return via(new URL('./dataset.js', import.meta.url).href, 'reviveDatasetDict', splits)
   }
 }
 
@@ -110,10 +110,4 @@ async function inTurn<Row extends object, T>(
   const all: [string, T][] = []
   for (const [name, split] of splitsOf(dict)) all.push([name, await made(split)])
   return Object.fromEntries(all)
-}
-
-/** The other end of a DatasetDict's way. */
-export async function reviveDatasetDict(splits: [string, Parameters<typeof reviveDataset>[0]][]): Promise<DatasetDict> {
-  const revived = await Promise.all(splits.map(async ([name, data]) => [name, await reviveDataset(data)] as const))
-  return new DatasetDict(Object.fromEntries<Dataset>(revived))
 }

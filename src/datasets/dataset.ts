@@ -286,3 +286,9 @@ export async function reviveDataset({ place, indices, names }: Luggage): Promise
   const source = await span('load', 'data set', () => openSource(place))
   return new Dataset(View.of(source, indices, names))
 }
+
+/** The same of a DatasetDict's. */
+export async function reviveDatasetDict(splits: [string, Luggage][]): Promise<DatasetDict> {
+  const revived = await Promise.all(splits.map(async ([name, data]) => [name, await reviveDataset(data)] as const))
+  return new DatasetDict(Object.fromEntries<Dataset>(revived))
+}

@@ -1,8 +1,7 @@
 import { inspect } from 'node:util'
-import { Entry, type ObjectRef } from './object-ref.js'
+import { EMPTY, Entry, type ObjectRef } from './object-ref.js'
 import { type Runtime, runtime } from './runtime.js'
 import { Stream } from './stream.js'
-import { EMPTY } from './task.js'
 import type { MethodOptions, TaskOptions } from './types.js'
 
 /** Nobody can ask for the values any more. (Their end may be waited for still.) */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { serialize, type Travel, via } from '../core/travel.js'
-import { ObjectLostError } from './errors.js'
+import { ObjectLostError } from './errors/classes.js'
 
 /** What stands for an ObjectRef on its way to a worker: data is the object's id. */
 export const REF = 'rayito:ref'
@@ -18,6 +18,9 @@ export interface Content {
   /** ObjectRefs and actor handles inside, alive as long as this object is. */
   carried: readonly object[]
 }
+
+/** What nothing is made of. */
+export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, fresh: 0, carried: [] }
 
 /** Whoever makes an object; what cancel and the conclusion of a failure need to know of it. */
 export interface Producer {

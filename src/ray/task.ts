@@ -1,7 +1,7 @@
 import type { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
-import { type Content, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
+import { type Content, EMPTY, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
 import { isOfClass } from './pack/errors.js'
 import { pack } from './pack.js'
 import type { StreamTarget } from './stream.js'
@@ -224,8 +224,6 @@ function isA(error: unknown, type: ErrorClass | { name: string }): boolean {
   if ((typeof type === 'function' && error instanceof type) || error.name === type.name) return true
   return isOfClass(error, type.name) || (error instanceof RayTaskError && isA(error.cause, type))
 }
-
-export const EMPTY: Content = { data: undefined, special: false, copied: 0, shared: 0, fresh: 0, carried: [] }
 
 /** Entries and refs for a call's results. Of a generator: for its end. */
 export function makeReturns(

@@ -3,13 +3,12 @@ import type { Requests } from '../answers.js'
 import type { RemoteDefinition } from '../definition.js'
 import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
-import { type Content, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
+import { type Content, EMPTY, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions, type SessionInfo } from '../options.js'
 import { pack } from '../pack.js'
 import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
 import type { Runtime, Waitable } from '../runtime.js'
-import { EMPTY } from '../task.js'
 import type {
   ActorOptions,
   FunctionSummary,

@@ -1,8 +1,8 @@
 import { Actor } from '../../actor.js'
 import { RemoteDefinition } from '../../definition.js'
-import { Entry } from '../../object-ref.js'
+import { EMPTY, Entry } from '../../object-ref.js'
 import { Tallies } from '../../tally.js'
-import { EMPTY, Task } from '../../task.js'
+import { Task } from '../../task.js'
 import type { NameRecord } from './actor-names.js'
 
 /** An actor that another driver made and restarts: only its name is known here. */

@@ -1,2 +1,2 @@
-export type { Hints, Lookup, WikipediaOptions } from './wikipedia.js'
-export { NO_PAGES, Wikipedia } from './wikipedia.js'
+export type { Lookup, WikipediaOptions } from './wikipedia.js'
+export { Wikipedia } from './wikipedia.js'

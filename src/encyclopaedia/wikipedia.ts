@@ -24,7 +24,7 @@ const PATIENCE = 3_600_000
 /** How long whoever asks first after a failure waits for a Wikipedia that is silent still; the question itself goes on. */
 const PROBE = 1_000
 
-export const NO_PAGES = 'No pages found'
+const NO_PAGES = 'No pages found'
 
 export interface WikipediaOptions {
   /** Wikipedia's language, as in its address. @default 'en' */

@@ -8,7 +8,7 @@ export interface Agreement {
 }
 
 /** How far scores of the same picture may differ: a session's threads may add in another order. */
-export const TOLERANCE = 1e-5
+const TOLERANCE = 1e-5
 
 /** Compares the answers of all versions with the first one's, picture by picture. */
 export function agreementOf(versions: readonly (Version | undefined)[]): Agreement {

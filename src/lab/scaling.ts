@@ -16,7 +16,7 @@ export interface ScalingFigures {
 }
 
 /** The numbers of nodes, of one CPU each, that are looked at. */
-export const NODES: readonly number[] = [1, 2, 4, 8, 16, 32, 64]
+const NODES: readonly number[] = [1, 2, 4, 8, 16, 32, 64]
 
 /**
  * Seconds that `n` nodes of one CPU each take. They share the inference; the driver, which is one, sends every picture:

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
 import { callSite, nameOf } from './code/index.js'
+import { REMOTE } from './code/modules.js'
 import { RemoteDefinition } from './definition.js'
 import { makeHandle } from './handle.js'
 import { returned, streaming } from './object-ref-generator.js'
@@ -16,9 +17,6 @@ import type {
   RemoteOf,
   TaskOptions,
 } from './types.js'
-
-/** Marks what `remote` makes; its value is the function or class itself. */
-export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
 
 type AnyFunction = (...args: never[]) => unknown
 type AnyClass = abstract new (...args: never[]) => object

@@ -4,7 +4,7 @@ import { timerTime } from '../core/timer.js'
 import type { BatchOptions, DeploymentOptions, RunOptions } from './types.js'
 
 /** Ray Serve's defaults, in one place. */
-export const DEPLOYMENT_DEFAULTS = {
+const DEPLOYMENT_DEFAULTS = {
   numReplicas: 1,
   maxOngoingRequests: 5,
   maxQueuedRequests: -1,

@@ -54,7 +54,7 @@ function kept({ crop }: Plan, width: number, height: number): Area {
 }
 
 /** The size after the resize; `shortest` truncates the longer edge, as get_resize_output_image_size in Python's transformers does. */
-export function newSize(
+function newSize(
   how: NonNullable<Plan['resize']>,
   { width, height }: { width: number; height: number },
 ): { width: number; height: number } {

@@ -1,10 +1,10 @@
 import { after, beforeEach, describe } from 'node:test'
+import type { EngineName } from '#src/ray/engine.js'
 import { type InitOptions, ray } from '#src/ray/index.js'
 import { address, clusterMissing, endCluster } from './cluster.js'
 
 export { latch, letGo, started } from './latch.js'
 
-export type EngineName = 'threads' | 'processes' | 'nats'
 /** RAYITO_TEST_ENGINES=nats runs those only. */
 const ENGINES = (process.env.RAYITO_TEST_ENGINES?.split(',') ?? ['threads', 'processes', 'nats']) as EngineName[]
 
@@ -59,7 +59,7 @@ async function beginSession(engine: EngineName, options: InitOptions): Promise<v
 }
 
 /** Options under which a session runs on that engine. */
-export async function initOptions(engine: EngineName, { numCpus = 2, ...options }: InitOptions): Promise<InitOptions> {
+async function initOptions(engine: EngineName, { numCpus = 2, ...options }: InitOptions): Promise<InitOptions> {
   if (engine === 'nats') return { ...options, address: await address(numCpus) }
   return { ...options, numCpus, workers: engine }
 }

@@ -53,7 +53,7 @@ async function loadedModule(url: string): Promise<Namespace | null> {
 let entry: string | null | undefined
 
 /** Whether it is the program's first file, which a worker must not run again. */
-export function isEntry(url: string): boolean {
+function isEntry(url: string): boolean {
   if (entry === undefined) entry = findEntry()
   return entry !== null && url.startsWith('file:') && realUrl(url) === entry
 }

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 
 /** Bytes from which a buffer moves into shared memory: below, copying is cheaper than managing it. */
-export const SHARED_FROM = 4096
+const SHARED_FROM = 4096
 
 /** The memory of one value: each buffer is copied once, views over it follow. */
 export class Memory {

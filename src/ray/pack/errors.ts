@@ -1,4 +1,3 @@
-import { types } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
 import * as classes from '../errors/classes.js'
 import type { EncodedError } from './format.js'
@@ -123,5 +122,3 @@ export function fillError(error: Error, fields: Record<string, unknown>, hidden:
       writable: true,
     })
 }
-
-export const isError = (value: unknown): value is Error => types.isNativeError(value) || value instanceof Error

@@ -5,7 +5,7 @@ import { RayitoError } from '../../../core/errors.js'
 import { rayitoCache } from '../../../core/paths.js'
 
 /** The version that rayito is tested with; 2.11 is the oldest that will do. */
-export const NATS_SERVER_VERSION = '2.15.1'
+const NATS_SERVER_VERSION = '2.15.1'
 const OLDEST = [2, 11]
 
 const FILE = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'

@@ -8,8 +8,7 @@ import type { NetArgument, NetContent, NetTask } from './messages.js'
 /** Bytes up to which an object goes along with every call that needs it. */
 const INLINE = 32 * 1024
 
-export const idsOf = (carried: readonly object[]): string[] =>
-  carried.length ? [...new Set(carried.map(carriedId))] : []
+const idsOf = (carried: readonly object[]): string[] => (carried.length ? [...new Set(carried.map(carriedId))] : [])
 
 export const netContent = ({ data, special, carried, shared }: Content): NetContent => [
   data,

@@ -37,14 +37,17 @@ export class Dataset<Row extends object = ImageRow> {
     this.#view = of instanceof View ? of : View.of(of)
   }
 
+  /** Rows of this view. */
   get numRows(): number {
     return this.#view.numRows
   }
 
+  /** The columns and their types, in their order. */
   get features(): Features {
     return this.#view.features
   }
 
+  /** Names of the columns, in their order. */
   get columnNames(): string[] {
     return Object.keys(this.#view.features)
   }

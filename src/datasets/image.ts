@@ -19,6 +19,7 @@ export type Channels = 1 | 3 | 4
 /** What a picture can be read from: the file's bytes, its path, file URL or `data:` URL in base64, or a stream of its bytes. */
 export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Readable | ReadableStream<Uint8Array> | Blob
 
+/** How `Image.open` reads. */
 export interface ImageOptions {
   /**
    * Width × height at most, judged before anything is unfolded: a small file can hold a gigantic picture.
@@ -35,8 +36,10 @@ const SHOWN_WIDTH = 160
 
 /** A picture: decoded pixels, as Pillow decodes them. Not to be written to once it was handed to a task. */
 export class Image {
+  /** Pixels. */
   readonly width: number
   readonly height: number
+  /** 1 grey, 3 RGB, 4 RGBA. */
   readonly channels: Channels
   #data: Uint8Array
 

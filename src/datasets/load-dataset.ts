@@ -21,6 +21,7 @@ import { PictureSource } from './picture-source.js'
 import type { ImageRow } from './row.js'
 import type { ReadOptions, Source } from './source.js'
 
+/** What `loadDataset` takes beside the name: names as Python has them. */
 export interface LoadOptions extends HubOptions {
   /**
    * Of the configurations that the data set's README.md names, this one.

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 
+/** How `sort` orders: Python's options. */
 export interface SortOptions {
   /**
    * Descending, as one for all columns or one each.

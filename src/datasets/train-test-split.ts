@@ -3,6 +3,7 @@ import { Generator } from './generator.js'
 import { type Seed, seedOf } from './seed.js'
 import { stratifiedPlaces } from './stratified-split.js'
 
+/** How `trainTestSplit` parts the rows: Python's options. */
 export interface TrainTestSplitOptions {
   /**
    * Rows of `test`: a whole number of them, or a part between 0 and 1, rounded up.

@@ -4,6 +4,7 @@ import type { TraceEvent } from '../ray/index.js'
 /** What the driver or a worker does at a moment. */
 export type Doing = 'loading' | 'reading' | 'moving' | 'inferring' | 'waiting'
 
+/** All of them, in the order in which they are shown. */
 export const DOINGS: readonly Doing[] = ['loading', 'reading', 'moving', 'inferring', 'waiting']
 
 /** A stretch of a version's time; seconds from its start. */

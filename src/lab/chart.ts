@@ -3,6 +3,7 @@ import { seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { ran, type Version } from './version.js'
 
+/** What `barChart` knows beside the versions. */
 export interface ChartOptions {
   /** Seconds of the classification that moving arguments and results took; those that are not given count as 0. */
   moving?: Partial<Record<VersionName, number>>

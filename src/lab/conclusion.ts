@@ -4,6 +4,7 @@ import { bytes, list, percent, seconds } from './format.js'
 import type { VersionName } from './settings.js'
 import { each, ran, type Version } from './version.js'
 
+/** Figures that the conclusion can quote beside the versions' own. */
 export interface ConclusionOptions {
   /** Cores of this machine, which A had. */
   cores: number
@@ -15,6 +16,7 @@ export interface ConclusionOptions {
   moving?: Partial<Record<VersionName, number>>
 }
 
+/** Which version was fastest, and why. */
 export interface Conclusion {
   fastest: VersionName
   /** Each a fact of the numbers given. */

@@ -15,6 +15,7 @@ export interface Level {
   seconds: number
 }
 
+/** How `measureLatency` asks. */
 export interface LatencyOptions {
   /** @default [1, 2, 4, 8] */
   clients?: readonly number[]

@@ -5,6 +5,7 @@ import { expected } from '../core/errors.js'
 import { SOURCES, type Source } from '../core/source.js'
 import { shown } from '../ray/engines/nats/address.js'
 
+/** The four ways of exercise 1: sequential, tasks, actors by index, actors by picture. */
 export type VersionName = 'A' | 'B' | 'C1' | 'C2'
 
 /** What the notebooks run on. Each setting can be chosen by an environment variable, as `npm start` does. */

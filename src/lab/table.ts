@@ -2,6 +2,7 @@ import { htmlTable, textTable } from '../core/text-table.js'
 import { bytes, seconds } from './format.js'
 import { ran, type Version } from './version.js'
 
+/** What a ResultTable knows beside the versions. */
 export interface TableOptions {
   /**
    * What one picture takes on one thread, in seconds. With it the table has the efficiency: the time one core would have

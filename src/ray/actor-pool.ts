@@ -12,6 +12,7 @@ export interface PoolCalls {
   ): Promise<[unknown[], unknown[]]>
 }
 
+/** How a pool waits for a result. */
 export interface GetNextOptions {
   /** Milliseconds to wait before a GetTimeoutError. @default no limit */
   timeout?: number
@@ -53,6 +54,7 @@ export interface ActorPool<A extends object> {
   push(actor: A): void
 }
 
+/** `new ray.ActorPool(actors)`. */
 export type ActorPoolConstructor = new <A extends object>(actors: Iterable<A>) => ActorPool<A>
 
 /** A call from `submit` to the fetching of its result. */

@@ -6,6 +6,7 @@ export interface NodeInfo {
   resources: Resources
 }
 
+/** Amounts of what tasks and actors take, by name: of CPUs as numCpus counts them. */
 export interface Resources {
   CPU: number
   [name: string]: number

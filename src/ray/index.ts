@@ -7,7 +7,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
-import { makeActorPool } from './actor-pool.js'
+import { makeActorPool, type ActorPool as Pool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
@@ -28,6 +28,7 @@ import type {
   WaitOptions,
 } from './types.js'
 
+export type { ActorPoolConstructor, GetNextOptions, PoolFunction } from './actor-pool.js'
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export { ObjectRefGenerator } from './object-ref-generator.js'
@@ -251,7 +252,18 @@ function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
 }
 
+/**
+ * Ray's ActorPool: keeps a set of actors busy, one call each.
+ *
+ * ```ts
+ * const pool = new ray.ActorPool([Engine.remote(), Engine.remote()])
+ * for await (const best of pool.map((engine, i) => engine.classify.remote(i), [1, 2, 3])) console.log(best)
+ * ```
+ * @throws RayitoError INVALID_ARGUMENT for what is no list of actors
+ */
 export const ActorPool = makeActorPool({ get, wait })
+/** A pool of actors of type A, which are handles. */
+export type ActorPool<A extends object = ActorHandle> = Pool<A>
 
 /** Ray's programming model on worker threads, processes or a cluster: tasks, actors, and objects that they share. */
 export const ray = {

@@ -112,6 +112,7 @@ export interface MethodOptions {
   generatorBackpressureNumObjects?: number
 }
 
+/** A class of errors, to name in `retryExceptions`. */
 export type ErrorClass = abstract new (...args: never[]) => Error
 
 /** What getting a ref gives. */
@@ -128,6 +129,7 @@ type HasRef<T> = [0] extends [1 & T] ? false : [Extract<T, ObjectRef<unknown>>] 
  * the top its value arrives.
  */
 export type OrRef<T> = ([HasRef<T>] extends [true] ? Exclude<T, ObjectRef<unknown>> : T) | ObjectRef<T>
+/** The arguments of `.remote()`: each a value, or a ref to one. */
 export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
 
 /** The refs of a call with numReturns from 2 and up: one for each element of what it returns. */
@@ -207,6 +209,7 @@ export interface ActorClass<A extends readonly unknown[], T extends object> {
   options(options: ActorOptions): ActorClass<A, T>
 }
 
+/** A method of an actor, called through its handle. */
 export interface ActorMethod<A extends readonly unknown[], R> {
   /** Calls the method on the actor, in the order of the calls. */
   remote(...args: RemoteArgs<A>): ObjectRef<R>
@@ -256,6 +259,7 @@ export type ActorHandle<T extends object = object> = {
 // biome-ignore lint/suspicious/noExplicitAny: any method, of any arguments and result
 export type AnyMethods = Record<string, (...args: any[]) => any>
 
+/** How long `ray.get` waits. */
 export interface GetOptions {
   /** Milliseconds to wait before a GetTimeoutError; the task goes on. @default no limit */
   timeout?: number
@@ -263,6 +267,7 @@ export interface GetOptions {
   signal?: AbortSignal
 }
 
+/** For what, and how long, `ray.wait` waits. */
 export interface WaitOptions {
   /** How many must be ready. @default 1 */
   numReturns?: number

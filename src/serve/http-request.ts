@@ -28,9 +28,11 @@ export interface WireRequest {
 export class HttpRequest {
   /** X-Request-ID: the client's, or one made here. */
   readonly id: string
+  /** GET, POST … */
   readonly method: string
   /** Below the application's prefix: '/whatis', and '' for the prefix itself (of '/', '/'). */
   readonly path: string
+  /** Parameters of the path, as the route names them. */
   readonly params: Readonly<Record<string, string>>
   /** Of a parameter that occurs twice the last. */
   readonly query: Readonly<Record<string, string>>

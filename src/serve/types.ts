@@ -49,6 +49,7 @@ export interface DeploymentResponse<R> extends Promise<R> {
 /** What a call takes: values, or other calls' answers, which it waits for (those inside of lists and objects it does not). */
 export type HandleArgs<A extends readonly unknown[]> = { [K in keyof A]: A[K] | DeploymentResponse<Awaited<A[K]>> }
 
+/** A method of a deployment, called through its handle. */
 export interface DeploymentMethod<A extends readonly unknown[], R> {
   /** Calls the method on the replica that has least to do of two. Tried once more on another if the replica dies. */
   remote(...args: HandleArgs<A>): DeploymentResponse<R>
@@ -70,6 +71,7 @@ export type DeploymentHandle<T extends object = object> = {
   options(options: HandleOptions): DeploymentHandle<T>
 } & { readonly [deployment]: T }
 
+/** How a handle calls. */
 export interface HandleOptions {
   /** Calls give what generators yield, value by value, as an async iterable. @default false */
   stream?: boolean
@@ -149,6 +151,7 @@ export interface Page {
   contentSecurityPolicy?: () => string
 }
 
+/** What answers which request: a method by its name, a route with more to say, or a page. */
 export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T> | Page }
 
 /** What `serve.run` may be told. */
@@ -211,9 +214,12 @@ export interface ServeEvent {
   message: string
 }
 
+/** Ray Serve's words for how an application is. */
 export type ApplicationState = 'DEPLOYING' | 'RUNNING' | 'UNHEALTHY' | 'DEPLOY_FAILED' | 'DELETING'
+/** Ray Serve's words for how a deployment is. */
 export type DeploymentState = 'UPDATING' | 'HEALTHY' | 'UNHEALTHY'
 
+/** How a deployment and its replicas are. */
 export interface DeploymentStatus {
   status: DeploymentState
   /** Why, if it is not healthy. */
@@ -226,16 +232,20 @@ export interface DeploymentStatus {
   restarts: number
 }
 
+/** How an application is; its deployments by their names. */
 export interface ApplicationStatus {
   status: ApplicationState
   message: string
+  /** Where its routes begin. */
   routePrefix: string
   deployments: Record<string, DeploymentStatus>
 }
 
+/** What `serve.status()` tells; applications by their names. */
 export interface ServeStatus {
   /** Where HTTP is answered; null without a socket. */
   url: string | null
+  /** It is being shut down: running requests are answered, new ones get 503. */
   draining: boolean
   applications: Record<string, ApplicationStatus>
 }

@@ -1,7 +1,7 @@
 /** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ActorHandle, type ObjectRef, type ObjectRefGenerator, ray } from '#src/ray/index.js'
+import { type ActorHandle, type ActorPool, type ObjectRef, type ObjectRefGenerator, ray } from '#src/ray/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_equal: Equal<A, B>): void {}
@@ -180,6 +180,7 @@ function never(): void {
   const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
   takesHandle.remote(engine)
   const pool = new ray.ActorPool([engine])
+  same<typeof pool, ActorPool<ActorHandle<Engine>>>(true)
   const mapped = pool.map((e, i: number) => e.classify.remote(i), [1, 2])
   same<typeof mapped, AsyncGenerator<[string, number], void, undefined>>(true)
   void [nested, mapped, value, passedOn]

@@ -9,6 +9,7 @@ export class RayError extends RayitoError {}
 /** A reason without its full stop: a remedy follows. */
 const clause = (reason: string): string => reason.replace(/\.$/, '')
 
+/** What a RayTaskError is made of. */
 export interface RayTaskErrorInit {
   /** What the task threw, as it was: an Error with its remote stack, or any other value. */
   cause: unknown
@@ -158,6 +159,7 @@ export class ActorUnavailableError extends RayError {
   }
 }
 
+/** The task was cancelled: by `ray.cancel`, with the task that began it, or by Ctrl-C in a notebook. */
 export class TaskCancelledError extends RayError {
   declare readonly task: string
   constructor(task: string) {
@@ -185,6 +187,7 @@ export class TaskTimeoutError extends RayError {
   }
 }
 
+/** The object was freed, or its session was shut down. */
 export class ObjectLostError extends RayError {
   /** The object's id. */
   declare readonly object: string
@@ -194,6 +197,7 @@ export class ObjectLostError extends RayError {
   }
 }
 
+/** The object does not fit into what `objectStoreMemory` allows. */
 export class ObjectStoreFullError extends RayError {
   /** Bytes asked for, held by live objects, and allowed. */
   declare readonly needed: number

@@ -127,7 +127,7 @@ class Table {
   /** Whether the route of a request, which may have parameters, is of the application that the path belongs to. */
   isOwn({ routeOptions, url }: FastifyRequest): boolean {
     const { application } = routeOptions.config as Pick<RouteOf, 'application'>
-    return !application || application === this.#owner(decodedPath(url))
+    return !application || this.applications.length === 1 || application === this.#owner(decodedPath(url))
   }
 
   /** The methods of all routes that a request's path belongs to, and the field that their errors are in. */

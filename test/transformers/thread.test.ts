@@ -202,8 +202,9 @@ describe('a process', () => {
     assert.equal(ended.stdout, '5\n')
   })
 
-  test('ends with its own exit code in the middle of an inference, thirty times', async () => {
-    await times(30, async (i) => clean(await runProgram(`${busy}; await inside(${i}); process.exit(7)`), 7))
+  // Without the gate the first of them takes the process down; of those below it one in dozens does.
+  test('ends with its own exit code in the middle of an inference, five times', async () => {
+    await times(5, async (i) => clean(await runProgram(`${busy}; await inside(${i}); process.exit(7)`), 7))
   })
 
   test('ends with an uncaught error in the middle of an inference, ten times', async () => {
@@ -227,9 +228,9 @@ describe('a process', () => {
     )
   })
 
-  test('closes a classifier in the middle of an inference, twenty times over', async () => {
+  test('closes a classifier in the middle of an inference, five times over', async () => {
     const ended = await runProgram(`
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < 5; i++) {
         const clf = await pipeline('image-classification', model)
         const image = await Image.open(picture)
         const calls = Array.from({ length: 8 }, () => clf(image))
@@ -241,6 +242,6 @@ describe('a process', () => {
       }
     `)
     clean(ended)
-    assert.equal(ended.stdout, 'true\n'.repeat(20))
+    assert.equal(ended.stdout, 'true\n'.repeat(5))
   })
 })

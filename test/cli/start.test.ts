@@ -5,12 +5,10 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { Exercise1 } from '#src/lab/exercise-file.js'
 import { readNotebook, writeNotebook } from '#src/lab/notebook/nbformat.js'
 import { codeCells } from '#src/lab/notebook/run.js'
 import { writeJson } from '#src/lab/write-json.js'
 import { writeWhole } from '#src/lab/write-whole.js'
-import type { TraceEvent } from '#src/ray/index.js'
 import { root, tinyHub } from '../lab/tiny-hub.js'
 
 let hub: Awaited<ReturnType<typeof tinyHub>>
@@ -68,87 +66,6 @@ function copyOfPackage(): { other: string; main: string } {
   mkdirSync(join(other, 'notebooks'))
   return { other, main: join(other, 'dist', 'cli', 'main.js') }
 }
-
-test('start executes the notebook, leaves notebook, page and results, and prints table and conclusion', async () => {
-  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
-  folders.push(cwd)
-  const made = join(cwd, 'mine', 'results')
-  const copies = [`${NAME}.html`, `${NAME}.ipynb`]
-  leave(made, 'exercise-1.json', ...copies, `${NAME}.unfinished.html`, `${NAME}.unfinished.ipynb`)
-  const options = ['--notebook', '1', '--images', '10', '--actors', '2', '--out', 'mine/results']
-  const { code, out, err } = await startIn(cwd, hub.env, 'start', ...options).ended
-  assert.equal(code, 0, err + out)
-  assert.deepEqual(readdirSync(made).sort(), [...copies, 'exercise-1.json', 'timeline.json'])
-  assert.deepEqual(readdirSync(cwd), ['mine'])
-  const exercise = JSON.parse(readFileSync(join(made, 'exercise-1.json'), 'utf8')) as Exercise1
-  assert.deepEqual(Object.keys(exercise).sort(), [
-    'agreement',
-    'dataset',
-    'dtype',
-    'engine',
-    'fastest',
-    'indices',
-    'machine',
-    'made',
-    'model',
-    'source',
-    'versions',
-    'why',
-  ])
-  assert.deepEqual(exercise.indices, { start: 0, stop: 10_000, step: 1_000, count: 10 })
-  assert.deepEqual(
-    exercise.versions.map(({ name }) => name),
-    ['A', 'B', 'C1', 'C2'],
-  )
-  assert.ok(exercise.agreement.sameClasses && exercise.agreement.maxScoreDifference <= 1e-5)
-  for (const version of exercise.versions) {
-    assert.deepEqual(Object.keys(version).sort(), [
-      'bytesMoved',
-      'inferenceSeconds',
-      'loadSeconds',
-      'name',
-      'peakMemoryMB',
-      'perWorker',
-      'result',
-      'seconds',
-      'title',
-    ])
-    assert.equal(version.result.length, 10)
-    assert.equal(
-      Object.values(version.perWorker).reduce((sum, n) => sum + n),
-      10,
-      version.name,
-    )
-  }
-  assert.deepEqual(Object.values(exercise.versions[2]!.perWorker), [5, 5])
-
-  const executed = await readNotebook(join(made, `${NAME}.ipynb`))
-  assert.ok(codeCells(executed).every(({ execution_count }) => execution_count !== null))
-  assert.equal(
-    executed.cells.length,
-    (await readNotebook(join(root, 'notebooks', '1-parallel-classification.ipynb'))).cells.length,
-  )
-  for (const name of ['a', 'b', 'c1', 'c2']) {
-    const { outputs } = codeCells(executed).find(({ id }) => id === `version-${name}-timeline`)!
-    assert.match(JSON.stringify(outputs), /image\/svg\+xml.*class=\\+"infer\\+"/, name)
-  }
-  assert.match(exercise.why, /The workers' time .*: in A \d+ % loading, .* in B .* in C1 .* in C2 /)
-  const trace = JSON.parse(readFileSync(join(made, 'timeline.json'), 'utf8')) as TraceEvent[]
-  const calls = trace.filter(({ cat }) => cat === 'task').map(({ name }) => name)
-  assert.equal(calls.filter((name) => name === 'InferenceEngine.classifyImage').length, 10)
-  const page = readFileSync(join(made, `${NAME}.html`), 'utf8')
-  assert.match(page, /class="rayito-chart"/)
-  assert.match(page, /src="data:image\/svg\+xml;base64/)
-
-  assert.match(out, /✓ +1\/\d+ .*\n/)
-  assert.match(out, /version +seconds +loading +speed-up/)
-  assert.match(out.replace(/\s+/g, ' '), /C1 actors, by index .* The versions agree/)
-  assert.ok(
-    out.split('\n').every((line) => line.length <= 80),
-    'fits 80 columns',
-  )
-  assert.ok(!out.includes('\u001b'), 'no colours where there is no terminal')
-})
 
 test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read, beside what was there', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))

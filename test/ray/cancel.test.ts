@@ -34,24 +34,16 @@ inOneSession('cancel and time limits', { numCpus: 1 }, () => {
     assert.equal(arrived(counted), 0)
   })
 
-  test('a task that runs is told through its signal', async () => {
-    const shared = latch()
-    const ref = listen.remote(shared)
-    await started(shared)
-    ray.cancel(ref)
-    await assert.rejects(ray.get(ref), TaskCancelledError)
-    assert.equal(await ray.get(add.remote(1, 1)), 2)
-    assert.ok(isOpen(shared))
-  })
-
-  test('a task that was told may clean up for longer than one that spins is waited for', async () => {
-    const shared = latch()
-    const ref = tidy.remote(shared)
-    await started(shared)
-    ray.cancel(ref)
-    await assert.rejects(ray.get(ref), TaskCancelledError)
-    assert.equal(await ray.get(add.remote(1, 1)), 2)
-    assert.ok(isOpen(shared))
+  test('a task that runs is told through its signal, and may clean up for longer than one that spins is waited for', async () => {
+    for (const told of [listen, tidy]) {
+      const shared = latch()
+      const ref = told.remote(shared)
+      await started(shared)
+      ray.cancel(ref)
+      await assert.rejects(ray.get(ref), TaskCancelledError)
+      assert.equal(await ray.get(add.remote(1, 1)), 2)
+      assert.ok(isOpen(shared))
+    }
   })
 
   test('a task that spins is rejected at once and its worker replaced', async () => {

@@ -35,6 +35,7 @@ const ROWS: readonly (readonly [id: string, title?: string])[] = [
   ['tasks.actor-calls'],
   ['tasks.task-round-trip'],
   ['tasks.round-trip'],
+  ['tasks.put-get-first'],
   ['tasks.put-get-kept'],
   ['tasks.put-get'],
   ['tasks.put-get-shared'],

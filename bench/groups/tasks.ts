@@ -1,11 +1,14 @@
 import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
 import type { CallsResult, CallsWork, Kind } from '../programs/calls.js'
+import type { ObjectsWork } from '../programs/objects.js'
 import type { TimelineResult, TimelineWork } from '../programs/timeline.js'
 import { type Measured, makeRow } from '../row.js'
 import type { Group } from './group.js'
 
 const BYTES = 100_000_000
+/** A notebook's worth of them. */
+const FIRST_OBJECTS = 8
 
 /** What a call costs, against what is under it and beside it. */
 export const tasks: Group = {
@@ -19,6 +22,11 @@ export const tasks: Group = {
     const runs = await interleave('tasks', repetitions(3, 1), {
       ours: async () => (await runProgram<CallsResult>('calls', work)).value,
       ...(ray && { ray: async () => (await ray.run<Record<Kind, number[]>>('calls', work)).value }),
+    })
+    const objects: ObjectsWork = { bytes: BYTES, count: FIRST_OBJECTS }
+    const first = await interleave('tasks, first objects', repetitions(5, 1), {
+      ours: async () => (await runProgram<number[]>('objects', objects)).value,
+      ...(ray && { ray: async () => (await ray.run<number[]>('objects', objects)).value }),
     })
     const sessions: TimelineWork = quick
       ? { blocks: 2, tasks: 1_000 }
@@ -76,6 +84,14 @@ export const tasks: Group = {
         unit: 'ms',
         target: { ratio: 4 },
         targets: { Ray: 1 / 15 },
+      }),
+      makeRow({
+        id: 'put-get-first',
+        title: `Put and get 100 MB that go at once, a session’s first ${FIRST_OBJECTS}`,
+        unit: 'ms',
+        ours: first.ours.flat().map(milliseconds),
+        peers: { Ray: first.ray?.flat().map(milliseconds) },
+        targets: ray ? { Ray: 1.2 } : {},
       }),
       row('putGet', milliseconds, [], {
         id: 'put-get',

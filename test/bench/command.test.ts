@@ -108,6 +108,7 @@ test('a quick run of the tasks leaves a table, a chart and figures', async (t) =
       'tasks.actor-calls',
       'tasks.task-round-trip',
       'tasks.round-trip',
+      'tasks.put-get-first',
       'tasks.put-get',
       'tasks.put-get-kept',
       'tasks.put-get-shared',

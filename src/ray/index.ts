@@ -44,8 +44,8 @@ export type * from './types.js'
  *
  * Arrays and buffers from 4 KiB up go into shared memory, where worker threads read them without another copy. Nothing protects
  * them there: whoever writes into them changes the object for all, so write into a copy (`new Uint8Array(bytes)`; `structuredClone`
- * makes none of shared memory). The same holds for
- * a call's arguments, of which a further try (`maxRetries`, `retryExceptions`) gets what the one before has left.
+ * makes none of shared memory). The same holds for a call's arguments, of which a further try (`maxRetries`, `retryExceptions`) gets
+ * what the one before has left.
  * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError (put in a task or actor, getting it throws that)
  */
 function put<T>(value: T): ObjectRef<T> {

@@ -6,16 +6,10 @@ import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, Line, Server, WorkerProcess } from './cluster.js'
 import { add, fastOrHeld, hold } from './functions.js'
-import { latch, letGo, started } from './helpers.js'
+import { latch, letGo, started, until } from './helpers.js'
 import { arrived, type Latch } from './latch.js'
 
 const skip = clusterMissing()
-
-/** Looks again until it holds, for ten seconds: what is asserted next says what does not. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!(await holds()) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
-}
 
 describe('a task that is cancelled before any worker has it', skip ? { skip } : {}, () => {
   afterEach(() => ray.shutdown())

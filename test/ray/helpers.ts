@@ -15,6 +15,12 @@ export interface Where {
   begin(options: InitOptions): Promise<void>
 }
 
+/** Looks again until it holds, for ten seconds: what is asserted next says what does not. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 10_000
+  while (!(await holds()) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
 /** The same tests on every engine; each has a session of its own. */
 export function onEachEngine(
   title: string,

@@ -95,7 +95,10 @@ test('a size of tasks gets its consumer once the server is there again', skip ? 
 
 test('what a driver’s calls did here is kept up to a number until it is told', () => {
   const task = {} as Task
-  const recorder = new NodeRecorder(() => 'task-1')
+  const recorder = new NodeRecorder(
+    () => 'task-1',
+    () => assert.fail('nothing is told before a result is'),
+  )
   const call = { sent: 0, received: 0, began: 0, ended: 1, attempt: 1, bytesIn: 0, bytesOut: 0, failed: false }
   for (let i = 0; i < 10_001; i++) recorder.call(1, task, call)
   assert.equal(recorder.take().calls.length, 10_000)

@@ -16,11 +16,12 @@ import {
   Meeting,
   profileChanging,
   profiled,
+  spin,
   Temperature,
   throwOnce,
   toFahrenheit,
 } from './functions.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { latch, letGo, onEachEngine, started, until } from './helpers.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'rayito-timeline-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -218,6 +219,26 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     const begun = ['start', 'import'].flatMap((category) => named(events, category))
     const names = begun.filter(({ thread }) => thread === call!.thread).map(({ name }) => name)
     assert.deepEqual(names, [call!.thread, 'rayito', 'functions.js'])
+    // It waited while that worker started, and ran afterwards.
+    const [ready] = begun.filter(({ name, thread }) => name === 'rayito' && thread === call!.thread)
+    assert.equal(call!.ph, 'X')
+    assert.ok(call!.ts >= ready!.ts + ready!.dur! - 1, `${call!.ts} is before ${ready!.ts + ready!.dur!}`)
+    assert.ok(Number(call!.args.waitedMs) >= ready!.dur! / 1e3)
+  })
+
+  test('a call that was cancelled, or took too long, is there as long as its worker was busy with it', async () => {
+    await ray.get(add.remote(1, 2))
+    const gate = latch()
+    const ref = hold.remote(gate)
+    await started(gate)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), { code: 'RAY_TASK_CANCELLED' })
+    letGo(gate)
+    await assert.rejects(ray.get(spin.options({ timeout: 100 }).remote(latch())), { code: 'RAY_TASK_TIMEOUT' })
+    // It is told once its worker has ended.
+    const calls = async () => named(await ray.timeline(), 'task').map(({ name }) => name)
+    await until(async () => (await calls()).length === 3)
+    assert.deepEqual((await calls()).sort(), ['add', 'hold', 'spin'])
   })
 
   test('what ended with its worker began no sooner than the call before it had ended', async () => {
@@ -288,7 +309,7 @@ onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
     assert.deepEqual(row('add'), { count: 2, failures: 0, retries: 0, pending: 0 })
     assert.deepEqual(row('fail'), { count: 3, failures: 3, retries: 0, pending: 0 })
     assert.deepEqual(row('CounterClass.add'), { count: 1, failures: 0, retries: 0, pending: 0 })
-    if (engine !== 'nats') assert.deepEqual(row('throwOnce'), { count: 1, failures: 0, retries: 2, pending: 0 })
+    assert.deepEqual(row('throwOnce'), { count: 1, failures: 0, retries: 2, pending: 0 })
     assert.deepEqual(row('hold'), { count: 0, failures: 0, retries: 0, pending: 1 })
     letGo(shared)
     await ray.get(held)
@@ -303,8 +324,7 @@ onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(counter.add.remote(1)), 6)
     const { functions } = await ray.summary()
     const { count, failures, retries, pending } = functions.find(({ name }) => name === 'CounterClass.constructor')!
-    assert.deepEqual({ count, failures, pending }, { count: 1, failures: 0, pending: 0 })
-    if (engine !== 'nats') assert.equal(retries, 2)
+    assert.deepEqual({ count, failures, retries, pending }, { count: 1, failures: 0, retries: 2, pending: 0 })
   })
 
   test('the percentiles of waiting and running are in order, and running is what it was', async () => {

@@ -16,6 +16,9 @@ export interface Try {
   failed: boolean
 }
 
+/** What a timeline keeps of a call's task. */
+export type Called = Pick<Task, 'submitted' | 'tally'>
+
 /** Where an engine tells what its workers do. */
 export interface Recorder {
   /**
@@ -27,6 +30,6 @@ export interface Recorder {
   started(name: string, process: string | null, at?: number): number
   ended(worker: number, at?: number): void
   /** A try of a call ended. `call` is the caller's, who may use it again: copy what is to be kept. */
-  call(worker: number, task: Task, call: Try): void
+  call(worker: number, task: Called, call: Try): void
   spans(worker: number, spans: readonly Span[]): void
 }

@@ -1,10 +1,9 @@
 import { now } from '../../core/clock.js'
 import { SPANS, type Span } from '../../core/spans.js'
 import type { Tally } from '../tally.js'
-import type { Task } from '../task.js'
 import type { TraceEvent } from '../types.js'
 import { CallRing } from './call-ring.js'
-import type { Recorder, Try } from './recorder.js'
+import type { Called, Recorder, Try } from './recorder.js'
 import { type Row, traceEvents } from './trace.js'
 import { since } from './turn-clock.js'
 
@@ -49,7 +48,7 @@ export class Timeline implements Recorder {
     if (row) row.ended = at
   }
 
-  call(worker: number, { submitted, tally }: Task, call: Try): void {
+  call(worker: number, { submitted, tally }: Called, call: Try): void {
     this.calls.add(call, call.ended - since(submitted, call.ended), tally.id, worker)
   }
 

@@ -167,7 +167,7 @@ export class LocalEngine implements Engine {
         worker.stopping = message[1]
         return
       case 'spans':
-        return this.host.recorder?.spans(worker.number, message[1])
+        return this.#told?.spans(worker, message[1])
       case 'release':
         for (const [id, count] of message[1]) worker.held.letGo(id, count)
         this.#workers.released(

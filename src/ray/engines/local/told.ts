@@ -1,4 +1,5 @@
 import { now } from '../../../core/clock.js'
+import type { Span } from '../../../core/spans.js'
 import { SLOT, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Recorder, Try } from '../../timeline/recorder.js'
@@ -38,7 +39,16 @@ export class Told {
     this.recorder.call(worker.number, task, call)
   }
 
-  /** What a worker ran when it ended: nobody knows when that began, but it was after it had been sent and what ran before had ended. */
+  /** The first of a worker's spans say how it started. */
+  spans(worker: LocalWorker, spans: readonly Span[]): void {
+    if (worker.readyAt === 0) worker.readyAt = spans.at(-1)!.ended
+    this.recorder.spans(worker.number, spans)
+  }
+
+  /**
+   * What a worker ran when it ended: nobody knows when that began, but the worker was there, the call had been sent, and what ran
+   * before had ended.
+   */
   interrupted(worker: LocalWorker, lost: Lost): void {
     const ended = now()
     for (const [call, task] of lost) {

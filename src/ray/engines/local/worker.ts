@@ -80,6 +80,8 @@ export class LocalWorker implements WorkerPlace {
   /** When the message was begun that brought the call which has or had that slot. */
   readonly #sent: Float64Array | null
   #begunAt = 0
+  /** When it could begin its first call. */
+  readyAt = 0
   /** When the call ended whose result came last. */
   lastEnd = 0
   readonly #stderr: string[] = []
@@ -259,7 +261,7 @@ export class LocalWorker implements WorkerPlace {
 
   /** When a call can have begun at the earliest. */
   earliest(call: number): number {
-    return this.#maxConcurrency === 1 ? Math.max(this.sentAt(call), this.lastEnd) : this.sentAt(call)
+    return Math.max(this.sentAt(call), this.readyAt, this.#maxConcurrency === 1 ? this.lastEnd : 0)
   }
 
   /** A call's result is here. */

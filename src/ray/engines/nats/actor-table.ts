@@ -176,7 +176,9 @@ export class ActorTable {
 
   restarted(id: string, restarts: number): void {
     const actor = this.#byId.get(id)
-    if (actor) actor.restarts += restarts
+    if (!actor) return
+    actor.restarts += restarts
+    actor.creation.tally.retried += restarts
   }
 
   /** It is not on that node any more. */
@@ -226,6 +228,7 @@ export class ActorTable {
 
   #restart(actor: Actor, why: string): void {
     if (!actor.restart()) return this.#die(actor, new ActorDiedError(actor, why))
+    actor.creation.tally.retried++
     this.#again(actor, why)
     this.create(actor)
   }

@@ -1,6 +1,6 @@
 import type { Actor } from '../../actor.js'
 import type { EngineHost } from '../../engine.js'
-import { decodeError, NotSerializableError, WorkerCrashedError } from '../../errors.js'
+import { decodeError, NotSerializableError, TaskTimeoutError, WorkerCrashedError } from '../../errors.js'
 import { type Content, isRef } from '../../object-ref.js'
 import type { Task } from '../../task.js'
 import type { NetContent, NetResult } from './messages.js'
@@ -17,6 +17,8 @@ export interface CallEndsEvents {
   foreign(actor: Actor): boolean
   /** An actor's call has its answer. */
   settled(task: Task): void
+  /** A task's node will tell later what it did. */
+  unheard(task: Task): void
 }
 
 /** How a driver's calls end: with a result, or where they ran, and whether they may try again. */
@@ -30,7 +32,7 @@ export class CallEnds {
     private readonly events: CallEndsEvents,
   ) {}
 
-  result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed]: NetResult): void {
+  result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed, retries]: NetResult): void {
     const sent = this.sent.get(id)
     if (!sent) {
       // Cancelled meanwhile, or told before: its refs go again.
@@ -44,6 +46,7 @@ export class CallEnds {
     }
     this.sent.delete(id)
     if (task.state === 'done') return
+    task.tally.retried += retries
     if (worker) this.finished[worker] = (this.finished[worker] ?? 0) + 1
     if (ok) {
       task.definition.measured(milliseconds)
@@ -57,7 +60,11 @@ export class CallEnds {
             'Return their values.',
           ),
         )
-    } else task.fail(decodeError(values))
+    } else {
+      const error = decodeError(values)
+      if (error instanceof TaskTimeoutError) this.events.unheard(task)
+      task.fail(error)
+    }
     if (task.settings.actor) this.events.settled(task)
   }
 

@@ -13,7 +13,7 @@ import { CallEnds } from './call-ends.js'
 import type { DriverLease } from './lease.js'
 import { Membership } from './membership.js'
 import type { FromNode, NetEvents } from './messages.js'
-import { recordEvents } from './node-events.js'
+import { recordEvents, Unheard } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
 import { netContent, taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
@@ -42,6 +42,8 @@ export class NatsEngine implements Engine {
   #asked = 0
   /** Generators that wait for their readers. */
   readonly #paused = new Set<Task>()
+  /** Where there is a timeline. */
+  readonly #unheard = new Unheard()
   #failure: Error | null = null
   #joined = false
   #down = false
@@ -86,6 +88,7 @@ export class NatsEngine implements Engine {
       submit: (task) => this.submit(task),
       foreign: (actor) => this.#actors.isForeign(actor),
       settled: (task) => this.#actors.settled(task.settings.actor!, task),
+      unheard: (task) => this.#unheardOf(task),
     })
     this.#tasks = new TaskQueue(this)
     this.ready = this.#connect()
@@ -207,9 +210,13 @@ export class NatsEngine implements Engine {
     }
   }
 
+  #unheardOf(task: Task): void {
+    if (this.host.recorder) this.#unheard.add(taskId(task), task)
+  }
+
   #record(node: NodePeer, events: NetEvents | null): void {
     const { recorder } = this.host
-    if (events && recorder) recordEvents(recorder, node, events, (id) => this.sent.get(id)?.task)
+    if (events && recorder) recordEvents(recorder, node, events, (id) => this.sent.get(id)?.task, this.#unheard)
   }
 
   // -- actors
@@ -256,6 +263,7 @@ export class NatsEngine implements Engine {
     const sent = this.sent.get(taskId(task))
     task.fail(error)
     if (running) {
+      this.#unheardOf(task)
       const message = ['cancel', taskId(task), force, recursive] as const
       const { actor } = task.settings
       if (actor) sent?.node?.send(message)

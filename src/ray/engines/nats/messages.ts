@@ -78,6 +78,8 @@ export type NetResult = readonly [
   worker: string,
   /** Of the refs and handles in its arguments, those that the node still holds. */
   borrowed: readonly string[],
+  /** How often it was tried again there. */
+  retries: number,
 ]
 
 /** What workers did, on the node's clock. */

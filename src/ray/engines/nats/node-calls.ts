@@ -48,7 +48,8 @@ export class NodeCalls {
 
   add(id: string, call: NodeCall): void {
     this.#calls.set(id, call)
-    const { task } = call
+    const { task, delivery } = call
+    const { attempt } = task
     task.returns.at(-1)!.whenSettled(() => {
       this.#calls.delete(id)
       const [first] = task.returns
@@ -56,7 +57,9 @@ export class NodeCalls {
       const values = ok ? task.returns.map((entry) => netContent(entry.content!)) : encodeError(first!.error)
       const ran = ok || first!.error instanceof RayTaskError
       const kept = this.borrowed.keep(carriedOf(task).keys())
-      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept])
+      // An actor's starts are told for themselves.
+      const retries = delivery || task.settings.actor ? Math.max(0, task.attempt - attempt - 1) : 0
+      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept, retries])
       this.#ended.push({ call, id })
       if (this.#results.length === 1) queueMicrotask(() => this.#flush())
     })
@@ -65,6 +68,11 @@ export class NodeCalls {
   /** What workers did since it was last told. */
   events(): NetEvents | null {
     return this.recorder?.take() ?? null
+  }
+
+  /** The same at once: no result will take it along. */
+  tellEvents(): void {
+    if (!this.#gone) this.channel.send(['results', [], this.events()])
   }
 
   #flush(): void {

@@ -1,7 +1,26 @@
 import type { Task } from '../../task.js'
-import type { Recorder } from '../../timeline/recorder.js'
+import type { Called, Recorder } from '../../timeline/recorder.js'
 import type { NetEvents } from './messages.js'
 import type { NodePeer } from './node-peer.js'
+
+/** Calls that may be unheard of; of older ones nothing is told. */
+const MOST_UNHEARD = 1_000
+
+/** Calls that ended here – cancelled, or told to have taken too long – while a worker may be busy with them still. */
+export class Unheard {
+  readonly #calls = new Map<string, Called & Pick<Task, 'bytesIn'>>()
+
+  add(id: string, { submitted, tally, bytesIn }: Task): void {
+    this.#calls.set(id, { submitted, tally, bytesIn })
+    if (this.#calls.size > MOST_UNHEARD) this.#calls.delete(this.#calls.keys().next().value!)
+  }
+
+  take(id: string): (Called & Pick<Task, 'bytesIn'>) | undefined {
+    const call = this.#calls.get(id)
+    this.#calls.delete(id)
+    return call
+  }
+}
 
 /** Tells the timeline what a node's workers did, as soon as that can be placed in time. */
 export function recordEvents(
@@ -9,10 +28,14 @@ export function recordEvents(
   { clock, rows, lease }: NodePeer,
   { started, ended, calls, spans }: NetEvents,
   taskOf: (id: string) => Task | undefined,
+  unheard: Unheard,
 ): void {
   const found = calls.flatMap(([id, worker, call]) => {
     const task = taskOf(id)
-    if (!task || task.state === 'done') return []
+    if (!task || task.state === 'done') {
+      const late = unheard.take(id)
+      return late ? [{ task: late, worker, call }] : []
+    }
     task.tally.bytesOut += call.bytesOut
     return [{ task, worker, call }]
   })

@@ -14,10 +14,13 @@ const nothing = (): NetEvents => ({ started: [], ended: [], calls: [], spans: []
 export class NodeRecorder implements Recorder {
   #events = nothing()
   #last = 0
+  #late = false
 
   constructor(
     /** By which the driver knows a task; empty where it is none of its own. */
     private readonly idOf: (task: Task) => string,
+    /** Sends what there is, which no result will take along. */
+    private readonly tell: () => void,
   ) {}
 
   started(name: string): number {
@@ -27,12 +30,24 @@ export class NodeRecorder implements Recorder {
 
   ended(worker: number): void {
     this.#events.ended.push([worker, now()])
+    this.#tellSoon()
   }
 
   call(worker: number, task: Task, call: Try): void {
     const id = this.idOf(task)
     // Another driver's, of an actor that is shared.
     if (id && this.#events.calls.length < MOST_CALLS) this.#events.calls.push([id, worker, { ...call }])
+    // It was cancelled, or took too long: its driver has been answered.
+    if (task.state === 'done') this.#tellSoon()
+  }
+
+  #tellSoon(): void {
+    if (this.#late) return
+    this.#late = true
+    queueMicrotask(() => {
+      this.#late = false
+      this.tell()
+    })
   }
 
   spans(worker: number, spans: readonly Span[]): void {

@@ -66,7 +66,7 @@ export class SessionActors {
     if (!actor) {
       const label = net.label.split('.')[0]!
       const error = encodeError(new ActorDiedError({ id, label }, 'it is not on its node any more'))
-      session.tell(['results', [[net.id, false, error, 0, '', []]], null])
+      session.tell(['results', [[net.id, false, error, 0, '', [], 0]], null])
       // Nobody has told a driver whose actor it was not.
       return session.tell(['died', id, error, null])
     }

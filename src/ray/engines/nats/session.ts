@@ -69,7 +69,12 @@ export class Session {
     }
     this.channel = new Channel(node.bus.maxFrame, node.bus.uplink, events, epoch)
     this.#findings = new Map(lease.findings)
-    this.#recorder = lease.timeline ? new NodeRecorder((task) => this.#ids.get(task) ?? '') : null
+    this.#recorder = lease.timeline
+      ? new NodeRecorder(
+          (task) => this.#ids.get(task) ?? '',
+          () => this.#calls.tellEvents(),
+        )
+      : null
     this.#calls = new NodeCalls(this.channel, this.#borrowed, this.#recorder)
     this.#host = {
       namespace: lease.namespace,

@@ -25,11 +25,11 @@ import { Timeline } from './timeline/timeline.js'
 import { TurnClock } from './timeline/turn-clock.js'
 import type {
   ActorOptions,
-  FunctionSummary,
   GetOptions,
   MethodOptions,
   NodeInfo,
   Resources,
+  SessionSummary,
   Stats,
   TaskOptions,
   TraceEvent,
@@ -352,9 +352,8 @@ export class Driver implements Runtime {
     return this.#timeline?.events(this.#tallies.all) ?? []
   }
 
-  summary(): FunctionSummary[] {
-    const calls = this.#timeline?.calls ?? []
-    return summarise(this.#tallies.all, calls)
+  summary(): SessionSummary {
+    return summarise(this.#tallies.all, this.#timeline?.calls ?? null)
   }
 
   /** Failures that nobody has asked for, a line each. */

@@ -15,7 +15,7 @@ export interface Resources {
 /** An event of Chrome's trace format, as Perfetto and chrome://tracing open it. */
 export interface TraceEvent {
   name: string
-  /** start, import, load, read, infer, transfer, deserialise, task, profile, idle; __metadata where `ph` is M. */
+  /** start, import, load, read, infer, transfer, deserialise, task, profile, idle, forgotten (what was there is kept no more); __metadata where `ph` is M. */
   cat: string
   /** X: a stretch of time. b and e: beginning and end of one that may overlap others. M: names a process or thread. */
   ph: 'X' | 'b' | 'e' | 'M'
@@ -55,6 +55,15 @@ export interface FunctionSummary {
   /** Bytes of arguments (an object that its worker already had counts nothing) and of results. */
   bytesIn: number
   bytesOut: number
+}
+
+/** Figures of each function, and of how many tries of calls their times are. */
+export interface SessionSummary {
+  /** In the order of their first calls. */
+  readonly functions: readonly FunctionSummary[]
+  /** Tries that ran and ended; of the newest of them, so many as are kept, are the times. */
+  readonly tries: number
+  readonly kept: number
 }
 
 /** Figures of the session so far. */

@@ -194,8 +194,9 @@ async function stats(): Promise<Stats> {
  * What every worker did, as events of Chrome's trace format, which https://ui.perfetto.dev opens as they are: start of the
  * worker, import of modules, loading of models and data sets, transfer (from handing a message with calls over until the
  * worker takes it up, in which it may be busy), deserialising (from 0.1 ms on), tasks (actors' calls and constructors too),
- * what `ray.profile` marks, and idleness. A process for each process or node, a thread for each worker, further ones for what
- * overlaps. Only the newest calls are there (`ray.init({ timeline })`); without a session, or with timeline false, none.
+ * what `ray.profile` marks, and idleness. A process for each process or node, a thread for each worker; what overlaps has events of
+ * its own beside them. Only the newest calls are there (`ray.init({ timeline })`), and `forgotten` where older ones may have been;
+ * without a session, or with timeline false, none.
  *
  * One clock for the threads and processes of a machine. Events of other machines are moved by the difference of the clocks,
  * measured over the network: right to half a round trip.

@@ -4,12 +4,12 @@ import type { Entry, ObjectRef } from './object-ref.js'
 import type { SessionInfo } from './options.js'
 import type {
   ActorOptions,
-  FunctionSummary,
   GetOptions,
   InitOptions,
   MethodOptions,
   NodeInfo,
   Resources,
+  SessionSummary,
   Stats,
   TaskOptions,
   TraceEvent,
@@ -52,7 +52,7 @@ export interface Runtime {
   nodes(): NodeInfo[] | Promise<NodeInfo[]>
   stats(): Stats | Promise<Stats>
   timeline(): TraceEvent[] | Promise<TraceEvent[]>
-  summary(): FunctionSummary[] | Promise<FunctionSummary[]>
+  summary(): SessionSummary | Promise<SessionSummary>
 }
 
 /** Where the current code stands, in a worker. */

@@ -269,10 +269,27 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     const events = await ray.timeline()
     assert.equal(named(events, 'task').length, 20)
     assert.equal(named(events, 'task').at(-1)!.name, 'profiled')
-    const spans = events.filter(({ ph, cat }) => ph === 'X' && !['task', 'idle', 'transfer'].includes(cat))
+    const spans = events.filter(({ ph, cat }) => ph === 'X' && !['task', 'idle', 'forgotten', 'transfer'].includes(cat))
     assert.equal(spans.length, 20)
     const { functions } = await ray.summary()
     assert.equal(functions.find(({ name }) => name === 'add')!.count, 50)
+  })
+
+  test('what is kept no more is told as such, not as idleness', async () => {
+    await begin({ numCpus: 1, timeline: 5 })
+    for (let i = 0; i < 20; i++) await ray.get(add.remote(i, i))
+    const events = await ray.timeline()
+    const kept = named(events, 'task')
+    const forgotten = named(events, 'forgotten')
+    assert.ok(forgotten.length > 0)
+    for (const { ts, dur } of forgotten) assert.ok(ts + dur! <= kept[0]!.ts + 1)
+    const known = events.filter(({ ph, cat }) => ph === 'X' && cat !== 'forgotten')
+    for (const { ts, cat } of known)
+      assert.ok(cat !== 'idle' || ts >= forgotten.at(-1)!.ts + forgotten.at(-1)!.dur! - 1)
+    assert.match(
+      inspect(await ray.summary()),
+      /\nwait and run: of the newest 5 of 20 calls \(ray\.init\(\{ timeline \}\)\)$/,
+    )
   })
 
   test('names made up for each call are counted together after the first thousand', async () => {
@@ -292,7 +309,7 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
   })
 })
 
-onEachEngine('the summary', { numCpus: 2 }, ({ engine }) => {
+onEachEngine('the summary', { numCpus: 2 }, () => {
   test('it counts calls and failures of each function and method', async () => {
     const counter = Counter.remote(0)
     await ray.get([add.remote(1, 2), add.remote(3, 4), counter.add.remote(1)])

@@ -55,6 +55,10 @@ export class CallRing {
     this.#count++
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   /** Those that are there, oldest first. */
   *[Symbol.iterator](): Generator<KeptCall> {
     const first = Math.max(0, this.#count - this.capacity)

@@ -3,21 +3,21 @@ import { bytes, formatTime } from '../../core/format.js'
 import { percentiles } from '../../core/percentiles.js'
 import { htmlTable, textTable } from '../../core/text-table.js'
 import type { Tally } from '../tally.js'
-import type { FunctionSummary, Percentiles } from '../types.js'
-import type { KeptCall } from './call-ring.js'
+import type { FunctionSummary, Percentiles, SessionSummary } from '../types.js'
+import type { CallRing } from './call-ring.js'
 
 /** The figures of each function, by the calls that are kept and the counts of the whole session. */
-export function summarise(tallies: readonly Tally[], calls: Iterable<KeptCall>): FunctionSummary[] {
+export function summarise(tallies: readonly Tally[], calls: CallRing | null): SessionSummary {
   const waits = tallies.map((): number[] => [])
   const runs = tallies.map((): number[] => [])
-  for (const { tally, submitted, began, ended, attempt } of calls) {
+  for (const { tally, submitted, began, ended, attempt } of calls ?? []) {
     // A later try waited for the earlier ones as well.
     if (attempt === 1) waits[tally]!.push(Math.max(0, began - submitted))
     runs[tally]!.push(ended - began)
   }
   // An actor that nobody can call any more is asked to end.
   const told = tallies.filter(({ label }) => !label.endsWith('.__terminate__'))
-  return told.map(({ id, label, submitted, finished, failed, retried, bytesIn, bytesOut }) => ({
+  const functions = told.map(({ id, label, submitted, finished, failed, retried, bytesIn, bytesOut }) => ({
     name: label,
     count: finished + failed,
     pending: submitted - finished - failed,
@@ -28,6 +28,8 @@ export function summarise(tallies: readonly Tally[], calls: Iterable<KeptCall>):
     bytesIn,
     bytesOut,
   }))
+  const tries = calls?.count ?? 0
+  return { functions, tries, kept: Math.min(tries, calls?.capacity ?? 0) }
 }
 
 function percentilesOf(values: readonly number[]): Percentiles | null {
@@ -57,11 +59,24 @@ function shortTime(ms: number): string {
 const shortBytes = (value: number) => bytes(value).replace(/ (\w?)B$/, '$1')
 
 /** What `ray.summary()` gives: as the value of a cell, or printed, a table. */
-export class Summary {
-  constructor(
-    /** In the order of their first calls. */
-    readonly functions: readonly FunctionSummary[],
-  ) {}
+export class Summary implements SessionSummary {
+  readonly functions: readonly FunctionSummary[]
+  readonly tries: number
+  readonly kept: number
+
+  constructor({ functions, tries, kept }: SessionSummary) {
+    this.functions = functions
+    this.tries = tries
+    this.kept = kept
+  }
+
+  /** Of how many calls the times are, where that is not all; else ''. */
+  get #since(): string {
+    const [kept, tries] = [this.kept, this.tries].map((count) => count.toLocaleString('en'))
+    return this.kept < this.tries
+      ? `wait and run: of the newest ${kept} of ${tries} calls (ray.init({ timeline }))`
+      : ''
+  }
 
   /** Rows of cells, the heads first. */
   get rows(): string[][] {
@@ -99,11 +114,11 @@ export class Summary {
     const lines = textTable(names.map((name, i) => [name, ...groups.map((group) => group[i]!)])).split('\n')
     const [heads, figures] = [lines.slice(0, 2), lines.slice(2)]
     const told = functions.flatMap(({ name }, i) => (name.length <= room ? [figures[i]!] : [name, figures[i]!]))
-    return [...heads, ...told].join('\n')
+    return [...heads, ...told, ...(this.#since ? [this.#since] : [])].join('\n')
   }
 
   toHtml(): string {
-    return htmlTable(this.rows)
+    return htmlTable(this.rows) + (this.#since && `<p>${this.#since}</p>`)
   }
 
   [inspect.custom](): string {

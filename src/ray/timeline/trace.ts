@@ -18,7 +18,7 @@ export interface Recorded {
   calls: Iterable<KeptCall>
   spans: Iterable<{ worker: number; span: Span }>
   labelOf(tally: number): string
-  /** What ended before may be forgotten: nothing is said of idleness there. */
+  /** What ended before may be forgotten: where nothing is known there, that is said instead of idleness. */
   horizon: number
   now: number
 }
@@ -141,12 +141,16 @@ function apart(stretches: readonly Stretch[]): { nested: Stretch[]; beside: Stre
   return { nested, beside }
 }
 
-/** When a worker did nothing. */
+/** When a worker did nothing; and when, before the horizon, nobody knows any more. */
 function pauses({ began, ended }: Row, done: readonly Stretch[], horizon: number, now: number): Stretch[] {
   const found: Stretch[] = []
-  let from = Math.max(began, horizon)
+  let from = began
+  const add = (name: string, began: number, ended: number) => {
+    if (ended - began >= PAUSE) found.push({ category: name, name, began, ended, args: {} })
+  }
   const until = (to: number) => {
-    if (to - from >= PAUSE) found.push({ category: 'idle', name: 'idle', began: from, ended: to, args: {} })
+    add('forgotten', from, Math.min(to, horizon))
+    add('idle', Math.max(from, horizon), to)
   }
   for (const stretch of [...done].sort((a, b) => a.began - b.began)) {
     until(stretch.began)

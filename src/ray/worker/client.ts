@@ -11,11 +11,11 @@ import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
 import type { Runtime, Waitable } from '../runtime.js'
 import type {
   ActorOptions,
-  FunctionSummary,
   GetOptions,
   MethodOptions,
   NodeInfo,
   Resources,
+  SessionSummary,
   Stats,
   TaskOptions,
   TraceEvent,
@@ -286,7 +286,7 @@ export class WorkerClient implements Runtime {
   timeline(): Promise<TraceEvent[]> {
     return this.#requests.ask('figure', { which: 'timeline' }) as Promise<TraceEvent[]>
   }
-  summary(): Promise<FunctionSummary[]> {
-    return this.#requests.ask('figure', { which: 'summary' }) as Promise<FunctionSummary[]>
+  summary(): Promise<SessionSummary> {
+    return this.#requests.ask('figure', { which: 'summary' }) as Promise<SessionSummary>
   }
 }

@@ -13,4 +13,5 @@ export function htmlTable([heads, ...rows]: readonly (readonly string[])[]): str
   return `<table><thead>${row('th', heads!)}</thead><tbody>${rows.map((cells) => row('td', cells)).join('')}</tbody></table>`
 }
 
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+/** Text as it may stand in HTML and SVG. */
+export const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')

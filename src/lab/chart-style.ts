@@ -3,12 +3,12 @@ const STYLE = `
 .rayito-chart .ground{fill:#fff}.rayito-chart text{fill:#1f2328;font:15px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}
 .rayito-chart .name{font-weight:600}.rayito-chart .small{font-size:13px}.rayito-chart .soft{fill:#59636e;font-size:13px}.rayito-chart .in{fill:#fff;font-size:13px}
 .rayito-chart .axis{stroke:#c8cfd6}.rayito-chart .grid{stroke:#e4e8ec}.rayito-chart .mark{stroke:#59636e;stroke-dasharray:3 3}
-.rayito-chart .load{fill:#6b6f76}.rayito-chart .move{fill:#b3402f}.rayito-chart .infer{fill:#2a6db0}.rayito-chart .read{fill:#2f8a5b}.rayito-chart .wait{fill:#edf0f3}
+.rayito-chart .load{fill:#6b6f76}.rayito-chart .move{fill:#b3402f}.rayito-chart .infer{fill:#2a6db0}.rayito-chart .read{fill:#5fbf8f}.rayito-chart .wait{fill:#edf0f3}
 .rayito-chart .line{fill:none;stroke-width:2}.rayito-chart .A{stroke:#59636e}.rayito-chart .B{stroke:#2a6db0}.rayito-chart .C1{stroke:#b3402f}.rayito-chart .C2{stroke:#8a6d1f}
 .rayito-chart .dot{fill:#fff}.rayito-chart .middle{stroke:#1f2328}
 @media (prefers-color-scheme:dark){.rayito-chart .ground{fill:#14171b}.rayito-chart text{fill:#dde3ea}.rayito-chart .soft{fill:#98a3b0}
 .rayito-chart .in{fill:#fff}.rayito-chart .axis{stroke:#3a434e}.rayito-chart .grid{stroke:#272d35}.rayito-chart .mark{stroke:#98a3b0}
-.rayito-chart .load{fill:#6e7681}.rayito-chart .move{fill:#c9503d}.rayito-chart .infer{fill:#3478bd}.rayito-chart .read{fill:#35976a}.rayito-chart .wait{fill:#22272e}
+.rayito-chart .load{fill:#6e7681}.rayito-chart .move{fill:#c9503d}.rayito-chart .infer{fill:#3478bd}.rayito-chart .read{fill:#5fbf8f}.rayito-chart .wait{fill:#22272e}
 .rayito-chart .A{stroke:#98a3b0}.rayito-chart .B{stroke:#4a8fd4}.rayito-chart .C1{stroke:#d9604d}.rayito-chart .C2{stroke:#b8922c}
 .rayito-chart .dot{fill:#14171b}.rayito-chart .middle{stroke:#dde3ea}}`
 

@@ -1,3 +1,4 @@
+import { escaped } from '../core/text-table.js'
 import { type Doing, type Lane, sharesOf } from './activity.js'
 import { chart, fixed, legend, ticks } from './chart-style.js'
 import { percent, seconds } from './format.js'
@@ -12,6 +13,10 @@ const ROW = 36
 const COLUMN = 0.5
 /** Room of a letter of a worker's name. */
 const LETTER = 7.4
+/** Letters of a name that are shown: of longer ones, which begin with their node's, the last. */
+const LETTERS = 36
+/** From one entry of the legend to the next. */
+const STEP = 108
 
 const CLASSES: Readonly<Record<Doing, string>> = {
   loading: 'load',
@@ -21,10 +26,11 @@ const CLASSES: Readonly<Record<Doing, string>> = {
   waiting: 'wait',
 }
 const LEGEND = Object.entries(CLASSES).map(([name, className]) => ({ name, className }))
+const shown = (name: string) => (name.length > LETTERS ? `…${name.slice(1 - LETTERS)}` : name)
 
 /** What the driver and each worker did while a version ran: a row each over the seconds, as SVG. */
 export function timelineChart({ name, title, seconds: whole, loadSeconds, lanes = [] }: Version): string {
-  const left = 24 + LETTER * Math.max(6, ...lanes.map((lane) => lane.name.length))
+  const left = 24 + LETTER * Math.max(6, ...lanes.map((lane) => shown(lane.name).length))
   const x = (s: number) => left + (s / Math.max(whole, 1e-9)) * (WIDTH - left - RIGHT)
   const bottom = TOP + lanes.length * ROW
   const height = bottom + 42
@@ -46,8 +52,8 @@ export function timelineChart({ name, title, seconds: whole, loadSeconds, lanes 
     const shares = sharesOf([lane])
     const told = LEGEND.map(({ name }) => `${name} ${percent(shares[name as Doing])}`).join(', ')
     return (
-      `<text class="small" x="${fixed(left - 10)}" y="${y + 18}" text-anchor="end">${lane.name}</text>` +
-      `<g shape-rendering="crispEdges"><title>${lane.name}: ${told}</title>${pieces.join('')}</g>`
+      `<text class="small" x="${fixed(left - 10)}" y="${y + 18}" text-anchor="end">${escaped(shown(lane.name))}</text>` +
+      `<g shape-rendering="crispEdges"><title>${escaped(lane.name)}: ${told}</title>${pieces.join('')}</g>`
     )
   })
   const loaded = x(loadSeconds)
@@ -56,12 +62,12 @@ export function timelineChart({ name, title, seconds: whole, loadSeconds, lanes 
   const spoken = LEGEND.map(({ name }) => `${name} ${percent(shares[name as Doing])}`).join(', ')
   return chart(WIDTH, height, `Version ${name}, ${seconds(whole)} seconds of the workers' time: ${spoken}`, [
     `<text class="name" x="16" y="28">${name} ${title}</text><text class="soft" x="${WIDTH - RIGHT}" y="28" text-anchor="end">${seconds(whole)} s</text>`,
-    legend(left, 42, LEGEND, Math.min(108, (WIDTH - left - RIGHT) / LEGEND.length)),
+    legend(Math.min(left, WIDTH - RIGHT - LEGEND.length * STEP), 42, LEGEND, STEP),
     ...grid,
     ...rows,
     `<line class="mark" x1="${fixed(loaded)}" x2="${fixed(loaded)}" y1="${TOP - 4}" y2="${bottom + 22}"/>`,
     `<text class="soft" x="${fixed(loaded + (right ? -6 : 6))}" y="${bottom + 34}" text-anchor="${right ? 'end' : 'start'}">all can infer: ${seconds(loadSeconds)} s</text>`,
-    `<text class="soft" x="${WIDTH - RIGHT}" y="${bottom + 34}" text-anchor="end">seconds</text>`,
+    `<text class="soft" x="${fixed(left - 10)}" y="${bottom + 16}" text-anchor="end">seconds</text>`,
   ])
 }
 

@@ -133,6 +133,27 @@ test('the chart has a title, a legend, seconds, and a row for each lane', () => 
   assert.match(svg, /aria-label="Version B, 10\.0 seconds of the workers' time: loading 0 %, .*inferring 40 %/)
 })
 
+test('no two labels of a chart overlap, however long the names are and whenever all can infer', () => {
+  for (const name of ['worker#1', 'InferenceEngine#2', `ip-172-31-44-199.eu-central-1.compute.internal/${'worker#12'}`])
+    for (const loading of [0.01, 0.3, 0.6, 0.75, 0.9, 0.99]) {
+      const lanes = ['driver', name].map((name) => ({ name, stretches: [] }))
+      const svg = timelineChart(version('B', 10 * loading, 10 * (1 - loading), { lanes }))
+      const lines = new Map<string, { from: number; to: number; text: string }[]>()
+      for (const [, x, y, anchor, text] of svg.matchAll(
+        /<text class="[^"]*" x="([^"]+)" y="([^"]+)"(?: text-anchor="(\w+)")?>([^<]*)</g,
+      )) {
+        const width = text!.length * 7
+        const from = Number(x) - (anchor === 'end' ? width : anchor === 'middle' ? width / 2 : 0)
+        lines.set(y!, [...(lines.get(y!) ?? []), { from, to: from + width, text: text! }])
+      }
+      for (const labels of lines.values())
+        for (const [i, { from, to, text }] of labels.sort((a, b) => a.from - b.from).entries()) {
+          assert.ok(from >= 0 && to <= 760, `${text} is cut off`)
+          assert.ok(i === 0 || labels[i - 1]!.to <= from, `${labels[i - 1]?.text} and ${text} overlap`)
+        }
+    }
+})
+
 test('what is shorter than a stripe is drawn in its share of them', () => {
   const cycles = Array.from({ length: 2_000 }, (_, i) => 10 * (i / 2_000))
   const driver = cycles.flatMap((at) => [span('read', at, at + 0.001), span('infer', at + 0.001, at + 0.005)])

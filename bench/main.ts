@@ -141,7 +141,8 @@ async function writable(folder: string): Promise<void> {
     await access(folder, constants.W_OK)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause })
+    const remedy = 'Choose another folder: `npm run bench -- --out FOLDER`.'
+    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause, remedy })
   }
 }
 

@@ -68,7 +68,9 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
   const file = join(out, 'bench.json')
   if (!existsSync(file))
     throw new RayitoError('BENCH_FAILED', `There is no ${file}`, { remedy: 'Measure first: npm run bench' })
-  const figures = JSON.parse(await readFile(file, 'utf8')) as Figures
+  const figures = figuresOf(await readFile(file, 'utf8'))
+  if (!figures)
+    throw new RayitoError('BENCH_FAILED', `${file} holds no figures`, { remedy: 'Measure again: npm run bench' })
   const readme = join(root, 'README.md')
   const text = await readFile(readme, 'utf8')
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)]
@@ -86,6 +88,16 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
   const made = [BEGIN, readmeTable(figures), ...images].join('\n\n')
   await writeFile(readme, `${text.slice(0, from)}${made}\n\n${text.slice(to)}`)
   process.stdout.write(`Written: README.md and ${images.length} charts in ${CHARTS}\n`)
+}
+
+/** What a run left; null if it is something else. */
+function figuresOf(text: string): Figures | null {
+  try {
+    const figures = JSON.parse(text) as Figures
+    return figures.machine && figures.rows.length > 0 ? figures : null
+  } catch {
+    return null
+  }
 }
 
 /** A group's rows in bench.json, by the names that the group gave them. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -43,7 +43,7 @@ test('a folder that cannot be written is told in one line, before anything is me
   for (const flags of [[], ['--with-ray']]) {
     const { code, stdout, stderr } = await bench(['tasks', '--quick', '--out', MAIN, ...flags], { PATH: '' })
     assert.equal(code, 1)
-    assert.match(stderr, /^bench: .*main\.js cannot be written.*\n$/)
+    assert.match(stderr, /^bench: .*main\.js cannot be written.*npm run bench -- --out FOLDER.*\n$/)
     assert.doesNotMatch(stdout, /no-op/)
   }
 })
@@ -64,12 +64,18 @@ test('--with-ray without Python says what it needs', async (t) => {
   assert.match(stderr, /^bench: --with-ray needs Python 3\.10 to 3\.13, found none.*leave --with-ray out.*\n$/)
 })
 
-test('--readme without figures says that they are missing', async (t) => {
+test('--readme without figures says that they are missing, and of a file without any that it holds none', async (t) => {
   const out = mkdtempSync(join(tmpdir(), 'rayito-bench-'))
   t.after(() => rmSync(out, { recursive: true, force: true }))
   const { code, stderr } = await bench(['--readme', '--out', out])
   assert.equal(code, 1)
   assert.match(stderr, /^bench: There is no .*bench\.json.*npm run bench.*\n$/)
+  for (const text of ['', '{"rows":', '{}', '[]']) {
+    writeFileSync(join(out, 'bench.json'), text)
+    const { code, stderr } = await bench(['--readme', '--out', out])
+    assert.equal(code, 1)
+    assert.match(stderr, /^bench: .*bench\.json holds no figures.*npm run bench.*\n$/)
+  }
 })
 
 test('without model and data set the bench says why it cannot measure', async (t) => {

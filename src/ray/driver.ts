@@ -349,7 +349,7 @@ export class Driver implements Runtime {
   }
 
   timeline(): TraceEvent[] {
-    return this.#timeline?.events(this.#tallies.all) ?? []
+    return this.#timeline?.events(this.#tallies.all, this.engine.running()) ?? []
   }
 
   summary(): SessionSummary {

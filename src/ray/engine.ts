@@ -3,7 +3,7 @@ import type { Actor } from './actor.js'
 import type { Content, Entry } from './object-ref.js'
 import type { ToWorker } from './protocol.js'
 import type { Task } from './task.js'
-import type { Recorder } from './timeline/recorder.js'
+import type { Recorder, RunningCall } from './timeline/recorder.js'
 import type { NodeInfo, Resources } from './types.js'
 
 export type EngineName = 'threads' | 'processes' | 'nats'
@@ -49,6 +49,8 @@ export interface Engine {
   nodes(): NodeInfo[]
   /** Finished calls by worker, of workers that live or lived. */
   perWorker(): Record<string, number>
+  /** Calls that run at this moment; null where some may and it is not known which. */
+  running(): RunningCall[] | null
   /** Why nothing can be done any more; absent or null while something can. */
   readonly failure?: Error | null
   /** Ends all workers; resolves when they have ended. */

@@ -52,7 +52,10 @@ export interface FunctionSummary {
   wait: Percentiles | null
   /** Milliseconds it ran. */
   run: Percentiles | null
-  /** Bytes of arguments (an object that its worker already had counts nothing) and of results. */
+  /**
+   * Bytes of arguments and of results. What a ref stands for counts where a worker of this machine is sent a copy of it, without its
+   * arrays and buffers from 4 KiB up.
+   */
   bytesIn: number
   bytesOut: number
 }

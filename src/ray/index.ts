@@ -196,7 +196,7 @@ async function stats(): Promise<Stats> {
  * worker takes it up, in which it may be busy), deserialising (from 0.1 ms on), tasks (actors' calls and constructors too),
  * what `ray.profile` marks, and idleness. A process for each process or node, a thread for each worker; what overlaps has events of
  * its own beside them. Only the newest calls are there (`ray.init({ timeline })`), and `forgotten` where older ones may have been;
- * without a session, or with timeline false, none.
+ * without a session, or with timeline false, none. What runs is there until now (`running`), on a cluster once it has ended.
  *
  * One clock for the threads and processes of a machine. Events of other machines are moved by the difference of the clocks,
  * measured over the network: right to half a round trip.

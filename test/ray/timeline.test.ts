@@ -226,6 +226,27 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     assert.ok(Number(call!.args.waitedMs) >= ready!.dur! / 1e3)
   })
 
+  test('what still runs is there, on local workers, and no worker is told to be idle meanwhile', async () => {
+    await begin({ numCpus: 1 })
+    await ray.get(add.remote(1, 2))
+    const gate = latch()
+    const held = hold.remote(gate)
+    await started(gate)
+    const idle = (events: readonly TraceEvent[]) => named(events, 'idle').map(({ ts, dur }) => ts + dur!)
+    const before = await ray.timeline()
+    const after = await ray.timeline()
+    assert.deepEqual(idle(after), idle(before))
+    const runs = named(after, 'task').filter(({ name }) => name === 'hold')
+    assert.deepEqual(
+      runs.map(({ ph, args }) => [ph, args.running]),
+      engine === 'nats' ? [] : [['X', true]],
+    )
+    letGo(gate)
+    await ray.get(held)
+    const [ran] = named(await ray.timeline(), 'task').filter(({ name }) => name === 'hold')
+    assert.deepEqual([ran!.args.running, ran!.args.failed], [undefined, false])
+  })
+
   test('a call that was cancelled, or took too long, is there as long as its worker was busy with it', async () => {
     await ray.get(add.remote(1, 2))
     const gate = latch()

@@ -19,6 +19,14 @@ export interface Try {
 /** What a timeline keeps of a call's task. */
 export type Called = Pick<Task, 'submitted' | 'tally'>
 
+/** A call that has not ended. */
+export interface RunningCall {
+  worker: number
+  task: Task
+  /** At the earliest. */
+  began: number
+}
+
 /** Where an engine tells what its workers do. */
 export interface Recorder {
   /**

@@ -3,7 +3,7 @@ import { SPANS, type Span } from '../../core/spans.js'
 import type { Tally } from '../tally.js'
 import type { TraceEvent } from '../types.js'
 import { CallRing } from './call-ring.js'
-import type { Called, Recorder, Try } from './recorder.js'
+import type { Called, Recorder, RunningCall, Try } from './recorder.js'
 import { type Row, traceEvents } from './trace.js'
 import { since } from './turn-clock.js'
 
@@ -64,14 +64,21 @@ export class Timeline implements Recorder {
     this.#oldest = (this.#oldest + 1) % this.capacity
   }
 
-  events(tallies: readonly Tally[]): TraceEvent[] {
+  /** @param running null where something may run and nobody knows where */
+  events(tallies: readonly Tally[], running: readonly RunningCall[] | null): TraceEvent[] {
+    const time = now()
     return traceEvents({
       rows: this.#rows,
       calls: this.calls,
       spans: this.#spans,
+      running: (running ?? []).map(({ worker, task, began }) => {
+        const submitted = time - since(task.submitted, time)
+        return { worker, label: task.label, submitted, began, attempt: task.attempt, bytesIn: task.bytesIn }
+      }),
+      idleUntil: running ? time : Number.NEGATIVE_INFINITY,
       labelOf: (tally) => tallies[tally]!.label,
       horizon: Math.max(this.#horizon, this.calls.horizon),
-      now: now(),
+      now: time,
     })
   }
 

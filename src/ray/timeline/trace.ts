@@ -17,6 +17,10 @@ export interface Recorded {
   rows: ReadonlyMap<number, Row>
   calls: Iterable<KeptCall>
   spans: Iterable<{ worker: number; span: Span }>
+  /** What has not ended. */
+  running: readonly (Pick<KeptCall, 'worker' | 'submitted' | 'began' | 'attempt' | 'bytesIn'> & { label: string })[]
+  /** Until when a worker that lives is idle if nothing is known of it. */
+  idleUntil: number
   labelOf(tally: number): string
   /** What ended before may be forgotten: where nothing is known there, that is said instead of idleness. */
   horizon: number
@@ -39,7 +43,8 @@ const PAUSE = 0.1
  * Chrome's trace events: a process for each process, in it a thread for each worker. What runs beside what its thread shows, and the
  * messages on their way to it, are asynchronous events, which may overlap.
  */
-export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recorded): TraceEvent[] {
+export function traceEvents(recorded: Recorded): TraceEvent[] {
+  const { rows, calls, spans, running, labelOf, horizon, now } = recorded
   const work = new Map<number, Stretch[]>()
   const messages = new Map<number, Stretch[]>()
   for (const call of calls) {
@@ -47,6 +52,10 @@ export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recor
     if (!row) continue
     add(work, call.worker, ofCall(call, labelOf(call.tally)))
     if (call.received > 0) add(messages, call.worker, ofMessage(call, labelOf(call.tally), row.name))
+  }
+  for (const { worker, label: name, submitted, began, attempt, bytesIn } of running) {
+    const args = { attempt, running: true, waitedMs: Math.max(0, began - submitted), bytesIn }
+    add(work, worker, { category: 'task', name, began, ended: now, args })
   }
   for (const { worker, span } of spans) if (rows.has(worker)) add(work, worker, { args: {}, ...span })
 
@@ -69,7 +78,7 @@ export function traceEvents({ rows, calls, spans, labelOf, horizon, now }: Recor
       args: { sort_index: tid },
     })
     const { nested, beside } = apart(done)
-    const idle = row.idles ? pauses(row, done, horizon, now) : []
+    const idle = row.idles ? pauses(row, done, horizon, row.ended === Infinity ? recorded.idleUntil : row.ended) : []
     for (const stretch of [...nested, ...idle]) events.push(complete(stretch, pid, tid))
     for (const stretch of beside) events.push(...overlapping(ofWorker(stretch, row.name), pid, tid, ++asynchronous))
     for (const message of messages.get(number) ?? []) events.push(...overlapping(message, pid, tid, ++asynchronous))
@@ -142,7 +151,7 @@ function apart(stretches: readonly Stretch[]): { nested: Stretch[]; beside: Stre
 }
 
 /** When a worker did nothing; and when, before the horizon, nobody knows any more. */
-function pauses({ began, ended }: Row, done: readonly Stretch[], horizon: number, now: number): Stretch[] {
+function pauses({ began }: Row, done: readonly Stretch[], horizon: number, end: number): Stretch[] {
   const found: Stretch[] = []
   let from = began
   const add = (name: string, began: number, ended: number) => {
@@ -156,6 +165,6 @@ function pauses({ began, ended }: Row, done: readonly Stretch[], horizon: number
     until(stretch.began)
     from = Math.max(from, stretch.ended)
   }
-  until(Math.min(ended, now))
+  until(end)
   return found
 }

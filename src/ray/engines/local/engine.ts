@@ -5,6 +5,7 @@ import { decodeError, InfeasibleError, TaskTimeoutError } from '../../errors.js'
 import type { Content } from '../../object-ref.js'
 import { KIND, type ToDriver, type WireContent, type WireResult } from '../../protocol.js'
 import type { Task } from '../../task.js'
+import type { RunningCall } from '../../timeline/recorder.js'
 import type { NodeInfo, Resources } from '../../types.js'
 import type { Connector, HeapLimits } from './connection.js'
 import { Cpus } from './cpus.js'
@@ -331,6 +332,12 @@ export class LocalEngine implements Engine {
 
   perWorker(): Record<string, number> {
     return { ...this.#workers.finished }
+  }
+
+  running(): RunningCall[] {
+    return [...this.#workers].flatMap((worker) =>
+      [...worker.running()].map(([task, began]) => ({ worker: worker.number, task, began })),
+    )
   }
 
   async shutdown(): Promise<void> {

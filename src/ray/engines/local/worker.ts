@@ -264,6 +264,12 @@ export class LocalWorker implements WorkerPlace {
     return Math.max(this.sentAt(call), this.readyAt, this.#maxConcurrency === 1 ? this.lastEnd : 0)
   }
 
+  /** What runs, each with when it can have begun at the earliest. */
+  *running(): Generator<[Task, number]> {
+    for (const [call, task] of this.inflight)
+      if (this.progress(call) === SLOT.STARTED) yield [task, this.earliest(call)]
+  }
+
   /** A call's result is here. */
   settled(call: number): Task | undefined {
     const task = this.inflight.get(call)

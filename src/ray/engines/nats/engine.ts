@@ -316,6 +316,11 @@ export class NatsEngine implements Engine {
     return { ...this.#ends.finished }
   }
 
+  /** A node tells what ran once it has ended. */
+  running(): [] | null {
+    return this.sent.size > 0 ? null : []
+  }
+
   get #unfinished(): number {
     return this.sent.size + this.#tasks.length + this.#actors.waitingCalls
   }

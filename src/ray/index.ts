@@ -201,13 +201,19 @@ async function stats(): Promise<Stats> {
  * One clock for the threads and processes of a machine. Events of other machines are moved by the difference of the clocks,
  * measured over the network: right to half a round trip.
  * @param filename written with the events as JSON; without it they are returned
+ * @throws RAY_MISUSE with a file name, where there is no session
  * @see https://docs.ray.io/en/latest/ray-core/api/doc/ray.timeline.html
  */
 function timeline(): Promise<TraceEvent[]>
 function timeline(filename: string): Promise<undefined>
 async function timeline(filename?: string): Promise<TraceEvent[] | undefined> {
   if (filename !== undefined && (typeof filename !== 'string' || !filename)) expected('filename', 'a path', filename)
-  const events = peekRuntime() ? await runtime().timeline() : []
+  const session = peekRuntime() !== null
+  if (filename !== undefined && !session)
+    throw new RayitoError('RAY_MISUSE', `There is no session whose timeline could be written to ${filename}`, {
+      remedy: 'Call ray.timeline before ray.shutdown.',
+    })
+  const events = session ? await runtime().timeline() : []
   if (filename === undefined) return events
   try {
     await writeFile(filename, `[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]\n`)

@@ -73,6 +73,11 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
       message: /cannot be written to .*x\.json: ENOENT/,
     })
     await assert.rejects(ray.timeline(''), { code: 'INVALID_ARGUMENT' })
+    // What was written while there was one stays.
+    await ray.shutdown()
+    await assert.rejects(ray.timeline(file), { code: 'RAY_MISUSE', message: /no session.*before ray\.shutdown/ })
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), written)
+    assert.deepEqual(await ray.timeline(), [])
   })
 
   test('tasks, actors’ calls and constructors are there, each on its worker, with its attempt and whether it failed', async () => {

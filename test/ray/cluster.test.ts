@@ -243,10 +243,19 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const died = assert.rejects(ray.get(last), ActorDiedError)
     await started(gate, 3)
     await Promise.all([leave('gamma'), leave('delta')])
+    const gone = Date.now() * 1e3
     await join('alpha')
     letGo(gate)
     assert.deepEqual(await ray.get(calls), [10, 10])
     await died
+    const { functions } = await ray.summary()
+    assert.equal(functions.find(({ name }) => name === 'CounterClass.constructor')!.retries, 2)
+    // What a lost node did is not known, until it was missed: it was not idle.
+    const events = await ray.timeline()
+    const lost = events.filter(({ ph, args }) => ph === 'M' && /^(gamma|delta) /.test(String(args.name)))
+    assert.equal(lost.length, 2)
+    for (const { ph, pid, ts, dur = 0, name } of events)
+      if (ph !== 'M' && lost.some((node) => node.pid === pid)) assert.ok(ts + dur <= gone + 50_000, name)
     ray.kill(counters[0]!)
   })
 

@@ -139,10 +139,8 @@ export class Membership {
 
   #seen(lease: NodeLease): void {
     const known = this.nodes.get(lease.id)
-    if (known) {
-      known.lease = lease
-      known.placed = 0
-    } else {
+    if (known) known.renew(lease)
+    else {
       const version = packageVersion()
       if (lease.version !== version) {
         const message = `Node ${lease.name} runs rayito ${lease.version}, this driver ${version}`

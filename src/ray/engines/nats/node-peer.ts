@@ -30,13 +30,26 @@ export class NodePeer {
   readonly rows = new Map<number, number>()
   /** Actors of this driver that are there. */
   actors = 0
+  /** When it last said that it lives. */
+  #heard = now()
 
   constructor(
     readonly id: string,
-    public lease: NodeLease,
+    private current: NodeLease,
     readonly channel: Channel,
     private readonly calls: CallsUnderWay,
   ) {}
+
+  get lease(): NodeLease {
+    return this.current
+  }
+
+  /** It lives, and says how it is. */
+  renew(lease: NodeLease): void {
+    this.current = lease
+    this.placed = 0
+    this.#heard = now()
+  }
 
   /** What is held there, or is in the arguments of a call that is under way. */
   thing(id: string): { readonly thing: object } | undefined {
@@ -56,9 +69,9 @@ export class NodePeer {
     this.send(['clock', now()])
   }
 
-  /** It is lost: its workers have ended. */
+  /** It is lost: its workers have ended, and nobody knows what they did since it was heard of. */
   end(recorder: Recorder | null): void {
-    if (recorder) for (const row of this.rows.values()) recorder.ended(row)
+    if (recorder) for (const row of this.rows.values()) recorder.ended(row, this.#heard)
     for (const { thing } of this.held.values()) Stream.left(thing, this)
   }
 

@@ -48,7 +48,10 @@ export class Streams {
       objects.moved.copied += content.copied
       objects.moved.shared += content.shared
       if (content.fresh > 0) objects.allocated(content.fresh)
-      if (end.producer instanceof Task) end.producer.tally.bytesOut += content.copied + content.shared
+      if (end.producer instanceof Task) {
+        end.producer.tally.bytesOut += content.copied + content.shared
+        end.producer.bytesYielded += content.copied + content.shared
+      }
       const entry = new Entry(this.session.nextId(), this.session)
       objects.keep(entry, content, sharesMemory)
       return entry

@@ -43,6 +43,8 @@ export class Task implements Producer {
   submitted = 0
   /** Of the arguments that were sent for it. */
   bytesIn = 0
+  /** Of the values that its try has yielded, until that is told. */
+  bytesYielded = 0
   readonly args: Argument[] = []
   readonly returns: Entry[]
   #outstanding = 1

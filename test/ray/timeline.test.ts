@@ -21,6 +21,7 @@ import {
   throwOnce,
   toFahrenheit,
 } from './functions.js'
+import { squares } from './generators.js'
 import { latch, letGo, onEachEngine, started, until } from './helpers.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'rayito-timeline-'))
@@ -391,6 +392,15 @@ onEachEngine('the summary', { numCpus: 2 }, () => {
     const { bytesIn, bytesOut } = functions.find(({ run, count }) => run && count === 2)!
     assert.ok(bytesIn >= 20_000 && bytesIn < 21_000, `${bytesIn}`)
     assert.ok(bytesOut > 0 && bytesOut < 200, `${bytesOut}`)
+  })
+
+  test('bytes out of a generator are those of its values, in the trace too', async () => {
+    const generator = squares.remote(5)
+    await ray.get(generator.completed())
+    const { bytesOut } = (await ray.summary()).functions.find(({ name }) => name === 'squares')!
+    const [call] = named(await ray.timeline(), 'task')
+    assert.ok(bytesOut >= 5 * 8)
+    assert.equal(call!.args.bytesOut, bytesOut)
   })
 
   test('it prints as a table, and is to be had in a worker', async () => {

@@ -34,7 +34,8 @@ export class Told {
     call.received = result[5]
     call.attempt = task.attempt
     call.bytesIn = task.bytesIn
-    call.bytesOut = ok ? sizeOf(result[2] as readonly WireContent[]) : 0
+    call.bytesOut = task.bytesYielded + (ok ? sizeOf(result[2] as readonly WireContent[]) : 0)
+    task.bytesYielded = 0
     call.failed = !ok
     this.recorder.call(worker.number, task, call)
   }
@@ -53,10 +54,11 @@ export class Told {
     const ended = now()
     for (const [call, task] of lost) {
       if (worker.progress(call) !== SLOT.STARTED) continue
-      const { attempt, bytesIn } = task
+      const { attempt, bytesIn, bytesYielded: bytesOut } = task
+      task.bytesYielded = 0
       const began = worker.earliest(call)
       const times = { sent: worker.sentAt(call), received: 0, began, ended }
-      this.recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut: 0, failed: true })
+      this.recorder.call(worker.number, task, { ...times, attempt, bytesIn, bytesOut, failed: true })
     }
   }
 }

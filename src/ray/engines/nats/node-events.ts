@@ -37,7 +37,9 @@ export function recordEvents(
       return late ? [{ task: late, worker, call }] : []
     }
     task.tally.bytesOut += call.bytesOut
-    return [{ task, worker, call }]
+    const bytesOut = call.bytesOut + task.bytesYielded
+    task.bytesYielded = 0
+    return [{ task, worker, call: { ...call, bytesOut } }]
   })
   clock.whenKnown(() => {
     const process = `${lease.name} (${lease.host}, ${lease.pid})`

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { copyFile, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
@@ -10,11 +10,15 @@ import { Passing } from './failures.js'
 import { ask, patiently } from './request.js'
 import type { RepoFile } from './types.js'
 
-/** Where a blob grows until it is whole; huggingface_hub's name for it. */
-export const partialPath = (context: Context, file: RepoFile) => `${blobPath(context, file)}.incomplete`
+/** Where a blob grows until it is whole; what ends like this, `hf cache prune` removes. */
+export const partialPath = (context: Context, file: RepoFile) => `${blobPath(context, file)}.rayito.incomplete`
+/** Where an earlier huggingface_hub (seen in 0.36) does the same, at the same time perhaps: its locks cannot be seen from Node. */
+const pythonsPartialPath = (context: Context, file: RepoFile) => `${blobPath(context, file)}.incomplete`
+
+const HEAD_START = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
 
 /**
- * Brings a file's content into the cache: continues what is there of it, and makes a blob of it once its bytes are those
+ * Brings a file's content into the cache: continues what is there of it, of Python's too, and makes a blob of it once its bytes are those
  * that the listing announced. Whoever calls holds the blob's lock.
  *
  * Written by hand: @huggingface/hub's `downloadFileToCacheDir` starts anew after each failure and checks nothing.
@@ -23,6 +27,8 @@ export async function fetchBlob(context: Context, commit: string, file: RepoFile
   const blob = blobPath(context, file)
   const partial = partialPath(context, file)
   await mkdir(dirname(blob), { recursive: true })
+  // Python only appends, so whatever is there now is a beginning. Its file itself stays with it.
+  await copyFile(pythonsPartialPath(context, file), partial, HEAD_START).catch(() => {})
   let got = ''
   for (const attempt of ['first', 'second']) {
     const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644)

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { homedir } from 'node:os'
@@ -194,18 +203,38 @@ test('continues a download that was cut where it broke off', async (t) => {
   )
 })
 
-test('continues what an earlier program left', async (t) => {
+for (const [who, ending] of [
+  ['an earlier program', '.rayito.incomplete'],
+  ['Python', '.incomplete'],
+] as const)
+  test(`continues what ${who} left`, async (t) => {
+    const { hub, options } = await setup(t)
+    const listed = await download(DATASET, () => false, options)
+    mkdirSync(blobs(options))
+    writeFileSync(join(blobs(options), `${sha256}${ending}`), LARGE.subarray(0, 123_456))
+    const { folder } = await download(DATASET, (path) => path === TRAIN, options)
+    assert.equal(folder, listed.folder)
+    assert.deepEqual(readFileSync(join(folder, TRAIN)), Buffer.from(LARGE))
+    assert.deepEqual(
+      hub.downloads.map(({ range }) => range),
+      ['bytes=123456-'],
+    )
+  })
+
+test('leaves the file that Python downloads to at the same time to it', async (t) => {
   const { hub, options } = await setup(t)
-  const listed = await download(DATASET, () => false, options)
-  mkdirSync(blobs(options))
-  writeFileSync(join(blobs(options), `${sha256}.incomplete`), LARGE.subarray(0, 123_456))
-  const { folder } = await download(DATASET, (path) => path === TRAIN, options)
-  assert.equal(folder, listed.folder)
-  assert.deepEqual(readFileSync(join(folder, TRAIN)), Buffer.from(LARGE))
-  assert.deepEqual(
-    hub.downloads.map(({ range }) => range),
-    ['bytes=123456-'],
-  )
+  mkdirSync(blobs(options), { recursive: true })
+  const pythons = openSync(join(blobs(options), `${sha256}.incomplete`), 'a')
+  t.after(() => closeSync(pythons))
+  writeSync(pythons, LARGE.subarray(0, 100_000))
+  hub.faults.hold = 1
+  const held = once(hub, 'held')
+  const path = hubFile(DATASET, TRAIN, options)
+  await held
+  writeSync(pythons, LARGE.subarray(100_000))
+  hub.release()
+  assert.deepEqual(readFileSync((await path)!), Buffer.from(LARGE))
+  assert.deepEqual(readFileSync(join(blobs(options), `${sha256}.incomplete`)), Buffer.from(LARGE))
 })
 
 for (const [what, bytes] of [
@@ -215,7 +244,7 @@ for (const [what, bytes] of [
   test(`starts anew after a rest ${what}`, async (t) => {
     const { options } = await setup(t)
     mkdirSync(blobs(options), { recursive: true })
-    writeFileSync(join(blobs(options), `${sha256}.incomplete`), bytes)
+    writeFileSync(join(blobs(options), `${sha256}.rayito.incomplete`), bytes)
     assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
   })
 
@@ -460,7 +489,7 @@ test('an abort ends it with the reason given, and the next one continues', async
   const failing = assert.rejects(hubFile(DATASET, TRAIN, { ...options, signal: abort.signal }), /enough/)
   await held
   // What has been sent must have been written, for the rest to be known.
-  const partial = join(blobs(options), `${sha256}.incomplete`)
+  const partial = join(blobs(options), `${sha256}.rayito.incomplete`)
   while (!existsSync(partial) || readFileSync(partial).length < 150_000) await new Promise((go) => setImmediate(go))
   abort.abort(new Error('enough'))
   await failing

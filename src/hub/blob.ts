@@ -78,6 +78,7 @@ async function receive(
 ): Promise<string> {
   let hash = hashOf(file)
   let at = 0
+  let ranges = true
   const restart = async () => {
     await handle.truncate(0)
     bar.skip(-at)
@@ -94,16 +95,18 @@ async function receive(
 
   const attempt = async () => {
     if (at === file.size) return
-    const headers: Record<string, string> = at > 0 ? { range: `bytes=${at}-` } : {}
+    const headers: Record<string, string> = at > 0 && ranges ? { range: `bytes=${at}-` } : {}
     // A damaged copy may come from a cache on the way.
     if (fresh) headers['cache-control'] = 'no-cache'
     const response = await ask(context, file.path, address(context, commit, file), { headers })
     const start = startOf(response)
-    if (start !== at) await restart()
-    if (start !== at) {
+    const problem = unfit(response, start, at, file.size)
+    if (problem) {
       await response.body?.cancel()
-      throw new Passing(`bytes from ${start} on, not from 0`)
+      ranges = start === 0 || start === at
+      throw new Passing(problem)
     }
+    if (start !== at) await restart()
     for await (const chunk of response.body ?? []) {
       // More than announced: the digest tells.
       const part = chunk.subarray(0, file.size - at)
@@ -120,11 +123,20 @@ async function receive(
   return hash.digest('hex')
 }
 
-/** Where a partial answer begins (RFC 9110, 14.4); 0 where the whole is sent, as by a server that knows no ranges. */
-function startOf(response: Response): number {
-  return response.status === 206
-    ? Number(/^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1] ?? -1)
-    : 0
+/** Where a partial answer begins (RFC 9110, 14.4), -1 where there is none; 0 where the whole is sent, as by a server that knows no ranges. */
+function startOf({ status, headers }: Response): number {
+  if (status === 416) return -1
+  return status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get('content-range') ?? '')?.[1] ?? -1) : 0
+}
+
+/** What is wrong with an answer that is not worth what is there already: neither a part that fits nor the whole, a login page perhaps. */
+function unfit({ status, headers }: Response, start: number, at: number, size: number): string | undefined {
+  if (start !== 0 && start !== at)
+    return status === 416 ? `416 for the bytes from ${at} on` : `bytes from ${start} on, not from ${at}`
+  // A part may be shorter than asked for, and where it is compressed, the length is another's.
+  const length = status === 206 || headers.has('content-encoding') ? null : headers.get('content-length')
+  // More than announced: the digest tells.
+  return length !== null && Number(length) < size ? `${length} bytes, not ${size}` : undefined
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

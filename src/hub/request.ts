@@ -18,6 +18,9 @@ const TOLD = 5_000
 /** A transfer that brought this much has not failed, it was cut. */
 const GAIN = 1 << 16
 
+/** Whoever asks for a range must be ready for this. */
+const RANGE_NOT_SATISFIABLE = 416
+
 /** Makes one request; the answer is a success, and its body ends with an error when it falls silent. */
 export async function ask(context: Context, what: string, address: string, init: RequestInit = {}): Promise<Response> {
   const home = new URL(context.endpoint)
@@ -39,7 +42,7 @@ export async function ask(context: Context, what: string, address: string, init:
       url = new URL(next, url)
       continue
     }
-    if (response.ok) return response
+    if (response.ok || status === RANGE_NOT_SATISFIABLE) return response
     await response.body?.cancel()
     // Refused by the host of a redirect, most likely as its signed address is too old: the Hub gives a new one.
     const elsewhere = !isHome(url, home) && !isRefusal(response)
@@ -109,7 +112,7 @@ function passing(context: Context, error: unknown, url: URL, connecting: boolean
   const result =
     error instanceof Passing
       ? error
-      : new Passing((code ? `${code} from ${url.host}` : (error as Error).message) + way, { cause: error })
+      : new Passing(`${code ?? (cause ?? (error as Error)).message} from ${url.host}${way}`, { cause: error })
   // A connection that broke was one.
   result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
   return result

@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -254,6 +255,27 @@ test('starts anew at a server that knows no ranges', async (t) => {
   assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
 })
 
+test('starts anew at a server that refuses to send a part', async (t) => {
+  const { hub, options } = await setup(t)
+  Object.assign(hub.faults, { cut: 1, norange: 416 })
+  assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
+})
+
+test("keeps what it has where a login page answers in the file's place", async (t) => {
+  const { hub, options } = await setup(t)
+  const partial = join(blobs(options), `${sha256}.rayito.incomplete`)
+  mkdirSync(blobs(options), { recursive: true })
+  writeFileSync(partial, LARGE.subarray(0, 123_456))
+  hub.faults.page = 2
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, retries: 1 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /got 7 bytes, not 300000 \(2 tries\)/,
+  })
+  assert.equal(statSync(partial).size, 123_456)
+  assert.ok(await hubFile(DATASET, TRAIN, options))
+  assert.equal(hub.downloads.at(-1)?.range, 'bytes=123456-')
+})
+
 test('gives up a server that knows no ranges and cuts now here, now there', async (t) => {
   const { hub, options } = await setup(t)
   hub.faults.norange = true
@@ -420,6 +442,18 @@ test('says at once, with its address, that nobody answers', async (t) => {
   await assert.rejects(hubFile(DATASET, TRAIN, { ...options, endpoint: 'http://no-such-host.invalid' }), {
     code: 'HUB_UNREACHABLE',
     message: /http:\/\/no-such-host\.invalid to answer/,
+  })
+})
+
+test('says why an address that the Hub sends to cannot be asked', async (t) => {
+  const { options } = await setup(t)
+  const server = createHttpServer((_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await assert.rejects(listFiles(DATASET, { ...options, endpoint, retries: 0 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /got bad port from 127\.0\.0\.1:9/,
   })
 })
 

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { AxiosError, AxiosStatic } from 'axios'
 import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'cockatiel'
 import type wiki from 'wikipedia'
+import { wasHurried } from '../core/hurried.js'
 import { retryAfter } from '../core/retry-after.js'
 
 /*
@@ -123,12 +124,13 @@ function read(call: Call, data: unknown): Unreachable | undefined {
   return call.failure
 }
 
-function unreachable({ response, code, message }: AxiosError, { signal, at }: Deadline): Unreachable {
+function unreachable(error: AxiosError, { signal, at }: Deadline): Unreachable {
+  const { response, code, message } = error
   if (signal.aborted) return signal.reason
   // With a good status it is the rest of the answer that is missing.
   if (!response || response.status < 400) {
     const failure = new Unreachable(response ? 'its answer broke off' : (code ?? message))
-    failure.passing = response !== undefined || code === 'ECONNRESET' || code === 'EPIPE'
+    failure.passing = response !== undefined || code === 'ECONNRESET' || code === 'EPIPE' || wasHurried(error)
     return failure
   }
   const { status, headers } = response

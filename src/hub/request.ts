@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { wasHurried } from '../core/hurried.js'
 import { notice } from '../core/progress.js'
 import { retryAfter } from '../core/retry-after.js'
 import type { Context } from './context.js'
@@ -64,8 +65,12 @@ const isHome = (url: URL, home: URL): boolean =>
 async function send(context: Context, url: URL, init: RequestInit): Promise<Response> {
   const silence = new AbortController()
   const signals = context.signal ? [silence.signal, context.signal] : [silence.signal]
+  const fetch = () => context.fetch(url, { ...init, signal: AbortSignal.any(signals) })
   const response = await listen(context, silence, () =>
-    context.fetch(url, { ...init, signal: AbortSignal.any(signals) }),
+    fetch().catch((error) => {
+      if (!wasHurried(error)) throw error
+      return fetch()
+    }),
   ).catch((error) => {
     throw context.signal?.aborted ? context.signal.reason : passing(context, error, url, true)
   })

@@ -13,7 +13,12 @@ import {
   writeSync,
 } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import {
+  type AddressInfo,
+  createServer,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  setDefaultAutoSelectFamilyAttemptTimeout,
+} from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -443,6 +448,21 @@ test('says at once, with its address, that nobody answers', async (t) => {
     code: 'HUB_UNREACHABLE',
     message: /http:\/\/no-such-host\.invalid to answer/,
   })
+})
+
+test('gives a host more time to be connected to than Node does', async (t) => {
+  const { options } = await setup(t)
+  const before = getDefaultAutoSelectFamilyAttemptTimeout()
+  t.after(() => setDefaultAutoSelectFamilyAttemptTimeout(before))
+  const late = Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' })
+  const given: number[] = []
+  const hurried: typeof fetch = async (input, init) => {
+    given.push(getDefaultAutoSelectFamilyAttemptTimeout())
+    if (given.length === 1) throw new TypeError('fetch failed', { cause: new AggregateError([late]) })
+    return fetch(input, init)
+  }
+  assert.equal((await listFiles(DATASET, { ...options, fetch: hurried })).files.length, 4)
+  assert.deepEqual(given.slice(0, 2), [before, 4_000])
 })
 
 test('says why an address that the Hub sends to cannot be asked', async (t) => {

@@ -5,6 +5,7 @@ import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'c
 import type wiki from 'wikipedia'
 import { wasHurried } from '../core/hurried.js'
 import { retryAfter } from '../core/retry-after.js'
+import { isLoopback } from '../hub/proxied-fetch.js'
 
 /*
  * MediaWiki's API as the package `wikipedia` speaks it. The package knows neither base URL, time limit nor retry, takes
@@ -83,6 +84,7 @@ function wikipedia(): Package {
     const query = config.url!.slice(config.url!.indexOf('?') + 1)
     // Terms are encoded before the package encodes once more; undoing that leaves exactly what was typed.
     config.url = `${call.api}?${query.replaceAll('%25', '%')}`
+    if (isLoopback(new URL(call.api).hostname)) config.proxy = false
     config.signal = call.deadline.signal
     config.maxContentLength = MOST_BYTES
     config.headers.set('User-Agent', call.userAgent)
@@ -112,16 +114,29 @@ const WIKI_ERRORS =
   /^(readapidenied|ratelimited|maxlag|readonly|internal_api_error|cirrussearch-backend-error|cirrussearch-too-busy)/
 
 function read(call: Call, data: unknown): Unreachable | undefined {
-  const answer = data as Answer | null
-  if (answer?.error && typeof answer.error.code === 'string' && WIKI_ERRORS.test(answer.error.code)) {
-    call.failure = new Unreachable(`it answered ${answer.error.code}`)
-    call.failure.passing = answer.error.code !== 'readapidenied'
-  } else if (typeof answer !== 'object' || !answer || !(answer.query || answer.error || 'batchcomplete' in answer)) {
+  if (!isAnswer(data)) {
     call.failure = new Unreachable('it answered what Wikipedia does not')
+  } else if (data.error && WIKI_ERRORS.test(data.error.code)) {
+    call.failure = new Unreachable(`it answered ${data.error.code}`)
+    call.failure.passing = data.error.code !== 'readapidenied'
   } else {
-    call.answer = answer
+    call.answer = data
   }
   return call.failure
+}
+
+/** Whether it has the form of MediaWiki's answers in all that is read here: others answer in JSON, too. */
+function isAnswer(data: unknown): data is Answer {
+  if (typeof data !== 'object' || data === null) return false
+  const { query, error } = data as Answer
+  if (error !== undefined) return typeof error?.code === 'string'
+  if (!query) return 'batchcomplete' in data
+  const pages = Object.values(query.pages ?? {})
+  const titled = [query.search ?? [], pages, pages.map((page) => page?.links ?? [])].flat(2)
+  return (
+    titled.every((item) => typeof item?.title === 'string') &&
+    pages.every(({ extract = '' }) => typeof extract === 'string')
+  )
 }
 
 function unreachable(error: AxiosError, { signal, at }: Deadline): Unreachable {

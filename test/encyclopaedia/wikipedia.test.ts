@@ -120,6 +120,12 @@ describe('a look-up in Wikipedia', () => {
     assert.equal(elsewhere.text, 'Wikipedia could not be reached (it answered 404).')
   })
 
+  test('on this machine is asked without the proxy of the environment', async (t) => {
+    process.env.http_proxy = 'http://127.0.0.1:9'
+    t.after(() => delete process.env.http_proxy)
+    assert.ok((await wikipedia().lookup('tench')).found)
+  })
+
   test('leaves alone what others ask of axios', async () => {
     await wikipedia().lookup('tench')
     const axios = createRequire(import.meta.url)('axios') as AxiosStatic
@@ -248,6 +254,10 @@ describe('a Wikipedia that fails', () => {
       [{ body: '{"batchcomp' }, 'it answered what Wikipedia does not'],
       [{ body: 'null' }, 'it answered what Wikipedia does not'],
       [{ body: '[]' }, 'it answered what Wikipedia does not'],
+      [{ body: '{"error":"unknown client"}' }, 'it answered what Wikipedia does not'],
+      [{ body: '{"error":{"message":"unknown client"}}' }, 'it answered what Wikipedia does not'],
+      [{ body: '{"query":{"search":"none"}}' }, 'it answered what Wikipedia does not'],
+      [{ body: '{"query":{"search":[{"pageid":1}]}}' }, 'it answered what Wikipedia does not'],
       [{ error: 'readapidenied' }, 'it answered readapidenied'],
     ]
     for (const [fault, reason] of cases) {

@@ -159,7 +159,7 @@ export async function isKnownAbsent({ folder }: Context, commit: string, path: s
 
 /**
  * Gives a blob its path in a snapshot: a relative link, as Python makes it; a hard link or a copy where links are refused,
- * as on Windows without developer mode.
+ * as on Windows without developer mode, or turned off by HF_HUB_DISABLE_SYMLINKS.
  * @param link for tests: what makes the link
  */
 export async function linkBlob(context: Context, commit: string, file: RepoFile, makeLink = symlink): Promise<void> {
@@ -167,10 +167,9 @@ export async function linkBlob(context: Context, commit: string, file: RepoFile,
   const pointer = join(snapshotFolder(context, commit), file.path)
   await mkdir(dirname(pointer), { recursive: true })
   await unlink(pointer).catch(() => {})
-  try {
-    await makeLink(relative(dirname(pointer), blob), pointer)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-    await link(blob, pointer).catch(() => copyFile(blob, pointer))
-  }
+  const copy = () => link(blob, pointer).catch(() => copyFile(blob, pointer))
+  if (!context.symlinks) return copy()
+  await makeLink(relative(dirname(pointer), blob), pointer).catch((error) => {
+    if (error.code !== 'EEXIST') return copy()
+  })
 }

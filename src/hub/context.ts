@@ -27,6 +27,8 @@ export interface Context {
   cacheDir: string
   folder: string
   locks: string
+  /** Whether snapshots may be made of symbolic links. */
+  symlinks: boolean
   /** Whether the Hub has answered during this call: a failing connection is then worth another try. */
   contact: { made: boolean }
 }
@@ -71,6 +73,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     cacheDir,
     folder: join(cacheDir, name),
     locks: join(cacheDir, '.locks', name),
+    symlinks: !isSet(env.HF_HUB_DISABLE_SYMLINKS),
     contact: { made: false },
   }
 }

@@ -16,7 +16,7 @@ import { test } from 'node:test'
 import { linkBlob } from '#src/hub/cache.js'
 import { contextOf } from '#src/hub/context.js'
 import { download, hubFile, listFiles } from '#src/hub/index.js'
-import { DATASET, FILES, LARGE, noise, setup } from './support.js'
+import { DATASET, FILES, LARGE, noise, setEnvironment, setup } from './support.js'
 
 const all = () => true
 const parquet = (path: string) => path.endsWith('.parquet')
@@ -249,4 +249,12 @@ test('gives a file its path where links are refused, too', async (t) => {
   await linkBlob(context, commit, file, () => Promise.reject(Object.assign(new Error('no'), { code: 'EPERM' })))
   assert.ok(lstatSync(join(folder, 'README.md')).isFile())
   assert.equal(await hubFile(DATASET, 'README.md', { ...options, offline: true }), join(folder, 'README.md'))
+})
+
+test('makes no symbolic links where HF_HUB_DISABLE_SYMLINKS says so, as Python', async (t) => {
+  const { options } = await setup(t)
+  setEnvironment(t, { HF_HUB_DISABLE_SYMLINKS: '1' })
+  const { folder, files } = await download(DATASET, () => true, options)
+  assert.equal(files.length, 4)
+  for (const file of files) assert.ok(lstatSync(join(folder, file)).isFile(), file)
 })

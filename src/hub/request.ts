@@ -108,6 +108,8 @@ function listen<T>({ idleTimeout }: Context, silence: AbortController, wait: () 
   })
 }
 
+const OTHERWISE = 'set RAYITO_SOURCE=embedded for the built-in pictures and model'
+
 /** What fetch throws says little ("fetch failed"); its cause says what happened. */
 function passing(context: Context, error: unknown, url: URL, connecting: boolean): Passing {
   if (error instanceof ProxyRefusal) return refusedByProxy(error, url)
@@ -118,6 +120,10 @@ function passing(context: Context, error: unknown, url: URL, connecting: boolean
     error instanceof Passing
       ? error
       : new Passing(`${code ?? (cause ?? (error as Error)).message} from ${url.host}${way}`, { cause: error })
+  if (/SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY)/.test(code ?? '')) {
+    result.lasting = true
+    result.remedy = `Name the file with your network's certificates (of a proxy that opens https, perhaps) in NODE_EXTRA_CA_CERTS, or ${OTHERWISE}.`
+  }
   // A connection that broke was one.
   result.connecting = connecting && code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'
   return result
@@ -129,11 +135,10 @@ function refusedByProxy(error: ProxyRefusal, { protocol, hostname }: URL): Passi
   result.connecting = true
   result.lasting = status < 500
   const variable = `${protocol.slice(0, -1)}_proxy`.toUpperCase()
-  const otherwise = 'set RAYITO_SOURCE=embedded for the built-in pictures and model'
   result.remedy =
     status === 407
-      ? `Name user and password in ${variable} (http://USER:PASSWORD@HOST:PORT), or ${otherwise}.`
-      : `Check ${variable}, have ${hostname} let through, or name it in NO_PROXY if it can be had without a proxy; or ${otherwise}.`
+      ? `Name user and password in ${variable} (http://USER:PASSWORD@HOST:PORT), or ${OTHERWISE}.`
+      : `Check ${variable}, have ${hostname} let through, or name it in NO_PROXY if it can be had without a proxy; or ${OTHERWISE}.`
   return result
 }
 

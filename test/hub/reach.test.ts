@@ -175,7 +175,7 @@ describe('a repository is in reach', () => {
   })
 
   const openssl = spawnSync('openssl', ['version']).status === 0
-  test("but what the Hub itself answers through a proxy's tunnel is its own, a refusal too", {
+  test("but what the Hub itself answers through a proxy's tunnel is its own, a refusal too, once its certificate is trusted", {
     skip: !openssl && 'there is no openssl to make a certificate with',
   }, async (t) => {
     const { hub, options } = await setup(t)
@@ -194,8 +194,12 @@ describe('a repository is in reach', () => {
     t.after(() => secure.close().closeAllConnections())
     const { port } = secure.address() as AddressInfo
     const proxy = await environmentProxy(t, (host) => (host.startsWith('hub.') ? port : 403))
-    setEnvironment(t, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     const there = { ...options, endpoint: 'https://hub.test' }
+    await assert.rejects(hubFile(DATASET, 'README.md', there), {
+      code: 'HUB_UNREACHABLE',
+      message: /got DEPTH_ZERO_SELF_SIGNED_CERT from hub\.test.* NODE_EXTRA_CA_CERTS/,
+    })
+    setEnvironment(t, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     hub.faults.gated = 'hf_good'
     assert.equal(await inReach(DATASET, 'rows', parquet, there), true)
     await assert.rejects(hubFile(DATASET, 'README.md', there), { code: 'HUB_GATED' })

@@ -26,8 +26,24 @@ export interface DataSetFiles {
  * @param paths from the data set's root, with `/`
  * @param where what the data set is called in errors
  * @param configurations those that the data set names; 'converted' where it is the Hub's own conversion
+ * @param unsure why there may be more paths: the error where what is wanted is not among these
  */
 export function chooseFiles(
+  paths: readonly string[],
+  wanted: Wanted,
+  where: string,
+  configurations: readonly Configuration[] | 'converted',
+  unsure?: Error,
+): DataSetFiles {
+  try {
+    return choose(paths, wanted, where, configurations)
+  } catch (error) {
+    const isMissing = error instanceof RayitoError && /^DATASET_(SPLIT_)?NOT_FOUND$/.test(error.code)
+    throw (isMissing && unsure) || error
+  }
+}
+
+function choose(
   paths: readonly string[],
   wanted: Wanted,
   where: string,

@@ -230,7 +230,8 @@ async function isToBeHad(
 async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {
   const { download, hubFile, listFiles } = await import('../hub/index.js')
   let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
-  let paths = (await listFiles(repo, hub)).files.map(({ path }) => path)
+  const { files: listed, unsure } = await listFiles(repo, hub)
+  let paths = listed.map(({ path }) => path)
   if (!isReadable(paths) && revision === undefined && wanted.dataFiles === undefined) {
     const converted: Repo = { ...repo, revision: CONVERTED }
     const { files } = await listFiles(converted, hub).catch(absent)
@@ -242,7 +243,7 @@ async function onHub(id: string, revision: string | undefined, hub: HubOptions, 
   }
   const isConverted = repo.revision === CONVERTED
   const texts = isConverted ? [] : await cardsIn(paths, read, wanted)
-  const files = chooseFiles(paths, wanted, id, isConverted ? 'converted' : await readConfigurations(texts, id))
+  const files = chooseFiles(paths, wanted, id, isConverted ? 'converted' : await readConfigurations(texts, id), unsure)
   const needed = new Set([...files.splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
   return { folder, ...files, features: () => cardFeatures(texts, files.configuration, id) }

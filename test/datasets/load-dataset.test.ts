@@ -620,6 +620,21 @@ describe('from the Hub', () => {
     await assert.rejects(loadDataset('owner/two', { ...offline, name: 'a' }), { code: 'HUB_OFFLINE' })
   })
 
+  test('a split that may only be missing in the cache: what keeps the Hub from telling is the error', async (t) => {
+    const { hub, options } = await hubWith(t, {
+      'datasets/owner/rows': { 'train.parquet': bytes, 'test.parquet': bytes },
+    })
+    await loadDataset('owner/rows', { ...options, split: 'train' })
+    // As Python's hf_hub_download leaves it.
+    rmSync(join(options.cacheDir, 'datasets--owner--rows/trees'), { recursive: true })
+    await hub.close()
+    assert.equal((await loadDataset('owner/rows', { ...options, split: 'train' })).numRows, 60)
+    await assert.rejects(loadDataset('owner/rows', { ...options, split: 'test' }), { code: 'HUB_UNREACHABLE' })
+    await assert.rejects(loadDataset('owner/rows', { ...options, split: 'test', offline: true }), {
+      code: 'HUB_OFFLINE',
+    })
+  })
+
   test('a repository of pictures, one without data, and none at all', async (t) => {
     const image = readFileSync(picture)
     const { options } = await hubWith(t, {

@@ -5,7 +5,7 @@ import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'c
 import type wiki from 'wikipedia'
 import { wasHurried } from '../core/hurried.js'
 import { retryAfter } from '../core/retry-after.js'
-import { isLoopback } from '../hub/proxied-fetch.js'
+import { isDirect } from '../hub/proxied-fetch.js'
 
 /*
  * MediaWiki's API as the package `wikipedia` speaks it. The package knows neither base URL, time limit nor retry, takes
@@ -84,7 +84,7 @@ function wikipedia(): Package {
     const query = config.url!.slice(config.url!.indexOf('?') + 1)
     // Terms are encoded before the package encodes once more; undoing that leaves exactly what was typed.
     config.url = `${call.api}?${query.replaceAll('%25', '%')}`
-    if (isLoopback(new URL(call.api).hostname)) config.proxy = false
+    if (isDirect(new URL(call.api).hostname)) config.proxy = false
     config.signal = call.deadline.signal
     config.maxContentLength = MOST_BYTES
     config.headers.set('User-Agent', call.userAgent)

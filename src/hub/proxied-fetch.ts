@@ -8,6 +8,13 @@ const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']
 /** Whether a host is this machine itself, which no proxy reaches. */
 export const isLoopback = (hostname: string) => /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
 
+/** Whether a host is asked without a proxy, beside those that axios finds in NO_PROXY: there a domain stands for all in it only with a dot before it. */
+export function isDirect(hostname: string): boolean {
+  const { no_proxy: hosts = process.env.NO_PROXY ?? '' } = process.env
+  const isIn = (domain: string) => domain !== '' && hostname.endsWith(`.${domain.toLowerCase()}`)
+  return isLoopback(hostname) || hosts.split(/[\s,]+/).some(isIn)
+}
+
 /** Whether the environment names a proxy, in capitals or small letters. */
 export const hasProxy = () => PROXIES.some((name) => process.env[name] || process.env[name.toLowerCase()])
 
@@ -58,7 +65,7 @@ export const proxiedFetch: typeof fetch = async (input, init = {}) => {
     responseType: 'stream',
     decompress: false,
     maxRedirects: 0,
-    ...(isLoopback(url.hostname) && { proxy: false }),
+    ...(isDirect(url.hostname) && { proxy: false }),
     validateStatus: null,
   })
   // An abort before anybody reads is told to whoever reads.

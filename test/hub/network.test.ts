@@ -167,8 +167,12 @@ test('goes through the proxy that the environment names, but not to this machine
   assert.ok(hub.requests.some(({ host, authorization }) => host === 'cdn' && !authorization))
   const nobody = { type: 'model', id: 'no/body' } as const
   await assert.rejects(listFiles(nobody, far), { code: 'HUB_REPO_NOT_FOUND' })
-  process.env.NO_PROXY = 'other.test, hub.invalid'
-  await assert.rejects(listFiles(nobody, far), { code: 'HUB_UNREACHABLE', message: /ENOTFOUND|EAI_AGAIN/ })
+  for (const hosts of ['other.test, hub.invalid', 'other.test,invalid']) {
+    process.env.NO_PROXY = hosts
+    await assert.rejects(listFiles(nobody, far), { code: 'HUB_UNREACHABLE', message: /ENOTFOUND|EAI_AGAIN/ })
+  }
+  process.env.NO_PROXY = 'b.invalid'
+  await assert.rejects(listFiles(nobody, far), { code: 'HUB_REPO_NOT_FOUND' })
   delete process.env.NO_PROXY
 
   const aborted = new AbortController()

@@ -76,15 +76,9 @@ async function receive(
   bar: Progress,
   fresh: boolean,
 ): Promise<string> {
-  let hash = hashOf(file)
+  const hash = hashOf(file)
   let at = 0
   let ranges = true
-  const restart = async () => {
-    await handle.truncate(0)
-    bar.skip(-at)
-    hash = hashOf(file)
-    at = 0
-  }
 
   if ((await handle.stat()).size > file.size) await handle.truncate(0)
   for await (const chunk of handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 18 })) {
@@ -103,19 +97,22 @@ async function receive(
     const problem = unfit(response, start, at, file.size)
     if (problem) {
       await response.body?.cancel()
-      ranges = start === 0 || start === at
+      ranges = isWithin(start, at)
       throw new Passing(problem)
     }
-    if (start !== at) await restart()
+    // What is there already is passed over, not written anew: it would be lost if this were no more than a login page.
+    let known = at - start
     for await (const chunk of response.body ?? []) {
+      const news = chunk.subarray(known)
+      known = Math.max(known - chunk.length, 0)
       // More than announced: the digest tells.
-      const part = chunk.subarray(0, file.size - at)
+      const part = news.subarray(0, file.size - at)
       // By position, so that two who hold the lock by mistake write the same bytes to the same places.
       await writeAll(handle, part, at)
       hash.update(part)
       at += part.length
       bar.add(part.length)
-      if (part.length < chunk.length) return
+      if (part.length < news.length) return
     }
     if (at < file.size) throw new Passing(`the end after ${at} of ${file.size} bytes`)
   }
@@ -129,10 +126,12 @@ function startOf({ status, headers }: Response): number {
   return status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get('content-range') ?? '')?.[1] ?? -1) : 0
 }
 
-/** What is wrong with an answer that is not worth what is there already: neither a part that fits nor the whole, a login page perhaps. */
+const isWithin = (start: number, at: number) => start >= 0 && start <= at
+
+/** What is wrong with an answer that neither begins where the file is continued, or before, nor is as long as the file. */
 function unfit({ status, headers }: Response, start: number, at: number, size: number): string | undefined {
-  if (start !== 0 && start !== at)
-    return status === 416 ? `416 for the bytes from ${at} on` : `bytes from ${start} on, not from ${at}`
+  if (!isWithin(start, at))
+    return start < 0 ? `${status} for the bytes from ${at} on` : `bytes from ${start} on, not from ${at}`
   // A part may be shorter than asked for, and where it is compressed, the length is another's.
   const length = status === 206 || headers.has('content-encoding') ? null : headers.get('content-length')
   // More than announced: the digest tells.

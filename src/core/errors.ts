@@ -25,7 +25,11 @@ export const ERRORS = {
     meaning: 'The repository wants an accepted licence and a token.',
     remedy: 'Accept its conditions on the Hub, then set HF_TOKEN to a token of your account.',
   },
-  HUB_UNAUTHORIZED: { meaning: 'The Hub refused the token.', remedy: 'Set HF_TOKEN to a valid token, or unset it.' },
+  HUB_UNAUTHORIZED: {
+    meaning: 'The Hub refused the token.',
+    remedy:
+      'Set HF_TOKEN to a valid token, or HF_HUB_DISABLE_IMPLICIT_TOKEN=1 to send none, not even one saved by `hf auth login`.',
+  },
   HUB_UNREACHABLE: {
     meaning: 'The Hub did not answer, and the files are not in the cache.',
     remedy:

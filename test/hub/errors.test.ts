@@ -55,6 +55,7 @@ test('a token that the Hub does not know', async (t) => {
     'HUB_UNAUTHORIZED',
     'Invalid credentials',
     'HF_TOKEN',
+    'HF_HUB_DISABLE_IMPLICIT_TOKEN=1',
   )
 })
 

@@ -5,7 +5,7 @@ import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'c
 import type wiki from 'wikipedia'
 import { wasHurried } from '../core/hurried.js'
 import { retryAfter } from '../core/retry-after.js'
-import { isDirect } from '../hub/proxied-fetch.js'
+import { hasProxy, isDirect } from '../hub/proxied-fetch.js'
 
 /*
  * MediaWiki's API as the package `wikipedia` speaks it. The package knows neither base URL, time limit nor retry, takes
@@ -101,7 +101,7 @@ function wikipedia(): Package {
     },
     (error: AxiosError) => {
       const call = calls.getStore()
-      if (call) call.failure ??= unreachable(error, call.deadline)
+      if (call) call.failure ??= unreachable(error, call)
       throw error
     },
   )
@@ -139,17 +139,19 @@ function isAnswer(data: unknown): data is Answer {
   )
 }
 
-function unreachable(error: AxiosError, { signal, at }: Deadline): Unreachable {
+function unreachable(error: AxiosError, { api, deadline: { signal, at } }: Call): Unreachable {
   const { response, code, message } = error
   if (signal.aborted) return signal.reason
+  const isProxied = hasProxy() && !isDirect(new URL(api).hostname)
+  const way = isProxied ? ', with the proxies of the environment' : ''
   // With a good status it is the rest of the answer that is missing.
   if (!response || response.status < 400) {
-    const failure = new Unreachable(response ? 'its answer broke off' : (code ?? message))
+    const failure = new Unreachable(response ? 'its answer broke off' : (code ?? message) + way)
     failure.passing = response !== undefined || code === 'ECONNRESET' || code === 'EPIPE' || wasHurried(error)
     return failure
   }
   const { status, headers } = response
-  const failure = new Unreachable(`it answered ${status}`)
+  const failure = new Unreachable(`it answered ${status}${way}`)
   if (status !== 429 && status < 500) return failure
   failure.wait = retryAfter(headers['retry-after'] as string | undefined)
   failure.passing = performance.now() + (failure.wait ?? 0) < at

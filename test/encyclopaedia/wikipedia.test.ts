@@ -269,6 +269,23 @@ describe('a Wikipedia that fails', () => {
     }
   })
 
+  test('may be behind a proxy that fails: the reason names the proxies', async (t) => {
+    process.env.http_proxy = wiki.endpoint
+    t.after(() => delete process.env.http_proxy)
+    const far = () => wikipedia({ baseUrl: 'http://wiki.invalid' }).lookup('tench')
+    wiki.fault = { status: 407 }
+    assert.equal(
+      (await far()).text,
+      'Wikipedia could not be reached (it answered 407, with the proxies of the environment).',
+    )
+    await wiki.close()
+    assert.equal(
+      (await far()).text,
+      'Wikipedia could not be reached (ECONNREFUSED, with the proxies of the environment).',
+    )
+    await wiki.listen()
+  })
+
   test('costs one time limit, not one a look-up; WordNet answers meanwhile', async (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     wiki.fault = 'silence'

@@ -97,14 +97,16 @@ export function unreachable(context: Context, what: string, cause: Passing, trie
 /** Names the cache where the disk under it fails; other errors pass as they are. */
 export function diskFailure(context: Context, what: string, error: unknown): unknown {
   const { cacheDir } = context
-  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
   const of = asked(context, what)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new RayitoError('HUB_DISK_FULL', `Expected room for ${of} in ${cacheDir}, got ${code}`, {
       cause: error,
       cacheDir,
     })
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR')
+  // Of a file system mounted to be read only, Node's mkdir says that there is no such folder.
+  const isUnmade = code === 'ENOENT' && syscall === 'mkdir'
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || isUnmade)
     return new RayitoError('HUB_CACHE_READONLY', `Expected to write ${of} to ${cacheDir}, got ${code}`, {
       cause: error,
       cacheDir,

@@ -34,3 +34,15 @@ test('a full disk is named, and what was downloaded is kept', {
   assert.equal(first?.range, undefined)
   assert.match(second?.range ?? '', /^bytes=[1-9]\d+-$/)
 })
+
+test('a cache mounted to be read only is named', { skip: !able && 'needs `unshare --mount`' }, async (t) => {
+  const { options } = await setup(t)
+  const errand = JSON.stringify({ repo: DATASET, options: { ...options, cacheDir: '/mnt/hub' }, prefix: 'data/train' })
+  const script = 'mount -t tmpfs -o ro disk /mnt; "$0" "$1" "$2" || true'
+  const fetcher = fileURLToPath(new URL('./fetcher.js', import.meta.url))
+  const args = [...unshare, 'sh', '-c', script, process.execPath, fetcher, errand]
+  const { stdout } = await promisify(execFile)('unshare', args)
+  const { code, message } = JSON.parse(stdout)
+  assert.equal(code, 'HUB_CACHE_READONLY', message)
+  assert.match(message, /^Expected to write dataset owner\/pictures to \/mnt\/hub/)
+})

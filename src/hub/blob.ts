@@ -31,7 +31,7 @@ export async function fetchBlob(context: Context, commit: string, file: RepoFile
   await copyFile(pythonsPartialPath(context, file), partial, HEAD_START).catch(() => {})
   let got = ''
   for (const attempt of ['first', 'second']) {
-    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644)
+    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o666)
     try {
       got = await receive(context, commit, file, handle, bar, attempt === 'second')
     } finally {

@@ -7,6 +7,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -257,4 +258,14 @@ test('makes no symbolic links where HF_HUB_DISABLE_SYMLINKS says so, as Python',
   const { folder, files } = await download(DATASET, () => true, options)
   assert.equal(files.length, 4)
   for (const file of files) assert.ok(lstatSync(join(folder, file)).isFile(), file)
+})
+
+test('leaves it to the umask who may write the files, as Python: a group can share them', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { options } = await setup(t)
+  const before = process.umask(0o002)
+  t.after(() => process.umask(before))
+  const { folder, files } = await download(DATASET, () => true, options)
+  for (const file of files) assert.equal(statSync(join(folder, file)).mode & 0o777, 0o664, file)
 })

@@ -21,7 +21,7 @@ const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>
  * ```
  * @see https://docs.ray.io/en/latest/ray-core/ray-generator.html
  */
-export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>, undefined, undefined> {
+export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>> {
   readonly #end: ObjectRef<undefined>
   readonly #runtime: Runtime
   /** Asked for by `ray.wait` and not taken yet: what `next` gives first. */

@@ -24,7 +24,7 @@ export async function* received<T>(generator: ActorGenerator<[call: string], T>,
  * What a call gives whose handle streams: the values of the deployment's generator, as they come. Leaving the loop cancels
  * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
  */
-export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T, undefined, undefined> {
+export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> {
   readonly #call: Call<Measured>
   readonly #given: CallArguments
   #values: AsyncGenerator<unknown> | null = null

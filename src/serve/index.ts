@@ -2,99 +2,12 @@
  * Ray Serve's model: deployments of classes, each with replicas that are actors, behind HTTP and handles.
  * @see https://docs.ray.io/en/latest/serve/index.html
  */
-import { expected, RayitoError } from '../core/errors.js'
-import { batch } from './batch.js'
-import { checkApplication, deployment } from './deployment.js'
-import { ingress } from './ingress.js'
-import { counter, histogram } from './measured.js'
-import { checkRunOptions, fillRun, RUN_DEFAULTS } from './options.js'
-import type { Service } from './service.js'
-import type { Application, DeploymentHandle, RunOptions, ServeStatus } from './types.js'
+import * as members from './serve.js'
 
 export { HttpRequest, type UploadedFile } from './http-request.js'
 export { HttpError, HttpResponse, missingField } from './http-response.js'
 export type * from './types.js'
 
-let service: Service | null = null
-/** How often `shutdown` was called. */
-let shutdowns = 0
-
-/**
- * Starts an application and answers HTTP for it. Resolves when all its replicas are ready. Should the session end under it
- * (`ray.shutdown()`), requests get 503, and its replicas start anew, within `healthCheckPeriod`, once there is a session again.
- * @returns a handle to its ingress
- * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw), SERVE_ADDRESS (the port is in use),
- * SERVE_STOPPED (serve.shutdown was called meanwhile, or serve.run or serve.delete with its name), INVALID_ARGUMENT.
- */
-async function run<T extends object>(app: Application<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
-  const bound = checkApplication(app)
-  checkRunOptions(options)
-  const filled = fillRun(options)
-  // Not in a replica, which needs the rest of this module only.
-  const before = shutdowns
-  const loaded = await import('./service.js')
-  if (shutdowns !== before) throw loaded.stopped()
-  service ??= new loaded.Service(filled)
-  const mine = service
-  try {
-    return (await mine.run(bound, filled)) as unknown as DeploymentHandle<T>
-  } catch (error) {
-    if (mine.isEmpty) await shutdownOf(mine)
-    throw error
-  }
-}
-
-/** What runs, and how it is. */
-function status(): ServeStatus {
-  return service?.status() ?? { url: null, draining: false, applications: {} }
-}
-
-/**
- * Ends all applications: running requests are answered, new ones get 503, replicas end. Resolves when that is done, at the
- * latest after the longest gracefulShutdownTimeout. What is still being started is started no further.
- */
-async function shutdown(): Promise<void> {
-  shutdowns++
-  if (service) await shutdownOf(service)
-}
-
-async function shutdownOf(one: Service): Promise<void> {
-  await one.shutdown()
-  if (service === one) service = null
-}
-
-/** Ends one application. */
-async function remove(name: string): Promise<void> {
-  const mine = service
-  if (!mine?.has(name)) return expected('name', 'the name of an application that runs', name)
-  await mine.remove(name)
-  if (mine.isEmpty) await shutdownOf(mine)
-}
-
-/** A handle to an application's ingress, where it was run; replicas are given handles (`bind`), since they are other threads. @throws RayitoError SERVE_STOPPED */
-function getAppHandle<T extends object = object>(name: string = RUN_DEFAULTS.name): DeploymentHandle<T> {
-  const handle = service?.handle(name)
-  if (!handle) throw new RayitoError('SERVE_STOPPED', `No application '${name}' is running`)
-  return handle as unknown as DeploymentHandle<T>
-}
-
-/** Answers a request as the server would, without a socket: only path and query of its address count. */
-async function fetch(request: Request): Promise<Response> {
-  if (!service) throw new RayitoError('SERVE_STOPPED', 'No application is running')
-  return service.fetch(request)
-}
-
+// Of the module's type, so that an editor shows with each member what is written there.
 /** Ray Serve: deployments of classes, whose replicas answer HTTP and each other. */
-export const serve = {
-  deployment,
-  ingress,
-  batch,
-  run,
-  status,
-  shutdown,
-  delete: remove,
-  getAppHandle,
-  fetch,
-  counter,
-  histogram,
-} as const
+export const serve: typeof members = { ...members }

@@ -35,7 +35,8 @@ export interface ReplicaHooks {
   checkHealth?(): unknown
 }
 
-type Methods<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T]
+/** K, if it is a method's name. */
+type MethodName<T, K extends keyof T> = T[K] extends (...args: never[]) => unknown ? K : never
 
 /**
  * What a handle's call gives: a promise of the answer that can be cancelled. What a method threw and nobody listened to is told on
@@ -60,7 +61,9 @@ declare const deployment: unique symbol
 
 /** A way to a deployment's replicas: its methods, each with `.remote()`, and `.remote()` for `call`. */
 export type DeploymentHandle<T extends object = object> = {
-  readonly [K in Methods<T>]: T[K] extends (...args: infer A) => infer R ? DeploymentMethod<A, Awaited<R>> : never
+  readonly [K in keyof T as MethodName<T, K>]: T[K] extends (...args: infer A) => infer R
+    ? DeploymentMethod<A, Awaited<R>>
+    : never
 } & {
   /** Calls `call(…)`. */
   readonly remote: T extends { call(...args: infer A): infer R }
@@ -79,7 +82,7 @@ export interface HandleOptions {
 
 /** A handle whose calls give the values of the deployment's generators. */
 export type StreamingHandle<T extends object = object> = {
-  readonly [K in Methods<T>]: T[K] extends (...args: infer A) => infer R
+  readonly [K in keyof T as MethodName<T, K>]: T[K] extends (...args: infer A) => infer R
     ? { remote(...args: HandleArgs<A>): DeploymentResponseGenerator<ItemOf<Awaited<R>>> }
     : never
 } & {
@@ -93,9 +96,12 @@ export interface Application<T extends object = object> {
   readonly [deployment]: T
 }
 
-/** What `bind` takes for a constructor's arguments: an application where the constructor takes a handle to it. */
+/** What `bind` takes for a constructor's arguments: an application where the constructor takes a handle to it, in lists and objects too. */
 export type BindArgs<A extends readonly unknown[]> = { [K in keyof A]: BindArg<A[K]> }
-type BindArg<X> = X extends DeploymentHandle<infer T> ? Application<T> : X
+type BindArg<X> =
+  X extends DeploymentHandle<infer T> ? Application<T> : [keyof X] extends [never] ? X : X | BindParts<X>
+/** Of a list or an object; what has no parts, as a function, stands for itself. */
+type BindParts<X> = X extends object ? { [K in keyof X]: BindArg<X[K]> } : never
 
 /** A class to be served: `.bind(…)` gives it its arguments. */
 export interface Deployment<A extends readonly unknown[], T extends object> {

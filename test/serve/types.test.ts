@@ -50,6 +50,14 @@ class Front {
   }
 }
 
+class Crowd {
+  constructor(
+    readonly all: readonly DeploymentHandle<Wiki>[],
+    readonly by: { first?: DeploymentHandle<Wiki>; limit: number },
+    readonly pick: () => number = () => 0,
+  ) {}
+}
+
 async function never(): Promise<void> {
   const wiki = serve.deployment(Wiki)
   const front = serve.deployment(
@@ -66,6 +74,14 @@ async function never(): Promise<void> {
   front.bind(wiki, 3)
   // @ts-expect-error the constructor takes a text
   wiki.bind(1)
+  const crowd = serve.deployment(Crowd)
+  crowd.bind([wiki.bind(), wiki.bind('de')], { first: wiki.bind(), limit: 1 }, () => 1)
+  // @ts-expect-error another deployment than the list's
+  crowd.bind([app], { limit: 1 })
+  // @ts-expect-error nor does the object take a text
+  crowd.bind([], { limit: '1' })
+  // @ts-expect-error a function has no parts
+  crowd.bind([], { limit: 1 }, {})
   // @ts-expect-error there is no such option
   wiki.options({ replicas: 1 })
   wiki.options({ numReplicas: 'auto', userConfig: { language: 'de' } })

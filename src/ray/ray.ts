@@ -18,10 +18,11 @@ import type {
   AnyMethods,
   GetOptions,
   NodeInfo,
+  NoRef,
   Resources,
   Stats,
   TraceEvent,
-  ValueOf,
+  ValuesOf,
   WaitOptions,
 } from './types.js'
 
@@ -29,7 +30,7 @@ export { deserialize, init, isInitialized, remote, serialize, shutdown }
 
 /**
  * Stores a value once, so that any number of calls can use it through its ref. The value is copied: what is done to the original
- * later is not seen.
+ * later is not seen. A ref is no value to be put: pass it on as it is.
  *
  * Arrays and buffers from 4 KiB up go into shared memory, where worker threads read them without another copy. Nothing protects
  * them there: whoever writes into them changes the object for all, so write into a copy (`new Uint8Array(bytes)`; `structuredClone`
@@ -37,7 +38,7 @@ export { deserialize, init, isInitialized, remote, serialize, shutdown }
  * what the one before has left.
  * @throws NotSerializableError naming the part that cannot cross; ObjectStoreFullError (put in a task or actor, getting it throws that)
  */
-export function put<T>(value: T): ObjectRef<T> {
+export function put<T>(value: NoRef<T>): ObjectRef<T> {
   if (isRef(value))
     throw new RayitoError('RAY_MISUSE', 'ray.put was given an ObjectRef', { remedy: 'Pass the ref on as it is.' })
   return runtime().put(value) as ObjectRef<T>
@@ -49,17 +50,16 @@ export function put<T>(value: T): ObjectRef<T> {
  *
  * Each time a copy, except of arrays and buffers in shared memory, which are everybody's: read them, write into a copy.
  */
-export function get<R extends ObjectRef<unknown>>(ref: R, options?: GetOptions): Promise<ValueOf<R>>
-export function get<const R extends readonly ObjectRef<unknown>[]>(
+export async function get<const R extends ObjectRef<unknown> | readonly ObjectRef<unknown>[]>(
   refs: R,
-  options?: GetOptions,
-): Promise<{ -readonly [K in keyof R]: ValueOf<R[K]> }>
-export async function get(refs: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
+  options: GetOptions = {},
+): Promise<ValuesOf<R>> {
   if (isRef(options)) expected('options', 'an object – refs go into a list –', options)
   checkGetOptions(options)
-  if (isRef(refs)) return (await runtime().get([refs], options))[0]
-  checkRefs('refs', refs)
-  return runtime().get(refs, options)
+  const list: unknown = isRef(refs) ? [refs] : refs
+  checkRefs('refs', list)
+  const values = await runtime().get(list, options)
+  return (isRef(refs) ? values[0] : values) as ValuesOf<R>
 }
 
 /**

@@ -117,12 +117,17 @@ export type ErrorClass = abstract new (...args: never[]) => Error
 
 /** What getting a ref gives. */
 export type ValueOf<R> = R extends ObjectRef<infer T> ? T : never
+/** What getting a ref, or a list of them, gives. */
+export type ValuesOf<R> = R extends readonly unknown[] ? { -readonly [K in keyof R]: ValueOf<R[K]> } : ValueOf<R>
 
 /**
  * Whether T is, or may be, a ref. No of `any`, as which the compiler takes a T that is still open when it compares this: so a
  * generic function can pass on what it was given.
  */
 type HasRef<T> = [0] extends [1 & T] ? false : [Extract<T, ObjectRef<unknown>>] extends [never] ? false : true
+
+/** A value that is no ref. */
+export type NoRef<T> = [HasRef<T>] extends [true] ? never : T
 
 /**
  * A value, or a ref to one: what a top-level argument may be. A ref itself can only be passed inside something (`[ref]`): at

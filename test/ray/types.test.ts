@@ -80,6 +80,8 @@ function never(): void {
   same<typeof unknown2, ObjectRef<unknown>[]>(true)
   const counted = pair.options({ numReturns: Number('2') }).remote(1)
   same<typeof counted, ObjectRef<[number, string]> | [ObjectRef<number>, ObjectRef<string>]>(true)
+  const whichever = ray.get(counted)
+  same<typeof whichever, Promise<[number, string]>>(true)
   const items = ray.remote(async (x: number) => [x], { numReturns: 'streaming' }).remote(1)
   same<typeof items, ObjectRefGenerator<number>>(true)
   const gathered = ray.remote(
@@ -127,6 +129,11 @@ function never(): void {
   ray.kill(Remote)
   // @ts-expect-error a value is no ref
   ray.get(1)
+  const literal = ray.put({ name: 'a', list: [1, null] as const })
+  same<typeof literal, ObjectRef<{ name: string; list: readonly [1, null] }>>(true)
+  // @ts-expect-error a ref is passed on as it is
+  ray.put(sum)
+  ray.put([sum])
   // @ts-expect-error milliseconds
   ray.get(sum, { timeout: '1 s' })
   const found = ray.getActor<Engine>('engine').then((handle) => handle.classify.remote(1))
@@ -174,6 +181,8 @@ function never(): void {
   open.remote(ray.put(1), ray.put(1), true, ray.put(false))
   function passedOn<T, A extends readonly unknown[]>(one: (x: T, xs: T[]) => T, x: T, all: (...args: A) => T, args: A) {
     ray.remote(all).remote(...args)
+    const got: Promise<T> = ray.get(ray.put(x))
+    void got
     return ray.remote(one).remote(x, ray.put([x]))
   }
 

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Rayito: Ray's programming model for TypeScript, and the laboratory that teaches it.
  *

@@ -21,7 +21,7 @@ describe('the README', () => {
 
   test('its code compiles as the strictest TypeScript, as do all types, by the kernel’s compiler too, and runs', async () => {
     const strictest = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false }
-    const options = { target: 'es2022', module: 'nodenext', types: ['node'], ...strictest }
+    const options = { target: 'es2022', lib: ['es2022'], module: 'nodenext', types: [], ...strictest }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }))
     writeFileSync(join(folder, 'lab.mts'), "export * from 'rayito/lab'\n")
     for (const [i, code] of blocks.entries()) writeFileSync(join(folder, `block-${i}.mts`), code)

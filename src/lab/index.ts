@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The laboratory: the parts that the notebooks of both exercises are made of. */
 export { DOINGS, type Doing, type Lane, type Shares, type Stretch, sharesOf } from './activity.js'
 export { getBestClassAndScore } from './best-class.js'

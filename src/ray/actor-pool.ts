@@ -1,16 +1,9 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
 import { GetTimeoutError } from './errors.js'
-import type { ObjectRef } from './object-ref.js'
-
-/** The part of `ray` that a pool stands on. */
-export interface PoolCalls {
-  get(ref: ObjectRef<unknown>): Promise<unknown>
-  wait(
-    refs: readonly ObjectRef<unknown>[],
-    options: { numReturns: number; timeout?: number },
-  ): Promise<[unknown[], unknown[]]>
-}
+import { isRef, type ObjectRef } from './object-ref.js'
+import { runtime } from './runtime.js'
+import type { ActorHandle } from './types.js'
 
 /** How a pool waits for a result. */
 export interface GetNextOptions {
@@ -22,40 +15,6 @@ export interface GetNextOptions {
 
 /** What calls an actor with a value: `(engine, image) => engine.classifyImageObject.remote(image)`. */
 export type PoolFunction<A, V, R> = (actor: A, value: V) => ObjectRef<R>
-
-/** Ray's ActorPool: keeps a set of actors busy, one call each. */
-export interface ActorPool<A extends object> {
-  /**
-   * The results of `fn` for each value, in their order, from when the first is asked for until a call fails. Values are taken as actors become
-   * free; what was submitted before and not fetched is dropped, as in Ray. Maps may run at once: each gives its own results.
-   */
-  map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined>
-  /** The same in the order in which the results become ready. */
-  mapUnordered<V, R>(
-    fn: PoolFunction<A, V, R>,
-    values: Iterable<V> | AsyncIterable<V>,
-  ): AsyncGenerator<R, void, undefined>
-  /** Calls a free actor, or the next that becomes free. Fetch the result with getNext or getNextUnordered. */
-  submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void
-  /** Whether a result is left to be fetched. */
-  hasNext(): boolean
-  /**
-   * The next result, in the order of submission. Rejects with what the call threw; GetTimeoutError; RayitoError RAY_MISUSE
-   * when there is none, or after getNextUnordered.
-   */
-  getNext<R = unknown>(options?: GetNextOptions): Promise<R>
-  /** Whichever result is ready first. Rejects as getNext does. */
-  getNextUnordered<R = unknown>(options?: GetNextOptions): Promise<R>
-  /** Whether an actor is free and nothing waits for one. */
-  hasFree(): boolean
-  /** Takes a free actor out of the pool; undefined if none is. */
-  popIdle(): A | undefined
-  /** Adds an actor. */
-  push(actor: A): void
-}
-
-/** `new ray.ActorPool(actors)`. */
-export type ActorPoolConstructor = new <A extends object>(actors: Iterable<A>) => ActorPool<A>
 
 /** A call from `submit` to the fetching of its result. */
 interface Submission<A> {
@@ -79,19 +38,17 @@ interface Line<A> {
 /** Results that may be ready and not fetched before `map` takes no further value, for each actor. */
 const AHEAD = 4
 
-/** Makes the class on a session's `get` and `wait`. */
-export function makeActorPool(calls: PoolCalls): ActorPoolConstructor {
-  return class extends Pool<object> {
-    constructor(actors: Iterable<object>) {
-      super(calls, actors)
-    }
-  } as unknown as ActorPoolConstructor
-}
-
 const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
 
-class Pool<A extends object> implements ActorPool<A> {
-  readonly #calls: PoolCalls
+/**
+ * Ray's ActorPool: keeps a set of actors busy, one call each.
+ *
+ * ```ts
+ * const pool = new ray.ActorPool([Engine.remote(), Engine.remote()])
+ * for await (const best of pool.map((engine, i) => engine.classify.remote(i), [1, 2, 3])) console.log(best)
+ * ```
+ */
+export class ActorPool<A extends object = ActorHandle> {
   readonly #idle: A[] = []
   readonly #busy = new Set<A>()
   /** Submissions that no actor has yet. */
@@ -101,17 +58,22 @@ class Pool<A extends object> implements ActorPool<A> {
   readonly #waiting = new Set<() => void>()
   #order = 0
 
-  constructor(calls: PoolCalls, actors: Iterable<A>) {
+  /** @throws RayitoError INVALID_ARGUMENT for what is no list of actors */
+  constructor(actors: Iterable<A>) {
     if (typeof actors !== 'object' || actors === null || !(Symbol.iterator in actors))
       expected('actors', 'a list of actors', actors)
-    this.#calls = calls
     for (const actor of actors) this.push(actor)
   }
 
+  /**
+   * The results of `fn` for each value, in their order, from when the first is asked for until a call fails. Values are taken as actors become
+   * free; what was submitted before and not fetched is dropped, as in Ray. Maps may run at once: each gives its own results.
+   */
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
     return this.#mapped(fn, values, (line) => this.#next(line, {}) as Promise<R>)
   }
 
+  /** The same in the order in which the results become ready. */
   mapUnordered<V, R>(
     fn: PoolFunction<A, V, R>,
     values: Iterable<V> | AsyncIterable<V>,
@@ -148,6 +110,7 @@ class Pool<A extends object> implements ActorPool<A> {
     for (const ask of this.#waiting) ask()
   }
 
+  /** Calls a free actor, or the next that becomes free. Fetch the result with getNext or getNextUnordered. */
   submit<V>(fn: PoolFunction<A, V, unknown>, value: V): void {
     const submission = this.#submit(this.#submitted, fn, value)
     if (!submission.failure) return
@@ -177,9 +140,11 @@ class Pool<A extends object> implements ActorPool<A> {
       const submission = this.#queue.shift()!
       const actor = this.#idle.shift()!
       try {
-        submission.ref = submission.call(actor)
+        const ref = submission.call(actor)
+        if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref)
+        submission.ref = ref
         const settled = () => this.#settled(submission, actor)
-        this.#calls.wait([submission.ref], { numReturns: 1 }).then(settled, settled)
+        runtime().wait([ref], {}).then(settled, settled)
         this.#busy.add(actor)
       } catch (error) {
         this.#idle.unshift(actor)
@@ -198,14 +163,20 @@ class Pool<A extends object> implements ActorPool<A> {
     for (const ask of this.#waiting) ask()
   }
 
+  /** Whether a result is left to be fetched. */
   hasNext(): boolean {
     return this.#submitted.unfetched.length > 0
   }
 
+  /**
+   * The next result, in the order of submission. Rejects with what the call threw; GetTimeoutError; RayitoError RAY_MISUSE
+   * when there is none, or after getNextUnordered.
+   */
   getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
     return this.#next(this.#submitted, options) as Promise<R>
   }
 
+  /** Whichever result is ready first. Rejects as getNext does. */
   getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
     return this.#nextUnordered(this.#submitted, options) as Promise<R>
   }
@@ -250,7 +221,7 @@ class Pool<A extends object> implements ActorPool<A> {
 
   async #value({ ref, failure }: Submission<A>): Promise<unknown> {
     if (failure) throw failure.error
-    return this.#calls.get(ref!)
+    return (await runtime().get([ref!], {}))[0]
   }
 
   #take(line: Line<A>, submission: Submission<A>): void {
@@ -283,14 +254,17 @@ class Pool<A extends object> implements ActorPool<A> {
     })
   }
 
+  /** Whether an actor is free and nothing waits for one. */
   hasFree(): boolean {
     return this.#idle.length > 0 && this.#queue.length === 0
   }
 
+  /** Takes a free actor out of the pool; undefined if none is. */
   popIdle(): A | undefined {
     return this.hasFree() ? this.#idle.shift() : undefined
   }
 
+  /** Adds an actor. */
   push(actor: A): void {
     if (typeof actor !== 'object' || actor === null) expected('actor', 'an actor handle', actor)
     if (this.#busy.has(actor) || this.#idle.includes(actor))

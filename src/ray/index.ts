@@ -4,12 +4,11 @@
  */
 import * as members from './ray.js'
 
-export type { ActorPoolConstructor, GetNextOptions, PoolFunction } from './actor-pool.js'
+export { ActorPool, type GetNextOptions, type PoolFunction } from './actor-pool.js'
 export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export { ObjectRefGenerator } from './object-ref-generator.js'
 export type { SessionInfo } from './options.js'
-export { ActorPool } from './ray.js'
 export type { RuntimeContext } from './runtime.js'
 export type { Session } from './session.js'
 export { Summary } from './timeline/summary.js'

@@ -4,7 +4,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
-import { makeActorPool, type ActorPool as Pool } from './actor-pool.js'
+import { ActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
@@ -26,7 +26,7 @@ import type {
   WaitOptions,
 } from './types.js'
 
-export { deserialize, init, isInitialized, remote, serialize, shutdown }
+export { ActorPool, deserialize, init, isInitialized, remote, serialize, shutdown }
 
 /**
  * Stores a value once, so that any number of calls can use it through its ref. The value is copied: what is done to the original
@@ -248,16 +248,3 @@ function jsonCopy(data: unknown): Record<string, unknown> {
 export function getRuntimeContext(): RuntimeContext {
   return runtimeContext()
 }
-
-/**
- * Ray's ActorPool: keeps a set of actors busy, one call each.
- *
- * ```ts
- * const pool = new ray.ActorPool([Engine.remote(), Engine.remote()])
- * for await (const best of pool.map((engine, i) => engine.classify.remote(i), [1, 2, 3])) console.log(best)
- * ```
- * @throws RayitoError INVALID_ARGUMENT for what is no list of actors
- */
-export const ActorPool = makeActorPool({ get, wait })
-/** A pool of actors of type A, which are handles. */
-export type ActorPool<A extends object = ActorHandle> = Pool<A>

@@ -228,6 +228,12 @@ describe('a pool of actors', () => {
     await assert.rejects(second, { code: 'RAY_MISUSE', message: /No more results/ })
   })
 
+  test('a function that returns no ref is told so, and its actor stays free', () => {
+    const idle = pool(1)
+    assert.throws(() => idle.submit(() => 5 as never, 1), /Expected `fn\(actor, value\)` to be an ObjectRef, got `5`/)
+    assert.deepEqual([idle.hasFree(), idle.hasNext()], [true, false])
+  })
+
   test('says what it expects', async () => {
     assert.throws(() => new ray.ActorPool(5 as never), /Expected `actors` to be a list of actors, got `5`/)
     assert.throws(() => pool(1).submit(5 as never, 1), /Expected `fn`/)

@@ -1,6 +1,7 @@
-/** What an editor, and Shift+Tab in a notebook, show: asked of the compiler's own language service, the kernel's version. */
+/** What a package that takes rayito sees of it: its declarations, and what an editor or Shift+Tab in a notebook shows. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -22,6 +23,13 @@ interface Compiler {
   ModuleKind: { NodeNext: number }
   sys: Record<'readFile' | 'fileExists' | 'directoryExists' | 'getDirectories', (path: string) => unknown>
 }
+function newFolder(name: string): string {
+  const folder = join(root, '.build', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
 const require = createRequire(import.meta.url)
 const ts = require(join(root, 'node_modules/tslab/node_modules/@tslab/typescript-for-tslab')) as Compiler
 
@@ -46,8 +54,7 @@ function shownOf(service: LanguageService, file: string, line: string): Map<stri
 }
 
 test('an editor tells what each member of ray and serve does, and what is written of an actor’s methods', () => {
-  const folder = join(root, '.build', 'editor')
-  mkdirSync(folder, { recursive: true })
+  const folder = newFolder('editor')
   const file = join(folder, 'program.mts')
   writeFileSync(file, program)
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, types: [], skipLibCheck: true }
@@ -75,4 +82,49 @@ test('an editor tells what each member of ray and serve does, and what is writte
   const app = 'serve.getAppHandle<Dog>()'
   for (const line of ['ray.remote(Dog).remote().', `${app}.`, `${app}.options({ stream: true }).`])
     assert.equal(shownOf(service, file, line).get('bark'), 'Says so.', line)
+})
+
+test('a package may export what rayito gives: its types have names for others', () => {
+  const folder = newFolder('consumer')
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(root, join(folder, 'node_modules', 'rayito'), 'junction')
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
+  const options = { target: 'es2022', module: 'nodenext', strict: true, types: [], preserveSymlinks: true }
+  const compilerOptions = { ...options, skipLibCheck: true, declaration: true, emitDeclarationOnly: true }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+  writeFileSync(
+    join(folder, 'index.ts'),
+    `import { loadDataset, pipeline, ray, serve } from 'rayito'
+class Dog {
+  bark(times: number): string { return 'x'.repeat(times) }
+  *barks(times: number) { while (times--) yield 'x' }
+}
+export const add = ray.remote((a: number, b: number) => a + b)
+export const pair = ray.remote((a: number) => [a, a], { numReturns: 2 })
+export const squares = ray.remote(function* (count: number) { for (let i = 0; i < count; i++) yield i * i })
+export const refs = squares.remote(1)
+export const Dogs = ray.remote(Dog)
+export const dog = Dogs.remote()
+export const barked = dog.bark.remote(1)
+export const quick = dog.bark.options({ timeout: 1 })
+export const pool = new ray.ActorPool([dog])
+export const session = ray.init()
+export const summary = ray.summary()
+export const deployment = serve.deployment(Dog)
+export const application = deployment.bind()
+export const handle = await serve.run(application)
+export const answer = handle.bark.remote(1)
+export const streaming = handle.options({ stream: true })
+export const answers = streaming.barks.remote(1)
+export const batched = serve.batch((words: string[]) => words.map((word) => word.length))
+export const status = serve.status()
+export const rows = await loadDataset<{ text: string }>('rows', { split: 'train' })
+export const lengths = rows.map(({ text }) => ({ length: text.length })).trainTestSplit()
+export const { features } = rows
+export const classifier = await pipeline('image-classification')
+export const classes = classifier('a.png')
+`,
+  )
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '')
 })

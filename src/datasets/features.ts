@@ -6,27 +6,26 @@ import { strict } from './strict-record.js'
 
 /** What a column holds, in the words of Python's `datasets`. */
 export class Feature {
-  /**
-   * @param type `Image`, `ClassLabel`, `Value`, or another type's name of `datasets`
-   * @param dtype kind of a `Value`: `int64`, `string`, …
-   * @param names names of the classes of a `ClassLabel`, in the order of their numbers
-   * @param feature of a `List`, what it holds
-   * @param fields of a `Struct`, what each of its fields holds
-   * @param length of a `List`, how many it holds; null where that differs
-   * @param mode of an `Image`, what every picture is converted to; null where each keeps its own
-   * @param decode whether an `Image` or `Json` is given as picture or value, else as it lies in the file
-   */
   constructor(
+    /** `Image`, `ClassLabel`, `Value`, or another type's name of `datasets`. */
     readonly type: string,
+    /** Kind of a `Value`: `int64`, `string`, … */
     readonly dtype: string | null = null,
+    /** Names of the classes of a `ClassLabel`, in the order of their numbers. */
     readonly names: readonly string[] = [],
+    /** Of a `List`, what it holds. */
     readonly feature: Feature | null = null,
+    /** Of a `Struct`, what each of its fields holds. */
     readonly fields: Readonly<Record<string, Feature>> | null = null,
+    /** Of a `List`, how many it holds; null where that differs. */
     readonly length: number | null = null,
+    /** Of an `Image`, what every picture is converted to; null where each keeps its own. */
     readonly mode: string | null = null,
+    /** Whether an `Image` or `Json` is given as picture or value, else as it lies in the file. */
     readonly decode: boolean = true,
   ) {}
 
+  /** Classes of a `ClassLabel`. */
   get numClasses(): number {
     return this.names.length
   }

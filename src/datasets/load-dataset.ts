@@ -74,7 +74,8 @@ const CONVERTED = 'refs/convert/parquet'
  *
  * Resolves to the splits, or to one with the option `split`. Give the type of a row where it is not `{ image, label }`.
  * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_CONFIG_NOT_FOUND, DATASET_AMBIGUOUS, DATASET_CARD_INVALID,
- * DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED, and the codes HUB_* of the download.
+ * DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED, INVALID_ARGUMENT, EMBEDDED_CACHE or EMBEDDED_INCOMPLETE (the built-in set cannot
+ * be drawn), and the codes HUB_* of the download.
  */
 export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,

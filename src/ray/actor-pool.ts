@@ -47,6 +47,7 @@ const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { r
  * const pool = new ray.ActorPool([Engine.remote(), Engine.remote()])
  * for await (const best of pool.map((engine, i) => engine.classify.remote(i), [1, 2, 3])) console.log(best)
  * ```
+ * @throws RayitoError INVALID_ARGUMENT for what is no list of actors
  */
 export class ActorPool<A extends object = ActorHandle> {
   readonly #idle: A[] = []
@@ -58,7 +59,6 @@ export class ActorPool<A extends object = ActorHandle> {
   readonly #waiting = new Set<() => void>()
   #order = 0
 
-  /** @throws RayitoError INVALID_ARGUMENT for what is no list of actors */
   constructor(actors: Iterable<A>) {
     if (typeof actors !== 'object' || actors === null || !(Symbol.iterator in actors))
       expected('actors', 'a list of actors', actors)

@@ -176,8 +176,12 @@ export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T
 
 /** What `ray.remote` of a generator gives: `.remote(...args)` runs it on a worker and returns the refs of what it yields, as they come. */
 export interface RemoteGenerator<A extends readonly unknown[], T> {
+  /** Sends one call and returns the refs of what it yields, for `for await`, as they come. Arguments are checked as those of a function. */
   remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
-  /** With a number of values, from 2 and up, the call returns as many refs at once, as of a function that returns an array. */
+  /**
+   * The same generator with other options. With a number of values, from 2 and up, the call returns as many refs at once, as of a function
+   * that returns an array.
+   */
   options<const N extends number>(options: TaskOptions & { numReturns: N }): MultiRemoteFunction<A, Gathered<T, N>, N>
   options(options: TaskOptions): RemoteGenerator<A, T>
 }
@@ -201,7 +205,9 @@ type Gathered<T, N extends number> = N extends 1 ? never : T[]
 
 /** A remote function with numReturns: from 2 on `.remote()` gives a ref for each value. */
 export interface MultiRemoteFunction<A extends readonly unknown[], R, N extends number = number> {
+  /** Sends one call and returns a ref for each value at once. Arguments are checked as those of a function. */
   remote(...args: RemoteArgs<A>): Returned<R, N>
+  /** The same function with other options. */
   options<const M extends number>(options: TaskOptions & { numReturns: M }): MultiRemoteFunction<A, R, M>
   options(options: TaskOptions & { numReturns: 'streaming' }): RemoteGenerator<A, ItemOf<R>>
   options(options: TaskOptions): MultiRemoteFunction<A, R, N>
@@ -211,6 +217,7 @@ export interface MultiRemoteFunction<A extends readonly unknown[], R, N extends 
 export interface ActorClass<A extends readonly unknown[], T extends object> {
   /** Makes an actor in a worker of its own and returns a handle at once; a constructor that throws shows in its calls. */
   remote(...args: RemoteArgs<A>): ActorHandle<T>
+  /** The same class with other options. */
   options(options: ActorOptions): ActorClass<A, T>
 }
 
@@ -218,6 +225,7 @@ export interface ActorClass<A extends readonly unknown[], T extends object> {
 export interface ActorMethod<A extends readonly unknown[], R> {
   /** Calls the method on the actor, in the order of the calls. */
   remote(...args: RemoteArgs<A>): ObjectRef<R>
+  /** The same method with other options. */
   options<const N extends number>(
     options: MethodOptions & { numReturns: N },
   ): {
@@ -231,6 +239,7 @@ export interface ActorMethod<A extends readonly unknown[], R> {
 export interface ActorGenerator<A extends readonly unknown[], T> {
   /** Calls the method in the order of the calls; it holds the actor until it ends, and the refs come as it yields. */
   remote(...args: RemoteArgs<A>): ObjectRefGenerator<T>
+  /** The same method with other options. */
   options<const N extends number>(
     options: MethodOptions & { numReturns: N },
   ): {

@@ -61,7 +61,7 @@ async function shutdownOf(one: Service): Promise<void> {
   if (service === one) service = null
 }
 
-/** Ends one application. */
+/** Ends one application, as `shutdown` does all. @throws RayitoError INVALID_ARGUMENT (rejects) when none of that name runs */
 async function remove(name: string): Promise<void> {
   const mine = service
   if (!mine?.has(name)) return expected('name', 'the name of an application that runs', name)

@@ -12,11 +12,11 @@ export interface DeploymentOptions<C = unknown> {
   maxOngoingRequests?: number
   /** Requests that may wait where they are sent from; further ones are refused (HTTP: 503). −1: without end. @default -1 */
   maxQueuedRequests?: number
-  /** How often a replica's `checkHealth()` is called. @default 10_000 */
+  /** Milliseconds between two calls of a replica's `checkHealth()`. @default 10_000 */
   healthCheckPeriod?: number
-  /** How long it may take. @default 30_000 */
+  /** Milliseconds that it may take. @default 30_000 */
   healthCheckTimeout?: number
-  /** How long running requests may take to end when a replica is stopped. @default 20_000 */
+  /** Milliseconds that running requests may take to end when a replica is stopped. @default 20_000 */
   gracefulShutdownTimeout?: number
   /** Given to each replica's `reconfigure(userConfig)` after its constructor. @default none */
   userConfig?: C
@@ -132,6 +132,7 @@ export interface Route<T> {
   file?: string
   /** Bytes a body may have; more is a 413. @default 10 MiB */
   maxBytes?: number
+  /** What it does, in a line, for the documentation. */
   summary?: string
   /** Other answers than 200, for the documentation. */
   responses?: Readonly<Record<number, string>>
@@ -194,7 +195,7 @@ export interface BatchOptions<T> {
    * at least this, times `maxConcurrentBatches`: a batch waits for the others in vain otherwise. @default 10
    */
   maxBatchSize?: number
-  /** How long the first value waits for others. @default 10 */
+  /** Milliseconds that the first value waits for others. @default 10 */
   batchWaitTimeout?: number
   /** Batches that run at once; while they do, the next one fills up. @default 1 */
   maxConcurrentBatches?: number
@@ -207,6 +208,7 @@ export interface Batched<T, R> {
   (value: T): Promise<R>
   /** Holds for the next batch on. */
   setMaxBatchSize(maxBatchSize: number): void
+  /** In milliseconds; holds for the next batch on. */
   setBatchWaitTimeout(batchWaitTimeout: number): void
 }
 

@@ -28,7 +28,8 @@ export interface Recipe extends Pick<FilledOptions, 'source' | 'endpoint' | 'cac
 export interface ImageClassificationPipeline {
   /**
    * Classifies a picture: the best classes, best first. A list of pictures gives a list of such lists, one picture at a
-   * time (a batch is no faster on a processor). Rejects with IMAGE_* for what is no picture, PIPELINE_CLOSED after close().
+   * time (a batch is no faster on a processor). Rejects with IMAGE_* or INVALID_ARGUMENT for what is no picture, PIPELINE_CLOSED after
+   * close(), PIPELINE_WORKER_DIED should the thread that infers end.
    */
   (picture: Picture, options?: CallOptions): Promise<Classification[]>
   (pictures: readonly Picture[], options?: CallOptions): Promise<Classification[][]>

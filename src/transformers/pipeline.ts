@@ -24,7 +24,8 @@ const PYTHONS_DEFAULT = 'google/vit-base-patch16-224'
  * @param task 'image-classification'
  * @param model a repository of the Hub with an onnx folder, or a folder (an absolute path, or one that begins with a dot);
  * default Xenova/vit-base-patch16-224, or the built-in rayito/rayito-pictures (see the option `source`)
- * @returns rejects with PIPELINE_UNKNOWN_TASK, MODEL_INVALID, INVALID_ARGUMENT, and the codes HUB_* of the download
+ * @returns rejects with PIPELINE_UNKNOWN_TASK, MODEL_INVALID, RUNTIME_UNAVAILABLE (onnxruntime cannot be loaded), INVALID_ARGUMENT, and
+ * the codes HUB_* of the download
  */
 export async function pipeline(
   task: Task,

@@ -20,13 +20,17 @@ interface Compiler {
   getDefaultLibFilePath(options: object): string
   ScriptSnapshot: { fromString(text: string): object }
   ScriptTarget: { ES2022: number }
-  ModuleKind: { NodeNext: number }
+  ModuleKind: { ESNext: number }
+  ModuleResolutionKind: { Node10: number }
   sys: Record<'readFile' | 'fileExists' | 'directoryExists' | 'getDirectories', (path: string) => unknown>
 }
+/** That of a package in which rayito is installed. */
 function newFolder(name: string): string {
   const folder = join(root, '.build', name)
   rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules', 'rayito'), 'junction')
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
   return folder
 }
 
@@ -34,12 +38,14 @@ const require = createRequire(import.meta.url)
 const ts = require(join(root, 'node_modules/tslab/node_modules/@tslab/typescript-for-tslab')) as Compiler
 
 const program = `import { ray, serve } from 'rayito'
+import * as lab from 'rayito/lab'
 class Dog {
   /** Says so. */
   bark(): void {}
 }
 ray.;
 serve.;
+lab.;
 ray.remote(Dog).remote().;
 serve.getAppHandle<Dog>().;
 serve.getAppHandle<Dog>().options({ stream: true }).;
@@ -55,9 +61,11 @@ function shownOf(service: LanguageService, file: string, line: string): Map<stri
 
 test('an editor tells what each member of ray and serve does, and what is written of an actor’s methods', () => {
   const folder = newFolder('editor')
-  const file = join(folder, 'program.mts')
+  const file = join(folder, 'program.ts')
   writeFileSync(file, program)
-  const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, types: [], skipLibCheck: true }
+  // As the kernel looks modules up: by no exports of a package.json.
+  const modules = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Node10 }
+  const options = { target: ts.ScriptTarget.ES2022, ...modules, types: [], skipLibCheck: true }
   const { readFile, fileExists, directoryExists, getDirectories } = ts.sys
   const service = ts.createLanguageService({
     readFile,
@@ -79,6 +87,7 @@ test('an editor tells what each member of ray and serve does, and what is writte
     assert.deepEqual([...shown.keys()].sort(), Object.keys(members).sort())
     for (const [name, text] of shown) assert.notEqual(text, '', `${line}${name}`)
   }
+  assert.ok(shownOf(service, file, 'lab.').get('ResultTable'))
   const app = 'serve.getAppHandle<Dog>()'
   for (const line of ['ray.remote(Dog).remote().', `${app}.`, `${app}.options({ stream: true }).`])
     assert.equal(shownOf(service, file, line).get('bark'), 'Says so.', line)
@@ -86,9 +95,6 @@ test('an editor tells what each member of ray and serve does, and what is writte
 
 test('a package may export what rayito gives: its types have names for others', () => {
   const folder = newFolder('consumer')
-  mkdirSync(join(folder, 'node_modules'))
-  symlinkSync(root, join(folder, 'node_modules', 'rayito'), 'junction')
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
   const options = { target: 'es2022', module: 'nodenext', strict: true, types: [], preserveSymlinks: true }
   const compilerOptions = { ...options, skipLibCheck: true, declaration: true, emitDeclarationOnly: true }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))

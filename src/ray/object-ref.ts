@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { ObjectLostError } from './errors/classes.js'
 
@@ -125,6 +126,14 @@ export class ObjectRef<T = unknown> {
   /** @internal */
   [serialize](): Travel {
     return via(REF, '', this.#entry.id)
+  }
+
+  /** @internal To the compiler a function that returns a generator's iterator is a generator. */
+  [Symbol.asyncIterator](): never {
+    throw new RayitoError('RAY_MISUSE', `${this} stands for one value and gives none by itself`, {
+      remedy:
+        "Use ray.get; a function that returns an iterator, and is no function* itself, wants numReturns: 'streaming'.",
+    })
   }
 
   /** @internal */

@@ -28,7 +28,8 @@ type AnyClass = abstract new (...args: never[]) => object
  * call (where an object has a getter, what that gives). What is of a module into which nothing has looked yet is only taken
  * when the caller has come to an await.
  *
- * Called directly, a remote function or class throws: use `.remote()`.
+ * A generator (`function*`, `async function*`) gives the refs of its values as they come; a function that returns another's iterator wants
+ * `numReturns: 'streaming'` for that. Called directly, a remote function or class throws: use `.remote()`.
  */
 export function remote<A extends readonly unknown[], T extends object>(
   type: new (...args: A) => T,

@@ -385,6 +385,13 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal(await ray.get(toFahrenheit.remote(ray.put(new Temperature(0)))), 32)
   })
 
+  test('a ref is no generator: who reads it as one is told how a function that returns an iterator streams', async () => {
+    const read = async () => {
+      for await (const _ of ray.put(1) as unknown as AsyncIterable<number>);
+    }
+    await assert.rejects(read, { code: 'RAY_MISUSE', message: /ray\.get; .* wants numReturns: 'streaming'/ })
+  })
+
   test('putting a ref is refused', () => {
     assert.throws(() => ray.put(ray.put(1) as never), /given an ObjectRef/)
   })

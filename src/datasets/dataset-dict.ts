@@ -16,12 +16,12 @@ class AllSplits<Row extends object> {
     return strict(this, 'DATASET_SPLIT_NOT_FOUND', 'a split')
   }
 
-  /** By split. */
+  /** How many rows, by split. */
   get numRows(): Record<string, number> {
     return eachOf(this, (split) => split.numRows)
   }
 
-  /** By split. */
+  /** Names of the columns, by split. */
   get columnNames(): Record<string, string[]> {
     return eachOf(this, (split) => split.columnNames)
   }
@@ -31,11 +31,12 @@ class AllSplits<Row extends object> {
     return new DatasetDict(eachOf(this, (split) => split.shuffle(options)))
   }
 
-  /** Works through the splits one after the other. */
+  /** Each split's rows for which `fn` returns something true, one split after the other: {@link Dataset.filter}. */
   async filter(fn: RowPredicate<Row>): Promise<DatasetDict<Row>> {
     return new DatasetDict(await inTurn(this, (split) => split.filter(fn)))
   }
 
+  /** Each split in the order of these columns: {@link Dataset.sort}. */
   async sort(
     columnNames: (keyof Row & string) | readonly (keyof Row & string)[],
     options: SortOptions = {},
@@ -43,23 +44,27 @@ class AllSplits<Row extends object> {
     return new DatasetDict(await inTurn(this, (split) => split.sort(columnNames, options)))
   }
 
-  /** By split. */
+  /** What values a column has, by split. */
   unique<Name extends keyof Row & string>(name: Name): Promise<Record<string, Row[Name][]>> {
     return inTurn(this, (split) => split.unique(name))
   }
 
+  /** Each split with the columns that `fn` returns, which is called when a row is read: {@link Dataset.map}. */
   map<Out extends object>(fn: RowFunction<Row, Out>): DatasetDict<Mapped<Row, Out>> {
     return new DatasetDict(eachOf(this, (split) => split.map(fn)))
   }
 
+  /** Each split with these columns alone. */
   selectColumns<Name extends keyof Row & string>(columnNames: Name | readonly Name[]): DatasetDict<Pick<Row, Name>> {
     return new DatasetDict(eachOf(this, (split) => split.selectColumns(columnNames)))
   }
 
+  /** Each split without these columns. */
   removeColumns<Name extends keyof Row & string>(columnNames: Name | readonly Name[]): DatasetDict<Without<Row, Name>> {
     return new DatasetDict(eachOf(this, (split) => split.removeColumns(columnNames)))
   }
 
+  /** Each split with another name for a column. */
   renameColumn<From extends keyof Row & string, To extends string>(
     originalColumnName: From,
     newColumnName: To,

@@ -36,8 +36,9 @@ const SHOWN_WIDTH = 160
 
 /** A picture: decoded pixels, as Pillow decodes them. Not to be written to once it was handed to a task. */
 export class Image {
-  /** Pixels. */
+  /** In pixels. */
   readonly width: number
+  /** In pixels. */
   readonly height: number
   /** 1 grey, 3 RGB, 4 RGBA. */
   readonly channels: Channels

@@ -3,6 +3,7 @@ import { knownOptions } from '../core/options.js'
 
 /** Which part of a data set. */
 export interface ShardOptions {
+  /** How many parts there are. */
   numShards: number
   /** Which of them, from 0. */
   index: number

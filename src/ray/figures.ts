@@ -25,8 +25,9 @@ export interface TraceEvent {
   dur?: number
   /** What a beginning and its end have in common, and no others of the process. */
   id2?: { local: string }
-  /** Numbers of process and thread, named by events with `ph` M. */
+  /** Number of the process, named by an event with `ph` M. */
   pid: number
+  /** Number of the thread, named likewise. */
   tid: number
   args: Record<string, unknown>
 }
@@ -41,8 +42,9 @@ export interface Percentiles {
 /** Figures of one function, method or constructor, by its name. */
 export interface FunctionSummary {
   name: string
-  /** Calls that have ended, and those that have not. */
+  /** Calls that have ended. */
   count: number
+  /** Calls that have not. */
   pending: number
   /** Calls that ended with an error. */
   failures: number
@@ -50,13 +52,14 @@ export interface FunctionSummary {
   retries: number
   /** Milliseconds from `.remote()` until the call began, of the calls that are kept; null of none. */
   wait: Percentiles | null
-  /** Milliseconds it ran. */
+  /** Milliseconds it ran, of the same calls. */
   run: Percentiles | null
   /**
-   * Bytes of arguments and of results. What a ref stands for counts where a worker of this machine is sent a copy of it, without its
+   * Bytes of arguments. What a ref stands for counts where a worker of this machine is sent a copy of it, without its
    * arrays and buffers from 4 KiB up.
    */
   bytesIn: number
+  /** Bytes of results, counted likewise. */
   bytesOut: number
 }
 

@@ -233,8 +233,9 @@ export interface DeploymentStatus {
   /** Why, if it is not healthy. */
   message: string
   replicas: { RUNNING: number; STARTING: number; STOPPING: number }
-  /** Requests that run, and that wait for a replica, as far as this thread sends them. */
+  /** Requests that run, as far as this thread sends them. */
   ongoing: number
+  /** Those that wait for a replica. */
   queued: number
   /** Replicas that were replaced. */
   restarts: number

@@ -199,9 +199,11 @@ export class ObjectLostError extends RayError {
 
 /** The object does not fit into what `objectStoreMemory` allows. */
 export class ObjectStoreFullError extends RayError {
-  /** Bytes asked for, held by live objects, and allowed. */
+  /** Bytes asked for. */
   declare readonly needed: number
+  /** Bytes that live objects hold. */
   declare readonly held: number
+  /** Bytes allowed. */
   declare readonly limit: number
   constructor(needed: number, held: number, limit: number) {
     const [n, h, l] = [needed, held, limit].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`)

@@ -5,10 +5,15 @@ const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
 const COLOUR_TYPE: Record<number, number> = { 1: 0, 3: 2, 4: 6 }
 
 /**
+ * Bytes whose memory is not shared, as a Blob and fetch take them. (Uint8Array<ArrayBuffer>, which TypeScript below 5.7 cannot read.)
+ */
+export type OwnBytes = ReturnType<typeof Uint8Array.from>
+
+/**
  * Packs rows of 8-bit samples as a PNG file, synchronously: what a notebook prints cannot wait for a promise.
  * @see https://www.w3.org/TR/png-3/
  */
-export function encodePng(data: Uint8Array, width: number, height: number, channels: 1 | 3 | 4): Uint8Array {
+export function encodePng(data: Uint8Array, width: number, height: number, channels: 1 | 3 | 4): OwnBytes {
   const row = width * channels
   const lines = Buffer.allocUnsafe((row + 1) * height)
   for (let y = 0; y < height; y++) {

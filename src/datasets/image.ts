@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type InspectOptions, inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { notebookDisplay } from '../core/notebook.js'
-import { encodePng } from '../core/png.js'
+import { encodePng, type OwnBytes } from '../core/png.js'
 import { serialize, type Travel, via } from '../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
@@ -110,8 +110,8 @@ export class Image {
     return new Image(data, width, height)
   }
 
-  /** The picture as the bytes of a PNG file. */
-  async toPng(): Promise<Uint8Array> {
+  /** The picture as the bytes of a PNG file, for a Blob, a request or a file. */
+  async toPng(): Promise<OwnBytes> {
     return this.#png()
   }
 
@@ -134,7 +134,7 @@ export class Image {
     return kind === '.webp' ? picture.webp().toBuffer() : picture.jpeg().toBuffer()
   }
 
-  #png(): Uint8Array {
+  #png(): OwnBytes {
     return encodePng(this.#data, this.width, this.height, this.channels)
   }
 

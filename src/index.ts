@@ -6,7 +6,9 @@
  * read lazily) and `pipeline` (image classification that answers what Python's does); and `time`, IPython's `%time`.
  */
 export { ERRORS, type ErrorCode, RayitoError } from './core/errors.js'
+export type { Source } from './core/source.js'
 export * from './datasets/index.js'
+export type { HubOptions } from './hub/index.js'
 export { time } from './lab/time.js'
 export * from './ray/index.js'
 export * from './serve/index.js'

@@ -2,6 +2,7 @@
  * Data sets and pictures: rows of the Hub, of Parquet files and of picture folders, read lazily; pictures as Pillow gives them.
  * @module
  */
+export type { DataFiles } from './configurations.js'
 export { Dataset } from './dataset.js'
 export { DatasetDict } from './dataset-dict.js'
 export { Feature, type Features } from './features.js'

@@ -34,6 +34,7 @@ export interface Snapshot {
   files: string[]
 }
 
+/** How files of the Hub are fetched and kept. */
 export interface HubOptions {
   /**
    * Address of the Hub or of a mirror.

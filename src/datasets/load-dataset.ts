@@ -73,9 +73,8 @@ const CONVERTED = 'refs/convert/parquet'
  * read; see {@link Dataset}.
  *
  * Resolves to the splits, or to one with the option `split`. Give the type of a row where it is not `{ image, label }`.
- * Rejects with DATASET_NOT_FOUND, DATASET_SPLIT_NOT_FOUND, DATASET_CONFIG_NOT_FOUND, DATASET_AMBIGUOUS, DATASET_CARD_INVALID,
- * DATASET_BROKEN, DATASET_UNREADABLE, DATASET_UNSUPPORTED, INVALID_ARGUMENT, EMBEDDED_CACHE or EMBEDDED_INCOMPLETE (the built-in set cannot
- * be drawn), and the codes HUB_* of the download.
+ * Rejects with DATASET_NOT_FOUND, _AMBIGUOUS, _BROKEN, _UNREADABLE, _UNSUPPORTED, DATASET_SPLIT_NOT_FOUND, DATASET_CONFIG_NOT_FOUND,
+ * DATASET_CARD_INVALID, INVALID_ARGUMENT, EMBEDDED_CACHE and EMBEDDED_INCOMPLETE (of the built-in set), and the download's codes HUB_*.
  */
 export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,

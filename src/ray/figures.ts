@@ -59,7 +59,7 @@ export interface FunctionSummary {
    * arrays and buffers from 4 KiB up.
    */
   bytesIn: number
-  /** Bytes of results, counted likewise. */
+  /** Bytes of results. */
   bytesOut: number
 }
 

@@ -127,6 +127,23 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     }
   })
 
+  test('a port that another has is told in one sentence, without the rest of the log', async () => {
+    const { address } = await head()
+    const other = join(data, 'other')
+    const { status, stderr } = rayito('start', '--head', '--port', new URL(address).port, '--data', other)
+    assert.equal(status, 1)
+    assert.match(stderr, /^rayito: nats-server ended with 1: Error listening on port: [^|\n]*in use[^|\n]*--port.*\n$/)
+  })
+
+  test('a cache that nothing can be installed into is told', () => {
+    const cache = join(fileURLToPath(import.meta.url), 'within')
+    const env = { ...process.env, NATS_SERVER: '', PATH: '', RAYITO_CACHE: cache }
+    const args = [COMMAND, 'start', '--head', '--install', '--port', '0', '--data', data]
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env })
+    assert.equal(status, 1)
+    assert.match(stderr, /^rayito: nats-server cannot be installed into .*within.* RAYITO_CACHE .*\n$/)
+  })
+
   test('NATS_SERVER that names no file is told, not passed over', () => {
     const { status, stderr } = spawnSync(
       process.execPath,

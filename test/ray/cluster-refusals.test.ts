@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Bus } from '#src/ray/engines/nats/bus.js'
 import { type InitOptions, type RayError, type RemoteFunction, ray } from '#src/ray/index.js'
 import {
   COMMAND,
@@ -143,6 +144,19 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     const message = /has no JetStream/
     await assert.rejects(begin({ address: `nats://127.0.0.1:${port}` }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
     child.kill()
+  })
+
+  test('a server that can store nothing is told so: neither drivers nor workers wait', async () => {
+    const config = join(folder, 'full.conf')
+    writeFileSync(config, 'jetstream { max_file_store: 100, max_memory_store: 100 }')
+    const { address } = await serverWith('-c', config)
+    // The limit is told once something is beyond it.
+    await (await Bus.open(address, 'first')).close()
+    const message = /cannot store what it must: .*max_file_store/
+    await assert.rejects(begin({ address }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
+    const { code, stderr } = await notJoined(address)
+    assert.equal(code, 1)
+    assert.match(stderr, message)
   })
 
   const openssl = spawnSync('openssl', ['version']).status === 0

@@ -4,7 +4,7 @@ import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { DriverLease, Lease, NodeLease } from '#src/ray/engines/nats/lease.js'
 import { Leases, OwnLease } from '#src/ray/engines/nats/leases.js'
 import { NodeRecorder } from '#src/ray/engines/nats/node-recorder.js'
-import { BEAT, consumerOf, HELLO, NODE_PATIENCE, STREAM } from '#src/ray/engines/nats/subjects.js'
+import { BEAT, consumerOf, HELLO, LEASES, NODE_PATIENCE, STREAM } from '#src/ray/engines/nats/subjects.js'
 import type { Task } from '#src/ray/task.js'
 import { clusterMissing, Server } from './cluster.js'
 import { relays } from './hosts.js'
@@ -30,7 +30,7 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     await give()
     const beat = setInterval(() => void give(), BEAT)
     t.after(() => clearInterval(beat))
-    const own = new OwnLease(here.leases, () => driver)
+    const own = new OwnLease(here, () => driver)
     await own.give()
     const said: string[] = []
     let told = () => {}
@@ -72,7 +72,7 @@ test('who has left gives no further sign of life', skip ? { skip } : {}, async (
   const server = await Server.startFor(t)
   const bus = await Bus.open(server.address, 'here')
   t.after(() => bus.close())
-  const own = new OwnLease(bus.leases, () => node)
+  const own = new OwnLease(bus, () => node)
   await own.give()
   const key = `node.${node.id}`
   assert.equal((await bus.leases.get(key))?.operation, 'PUT')
@@ -80,6 +80,37 @@ test('who has left gives no further sign of life', skip ? { skip } : {}, async (
   await own.end()
   await own.give()
   assert.notEqual((await bus.leases.get(key))?.operation, 'PUT')
+})
+
+test('a server that is there and stores nothing any more is told', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const bus = await Bus.open(server.address, 'here')
+  t.after(() => bus.close())
+  const own = new OwnLease(bus, () => driver)
+  t.after(() => own.end())
+  let told = (_message: string) => {}
+  const message = new Promise<string>((resolve) => {
+    told = resolve
+  })
+  const leases = new Leases({ seen: () => {}, lost: () => {}, unstored: (message) => told(message) }, BEAT)
+  await own.give()
+  await leases.follow(bus, own, 'node')
+  t.after(() => leases.end())
+  await bus.jsm.streams.update(`KV_${LEASES}`, { max_msg_size: 10 })
+  assert.match(await message, /stored nothing for 1 s \(.*size.*\): its disk, .* may be full/)
+})
+
+test('following who lives leaves nothing on the server', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const bus = await Bus.open(server.address, 'here')
+  t.after(() => bus.close())
+  const own = new OwnLease(bus, () => driver)
+  t.after(() => own.end())
+  await own.give()
+  const leases = new Leases({ seen: () => {}, lost: () => {} })
+  await leases.follow(bus, own, 'node')
+  leases.end()
+  assert.equal((await bus.jsm.streams.info(`KV_${LEASES}`)).state.consumer_count, 0)
 })
 
 test('a size of tasks gets its consumer once the server is there again', skip ? { skip } : {}, async (t) => {

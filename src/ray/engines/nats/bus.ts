@@ -43,6 +43,9 @@ const PUBLISH_TIMEOUT = 2_000
 /** Bytes a millisecond: 1 Mbit/s. */
 const SLOWEST = 125
 
+/** Why a server that answers may store nothing. */
+export const FULL = 'its disk, or what it may store (max_file_store), may be full'
+
 /** Whoever asks whether a peer listens. */
 const PROBE = 'probe'
 const PROBE_TIMEOUT = 400
@@ -83,6 +86,8 @@ export class Bus {
       const kvm = new Kvm(connection)
       const leases = await kvm.create(LEASES, { ttl: LEASE_TTL, history: 1 })
       const state = await kvm.create(STATE, { history: 1 })
+      // One whose disk is full answers all the same: it is to store as much as a sign of life takes.
+      await leases.put(PROBE, new Uint8Array(1024))
       return new Bus(connection, jsm, leases, state)
     } catch (cause) {
       await connection.close()
@@ -93,8 +98,10 @@ export class Bus {
           cause,
           remedy: 'Start it with JetStream: `rayito start --head`, or `nats-server --jetstream`.',
         })
-      const message = `${where} could not set up its queue: ${(cause as Error).message}`
-      throw new RayError('RAY_CLUSTER_UNREACHABLE', message, { cause })
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', `${where} cannot store what it must: ${(cause as Error).message}`, {
+        cause,
+        remedy: `Look at its log: ${FULL}. Once there is room, start it again.`,
+      })
     }
   }
 

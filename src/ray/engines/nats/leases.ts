@@ -1,12 +1,18 @@
-import type { KV } from '@nats-io/kv'
-import type { Bus } from './bus.js'
+import { type Bus, FULL } from './bus.js'
 import type { DriverLease, Lease, NodeLease } from './lease.js'
-import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE } from './subjects.js'
+import { keptLeases } from './live-leases.js'
+import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE, SERVER_PATIENCE } from './subjects.js'
+import { STEP } from './uplink.js'
 
 /** Milliseconds in which those that live answer. */
 const ANSWERS = 250
 
 const key = ({ kind, id }: Lease) => `${kind}.${id}`
+
+export interface Unstored {
+  since: number
+  why: string
+}
 
 /** A sign of life, given again and again, at once when it changes (but not too often). */
 export class OwnLease {
@@ -14,10 +20,11 @@ export class OwnLease {
   #soon: NodeJS.Timeout | null = null
   #last = 0
   #confirmed = 0
+  #unstored: Unstored | null = null
   #ended = false
 
   constructor(
-    private readonly leases: KV,
+    private readonly bus: Bus,
     private readonly current: () => Lease,
   ) {
     this.#timer = setInterval(() => void this.give(), BEAT).unref()
@@ -28,16 +35,29 @@ export class OwnLease {
     return this.#confirmed
   }
 
+  /** Since when, and why, the server has stored none, though it is there; null while it does. */
+  get unstored(): Unstored | null {
+    return this.#unstored
+  }
+
+  /** It was out of reach, or nobody here has heard it: that it stored nothing was not to be seen. */
+  forgive(): void {
+    this.#unstored = null
+  }
+
   async give(): Promise<void> {
     if (this.#ended) return
     const given = performance.now()
     this.#last = given
     const lease = this.current()
     try {
-      await this.leases.put(key(lease), JSON.stringify(lease))
+      await this.bus.leases.put(key(lease), JSON.stringify(lease))
       this.#confirmed = Math.max(this.#confirmed, given)
-    } catch {
-      // It is given again soon: the server is away.
+      this.#unstored = null
+    } catch (error) {
+      // It is given again soon: the server is away, or cannot store it; or it stands behind much else on a slow line.
+      if (this.bus.uplink.unconfirmed > STEP) this.#unstored = null
+      else this.#unstored ??= { since: performance.now(), why: (error as Error).message }
     }
   }
 
@@ -54,7 +74,7 @@ export class OwnLease {
     this.#ended = true
     clearInterval(this.#timer)
     if (this.#soon) clearTimeout(this.#soon)
-    await this.leases.delete(key(this.current())).catch(() => {})
+    await this.bus.leases.delete(key(this.current())).catch(() => {})
   }
 }
 
@@ -64,6 +84,8 @@ export interface LeaseEvents {
   lost(lease: Lease): void
   /** This process itself stood still for so long that others may have lost it. */
   stalled?(): void
+  /** The server is there and has stored no sign of life of this process for long: others may not see it. */
+  unstored?(message: string): void
 }
 
 /**
@@ -83,7 +105,11 @@ export class Leases {
   #looked = 0
   #ended = false
 
-  constructor(private readonly events: LeaseEvents) {}
+  constructor(
+    private readonly events: LeaseEvents,
+    /** Milliseconds that the server may store nothing. */
+    private readonly patience = SERVER_PATIENCE,
+  ) {}
 
   /**
    * Asks all for a sign of life, and resolves when those that the bucket knows have given one, or are given up: what it has
@@ -100,8 +126,7 @@ export class Leases {
     })
     this.#looked = performance.now()
     this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()
-    const expected: string[] = []
-    if (whom !== 'driver') for await (const id of await bus.leases.keys('node.*')) expected.push(id)
+    const expected = whom === 'driver' ? [] : (await keptLeases(bus, 'node.*')).map(({ lease }) => key(lease))
     bus.publish(HELLO, new Uint8Array())
     const end = performance.now() + ANSWERS
     while (performance.now() < end && expected.some((id) => !this.all.has(id)))
@@ -126,6 +151,7 @@ export class Leases {
   }
 
   #forgive(): void {
+    this.#own?.forgive()
     const now = performance.now()
     for (const id of this.#seen.keys()) this.#seen.set(id, now)
   }
@@ -154,7 +180,12 @@ export class Leases {
     if (still > DRIVER_PATIENCE / 2) this.events.stalled?.()
     this.#looked = now
     if (this.#away) return
-    const heard = this.#own!.confirmed
+    const { confirmed: heard, unstored } = this.#own!
+    if (unstored && now - unstored.since > this.patience) {
+      this.#own!.forgive()
+      const seconds = Math.round(this.patience / 1000)
+      this.events.unstored?.(`The NATS server stored nothing for ${seconds} s (${unstored.why}): ${FULL}`)
+    }
     for (const [id, seen] of this.#seen) {
       if (heard - seen > (id.startsWith('node.') ? NODE_PATIENCE : DRIVER_PATIENCE)) this.#gone(id)
       else if (now - seen > (id.startsWith('node.') ? 2 : 4) * BEAT) void this.#ask(id, seen)

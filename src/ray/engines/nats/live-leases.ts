@@ -6,24 +6,30 @@ import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STREAM } from './subjects.js'
 const ANSWER = 100
 
 /**
+ * What the bucket has, the dead's as well, and when the server wrote it. (The client's own list of keys leaves a consumer on
+ * the server for minutes.)
+ */
+export async function keptLeases(bus: Bus, whom = '*.*'): Promise<{ lease: Lease; written: number }[]> {
+  const entries = await bus.jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last: [`$KV.${LEASES}.${whom}`] })
+  const kept: { lease: Lease; written: number }[] = []
+  for await (const entry of entries)
+    if (entry.data.length) kept.push({ lease: entry.json<Lease>(), written: Date.parse(entry.timestamp) })
+  return kept
+}
+
+/**
  * Who lives, as the bucket has it: what the dead left there does not count, and nobody needs to answer who is busy.
  * One look, where `Leases` follows what is said.
  */
 export async function liveLeases(bus: Bus): Promise<Lease[]> {
-  const { jsm } = bus
-  const [info, entries] = await Promise.all([
-    jsm.streams.info(STREAM),
-    jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last: [`$KV.${LEASES}.>`] }),
-  ])
+  const [info, kept] = await Promise.all([bus.jsm.streams.info(STREAM), keptLeases(bus)])
   // By the server's clock, which wrote the entries as well; the client's types lack it.
   const { ts } = info as { ts?: string }
   const now = ts ? Date.parse(ts) : Date.now()
   const fresh: Lease[] = []
-  for await (const entry of entries) {
-    if (entry.data.length === 0) continue
-    const lease = entry.json<Lease>()
+  for (const { lease, written } of kept) {
     const patience = lease.kind === 'node' ? NODE_PATIENCE : DRIVER_PATIENCE
-    if (now - Date.parse(entry.timestamp) <= patience) fresh.push(lease)
+    if (now - written <= patience) fresh.push(lease)
   }
   const alive = await Promise.all(fresh.map(({ id }) => bus.listens(id, ANSWER)))
   return fresh.filter((_, i) => alive[i])

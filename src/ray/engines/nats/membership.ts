@@ -67,6 +67,7 @@ export class Membership {
       seen: (lease) => lease.kind === 'node' && this.#seen(lease),
       lost: (lease) => lease.kind === 'node' && this.#lost(lease.id),
       stalled: () => this.#stalled(),
+      unstored: (message) => events.failed(new RayError('RAY_CLUSTER_LOST', message)),
     })
   }
 
@@ -90,7 +91,7 @@ export class Membership {
       if (node && isUnknown(frame)) return this.#takenForDead(node)
       node?.channel.receive(frame)
     })
-    this.#lease = new OwnLease(bus.leases, () => {
+    this.#lease = new OwnLease(bus, () => {
       const { current } = this
       this.#told = current.unfinished
       return current

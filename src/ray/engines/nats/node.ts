@@ -6,8 +6,9 @@ import { Cpus } from '../local/cpus.js'
 import { placementOf } from '../local/schedule.js'
 import { Bus } from './bus.js'
 import { epochOf, goesOn, unknownFrame } from './channel.js'
-import type { DriverLease, Lease } from './lease.js'
+import type { DriverLease } from './lease.js'
 import { Leases, OwnLease } from './leases.js'
+import { keptLeases } from './live-leases.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
 import { Session } from './session.js'
@@ -35,12 +36,7 @@ export interface NodeOptions {
  */
 async function agree(bus: Bus, name: string): Promise<void> {
   const version = packageVersion()
-  const keys: string[] = []
-  for await (const key of await bus.leases.keys()) keys.push(key)
-  for (const key of keys) {
-    const entry = await bus.leases.get(key)
-    if (entry?.operation !== 'PUT') continue
-    const lease = entry.json<Lease>()
+  for (const { lease } of await keptLeases(bus)) {
     if (lease.version === version || !(await bus.listens(lease.id))) continue
     const who = lease.kind === 'node' ? `Node ${lease.name}` : `The driver ${lease.host}:${lease.pid}`
     throw new RayError('RAY_CLUSTER_VERSION', `${who} runs rayito ${lease.version}, node ${name} ${version}`)
@@ -118,6 +114,7 @@ export class Node {
         if (lease.kind === 'driver') this.driverLeft(lease.id, true)
         this.#sizes()
       },
+      unstored: (message) => this.say(message),
     })
     this.#beat = setInterval(() => this.#beats(), ACK_WAIT / 4)
   }
@@ -151,7 +148,7 @@ export class Node {
           () => {},
         )
     })
-    this.#lease = new OwnLease(bus.leases, () => ({
+    this.#lease = new OwnLease(bus, () => ({
       kind: 'node',
       id: this.id,
       name: this.name,

@@ -1,7 +1,7 @@
 /** Bytes on their way to the server beyond which frames and tasks wait: 4 MB take 3 s at 10 Mbit/s, half of a node's patience. */
 export const UPLINK = 4 * 1024 * 1024
 /** After so many the server is asked to say that they have come. */
-const STEP = 512 * 1024
+export const STEP = 512 * 1024
 
 /**
  * The way from here to the server, which all that is said shares. Signs of life go behind what was said before: where the

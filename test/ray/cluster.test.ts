@@ -527,6 +527,35 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.deepEqual([(await child).code, (await child).stdout], [0, '3\n'])
   })
 
+  test('a program that waits for a CPU which an idle actor holds goes on, and is told what it waits for', async (t) => {
+    const alone = await Server.startFor(t)
+    const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 1 })
+    t.after(() => small.end())
+    const { code, stdout, stderr } = await run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const { write } = process.stderr
+      const holder = () => Counter.options({ numCpus: 1 }).remote(0)
+      const first = holder()
+      await ray.get(first.add.remote(1))
+      process.stderr.write = (...text) => {
+        queueMicrotask(() => ray.kill(first))
+        return write.apply(process.stderr, text)
+      }
+      console.log(await ray.get(add.remote(1, 2)))
+      const second = holder()
+      await ray.get(second.add.remote(1))
+      process.stderr.write = (...text) => {
+        queueMicrotask(() => ray.kill(second))
+        return write.apply(process.stderr, text)
+      }
+      console.log(await ray.get(holder().add.remote(4)))
+      await ray.shutdown()`)
+    assert.deepEqual([code, stdout], [0, '3\n4\n'])
+    const told = (who: string) =>
+      `rayito: work waits, ${who} needs 1 CPU, which actors hold that do nothing; .*numCpus: 0.*`
+    assert.match(stderr, new RegExp(`^${told('add')}\n${told('CounterClass#3')}\n$`))
+  })
+
   test('a module that a worker may not run is refused, by name', async () => {
     const worker = await WorkerProcess.start(server.address, {
       name: 'strict',

@@ -225,7 +225,12 @@ export class NotSerializableError extends RayError {
 export class InfeasibleError extends RayError {
   declare readonly requested: Readonly<Record<string, number>>
   declare readonly available: Readonly<Record<string, number>>
-  constructor(what: string, requested: Readonly<Record<string, number>>, available: Readonly<Record<string, number>>) {
+  constructor(
+    what: string,
+    requested: Readonly<Record<string, number>>,
+    available: Readonly<Record<string, number>>,
+    remedy = 'Ask for less with .options({ numCpus }), or give ray.init more.',
+  ) {
     const list = (amounts: Readonly<Record<string, number>>) =>
       Object.entries(amounts)
         .map(([name, amount]) => `${amount} ${name}`)
@@ -233,7 +238,7 @@ export class InfeasibleError extends RayError {
     super('RAY_INFEASIBLE', `${what} asks for ${list(requested)}, all there is: ${list(available)}`, {
       requested,
       available,
-      remedy: 'Ask for less with .options({ numCpus }), or give ray.init more.',
+      remedy,
     })
   }
 }

@@ -1,6 +1,6 @@
 import { RayitoError } from '../../../core/errors.js'
 import type { Actor } from '../../actor.js'
-import { ActorDiedError, ActorNameError, ActorUnavailableError, InfeasibleError } from '../../errors.js'
+import { ActorDiedError, ActorNameError, ActorUnavailableError } from '../../errors.js'
 import { EMPTY } from '../../object-ref.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
@@ -8,6 +8,7 @@ import { placementOf } from '../local/schedule.js'
 import { ActorNames } from './actor-names.js'
 import type { NatsEngine } from './engine.js'
 import { foreignActor } from './foreign-actor.js'
+import { infeasible } from './infeasible.js'
 import type { NetActor } from './messages.js'
 import type { NodePeer } from './node-peer.js'
 import { netTask, wholeArguments } from './outgoing.js'
@@ -36,6 +37,11 @@ export class ActorTable {
 
   get busy(): boolean {
     return this.#waiting.length > 0
+  }
+
+  /** Those that no node has room for yet. */
+  get waiting(): readonly Actor[] {
+    return this.#waiting
   }
 
   /** Calls that are not on their way to their actor yet. */
@@ -71,7 +77,7 @@ export class ActorTable {
     if (nodes.length && need > largest) {
       // Its node was lost, and may be back.
       if (actor.restarts > 0) return void this.#waiting.push(actor)
-      return this.#die(actor, new InfeasibleError(actor.label, { CPU: need }, { CPU: largest }))
+      return this.#die(actor, infeasible(actor.label, need, largest))
     }
     const free = (node: NodePeer) => node.lease.available - node.placed
     const [best] = nodes

@@ -116,6 +116,11 @@ export class NatsEngine implements Engine {
     return this.#members.nodes
   }
 
+  /** Actors that no node has room for yet. */
+  get unplaced(): readonly Actor[] {
+    return this.#actors.waiting
+  }
+
   get failure(): Error | null {
     return this.#failure
   }
@@ -224,7 +229,7 @@ export class NatsEngine implements Engine {
   createActor(actor: Actor): void {
     if (this.#failure) return actor.die(this.#failure)
     this.#actors.create(actor)
-    if (this.nodesById.size === 0) this.#tasks.lonelySoon()
+    this.#tasks.lonelySoon()
     this.#hold()
   }
 

@@ -89,13 +89,17 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
   }
   const running = begin()
   const signal = await Promise.race([stopped, running.then(() => null)])
+  let end: string | Error | null = signal
   if (signal === null) {
-    await stopped
-    tell({ level: 'INFO', source: 'serve', message: 'Draining: running requests are answered, new ones get 503.' })
+    // Whoever watches over this process starts it again; it would answer 503 for ever.
+    end = await Promise.race([stopped, import('../ray/session.js').then(({ lost }) => lost())])
+    if (end instanceof Error) tell({ level: 'ERROR', source: 'serve', message: 'The cluster is lost.' })
+    else tell({ level: 'INFO', source: 'serve', message: 'Draining: running requests are answered, new ones get 503.' })
   } else running.catch(() => {})
   await serve.shutdown()
   await ray.shutdown()
   tell({ level: 'INFO', source: 'serve', message: 'Shut down.' })
+  if (end instanceof Error) throw end
 }
 
 function settingsOf({ source, model, dtype, address }: ServeOptions): NodeJS.ProcessEnv {

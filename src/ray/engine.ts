@@ -53,6 +53,8 @@ export interface Engine {
   running(): RunningCall[] | null
   /** Why nothing can be done any more; absent or null while something can. */
   readonly failure?: Error | null
+  /** Resolves with that, should it come to it. */
+  readonly failed?: Promise<Error>
   /** Ends all workers; resolves when they have ended. */
   shutdown(): Promise<void>
 }

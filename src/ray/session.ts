@@ -46,6 +46,13 @@ function hasFailed(): boolean {
   return driver instanceof Driver && Boolean(driver.engine.failure)
 }
 
+/** Resolves with the reason when the session that runs can do nothing any more: its cluster is lost. */
+export function lost(): Promise<Error> {
+  const driver = peekRuntime()
+  const failed = driver instanceof Driver ? driver.engine.failed : undefined
+  return failed ?? new Promise(() => {})
+}
+
 /** What `init` gives: there at once on one machine, awaited to know that a cluster answers. */
 export type Session = SessionInfo & PromiseLike<SessionInfo>
 

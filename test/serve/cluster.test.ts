@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { unknownFrame } from '#src/ray/engines/nats/channel.js'
+import { Observer } from '#src/ray/engines/nats/observe.js'
+import { toPeer } from '#src/ray/engines/nats/subjects.js'
 import { ray } from '#src/ray/index.js'
 import { serve } from '#src/serve/index.js'
-import { clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
+import { COMMAND, clusterMissing, printed, Server, WorkerProcess } from '../ray/cluster.js'
 import { Host } from './classes.js'
 import { until, url } from './helpers.js'
 
@@ -54,5 +60,26 @@ describe('an application on a cluster', skip ? { skip } : {}, () => {
     assert.ok(answers.slice(0, 8).every(({ pid }) => pid === workers[1]!.child.pid))
     await until(() => state().replicas.RUNNING === 2)
     assert.equal(state().restarts, 1)
+  })
+
+  test('`rayito serve run` whose cluster is lost ends and says why: it would answer 503 for ever', async () => {
+    const app = `${fileURLToPath(new URL('cli-apps.js', import.meta.url))}:greeter`
+    const args = ['serve', 'run', app, '--port', '0', '--address', server.address]
+    const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', (data) => {
+      stderr += data
+    })
+    const ended = once(child, 'close')
+    await printed(child, 'is ready')
+    const observer = await Observer.open(server.address)
+    const { nodes, drivers } = await observer.status()
+    const { id } = drivers.find(({ pid }) => pid === child.pid)!
+    // As a node says it that has heard nothing of it for too long.
+    for (const node of nodes) observer.bus.publish(toPeer(id, node.id), unknownFrame())
+    const [code] = await ended
+    await observer.close()
+    assert.equal(code, 1)
+    assert.match(stderr, /\nrayito: Node \w+ heard nothing of this driver .*ended its work.*\n$/)
   })
 })

@@ -45,6 +45,10 @@ export class NatsEngine implements Engine {
   /** Where there is a timeline. */
   readonly #unheard = new Unheard()
   #failure: Error | null = null
+  #tellFailure: (error: Error) => void = () => {}
+  readonly failed = new Promise<Error>((resolve) => {
+    this.#tellFailure = resolve
+  })
   #joined = false
   #down = false
 
@@ -150,6 +154,7 @@ export class NatsEngine implements Engine {
   #fail(error: Error): void {
     if (this.#failure || this.#down) return
     this.#failure = error
+    this.#tellFailure(error)
     this.#tasks.failAll(error)
     this.sent.failAll(error)
     this.#actors.failAll(error)

@@ -4,9 +4,10 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { NameRecord } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
+import { unknownFrame } from '#src/ray/engines/nats/channel.js'
 import { Node } from '#src/ray/engines/nats/node.js'
 import { Observer } from '#src/ray/engines/nats/observe.js'
-import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { nameKey, STREAM, toPeer, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
@@ -495,6 +496,27 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     process.kill(child.pid, 'SIGCONT')
     const { code, stdout } = await child
     assert.deepEqual([code, stdout], [0, `${Array(5).fill('RAY_CLUSTER_LOST').join()}\n`])
+  })
+
+  test('what a driver that has lost its cluster left on the nodes ends though its process lives', async (t) => {
+    const alone = await Server.startFor(t)
+    const node = await WorkerProcess.start(alone.address, { name: 'alone', numCpus: 1 })
+    t.after(() => node.end())
+    await ray.init({ address: alone.address })
+    const counter = Counter.remote(0)
+    await ray.get(counter.add.remote(1))
+    const observer = await Observer.open(alone.address)
+    t.after(() => observer.close())
+    const { drivers, nodes } = await observer.status()
+    observer.bus.publish(toPeer(drivers[0]!.id, nodes[0]!.id), unknownFrame())
+    await assert.rejects(async () => {
+      for (;;) await ray.get(counter.add.remote(1))
+    })
+    await until(async () => {
+      const { drivers, nodes } = await observer.status()
+      return drivers.length === 0 && nodes[0]!.actors === 0
+    })
+    await ray.shutdown()
   })
 
   test('a worker that is sent away before its task is done gives it to another', async (t) => {

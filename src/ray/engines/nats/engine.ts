@@ -155,6 +155,7 @@ export class NatsEngine implements Engine {
     if (this.#failure || this.#down) return
     this.#failure = error
     this.#tellFailure(error)
+    this.#members.giveUp()
     this.#tasks.failAll(error)
     this.sent.failAll(error)
     this.#actors.failAll(error)

@@ -209,6 +209,11 @@ export class Membership {
     return sum
   }
 
+  /** Nothing can be done any more: nodes are not to wait for this driver. */
+  giveUp(): void {
+    void this.#lease?.end()
+  }
+
   /** Hears of nobody any more. */
   end(): void {
     if (this.#away) clearTimeout(this.#away)

@@ -12,7 +12,6 @@ const STEP = 128 * 1024 * 1024
 export class Pressure {
   #allocated = 0
   #next = STEP
-  #collect: Collect | null = null
 
   /** To be called before `bytes` are allocated. */
   allocating(bytes: number): void {
@@ -24,17 +23,21 @@ export class Pressure {
   /** Collects all there is; returns the bytes of array buffers (shared ones included) that this process holds then. */
   relieve(): number {
     this.#allocated = 0
-    this.#collect ??= collector()
-    this.#collect()
+    collect()
     // Buffers are given back by a thread of V8's own: the next collection, however small, waits for it, and so the figure is true.
-    this.#collect({ type: 'minor' })
+    collect({ type: 'minor' })
     return process.memoryUsage().arrayBuffers
   }
 }
 
 type Collect = (options?: { type: 'minor' }) => void
+let collector: Collect | null = null
 
-function collector(): Collect {
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as Collect
+/** Collects this thread's garbage now; what is told of it hears of it in one of the next turns. */
+export function collect(options?: { type: 'minor' }): void {
+  if (!collector) {
+    setFlagsFromString('--expose-gc')
+    collector = runInNewContext('gc') as Collect
+  }
+  collector(options)
 }

@@ -64,6 +64,8 @@ export type ToWorker =
     ]
   | readonly ['free', readonly string[]]
   | readonly ['cancel', call: number]
+  /** work waits for what handles may hold that are garbage by now */
+  | readonly ['collect']
   /** what the driver found out meanwhile */
   | readonly ['findings', readonly Finding[]]
   /** the answer to a request of the worker's */

@@ -26,6 +26,41 @@ test('a program that waits for a CPU which an idle actor holds goes on, and is t
   )
 })
 
+test('a CPU that an actor or a generator holds which nobody can ask any more is given to what waits for it', async () => {
+  const { code, stdout, stderr } = await run(`
+    ray.kill(holder)
+    const count = ray.remote(function* count() { yield* [1, 2, 3] }, { generatorBackpressureNumObjects: 1 })
+    const ask = async () => ray.get(Holder.options({ numCpus: 1 }).remote().ping.remote())
+    const inWorker = ray.remote(ask, { numCpus: 0 })
+    const read = async () => { for await (const ref of count.remote()) return ray.get(ref) }
+    const answers = []
+    for (const use of [ask, read, () => ray.get(inWorker.remote()), () => ray.get(one.remote())])
+      answers.push(await use(), await use())
+    console.log(answers.join())`)
+  assert.deepEqual([code, stdout, stderr], [0, '1,1,1,1,1,1,1,1\n', ''])
+})
+
+test('a program whose tasks wait for a CPU of a generator that nobody reads on goes on, and is told what they wait for', async () => {
+  const { code, stdout, stderr } = await run(`
+    ray.kill(holder)
+    const count = ray.remote(function* count() { yield* [1, 2, 3] }, { generatorBackpressureNumObjects: 1 })
+    // A fast function's calls stand in line: behind this one they would wait for its reader.
+    for (let i = 0; i < 5; i++) await ray.get(one.remote())
+    const generator = (globalThis.kept = count.remote())
+    await generator.next()
+    const write = process.stderr.write
+    process.stderr.write = (...text) => {
+      ray.cancel(generator)
+      return write.apply(process.stderr, text)
+    }
+    console.log(await ray.get(one.remote()))`)
+  assert.deepEqual([code, stdout], [0, '1\n'])
+  assert.match(
+    stderr,
+    /^rayito: one waits for 1 CPU; of 1, 0 are free, the others are held by generators .*: count\. .*ray\.cancel one of them\.\n/,
+  )
+})
+
 test('neither a task that was cancelled nor an actor that was killed before its turn holds the process', async () => {
   const { code, stdout, stderr } = await run(`
     const ref = one.remote()

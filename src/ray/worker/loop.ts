@@ -11,6 +11,7 @@ import { encodeError, TaskCancelledError } from '../errors.js'
 import type { Content } from '../object-ref.js'
 import { setLeaving } from '../pack/reach.js'
 import { pack } from '../pack.js'
+import { collect } from '../pressure.js'
 import {
   KIND,
   SLOT,
@@ -135,6 +136,9 @@ class Loop {
         return
       case 'cancel':
         this.#cancel(message[1])
+        return
+      case 'collect':
+        collect()
         return
       case 'findings':
         adoptFindings(message[1])

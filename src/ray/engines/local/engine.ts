@@ -300,7 +300,11 @@ export class LocalEngine implements Engine {
 
   pause({ place }: Task): () => void {
     const { worker, call } = place as Running
-    return worker.pause(call)
+    const goOn = worker.pause(call)
+    // What stands in line behind it would wait for its reader.
+    this.#schedule.takeBack(worker, worker.inflight)
+    this.#schedule.soon()
+    return goOn
   }
 
   // -- the rest

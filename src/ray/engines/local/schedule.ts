@@ -1,6 +1,7 @@
 import { Line } from '../../../core/line.js'
 import type { Actor } from '../../actor.js'
 import { ActorDiedError, WorkerCrashedError } from '../../errors.js'
+import { collect } from '../../pressure.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Cpus } from './cpus.js'
@@ -18,6 +19,9 @@ export interface ScheduleEvents {
 
 /** Milliseconds after which work that waits while nothing runs is told of. */
 const PATIENCE = 5_000
+/** How often it is found out before, after twice the time each, whether what it waits for is garbage: what a worker lets go the driver can. */
+const COLLECTIONS = 4
+const FIRST = PATIENCE / (2 ** (COLLECTIONS + 1) - 1)
 
 /** CPUs that must be free where an actor is placed: what it asked for, which it holds, otherwise one. */
 export function placementOf(numCpus: number | undefined, total: number): number {
@@ -136,6 +140,7 @@ export class Schedule {
       if (
         worker.room > 0 &&
         worker.blocked === 0 &&
+        !worker.pauses &&
         worker.cpus === numCpus &&
         worker.inflight.size < depth &&
         worker.inflight.size < (best?.inflight.size ?? Infinity)
@@ -159,8 +164,21 @@ export class Schedule {
   /** Work that waits while nothing runs: it holds the process, as running work does, and what it waits for is said once. */
   #watch(): void {
     const stuck = this.length > 0 && !this.#ended && this.workers.resting
-    if (stuck) this.#stuck ??= setTimeout(() => this.#tell(), PATIENCE)
+    if (stuck) this.#stuck ??= setTimeout(() => this.#collect(1), FIRST)
     else this.#unstuck()
+  }
+
+  /** Actors, and generators that pause, hold CPUs until V8 collects their handles, for which it has no reason while nothing runs. */
+  #collect(time: number): void {
+    if (!this.workers.resting) return this.#unstuck()
+    const next = time < COLLECTIONS ? () => this.#collect(time + 1) : () => this.#tell()
+    this.#stuck = setTimeout(next, FIRST * 2 ** time)
+    this.#sweep()
+  }
+
+  #sweep(): void {
+    collect()
+    for (const worker of this.workers) if (!worker.closing) worker.post(['collect'])
   }
 
   #unstuck(): void {
@@ -173,14 +191,20 @@ export class Schedule {
     const next = line?.first
     if (!next || !this.workers.resting) return this.#unstuck()
     const need = this.#need(next)
-    const holders = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus)
-    const names = holders.map(({ label }) => label).join(', ')
+    const actors = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus)
+    const generators = [...this.workers.busy].filter(({ pauses }) => pauses)
+    const names = (holders: readonly { label: string }[]) => holders.map(({ label }) => label).join(', ')
+    const held = [
+      actors.length && `actors: ${names(actors)}. ray.kill one of them, or make them with numCpus: 0`,
+      generators.length &&
+        `generators that wait for their readers: ${names(generators.flatMap(({ inflight }) => [...inflight.values()]))}. Read on, or ray.cancel one of them`,
+    ].filter(Boolean)
     process.stderr.write(
       `rayito: ${next.label} waits for ${need} CPU; of ${this.cpus.total}, ${Math.max(0, this.cpus.available)} are free` +
-        `${names && `, the others are held by actors: ${names}. ray.kill one of them, or make them with numCpus: 0`}.\n`,
+        `${held.length ? `, the others are held by ${held.join('; by ')}` : ''}.\n`,
     )
-    // Said once; what is left only holds the process.
-    this.#stuck = setInterval(() => this.soon(), PATIENCE)
+    // Said once; what is left holds the process, and looks on.
+    this.#stuck = setInterval(() => this.#sweep(), PATIENCE)
   }
 
   /** Puts calls that have not started back into the queue; false if there was none. */

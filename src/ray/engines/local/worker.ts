@@ -305,6 +305,16 @@ export class LocalWorker implements WorkerPlace {
     }
   }
 
+  /** Whether a call computes: one that waits for others, or for its reader, does not. */
+  get computes(): boolean {
+    return this.blocked === 0 && this.inflight.size > this.#paused.size
+  }
+
+  /** Whether a call waits for the reader of what it yields. */
+  get pauses(): boolean {
+    return this.#paused.size > 0
+  }
+
   /** While something runs; a worker that is being ended does until it has. */
   #holdProcess(): void {
     const held = this.inflight.size > this.#paused.size

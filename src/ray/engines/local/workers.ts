@@ -53,10 +53,9 @@ export class Workers {
     return this.#idle.length
   }
 
-  /** None has a call. */
+  /** None computes. */
   get resting(): boolean {
-    if (this.busy.size > 0) return false
-    for (const worker of this.actors.keys()) if (worker.inflight.size > 0) return false
+    for (const worker of this.#all) if (worker.computes) return false
     return true
   }
 

@@ -33,6 +33,15 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout, stderr], [0, '1\n2\n', ''])
   })
 
+  test('ends as soon as its session has, of processes too', async () => {
+    const { code, stdout } = await run(`
+      ray.init({ workers: 'processes' })
+      await ray.get(ray.remote(() => 1).remote())
+      await ray.shutdown()
+      console.log(process.getActiveResourcesInfo().filter((held) => held === 'Timeout'))`)
+    assert.deepEqual([code, stdout], [0, '[]\n'])
+  })
+
   test('an error that nobody catches ends it with code 1 and one report', async () => {
     const { code, stderr } = await run(`
       const bad = ray.remote(function bad() { throw new TypeError('wrong') })

@@ -48,7 +48,9 @@ class ProcessConnection implements Connection {
     }
     this.#ended = new Promise((resolve) => {
       let told = false
+      let lastWords: NodeJS.Timeout | undefined
       const ended = (exitCode: number | null, signal: string | null, error = this.#error) => {
+        clearTimeout(lastWords)
         if (told) return
         told = true
         events.ended({ exitCode, signal, error, heapLimit: this.#heapLimit(resourceLimits) })
@@ -57,7 +59,9 @@ class ProcessConnection implements Connection {
       child.on('error', (error) => ended(null, null, error))
       child.on('close', (code, signal) => ended(code, signal))
       // A process of its own may hold its pipes open.
-      child.on('exit', (code, signal) => setTimeout(() => ended(code, signal), LAST_WORDS))
+      child.on('exit', (code, signal) => {
+        lastWords = setTimeout(() => ended(code, signal), LAST_WORDS)
+      })
     })
     const start: WorkerStart = { ...options, gate: null, slots: null, epoch: epoch(), made }
     child.send(encodeWire(start), ignore)

@@ -2,7 +2,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
 import { GetTimeoutError } from './errors.js'
 import { isRef, type ObjectRef } from './object-ref.js'
-import { runtime } from './runtime.js'
+import { itsRuntime } from './runtime.js'
 import type { ActorHandle } from './types.js'
 
 /** How a pool waits for a result. */
@@ -144,7 +144,7 @@ export class ActorPool<A extends object = ActorHandle> {
         if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref)
         submission.ref = ref
         const settled = () => this.#settled(submission, actor)
-        runtime().wait([ref], {}).then(settled, settled)
+        itsRuntime().wait([ref], {}).then(settled, settled)
         this.#busy.add(actor)
       } catch (error) {
         this.#idle.unshift(actor)
@@ -221,7 +221,7 @@ export class ActorPool<A extends object = ActorHandle> {
 
   async #value({ ref, failure }: Submission<A>): Promise<unknown> {
     if (failure) throw failure.error
-    return (await runtime().get([ref!], {}))[0]
+    return (await itsRuntime().get([ref!], {}))[0]
   }
 
   #take(line: Line<A>, submission: Submission<A>): void {

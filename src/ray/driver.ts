@@ -160,7 +160,7 @@ export class Driver implements Runtime {
   /** A ref of a session that is over has no object any more. */
   #own(ref: ObjectRef): void {
     const entry = entryOf(ref)
-    if (entry.owner !== this) entry.lose('its session was shut down')
+    if (entry.owner !== this || this.#down) entry.lose('its session was shut down')
   }
 
   /** The same for refs among others: arguments of a call, generators. */

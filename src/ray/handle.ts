@@ -3,7 +3,7 @@ import { RayitoError } from '../core/errors.js'
 import { serialize, via } from '../core/travel.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { returned, streaming } from './object-ref-generator.js'
-import { runtime } from './runtime.js'
+import { itsRuntime } from './runtime.js'
 import type { ActorHandle, MethodOptions } from './types.js'
 
 /** What stands for a handle on its way: data is the identity. */
@@ -66,7 +66,7 @@ function method(actor: ActorIdentity, name: string, options: MethodOptions): Met
     )
   }) as unknown as Method
   const call = streaming(options, actor.generators.includes(name))
-  called.remote = (...args: unknown[]) => returned(runtime().callActor(actor, name, args, call), call)
+  called.remote = (...args: unknown[]) => returned(itsRuntime().callActor(actor, name, args, call), call)
   called.options = (more: MethodOptions) => method(actor, name, { ...options, ...more })
   return called
 }
@@ -114,7 +114,7 @@ export function actorOf(candidate: unknown): ActorIdentity | null {
 /** Calls `then` when an actor has died for good. Only its driver hears of it. */
 export function whenActorDies(handle: object, then: (death: Error) => void): void {
   const actor = actorOf(handle)
-  if (actor) runtime().whenActorDies?.(actor, then)
+  if (actor) itsRuntime().whenActorDies?.(actor, then)
 }
 
 /** The id by which a worker holds a ref or a handle. */

@@ -10,7 +10,7 @@ import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
 import { checkGetOptions, checkNamespace, checkWaitOptions } from './options.js'
 import { remote } from './remote.js'
-import { peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
+import { itsRuntime, peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
 import { init, isInitialized, shutdown } from './session.js'
 import { Summary } from './timeline/summary.js'
 import type {
@@ -58,7 +58,7 @@ export async function get<const R extends ObjectRef<unknown> | readonly ObjectRe
   checkGetOptions(options)
   const list: unknown = isRef(refs) ? [refs] : refs
   checkRefs('refs', list)
-  const values = await runtime().get(list, options)
+  const values = await itsRuntime().get(list, options)
   return (isRef(refs) ? values[0] : values) as ValuesOf<R>
 }
 
@@ -79,7 +79,7 @@ export async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unk
   if (refs.length === 0) return [[], []]
   if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length)
     expected('numReturns', `a whole number from 1 to ${refs.length}, the number of refs`, numReturns)
-  return runtime().wait(refs, options)
+  return itsRuntime().wait(refs, options)
 }
 
 /** Of one that is there twice, a program that goes on with the rest would take the value twice. */
@@ -111,7 +111,7 @@ export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean 
   const { noRestart = true } = options
   const identity = actorOf(actor)
   if (!identity) expected('actor', 'an actor handle', actor)
-  runtime().kill(identity, !noRestart)
+  itsRuntime().kill(identity, !noRestart)
 }
 
 /**
@@ -130,7 +130,7 @@ export function cancel(
   const { force = false, recursive = true } = options
   const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
   if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref)
-  runtime().cancel(made, force, recursive)
+  itsRuntime().cancel(made, force, recursive)
 }
 
 /**
@@ -160,7 +160,7 @@ export async function getActor<T extends object = AnyMethods>(
 export function free(refs: ObjectRef<unknown> | readonly ObjectRef<unknown>[]): void {
   const list = isRef(refs) ? [refs] : refs
   checkRefs('refs', list)
-  runtime().free(list)
+  itsRuntime().free(list)
 }
 
 /** The machines of the session. */

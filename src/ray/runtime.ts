@@ -68,6 +68,8 @@ export interface RuntimeContext {
 }
 
 let current: Runtime | null = null
+/** The one before, while there is none. */
+let over: Runtime | null = null
 let start: ((options: InitOptions) => Runtime) | null = null
 let context: (() => RuntimeContext) | null = null
 
@@ -83,13 +85,19 @@ export function installStart(begin: (options: InitOptions) => Runtime): void {
 }
 
 export function setRuntime(runtime: Runtime | null): void {
+  over = runtime ? null : current
   current = runtime
 }
 
 /** The session, begun now if there is none: `ray.init()` is implied by first use. */
 export function runtime(): Runtime {
-  current ??= start!({})
-  return current
+  if (!current) setRuntime(start!({}))
+  return current!
+}
+
+/** For whoever has a ref or a handle, which only a session gives: where that is over, what is asked of it begins no other. */
+export function itsRuntime(): Runtime {
+  return current ?? over ?? runtime()
 }
 
 export function peekRuntime(): Runtime | null {

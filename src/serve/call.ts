@@ -2,7 +2,7 @@ import { RayitoError } from '../core/errors.js'
 import { ActorDiedError, ActorUnavailableError, RayTaskError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
-import { peekRuntime, runtime } from '../ray/runtime.js'
+import { itsRuntime, peekRuntime } from '../ray/runtime.js'
 import type { CallContext } from './context.js'
 import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
@@ -85,7 +85,7 @@ export class Call<R extends Measured> {
     let ref: ObjectRef | null = null
     try {
       ref = this.send(member.actor, this.#id)
-      answer = runtime().peek(ref) as Promise<R>
+      answer = itsRuntime().peek(ref) as Promise<R>
     } catch (error) {
       // What cannot cross says so before it is sent.
       answer = Promise.reject(error)

@@ -184,6 +184,26 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, '20\n'])
   })
 
+  test('what is asked of a session that is over begins no other', async () => {
+    const { code, stdout } = await run(`
+      const Counter = ray.remote(class Counter { n = 0; add(k) { return (this.n += k) } })
+      const counter = Counter.remote()
+      const refs = [ray.put(1), counter.add.remote(1)]
+      await ray.get(refs)
+      await ray.shutdown()
+      for (const ask of [() => ray.get(refs[0]), () => ray.get(refs), () => counter.add.remote(1)])
+        try { await ask() } catch ({ code }) { console.log(code) }
+      console.log((await ray.wait(refs, { numReturns: 2 })).map(({ length }) => length))
+      ray.cancel(refs[1])
+      ray.free(refs)
+      ray.kill(counter)
+      console.log(ray.isInitialized())
+      ray.init({ numCpus: 3 })
+      console.log(await ray.get(Counter.remote().add.remote(2)))`)
+    const lost = 'RAY_OBJECT_LOST\n'
+    assert.deepEqual([code, stdout], [0, `${lost}${lost}RAY_NOT_INITIALIZED\n[ 2, 0 ]\nfalse\n2\n`])
+  })
+
   test('ray.init once more changes nothing: with the same options, or with what holds by default; with others it throws', async () => {
     const { stdout } = await run(`
       const { availableParallelism } = await import('node:os')

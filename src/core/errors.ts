@@ -261,6 +261,8 @@ export class RayitoError extends Error {
     super(remedy ? `${message}. ${remedy}` : message, cause === undefined ? undefined : { cause })
     this.code = code
     Object.assign(this, fields)
+    // Until its stack is first read V8 keeps the functions on it, and with them all that they use: sessions keep errors.
+    void this.stack
   }
   override get name(): string {
     return this.constructor.name

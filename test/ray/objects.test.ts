@@ -35,6 +35,7 @@ import {
   useExisting,
   write,
 } from './functions.js'
+import { squares } from './generators.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
@@ -130,6 +131,23 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     await turn()
     collect()
     assert.ok(memory() - before < 100_000_000, `${(memory() - before) / 1e6} MB are left of 400`)
+  })
+
+  test('the error of an end holds nothing of the code that brought it about', async () => {
+    // Functions of it hold what they use, and V8 keeps the functions that an error was made in.
+    const cancelled = () => {
+      const generator = squares.remote(1_000_000)
+      const stop = () => ray.cancel(generator)
+      stop()
+      return new WeakRef<object>(generator)
+    }
+    const killed = () => {
+      const counter = Counter.remote(0)
+      const stop = () => ray.kill(counter)
+      stop()
+      return new WeakRef<object>(counter)
+    }
+    for (const left of [cancelled(), killed()]) await gone(left)
   })
 
   test('memory of arguments, results and objects goes in workers too', async () => {

@@ -101,6 +101,15 @@ export const Site = serve.ingress(
     text(): HttpResponse {
       return new HttpResponse('plain', { status: 201, headers: { 'X-Made': 'here' } })
     }
+    /** So many bytes, at once or in pieces, as what they are asked for. */
+    bytes({ query }: HttpRequest): HttpResponse {
+      const bytes = new Uint8Array(Number(query.size)).map((_, i) => i)
+      const pieces = function* () {
+        yield bytes
+      }
+      const { type = 'application/octet-stream' } = query
+      return new HttpResponse(query.pieces ? pieces() : bytes, { headers: { 'content-type': type } })
+    }
     gone({ query }: HttpRequest): never {
       throw new HttpError(Number(query.status ?? 410))
     }
@@ -129,6 +138,7 @@ export const Site = serve.ingress(
     'POST /upload': { call: 'echo', file: 'file', maxBytes: 100_000, summary: 'Takes a file' },
     'GET /thread': 'thread',
     'GET /teapot': 'teapot',
+    'GET /bytes': 'bytes',
     'GET /text': 'text',
     'GET /gone': 'gone',
     'GET /copied': 'copied',

@@ -340,6 +340,19 @@ describe('HTTP', () => {
       assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'])
   })
 
+  test('bytes are sent as they are, however many and as whatever', async () => {
+    await serve.run(site, free)
+    for (const size of [0, 10, 4096, 3_000_000])
+      for (const more of ['', '&type=application/json', '&type=image/png', '&pieces=1']) {
+        const path = `/bytes?size=${size}${more}`
+        for (const answer of [await fetch(url(path)), await serve.fetch(new Request(`http://x${path}`))]) {
+          const bytes = Buffer.from(await answer.arrayBuffer())
+          const sent = bytes.equals(Uint8Array.from({ length: size }, (_, i) => i))
+          assert.deepEqual([answer.status, bytes.length, sent], [200, size, true], path)
+        }
+      }
+  })
+
   test('an HttpError of a deployment below is sent as it says, however far below', async () => {
     const greeter = serve.deployment(Greeter).bind()
     const porter = serve.deployment(Porter).bind(greeter)

@@ -74,6 +74,8 @@ export async function answer(
   const headers = response.headers ? (JSON.parse(response.headers) as Headers) : {}
   reply.code(response.status).headers(sendable({ 'content-type': type, ...headers }))
   if (body) return reply.send(body)
+  // Fastify takes bytes in shared memory for an object, to be written as JSON or refused.
+  if (typeof response.body !== 'string') return reply.send(Buffer.from(response.body))
   const bare = response.body === '' && response.contentType === ''
   return reply.send(bare ? JSON.stringify(errorBody(STATUS_CODES[response.status] ?? '', errorKey)) : response.body)
 }

@@ -217,7 +217,7 @@ export const Mortal = serve.ingress(
       return this.die()
     }
   },
-  { 'GET /die': 'die' },
+  { 'GET /die': 'die', 'POST /die': 'die' },
 )
 
 /** The first ends in its first call; those that are made for it begin when they are let go, `hangs`: it, too. */

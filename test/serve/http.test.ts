@@ -446,6 +446,7 @@ describe('HTTP', () => {
       '/site/upload',
       '/site/thread',
       '/site/teapot',
+      '/site/bytes',
       '/site/text',
       '/site/gone',
       '/site/copied',
@@ -690,6 +691,22 @@ describe('HTTP', () => {
     await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch()), free)
     assert.deepEqual((await json('/die')).body, 'call 2')
     assert.equal((await fetch(url('/-/healthz'))).status, 200)
+  })
+
+  test('a request that no replica outlives is a failure of the service, whatever it sent', async () => {
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(latch(), true), { ...free, log })
+    const form = new FormData()
+    form.append('file', new Blob([new Uint8Array(5000)]), 'x')
+    for (const body of [form, 'text', undefined]) {
+      const answer = await json('/die', body === undefined ? {} : { method: 'POST', body })
+      assert.deepEqual([answer.status, answer.body], [500, { detail: 'Internal Server Error' }])
+    }
+    await serve.shutdown()
+    assert.equal(
+      read().filter(({ level, failure }) => level === 'error' && /ActorDied/.test(failure as string)).length,
+      3,
+    )
   })
 
   test('where the only replica dies, requests wait for the next one', async () => {

@@ -229,8 +229,8 @@ function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: Fa
   const { code, statusCode } = error as { code?: string; statusCode?: number }
   if (code === 'SERVE_BACK_PRESSURE') return refuse(host, unavailable('Too many requests wait'), request, reply)
   if (code === 'SERVE_STOPPED') return refuse(host, unavailable('The application is being stopped'), request, reply)
-  // Nobody hears it.
-  if (code === 'SERVE_CANCELLED' || request.raw.destroyed) return detail(reply, 499, 'Client Closed Request')
+  // Nobody hears it. (A request counts as destroyed once it has been read.)
+  if (code === 'SERVE_CANCELLED' || reply.raw.destroyed) return detail(reply, 499, 'Client Closed Request')
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return refuse(host, tooLarge(request.routeOptions.bodyLimit ?? MAX_BYTES), request, reply)
   if (statusCode !== undefined && statusCode < 500) return detail(reply, statusCode, error.message)

@@ -6,10 +6,14 @@ import { ActorDiedError, ActorNameError } from './errors.js'
 import { type ActorIdentity, hasHandle, whenHandlesGone } from './handle.js'
 import { Entry, type ObjectRef } from './object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from './options.js'
+import { collect } from './pressure.js'
 import { TERMINATE } from './protocol.js'
 import { wireReturns } from './streams.js'
 import { makeReturns, type Task } from './task.js'
 import type { ActorOptions, MethodOptions } from './types.js'
+
+/** Living actors up to which nobody looks for handles that are garbage. */
+const FEW = 8
 
 /** The actors of a session: made, named, called and ended. */
 export class Actors {
@@ -18,6 +22,8 @@ export class Actors {
   readonly #names = new Map<string, Actor>()
   readonly #labels = new Map<string, number>()
   #made = 0
+  #living = 0
+  #enough = FEW
 
   constructor(private readonly session: Driver) {
     whenHandlesGone((id) => this.#abandoned(id))
@@ -51,6 +57,14 @@ export class Actors {
     if (!actor || actor.state === 'dead') return null
     if (getIfExists) return actor
     throw new ActorNameError(name, 'the name is taken', 'Use ray.getActor, getIfExists: true, or another name.')
+  }
+
+  /** V8 counts a handle, not the worker behind it: when they have doubled since, it is to find those that are garbage. */
+  #born(): void {
+    if (++this.#living <= this.#enough) return
+    this.#enough = 2 * this.#living
+    collect()
+    this.session.engine.collect?.()
   }
 
   /** One that is not in `byId` yet: it may have died before its handle is made. */
@@ -88,8 +102,10 @@ export class Actors {
       [entry],
     )
     const actor = new Actor(id, definition.name, label, settings, creation)
+    this.#born()
     if (options.name !== undefined) this.#names.set(`${settings.namespace}/${options.name}`, actor)
     actor.whenDead(() => {
+      this.#enough = Math.max(FEW, Math.min(this.#enough, 2 * --this.#living))
       this.#forget(actor)
       this.session.died(actor)
     })

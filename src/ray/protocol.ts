@@ -64,7 +64,7 @@ export type ToWorker =
     ]
   | readonly ['free', readonly string[]]
   | readonly ['cancel', call: number]
-  /** work waits for what handles may hold that are garbage by now */
+  /** what handles hold that are garbage by now is missed */
   | readonly ['collect']
   /** what the driver found out meanwhile */
   | readonly ['findings', readonly Finding[]]

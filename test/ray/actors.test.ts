@@ -22,6 +22,7 @@ import {
   meet,
   Patient,
   useCounter,
+  useOwnCounter,
 } from './functions.js'
 import { latch, letGo, onEachEngine, started } from './helpers.js'
 import { arrive } from './latch.js'
@@ -44,7 +45,7 @@ async function free(cpus: number): Promise<void> {
   }
 }
 
-onEachEngine('actors', { numCpus: 2 }, () => {
+onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
   test('an actor keeps its state between calls', async () => {
     const counter = Counter.remote(10)
     await ray.get(counter.add.remote(1))
@@ -264,6 +265,21 @@ onEachEngine('actors', { numCpus: 2 }, () => {
     letGo(gate)
     assert.deepEqual(await ray.get(refs), ['let go', 'let go'])
     await free(2)
+  })
+
+  test('actors without a handle do not pile up', async () => {
+    // What is free on other machines is known from their signs of life.
+    if (engine === 'nats') return
+    const use = async () => ray.get(Counter.options({ numCpus: 0.01 }).remote(1).add.remote(1))
+    const useInside = () => ray.get(useOwnCounter.remote())
+    for (const once of [use, useInside]) {
+      let most = 0
+      for (let i = 0; i < 24; i++) {
+        assert.equal(await once(), 2)
+        most = Math.max(most, Math.round((2 - (await ray.availableResources()).CPU) * 100))
+      }
+      assert.ok(most < 22, `${most} of 24 were there at once`)
+    }
   })
 
   test('a call that was taken back holds none of what it was given', async () => {

@@ -242,6 +242,10 @@ export const useCounter = ray.remote(async (box: { counter: ActorHandle<CounterC
   const refs = Array.from({ length: times }, () => box.counter.add.remote(1))
   return (await ray.get(refs)).at(-1)
 })
+/** Makes one of its own, and leaves it. */
+export const useOwnCounter = ray.remote(() => ray.get(Counter.options({ numCpus: 0.01 }).remote(1).add.remote(1)), {
+  numCpus: 0,
+})
 export const findCounter = ray.remote(async (name: string) => {
   const counter = await ray.getActor<CounterClass>(name)
   return ray.get(counter.add.remote(10))

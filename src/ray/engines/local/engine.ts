@@ -313,6 +313,10 @@ export class LocalEngine implements Engine {
     for (const worker of this.#workers) worker.post(['findings', [finding]])
   }
 
+  collect(): void {
+    this.#workers.collect()
+  }
+
   release(id: string): void {
     for (const worker of this.#workers) if (worker.known.delete(id)) worker.post(['free', [id]])
   }

@@ -178,7 +178,7 @@ export class Schedule {
 
   #sweep(): void {
     collect()
-    for (const worker of this.workers) if (!worker.closing) worker.post(['collect'])
+    this.workers.collect()
   }
 
   #unstuck(): void {

@@ -147,6 +147,11 @@ export class Workers {
     if (this.actors.has(worker)) this.forget(worker)
   }
 
+  /** Refs and handles that are garbage in workers are let go there. */
+  collect(): void {
+    for (const worker of this.#all) if (!worker.closing) worker.post(['collect'])
+  }
+
   /** A worker let refs and handles go. */
   released(worker: LocalWorker, ids: readonly string[]): void {
     if (ids.length) this.options.released?.(worker, ids)

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { EMPTY, Entry, type ObjectRef } from './object-ref.js'
-import { type Runtime, runtime } from './runtime.js'
+import { itsRuntime, type Runtime } from './runtime.js'
 import { Stream } from './stream.js'
 import type { MethodOptions, TaskOptions } from './types.js'
 
@@ -85,6 +85,6 @@ export function streaming<O extends TaskOptions | MethodOptions>(options: O, isG
 
 /** What `.remote()` returns. */
 export function returned(refs: readonly ObjectRef[], { numReturns = 1 }: TaskOptions | MethodOptions): unknown {
-  if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, runtime())
+  if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, itsRuntime())
   return numReturns === 1 ? refs[0] : refs
 }

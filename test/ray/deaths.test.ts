@@ -45,6 +45,18 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
     assert.equal(await ray.get(add.remote(1, 1)), 2)
   })
 
+  test('answers of calls that had ended are not lost with the worker', async () => {
+    const once = dieSometimes.options({ maxRetries: 0 })
+    await ray.get(Array.from({ length: 20 }, () => once.remote(0)))
+    // How many calls share a worker's message differs from time to time.
+    for (let time = 0; time < 5; time++) {
+      const refs = Array.from({ length: 50 }, (_, i) => once.remote(i))
+      await assert.rejects(ray.get(refs[49]!), WorkerCrashedError)
+      const before = refs.slice(0, 49)
+      assert.deepEqual(await ray.get(before), [...before.keys()])
+    }
+  })
+
   test('what waits behind a dying worker is not lost', async () => {
     await begin({ numCpus: 1 })
     // Fast calls stand in line at the worker.

@@ -84,6 +84,8 @@ class Loop {
     this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4))
     this.#creating = start.actorId !== null
     this.#outbox = new Outbox(start, (message) => port.postMessage(message))
+    // A call that ends the worker takes no other's answer along.
+    process.once('exit', () => this.#outbox.flush())
     this.#client = new WorkerClient(
       start,
       (message) => this.#outbox.post(message),

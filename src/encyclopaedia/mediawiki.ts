@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import type { AxiosError, AxiosStatic } from 'axios'
 import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'cockatiel'
 import type wiki from 'wikipedia'
-import { wasHurried } from '../core/hurried.js'
 import { retryAfter } from '../core/retry-after.js'
+import { unhurry } from '../core/unhurry.js'
 import { hasProxy, isDirect } from '../hub/proxied-fetch.js'
 
 /*
@@ -147,7 +147,7 @@ function unreachable(error: AxiosError, { api, deadline: { signal, at } }: Call)
   // With a good status it is the rest of the answer that is missing.
   if (!response || response.status < 400) {
     const failure = new Unreachable(response ? 'its answer broke off' : (code ?? message) + way)
-    failure.passing = response !== undefined || code === 'ECONNRESET' || code === 'EPIPE' || wasHurried(error)
+    failure.passing = response !== undefined || code === 'ECONNRESET' || code === 'EPIPE' || unhurry(error)
     return failure
   }
   const { status, headers } = response

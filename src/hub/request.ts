@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { wasHurried } from '../core/hurried.js'
 import { notice } from '../core/progress.js'
 import { retryAfter } from '../core/retry-after.js'
+import { unhurry } from '../core/unhurry.js'
 import type { Context } from './context.js'
 import { isRefusal, Passing, refusal, rethrowAborted, unreachable } from './failures.js'
 import { ProxyRefusal, proxiedFetch } from './proxied-fetch.js'
@@ -68,7 +68,7 @@ async function send(context: Context, url: URL, init: RequestInit): Promise<Resp
   const fetch = () => context.fetch(url, { ...init, signal: AbortSignal.any(signals) })
   const response = await listen(context, silence, () =>
     fetch().catch((error) => {
-      if (!wasHurried(error)) throw error
+      if (!unhurry(error)) throw error
       return fetch()
     }),
   ).catch((error) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { DriverLease, Lease, NodeLease } from '#src/ray/engines/nats/lease.js'
 import { Leases, OwnLease } from '#src/ray/engines/nats/leases.js'
@@ -68,11 +68,18 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
   })
 })
 
-test('who has left gives no further sign of life', skip ? { skip } : {}, async (t) => {
+/** A server and somebody on it who gives signs of life. */
+async function alive(t: TestContext, lease: Lease = driver): Promise<{ bus: Bus; own: OwnLease }> {
   const server = await Server.startFor(t)
   const bus = await Bus.open(server.address, 'here')
   t.after(() => bus.close())
-  const own = new OwnLease(bus, () => node)
+  const own = new OwnLease(bus, () => lease)
+  t.after(() => own.end())
+  return { bus, own }
+}
+
+test('who has left gives no further sign of life', skip ? { skip } : {}, async (t) => {
+  const { bus, own } = await alive(t, node)
   await own.give()
   const key = `node.${node.id}`
   assert.equal((await bus.leases.get(key))?.operation, 'PUT')
@@ -83,11 +90,7 @@ test('who has left gives no further sign of life', skip ? { skip } : {}, async (
 })
 
 test('a server that is there and stores nothing any more is told', skip ? { skip } : {}, async (t) => {
-  const server = await Server.startFor(t)
-  const bus = await Bus.open(server.address, 'here')
-  t.after(() => bus.close())
-  const own = new OwnLease(bus, () => driver)
-  t.after(() => own.end())
+  const { bus, own } = await alive(t)
   let told = (_message: string) => {}
   const message = new Promise<string>((resolve) => {
     told = resolve
@@ -101,11 +104,7 @@ test('a server that is there and stores nothing any more is told', skip ? { skip
 })
 
 test('following who lives leaves nothing on the server', skip ? { skip } : {}, async (t) => {
-  const server = await Server.startFor(t)
-  const bus = await Bus.open(server.address, 'here')
-  t.after(() => bus.close())
-  const own = new OwnLease(bus, () => driver)
-  t.after(() => own.end())
+  const { bus, own } = await alive(t)
   await own.give()
   const leases = new Leases({ seen: () => {}, lost: () => {} })
   await leases.follow(bus, own, 'node')

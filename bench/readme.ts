@@ -5,8 +5,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
 import type { Figures } from './figures.js'
+import { actors } from './groups/actors.js'
+import { cluster } from './groups/cluster.js'
+import { data } from './groups/data.js'
 import { exercise } from './groups/exercise.js'
 import { chartOf, type Group } from './groups/group.js'
+import { q8 } from './groups/q8.js'
 import { serve } from './groups/serve.js'
 import { tasks } from './groups/tasks.js'
 import { amount, type Peer, type Row, ratioText } from './row.js'
@@ -14,12 +18,16 @@ import { amount, type Peer, type Row, ratioText } from './row.js'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BEGIN = '<!-- made by npm run bench -- --readme -->'
 const END = '<!-- end of what it made -->'
-/** Where the charts go that the README shows, and which. */
+/** Where the charts go that the README shows, and what is said of each. */
 const CHARTS = 'images/bench'
 const SHOWN: readonly (readonly [group: Group, says: string])[] = [
   [exercise, 'Exercise 1: seconds and memory of its versions, beside Ray and what is under them'],
   [tasks, 'Calls and objects, beside Ray and other pools'],
   [serve, 'The server, beside Ray Serve and bare Fastify'],
+  [actors, 'Sessions and actors: how soon they are there'],
+  [q8, 'A picture in q8, beside one in fp32'],
+  [data, 'The data set, beside Python’s datasets'],
+  [cluster, 'A cluster of two workers, beside the bare NATS client and threads'],
 ]
 
 /** What the README tells, in this order: rows of bench.json that were measured. */

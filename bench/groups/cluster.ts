@@ -16,7 +16,7 @@ const MANY = 32
 /** What crossing the wire costs: two workers of one CPU each on this machine, against the bare client. */
 export const cluster: Group = {
   name: 'cluster',
-  title: 'A cluster of two workers against the bare NATS client, and against threads',
+  title: 'A cluster of two workers, the bare NATS client, and threads',
   needsModel: true,
   async measure(bench) {
     const { quick, note } = bench

@@ -4,6 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Figures } from '../../bench/figures.js'
+import { actors } from '../../bench/groups/actors.js'
+import { cluster } from '../../bench/groups/cluster.js'
+import { data } from '../../bench/groups/data.js'
+import { exercise } from '../../bench/groups/exercise.js'
+import { q8 } from '../../bench/groups/q8.js'
+import { serve } from '../../bench/groups/serve.js'
+import { tasks } from '../../bench/groups/tasks.js'
 import { readmeTable, writeReadme } from '../../bench/readme.js'
 import { makeRow } from '../../bench/row.js'
 
@@ -72,13 +79,25 @@ test('--readme replaces what it made before and nothing else, and draws what the
   await writeReadme(root, root)
   const once = readFileSync(join(root, 'README.md'), 'utf8')
   assert.match(once, /^# Before\n\n<!-- made/)
-  assert.match(once, /!\[.*\]\(images\/bench\/tasks\.svg\)\n\n<!-- end of what it made -->\n\nAfter\n$/)
+  assert.match(
+    once,
+    /!\[.*\]\(images\/bench\/tasks\.svg\)\n\n!\[.*\]\(images\/bench\/actors\.svg\)\n\n<!-- end of what it made -->\n\nAfter\n$/,
+  )
   assert.doesNotMatch(once, /old/)
   assert.doesNotMatch(once, /serve\.svg/)
-  assert.deepEqual(readdirSync(join(root, 'images', 'bench')), ['tasks.svg'])
+  assert.deepEqual(readdirSync(join(root, 'images', 'bench')).sort(), ['actors.svg', 'tasks.svg'])
   assert.match(readFileSync(join(root, 'images', 'bench', 'tasks.svg'), 'utf8'), /Tasks a second: 51,000 \/s/)
   await writeReadme(root, root)
   assert.equal(readFileSync(join(root, 'README.md'), 'utf8'), once)
+})
+
+test('the README shows a chart of every group, whose title is no wider', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  for (const { name, title } of [actors, cluster, data, exercise, q8, serve, tasks]) {
+    assert.match(readme, new RegExp(`\\(images/bench/${name}\\.svg\\)`))
+    // A letter takes up to 10 of its 672 pixels.
+    assert.ok(title.length <= 67, title)
+  }
 })
 
 test('the README has a place for what it makes', () => {

@@ -101,6 +101,22 @@ test('the kernel is busy until the last of the cells that were given at once has
   assert.deepEqual(heard, ['busy', 'busy'])
 })
 
+test('a client of another kernel, which had the port before, disturbs no cell', async () => {
+  const { status, text } = await run(`
+    import { readFileSync } from 'node:fs'
+    import { Dealer } from 'zeromq'
+    import { Wire } from '../dist/lab/notebook/wire.js'
+    const path = process.argv.join(' ').replace(/.*--config-path=/, '')
+    const { key, shell_port } = JSON.parse(readFileSync(path, 'utf8'))
+    const socket = new Dealer({ linger: 0 })
+    socket.connect(\`tcp://127.0.0.1:\${shell_port}\`)
+    for (const one of ['of another kernel', key]) await socket.send(new Wire(one).encode('kernel_info_request', {}).frames)
+    const answer = new Wire(key).decode(await socket.receive())
+    socket.close()
+    console.log(answer!.type)`)
+  assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
+})
+
 describe('what a cell shows', () => {
   test('arrives whole, however much the cells before it have shown', async () => {
     // Two at a time, with a turn of the event loop between: as a progress bar does, over many cells.

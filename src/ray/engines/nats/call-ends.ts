@@ -92,7 +92,8 @@ export class CallEnds {
       return
     }
     this.sent.delete(id)
-    if (lost) return this.#tryAgain(sent.task, 'a node that was lost')
+    // What no node was allowed to begin has not been tried.
+    if (lost && sent.message.begun !== false) return this.#tryAgain(sent.task, 'a node that was lost')
     // Whoever gets it next is sent it again.
     this.host.copied(-sent.copied, -sent.shared)
     sent.task.state = 'queued'

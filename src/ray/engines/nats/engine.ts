@@ -207,6 +207,14 @@ export class NatsEngine implements Engine {
       }
       case 'wantBody':
         return node.send(['body', message[1], this.sent.body(message[1])])
+      case 'begin': {
+        const [, publication, id] = message
+        const may = this.sent.begin(id, publication, node)
+        node.send(['mayBegin', may])
+        // Another has it, or had it.
+        if (!may) this.#ends.returned(id, publication, true)
+        return this.#hold()
+      }
       case 'release':
         for (const [id, count] of message[1]) node.letGo(id, count)
         return

@@ -61,6 +61,8 @@ export type ToNode =
   /** What a node asked for; null when nobody has it any more. */
   | readonly ['object', id: string, NetContent | null]
   | readonly ['body', publication: number, Uint8Array | null]
+  /** Whether what a node has from the queue may begin there; in the order of the questions. */
+  | readonly ['mayBegin', boolean]
   /** For code in a worker; the ids of what it holds from now on. */
   | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
   /** What the driver found out meanwhile. */
@@ -101,6 +103,8 @@ export type FromNode =
   | readonly ['died', actor: string, error: unknown, NetEvents | null]
   | readonly ['want', object: string]
   | readonly ['wantBody', publication: number]
+  /** May this task begin, which may run once? */
+  | readonly ['begin', publication: number, task: string]
   | readonly ['release', readonly (readonly [id: string, count: number])[]]
   | readonly ['request', worker: number, request: number, operation: string, payload: unknown]
   /** A worker that has asked for something asks no more. */

@@ -178,7 +178,8 @@ export class NodeQueue {
   #came(message: QueueMessage, size: number): void {
     const queued = decodeWire(message.data) as Queued
     const session = this.events.known(queued.driver)
-    if (session && queued.tasks) this.#take(session, message, size, queued, queued.tasks)
+    if (session && queued.tasks && !this.#asks(message, queued.tasks))
+      this.#take(session, message, size, queued, queued.tasks)
     else void this.#takeLater(message, size, queued)
   }
 
@@ -189,20 +190,28 @@ export class NodeQueue {
     try {
       const session = await this.events.session(queued.driver)
       const tasks = session && !session.refused ? await this.#tasksOf(session, queued) : null
+      const asked = session && tasks && this.#asks(message, tasks)
+      const may = !asked || (await session.deliveries.mayBegin(queued.publication, tasks[0]!.id))
       this.#coming.delete(message)
-      if (session?.over) message.nak()
-      else if (session && tasks) this.#take(session, message, size, queued, tasks)
+      if (session?.deliveries.over) message.nak()
+      else if (session && tasks && may) this.#take(session, message, size, queued, tasks)
       else message.term()
     } catch {
       // The driver may live: the task is for whoever can ask.
       this.#coming.delete(message)
       message.nak()
     }
+    this.pull()
+  }
+
+  /** Whether its driver is asked before it begins. (One that comes again was lost, which the driver is told.) */
+  #asks({ info }: QueueMessage, [first]: readonly NetTask[]): boolean {
+    return first?.maxRetries === 0 && info.deliveryCount === 1
   }
 
   async #tasksOf(session: Session, { publication, tasks }: Queued): Promise<readonly NetTask[] | null> {
     if (tasks) return tasks
-    const body = await session.body(publication)
+    const body = await session.deliveries.body(publication)
     return body && (decodeWire(body) as { tasks: readonly NetTask[] }).tasks
   }
 
@@ -217,15 +226,15 @@ export class NodeQueue {
     const delivery = new Delivery(message, size, ids, (ended) => {
       this.#deliveries.delete(ended)
       this.#waiting.delete(ended)
-      session.ended(ended)
+      session.deliveries.settled(ended)
       this.pull()
     })
-    if (!session.accept(delivery)) return delivery.drop()
+    if (!session.deliveries.accept(delivery)) return delivery.drop()
     const room = !this.#draining && this.#room(size) > 0
     this.#deliveries.add(delivery)
     // Whether a try was lost, and whether there is another, is the driver's to say.
-    if (delivery.again) return session.handBack(delivery, publication, ids, true)
-    if (!room) return session.handBack(delivery, publication, ids, false)
+    if (delivery.again) return session.deliveries.handBack(delivery, publication, ids, true)
+    if (!room) return session.deliveries.handBack(delivery, publication, ids, false)
     this.#waiting.add(delivery)
     for (const task of tasks) session.run(task, delivery)
     // The engine takes CPUs for it in the next turn.

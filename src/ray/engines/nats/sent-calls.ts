@@ -11,6 +11,8 @@ export interface SentMessage {
   left: number
   /** Those that were cancelled: they may be in the queue still. */
   readonly cancelled: string[]
+  /** Of a task that may run once: whether a node has been allowed to begin. */
+  begun: boolean | null
 }
 
 /** Where a call is. */
@@ -92,6 +94,16 @@ export class SentCalls {
 
   body(publication: number): Buffer | null {
     return this.#bodies.get(publication) ?? null
+  }
+
+  /** Whether a task that may run once may begin on that node: once for each time that it was published. */
+  begin(id: string, publication: number, node: NodePeer): boolean {
+    const call = this.#calls.get(id)
+    const message = call?.message
+    if (message?.publication !== publication || message.begun) return false
+    message.begun = true
+    call!.node = node
+    return true
   }
 
   /** Calls that were cancelled and whose messages others still need. */

@@ -18,6 +18,7 @@ import type { NodeActor } from './node-actor.js'
 import { NodeCalls } from './node-calls.js'
 import { NodeRecorder } from './node-recorder.js'
 import { SessionActors } from './session-actors.js'
+import { SessionDeliveries } from './session-deliveries.js'
 import { SessionObjects } from './session-objects.js'
 import { SessionWorkers } from './session-workers.js'
 import { toPeer } from './subjects.js'
@@ -25,13 +26,13 @@ import { toPeer } from './subjects.js'
 /** The work of one driver on this node, on workers of its own. */
 export class Session {
   readonly channel: Channel
+  readonly deliveries: SessionDeliveries
   readonly #engine: LocalEngine
   /** For actors that outlive the driver. */
   #detached: LocalEngine | null = null
   readonly #borrowed = new Borrowed((id) => this.#engine.holds(id) || (this.#detached?.holds(id) ?? false))
   readonly #calls: NodeCalls
   readonly #objects = new SessionObjects(this, (id) => this.tell(['want', id]))
-  readonly #bodies = new Map<number, ((body: Uint8Array | null) => void)[]>()
   readonly #definitions = new Map<string, RemoteDefinition>()
   readonly #actors: SessionActors
   readonly #workers = new SessionWorkers(
@@ -47,10 +48,8 @@ export class Session {
     (ids) => this.#released(ids),
   )
   readonly #cancelled = new Set<string>()
-  readonly #deliveries = new Set<Delivery>()
   readonly #findings: Map<string, boolean>
   #gone = false
-  #again = false
   readonly #host: EngineHost
   readonly #recorder: NodeRecorder | null
   readonly #ids = new WeakMap<Task, string>()
@@ -68,6 +67,7 @@ export class Session {
       message: (message) => this.#message(message as ToNode),
     }
     this.channel = new Channel(node.bus.maxFrame, node.bus.uplink, events, epoch)
+    this.deliveries = new SessionDeliveries(this.channel)
     this.#findings = new Map(lease.findings)
     this.#recorder = lease.timeline
       ? new NodeRecorder(
@@ -183,9 +183,9 @@ export class Session {
       case 'object':
         return this.#objects.came(message[1], message[2])
       case 'body':
-        for (const came of this.#bodies.get(message[1]) ?? []) came(message[2])
-        this.#bodies.delete(message[1])
-        return
+        return this.deliveries.bodyCame(message[1], message[2])
+      case 'mayBegin':
+        return this.deliveries.answered(message[1])
       case 'answer':
         return this.#workers.answer(message[1], message[2], message[3])
       case 'findings':
@@ -204,41 +204,6 @@ export class Session {
   }
 
   // -- tasks
-
-  /** A message that was too large for the queue; null if nobody wants it any more. */
-  body(publication: number): Promise<Uint8Array | null> {
-    return new Promise((resolve) => {
-      if (this.#gone) return resolve(null)
-      // A message may be delivered again before its body is here.
-      const waiting = this.#bodies.get(publication)
-      if (waiting) return void waiting.push(resolve)
-      this.#bodies.set(publication, [resolve])
-      this.tell(['wantBody', publication])
-    })
-  }
-
-  /** A message of the queue came for this driver; false if it has left. */
-  accept(delivery: Delivery): boolean {
-    if (this.#gone) return false
-    this.#deliveries.add(delivery)
-    return true
-  }
-
-  /** It is over, but its driver lives: what comes from the queue is for other nodes. */
-  get over(): boolean {
-    return this.#again
-  }
-
-  ended(delivery: Delivery): void {
-    this.#deliveries.delete(delivery)
-  }
-
-  /** Tasks from the queue that do not run here: their driver publishes them again, or refuses them. */
-  handBack(delivery: Delivery, publication: number, ids: readonly string[], lost: boolean): void {
-    this.channel.send(['returned', publication, ids, lost], () => {
-      for (const id of ids) delivery.done(id)
-    })
-  }
 
   /** Runs a task from the queue. */
   run(net: NetTask, delivery: Delivery): void {
@@ -327,13 +292,8 @@ export class Session {
    */
   async close(all = false, again = false): Promise<void> {
     this.#gone = true
-    this.#again = again
     this.channel.close()
-    for (const delivery of [...this.#deliveries]) {
-      if (again) delivery.giveBack()
-      else delivery.drop()
-    }
-    for (const waiting of this.#bodies.values()) for (const came of waiting) came(null)
+    this.deliveries.end(again)
     this.#workers.end()
     this.#actors.end(all, again)
     this.#calls.clear()

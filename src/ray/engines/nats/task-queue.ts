@@ -120,7 +120,8 @@ export class TaskQueue {
     this.#publishing++
     let published = 0
     const publication = ++this.#published
-    const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: [] }
+    const begun = tasks[0]!.settings.maxRetries === 0 ? false : null
+    const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: [], begun }
     const calls = tasks.map((task): SentCall => ({ task, message, copied: 0, shared: 0, node: null, orphan: false }))
     const encode = (tasks: Queued['tasks']) => encodeWire({ driver: engine.id, publication, tasks } satisfies Queued)
     try {

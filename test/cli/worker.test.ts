@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
-import { COMMAND, clusterMissing, Server } from '../ray/cluster.js'
+import { COMMAND, clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
 
 const skip = clusterMissing()
 
@@ -33,4 +33,13 @@ test('a worker that is told to stop while it joins leaves again', skip ? { skip 
     way.close()
     await server.end()
   }
+})
+
+test('a worker that is told to stop while its server is away leaves', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const worker = await WorkerProcess.start(server.address, { name: 'alone', numCpus: 1 })
+  t.after(() => worker.end())
+  await server.down('SIGKILL')
+  await worker.end('SIGTERM')
+  assert.equal(worker.child.exitCode, 0)
 })

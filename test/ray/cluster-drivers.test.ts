@@ -282,6 +282,8 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => [...node.actors.values()].some(({ place }) => (place as LocalWorker).inflight.size > 0))
     await node.drain()
     assert.equal(await outcome, 100_000_000)
+    // It said that it leaves: it is not called lost.
+    await assert.rejects(ray.get(ticker.ticks.remote()), /its node leaving left/)
   })
 
   test('a driver that stood still until its tasks were taken out of the queue is told so, whoever knew of it', async (t) => {

@@ -226,7 +226,7 @@ export class ActorTable {
     for (const actor of [...this.#byId.values()]) {
       const place = actor.place as Place | null
       if (place?.node !== node) continue
-      const why = `its node ${node.lease.name} was lost`
+      const why = `its node ${node.lease.name} ${node.fate}`
       if (place.foreign) void this.engine.asking(this.#follow(actor, why))
       else this.#restart(actor, why)
     }

@@ -71,6 +71,7 @@ export class Bus {
   /** Publications that are not confirmed: what becomes of them if the connection is lost. */
   readonly #unconfirmed = new Set<() => void>()
   #held = true
+  #away = false
   #closing = false
 
   static async open(address: string, name: string): Promise<Bus> {
@@ -118,8 +119,12 @@ export class Bus {
       for await (const status of this.#connection.status()) {
         const { type } = status
         if (type === 'error' && isRefusal(status.error)) closed(refusal(status.error, 'The NATS server'))
-        if (type === 'disconnect') disconnected()
+        if (type === 'disconnect') {
+          this.#away = true
+          disconnected()
+        }
         if (type === 'reconnect') {
+          this.#away = false
           this.hold(this.#held)
           for (const lost of this.#unconfirmed) lost()
           reconnected()
@@ -130,6 +135,11 @@ export class Bus {
     void this.#connection.closed().then((error) => {
       if (!this.#closing) closed(error instanceof Error ? error : undefined)
     })
+  }
+
+  /** The server is out of reach, as far as is known. */
+  get away(): boolean {
+    return this.#away
   }
 
   get maxFrame(): number {

@@ -3,25 +3,22 @@ import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
-import { ActorUnavailableError, decodeError } from '../../errors.js'
+import { ActorUnavailableError } from '../../errors.js'
 import type { Entry } from '../../object-ref.js'
 import type { Task } from '../../task.js'
 import type { InitOptions, NodeInfo, Resources } from '../../types.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
 import { CallEnds } from './call-ends.js'
+import { farewell } from './farewell.js'
+import { Incoming } from './incoming.js'
 import type { DriverLease } from './lease.js'
 import { Membership } from './membership.js'
-import type { FromNode, NetEvents } from './messages.js'
-import { recordEvents, Unheard } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
-import { netContent, taskId } from './outgoing.js'
+import { taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
 import { SentObjects } from './sent-objects.js'
 import { TaskQueue } from './task-queue.js'
-
-/** Milliseconds that taking leave may take. */
-const FAREWELL = 3_000
 
 /** Tasks, actors and objects on the machines that joined a NATS server. */
 export class NatsEngine implements Engine {
@@ -38,12 +35,11 @@ export class NatsEngine implements Engine {
     for (const node of this.nodesById.values()) node.send(['free', ids])
   })
   readonly #ends: CallEnds
+  readonly #incoming: Incoming
   #bus: Bus | null = null
   #asked = 0
   /** Generators that wait for their readers. */
   readonly #paused = new Set<Task>()
-  /** Where there is a timeline. */
-  readonly #unheard = new Unheard()
   #failure: Error | null = null
   #tellFailure: (error: Error) => void = () => {}
   readonly failed = new Promise<Error>((resolve) => {
@@ -82,9 +78,12 @@ export class NatsEngine implements Engine {
         node.end(recorder)
         this.#lost(node)
       },
-      message: (node, message, bytes) => this.#message(node, message, bytes),
+      message: (node, message, bytes) => {
+        this.#incoming.message(node, message, bytes)
+        this.#hold()
+      },
       reached: () => this.#hold(),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.fail(error),
     })
     this.#actors = new ActorTable(this)
     this.#ends = new CallEnds(this.sent, host, {
@@ -92,11 +91,12 @@ export class NatsEngine implements Engine {
       submit: (task) => this.submit(task),
       foreign: (actor) => this.#actors.isForeign(actor),
       settled: (task) => this.#actors.settled(task.settings.actor!, task),
-      unheard: (task) => this.#unheardOf(task),
+      unheard: (task) => this.#incoming.unheard(task),
     })
+    this.#incoming = new Incoming(this, this.#actors, this.#ends, this.#objects)
     this.#tasks = new TaskQueue(this)
     this.ready = this.#connect()
-    this.ready.catch((error) => this.#fail(error as Error))
+    this.ready.catch((error) => this.fail(error as Error))
   }
 
   async #connect(): Promise<void> {
@@ -151,7 +151,8 @@ export class NatsEngine implements Engine {
     this.#hold()
   }
 
-  #fail(error: Error): void {
+  /** The cluster cannot be worked with: all that is under way ends with the error. */
+  fail(error: Error): void {
     if (this.#failure || this.#down) return
     this.#failure = error
     this.#tellFailure(error)
@@ -172,70 +173,6 @@ export class NatsEngine implements Engine {
 
   sentObject(entry: Entry): void {
     if (this.#objects.add(entry)) this.host.sent(entry)
-  }
-
-  // -- what nodes say
-
-  #message(node: NodePeer, message: FromNode, bytes: number): void {
-    switch (message[0]) {
-      case 'results':
-        this.host.copied(bytes, 0)
-        this.#record(node, message[2])
-        for (const result of message[1]) this.#ends.result(node, result)
-        return this.#hold()
-      case 'clock':
-        return node.clock.answered(message[1], message[2])
-      case 'running':
-        for (const id of message[1]) {
-          const sent = this.sent.get(id)
-          if (sent) sent.node = node
-        }
-        return
-      case 'returned':
-        for (const id of message[2]) this.#ends.returned(id, message[1], message[3])
-        return this.#hold()
-      case 'restarted':
-        return this.#actors.restarted(message[1], message[2])
-      case 'died':
-        this.#record(node, message[3])
-        this.#actors.died(node, message[1], decodeError(message[2]) as Error)
-        return this.#hold()
-      case 'want': {
-        const content = this.#objects.content(message[1])
-        if (content) this.host.copied(content.copied, content.shared)
-        return node.send(['object', message[1], content ? netContent(content) : null])
-      }
-      case 'wantBody':
-        return node.send(['body', message[1], this.sent.body(message[1])])
-      case 'begin': {
-        const [, publication, id] = message
-        const may = this.sent.begin(id, publication, node)
-        node.send(['mayBegin', may])
-        // Another has it, or had it.
-        if (!may) this.#ends.returned(id, publication, true)
-        return this.#hold()
-      }
-      case 'release':
-        for (const [id, count] of message[1]) node.letGo(id, count)
-        return
-      case 'request':
-        return this.host.request(node.worker(message[1]), message[2], message[3], message[4])
-      case 'workerEnded':
-        return node.workerEnded(message[1])
-      case 'output':
-        return this.host.output(message[1], message[2], message[3], message[4])
-      case 'refused':
-        return this.#fail(decodeError(message[1]) as Error)
-    }
-  }
-
-  #unheardOf(task: Task): void {
-    if (this.host.recorder) this.#unheard.add(taskId(task), task)
-  }
-
-  #record(node: NodePeer, events: NetEvents | null): void {
-    const { recorder } = this.host
-    if (events && recorder) recordEvents(recorder, node, events, (id) => this.sent.get(id)?.task, this.#unheard)
   }
 
   // -- actors
@@ -282,7 +219,7 @@ export class NatsEngine implements Engine {
     const sent = this.sent.get(taskId(task))
     task.fail(error)
     if (running) {
-      this.#unheardOf(task)
+      this.#incoming.unheard(task)
       const message = ['cancel', taskId(task), force, recursive] as const
       const { actor } = task.settings
       if (actor) sent?.node?.send(message)
@@ -390,18 +327,8 @@ export class NatsEngine implements Engine {
     if (!bus) return
     bus.hold(true)
     await this.#actors.end()
-    await within(FAREWELL, Promise.all([bus.purge(this.id), this.#members.leave()]))
+    await farewell(bus.purge(this.id), this.#members.leave())
     this.#members.close()
     await bus.close()
   }
-}
-
-/** Resolves with the promise, or after so many milliseconds. */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([promise, late])
-  clearTimeout(timer)
 }

@@ -44,6 +44,11 @@ export class NodePeer {
     return this.current
   }
 
+  /** What became of it, in words: who said that it takes no more work is not missed. */
+  get fate(): string {
+    return this.current.draining ? 'left' : 'was lost'
+  }
+
   /** It lives, and says how it is. */
   renew(lease: NodeLease): void {
     this.current = lease

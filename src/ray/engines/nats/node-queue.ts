@@ -55,9 +55,8 @@ export class NodeQueue {
 
   /** Deliveries that are not settled, or may still come. */
   get busy(): boolean {
-    return (
-      this.#deliveries.size > 0 || this.#coming.size > 0 || [...this.#pulls.values()].some(({ asked }) => asked > 0)
-    )
+    if (this.#deliveries.size > 0 || this.#coming.size > 0) return true
+    return !this.bus.away && [...this.#pulls.values()].some(({ asked }) => asked > 0)
   }
 
   /** The sizes of the tasks that the drivers have, in thousandths of a CPU. */

@@ -6,6 +6,7 @@ import { Cpus } from '../local/cpus.js'
 import { placementOf } from '../local/schedule.js'
 import { Bus } from './bus.js'
 import { epochOf, goesOn, unknownFrame } from './channel.js'
+import { farewell } from './farewell.js'
 import type { DriverLease } from './lease.js'
 import { Leases, OwnLease } from './leases.js'
 import { keptLeases } from './live-leases.js'
@@ -295,7 +296,7 @@ export class Node {
   async drain(patience = 30_000): Promise<void> {
     this.#draining = true
     this.#queue.drain()
-    await this.#lease.give()
+    if (!this.bus.away) await farewell(this.#lease.give())
     const end = Date.now() + patience
     while (this.#busy && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50))
     await this.leave()
@@ -308,10 +309,11 @@ export class Node {
     clearInterval(this.#beat)
     this.#leases.end()
     this.wards.end()
-    await this.#lease.end()
+    const told = this.#lease.end()
+    if (!this.bus.away) await farewell(told)
     // Their drivers live: what is not done is for other nodes.
     await Promise.all([...this.#sessions.values(), ...this.#lasting].map((session) => session.close(true, true)))
-    await this.bus.flush()
+    if (!this.bus.away) await farewell(this.bus.flush())
     await this.bus.close()
   }
 }

@@ -96,6 +96,12 @@ export class SentCalls {
     return this.#bodies.get(publication) ?? null
   }
 
+  /** It runs there for longer. */
+  runs(id: string, node: NodePeer): void {
+    const call = this.#calls.get(id)
+    if (call) call.node = node
+  }
+
   /** Whether a task that may run once may begin on that node: once for each time that it was published. */
   begin(id: string, publication: number, node: NodePeer): boolean {
     const call = this.#calls.get(id)

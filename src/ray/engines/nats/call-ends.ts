@@ -102,7 +102,8 @@ export class CallEnds {
 
   /** A node is lost, and tasks that no queue has were there. */
   lost(node: NodePeer): void {
-    for (const task of this.sent.takeOrphansOf(node)) this.#tryAgain(task, `node ${node.lease.name}, which ${node.fate},`)
+    for (const task of this.sent.takeOrphansOf(node))
+      this.#tryAgain(task, `node ${node.lease.name}, which ${node.fate},`)
   }
 
   #tryAgain(task: Task, where: string): void {

@@ -64,7 +64,7 @@ export class Actors {
     if (++this.#living <= this.#enough) return
     this.#enough = 2 * this.#living
     collect()
-    this.session.engine.collect?.()
+    this.session.engine.collect()
   }
 
   /** One that is not in `byId` yet: it may have died before its handle is made. */

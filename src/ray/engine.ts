@@ -40,8 +40,8 @@ export interface Engine {
   pause(task: Task): () => void
   /** Objects that nobody can ask for any more: workers may drop their copies. */
   release(id: string): void
-  /** Refs and handles that are garbage in workers of this machine are to be let go. */
-  collect?(): void
+  /** Refs and handles that are garbage in workers are to be let go. */
+  collect(): void
   /** The driver found something out that all workers are to hold to. */
   tell(finding: Finding): void
   /** A named actor that another driver made. */

@@ -578,6 +578,25 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.match(stderr, new RegExp(`^${told('add')}\n${told('CounterClass#3')}\n$`))
   })
 
+  test('a CPU that an actor or a generator holds which nobody can ask any more is given to what waits for it', async (t) => {
+    const alone = await Server.startFor(t)
+    const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 1 })
+    t.after(() => small.end())
+    const { code, stdout, stderr } = await run(`
+      import { askOnce } from ${JSON.stringify(FUNCTIONS)}
+      import { squares } from ${JSON.stringify(import.meta.resolve('./generators.js'))}
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const ask = async () => ray.get(Counter.options({ numCpus: 1 }).remote(1).add.remote(2))
+      const slow = squares.options({ generatorBackpressureNumObjects: 1 })
+      const read = async () => { for await (const ref of slow.remote(9)) return ray.get(ref) }
+      const answers = []
+      for (const use of [ask, read, () => ray.get(askOnce.options({ numCpus: 0 }).remote()), () => ray.get(add.remote(1, 2))])
+        answers.push(await use(), await use())
+      console.log(answers.join())
+      await ray.shutdown()`)
+    assert.deepEqual([code, stdout, stderr], [0, '3,3,0,0,3,3,3,3\n', ''])
+  })
+
   test('a module that a worker may not run is refused, by name', async () => {
     const worker = await WorkerProcess.start(server.address, {
       name: 'strict',

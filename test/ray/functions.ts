@@ -381,6 +381,10 @@ export const counted = ray.remote(function counted(latch: Latch, value: number) 
   arrive(latch)
   return value
 })
+/** Asks an actor of its own, which nobody can ask after it. */
+export const askOnce = ray.remote(async function askOnce() {
+  return ray.get(Counter.options({ numCpus: 1 }).remote(1).add.remote(2))
+})
 export const size = ray.remote((bytes: Uint8Array) => bytes.length)
 /** The memory that its process takes. */
 export const resident = ray.remote(() => process.memoryUsage().rss)

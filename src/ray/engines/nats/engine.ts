@@ -19,6 +19,7 @@ import { taskId } from './outgoing.js'
 import { SentCalls } from './sent-calls.js'
 import { SentObjects } from './sent-objects.js'
 import { TaskQueue } from './task-queue.js'
+import { Unserved } from './unserved.js'
 
 /** Tasks, actors and objects on the machines that joined a NATS server. */
 export class NatsEngine implements Engine {
@@ -31,6 +32,7 @@ export class NatsEngine implements Engine {
   readonly #members: Membership
   readonly #actors: ActorTable
   readonly #tasks: TaskQueue
+  readonly unserved = new Unserved(this)
   readonly #objects = new SentObjects((ids) => {
     for (const node of this.nodesById.values()) node.send(['free', ids])
   })
@@ -38,7 +40,6 @@ export class NatsEngine implements Engine {
   readonly #incoming: Incoming
   #bus: Bus | null = null
   #asked = 0
-  /** Generators that wait for their readers. */
   readonly #paused = new Set<Task>()
   #failure: Error | null = null
   #tellFailure: (error: Error) => void = () => {}
@@ -72,7 +73,7 @@ export class NatsEngine implements Engine {
         this.#actors.placeAll()
         if (!fresh) return
         for (const id of this.sent.cancelled()) node.send(['cancel', id, false, true])
-        this.#tasks.lonelySoon()
+        this.unserved.soon()
       },
       lost: (node) => {
         node.end(recorder)
@@ -146,7 +147,7 @@ export class NatsEngine implements Engine {
 
   #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
-    this.#tasks.lonelySoon()
+    this.unserved.soon()
     this.#ends.lost(node)
     this.#hold()
   }
@@ -180,7 +181,7 @@ export class NatsEngine implements Engine {
   createActor(actor: Actor): void {
     if (this.#failure) return actor.die(this.#failure)
     this.#actors.create(actor)
-    this.#tasks.lonelySoon()
+    this.unserved.soon()
     this.#hold()
   }
 
@@ -207,6 +208,15 @@ export class NatsEngine implements Engine {
 
   forgetCall(task: Task): void {
     this.sent.delete(taskId(task))
+  }
+
+  /** Generators that wait for their readers. */
+  get paused(): ReadonlySet<Task> {
+    return this.#paused
+  }
+
+  collect(): void {
+    for (const node of this.nodesById.values()) node.send(['collect'])
   }
 
   get connected(): boolean {
@@ -321,7 +331,7 @@ export class NatsEngine implements Engine {
   async shutdown(): Promise<void> {
     this.#down = true
     setTravelling(false)
-    this.#tasks.end()
+    this.unserved.end()
     this.#members.end()
     const bus = this.#bus
     if (!bus) return

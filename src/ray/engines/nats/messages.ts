@@ -67,6 +67,8 @@ export type ToNode =
   | readonly ['answer', worker: number, ToWorker, held: readonly string[]]
   /** What the driver found out meanwhile. */
   | readonly ['findings', readonly Finding[]]
+  /** Refs and handles that are garbage in its workers are to be let go. */
+  | readonly ['collect']
   /** What does your clock show? */
   | readonly ['clock', asked: number]
   /** The driver leaves. */

@@ -195,6 +195,9 @@ export class Session {
           this.#detached?.tell(finding)
         }
         return
+      case 'collect':
+        this.#engine.collect()
+        return this.#detached?.collect()
       case 'clock':
         return this.tell(['clock', message[1], now()])
       case 'end':

@@ -2,8 +2,6 @@ import { Line } from '../../../core/line.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import { encodeWire } from '../../wire.js'
-import { placementOf } from '../local/schedule.js'
-import { shown } from './address.js'
 import type { NatsEngine } from './engine.js'
 import { infeasible } from './infeasible.js'
 import type { NetTask, Queued } from './messages.js'
@@ -13,8 +11,6 @@ import { UPLINK } from './uplink.js'
 
 /** Publications under way at once: what waits behind can still be cancelled and goes in larger messages. */
 const PUBLISHING = 128
-/** Milliseconds between two looks whether anybody is there who could do what waits. */
-const LONELY = 5_000
 
 /** A driver's tasks on their way into the queue that all nodes pull from. */
 export class TaskQueue {
@@ -27,9 +23,6 @@ export class TaskQueue {
   /** Bytes of these. */
   #publishingBytes = 0
   #flushing = false
-  #lonely: NodeJS.Timeout | null = null
-  /** Why nobody could, as it was said. */
-  #said: string | null = null
 
   constructor(private readonly engine: NatsEngine) {}
 
@@ -140,7 +133,7 @@ export class TaskQueue {
         call.task.place = call
         sent.set(batch[i]!.id, call)
       })
-      this.lonelySoon()
+      this.engine.unserved.soon()
       await this.#consumer(size)
       const content = (again: boolean) => {
         if (engine.failure || engine.down) return null
@@ -183,53 +176,12 @@ export class TaskQueue {
     return made
   }
 
-  /** Says, after a while, that work waits and nobody is there who could do it; looks again as long as there is work. */
-  lonelySoon(): void {
-    this.#lonely ??= setTimeout(() => {
-      this.#lonely = null
-      const { engine } = this
-      const works = engine.busy && !engine.down && !engine.failure
-      const why = works ? this.#unserved() : null
-      if (why && why !== this.#said)
-        process.stderr.write(`rayito: work waits, ${why}: rayito worker --address ${shown(engine.address)}\n`)
-      this.#said = why
-      if (works) this.lonelySoon()
-    }, LONELY).unref()
-  }
-
-  /** Why no node could do what waits; null if one can. */
-  #unserved(): string | null {
-    const { nodesById, sent, unplaced } = this.engine
-    if (nodesById.size === 0) return 'no worker has joined'
-    const leases = [...nodesById.values()].map(({ lease }) => lease)
-    const largest = Math.max(...leases.map(({ cpus }) => cpus))
-    // Asked for when there was no node yet, or a larger one.
-    let most: { label: string; need: number } | null = null
-    for (const { task } of sent.values())
-      if (!task.settings.actor && task.settings.numCpus > (most?.need ?? 0))
-        most = { label: task.label, need: task.settings.numCpus }
-    if (most && most.need > largest) return `a task needs ${most.need} CPUs and the largest worker has ${largest}`
-    // Where something runs, it will end.
-    if (leases.some(({ tasks }) => tasks > 0)) return null
-    for (const { label, settings } of unplaced) {
-      const need = placementOf(settings.numCpus, largest)
-      if (need > (most?.need ?? 0)) most = { label, need }
-    }
-    if (!most || leases.some(({ available }) => available >= most.need)) return null
-    const hint = 'ray.kill one of them, make them with numCpus: 0, or add a worker'
-    return `${most.label} needs ${most.need} CPU, which actors hold that do nothing; ${hint}`
-  }
-
   failAll(error: Error): void {
     for (const line of this.#waiting.values())
       for (let task = line.first; task; task = line.first) {
         line.shift()
         task.fail(error)
       }
-  }
-
-  end(): void {
-    if (this.#lonely) clearTimeout(this.#lonely)
   }
 }
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Actor } from '#src/ray/actor.js'
 import { Cpus } from '#src/ray/engines/local/cpus.js'
-import { ActorNames, type NameRecord } from '#src/ray/engines/nats/actor-names.js'
+import { ActorNames } from '#src/ray/engines/nats/actor-names.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
-import type { NatsEngine } from '#src/ray/engines/nats/engine.js'
+import type { DriverSide } from '#src/ray/engines/nats/driver-side.js'
 import type { Queued } from '#src/ray/engines/nats/messages.js'
+import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import type { NodePeer } from '#src/ray/engines/nats/node-peer.js'
 import { NodeQueue } from '#src/ray/engines/nats/node-queue.js'
 import { STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
@@ -91,7 +92,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
   test('where a named actor is is told again, until the server knows', async () => {
     const node = { id: 'node-1' } as NodePeer
     const engine = { id: 'me', bus: losing(bus, 'put', 2, false), nodesById: new Map([[node.id, node]]), down: false }
-    const names = new ActorNames(engine as unknown as NatsEngine, () => true)
+    const names = new ActorNames(engine as unknown as DriverSide, () => true)
     const settings = { name: 'tally', namespace: 'default', maxConcurrency: 1, detached: false }
     const actor = { id: 'actor-1', className: 'Tally', label: 'Tally#1', restarts: 0, settings } as unknown as Actor
     assert.equal(await names.reserve(actor), true)

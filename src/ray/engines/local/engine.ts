@@ -313,6 +313,11 @@ export class LocalEngine implements Engine {
     for (const worker of this.#workers) worker.post(['findings', [finding]])
   }
 
+  /** None of its workers computes. */
+  get resting(): boolean {
+    return this.#workers.resting
+  }
+
   collect(): void {
     this.#workers.collect()
   }

@@ -1,20 +1,9 @@
 import type { Actor } from '../../actor.js'
-import type { NatsEngine } from './engine.js'
+import type { DriverSide } from './driver-side.js'
+import type { NameRecord } from './name-record.js'
 import type { NodePeer } from './node-peer.js'
 import { nameKey, wardKey } from './subjects.js'
 import { decodeWard } from './wards.js'
-
-/** What all drivers know of a named actor. */
-export interface NameRecord {
-  id: string
-  className: string
-  label: string
-  /** How many calls it runs at once, whoever asks for them. */
-  maxConcurrency: number
-  owner: string
-  /** null until it is placed. */
-  node: string | null
-}
 
 /** Milliseconds to wait for a named actor that is being placed, or moves to another node. */
 const MOVING = 15_000
@@ -28,7 +17,7 @@ export class ActorNames {
   readonly #keys = new Map<Actor, string>()
 
   constructor(
-    private readonly engine: NatsEngine,
+    private readonly driver: DriverSide,
     /** Whether an actor of that id is known to live. */
     private readonly lives: (id: string) => boolean,
   ) {}
@@ -44,7 +33,7 @@ export class ActorNames {
     this.#keys.set(actor, key)
     try {
       for (;;) {
-        const taken = await this.engine.bus!.state.create(key, this.#record(actor, null)).then(
+        const taken = await this.driver.bus!.state.create(key, this.#record(actor, null)).then(
           () => null,
           () => this.#living(key),
         )
@@ -61,7 +50,7 @@ export class ActorNames {
 
   /** Who has a name; undefined, and the name free, if that is nobody any more. @param left a node that was lost */
   async #living(key: string, left: NodePeer | null = null): Promise<NameRecord | undefined> {
-    const { state } = this.engine.bus!
+    const { state } = this.driver.bus!
     const entry = await state.get(key)
     if (entry?.operation !== 'PUT') return undefined
     const record = entry.json<NameRecord>()
@@ -72,9 +61,9 @@ export class ActorNames {
 
   /** Whether the actor is somewhere, or someone will bring it somewhere else. */
   async #holds({ id, owner, node }: NameRecord, left: NodePeer | null): Promise<boolean> {
-    const { state, leases } = this.engine.bus!
+    const { state, leases } = this.driver.bus!
     // One of ours that has died keeps its name until the server hears of it.
-    if (owner === this.engine.id) return this.lives(id)
+    if (owner === this.driver.id) return this.lives(id)
     const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
     const on = async (place: string | null) => place !== null && place !== left?.id && (await has(`node.${place}`))
     if ((await on(node)) || (await has(`driver.${owner}`))) return true
@@ -86,7 +75,7 @@ export class ActorNames {
   }
 
   #record({ id, className, label, settings: { maxConcurrency } }: Actor, node: string | null): string {
-    return JSON.stringify({ id, className, label, maxConcurrency, owner: this.engine.id, node } satisfies NameRecord)
+    return JSON.stringify({ id, className, label, maxConcurrency, owner: this.driver.id, node } satisfies NameRecord)
   }
 
   /** Under which the server has the actor's name; null if it has none. */
@@ -98,7 +87,7 @@ export class ActorNames {
   async placed(actor: Actor, node: NodePeer, ward: Uint8Array | null): Promise<void> {
     const key = this.#keys.get(actor)
     const { restarts } = actor
-    const { state } = this.engine.bus!
+    const { state } = this.driver.bus!
     // With its last restart spent, nothing starts it again.
     const tell = (key: string) =>
       Promise.all([
@@ -106,7 +95,7 @@ export class ActorNames {
         ward ? state.put(wardKey(actor.id), ward) : restarts && state.delete(wardKey(actor.id)),
       ])
     // Until it has moved on, or its name is free again.
-    while (key && this.#keys.get(actor) === key && actor.restarts === restarts && !this.engine.down) {
+    while (key && this.#keys.get(actor) === key && actor.restarts === restarts && !this.driver.down) {
       try {
         return void (await tell(key))
       } catch {
@@ -119,7 +108,7 @@ export class ActorNames {
     const key = this.#keys.get(actor)
     this.#keys.delete(actor)
     if (!key) return
-    const { state } = this.engine.bus!
+    const { state } = this.driver.bus!
     await Promise.all([state.delete(key), actor.settings.detached && state.delete(wardKey(actor.id))]).catch(() => {})
   }
 
@@ -133,7 +122,7 @@ export class ActorNames {
     for (let waited = 0; waited < MOVING; waited += LOOK) {
       const record = await this.#living(key, left)
       if (!record) return null
-      const node = record?.node && this.engine.nodesById.get(record.node)
+      const node = record?.node && this.driver.nodesById.get(record.node)
       if (record && node && node !== left) return { record, node }
       await new Promise((resolve) => setTimeout(resolve, LOOK))
     }
@@ -143,6 +132,6 @@ export class ActorNames {
   /** Names of actors that end with their driver are free again. */
   async end(): Promise<void> {
     const gone = [...this.#keys].filter(([actor]) => !actor.settings.detached)
-    await Promise.all(gone.map(([, key]) => this.engine.bus?.state.delete(key).catch(() => {})))
+    await Promise.all(gone.map(([, key]) => this.driver.bus?.state.delete(key).catch(() => {})))
   }
 }

@@ -6,7 +6,7 @@ import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import { placementOf } from '../local/schedule.js'
 import { ActorNames } from './actor-names.js'
-import type { NatsEngine } from './engine.js'
+import type { DriverSide } from './driver-side.js'
 import { foreignActor } from './foreign-actor.js'
 import { infeasible } from './infeasible.js'
 import type { NetActor } from './messages.js'
@@ -31,8 +31,8 @@ export class ActorTable {
   readonly #byId = new Map<string, Actor>()
   readonly #names: ActorNames
 
-  constructor(private readonly engine: NatsEngine) {
-    this.#names = new ActorNames(engine, (id) => this.#byId.has(id))
+  constructor(private readonly driver: DriverSide) {
+    this.#names = new ActorNames(driver, (id) => this.#byId.has(id))
   }
 
   get busy(): boolean {
@@ -56,22 +56,22 @@ export class ActorTable {
       this.#byId.set(actor.id, actor)
       this.#calls.set(actor, new Set())
       // Its constructor may run again as long as it lives, there or elsewhere.
-      this.engine.sent.carry(actor.creation)
+      this.driver.sent.carry(actor.creation)
     }
     this.#waiting.push(actor)
-    if (this.engine.connected) this.placeAll()
+    if (this.driver.bus) this.placeAll()
   }
 
   placeAll(): void {
     for (const actor of this.#waiting.splice(0)) {
       if (actor.state === 'dead') continue
-      if (actor.settings.name !== undefined && !this.#names.has(actor)) void this.engine.asking(this.#reserve(actor))
+      if (actor.settings.name !== undefined && !this.#names.has(actor)) void this.driver.asking(this.#reserve(actor))
       else this.#place(actor)
     }
   }
 
   #place(actor: Actor): void {
-    const nodes = [...this.engine.nodesById.values()].filter(({ lease }) => !lease.draining)
+    const nodes = [...this.driver.nodesById.values()].filter(({ lease }) => !lease.draining)
     const largest = Math.max(0, ...nodes.map(({ lease }) => lease.cpus))
     const need = placementOf(actor.settings.numCpus, largest)
     if (nodes.length && need > largest) {
@@ -95,7 +95,7 @@ export class ActorTable {
         id: actor.id,
         className: actor.className,
         label: actor.label,
-        creation: netTask(creation, KIND.CREATE, (entry) => this.engine.sentObject(entry)),
+        creation: netTask(creation, KIND.CREATE, (entry) => this.driver.sentObject(entry)),
         numCpus: settings.numCpus,
         maxRestarts: settings.maxRestarts < 0 ? -1 : settings.maxRestarts - actor.restarts,
         maxTaskRetries: settings.maxTaskRetries,
@@ -108,7 +108,7 @@ export class ActorTable {
       actor.state = 'alive'
       if (creation.state !== 'done') {
         creation.state = 'running'
-        this.engine.calling(creation, node)
+        this.driver.calling(creation, node)
       }
       node.send(['actor', spec])
       void this.#names.placed(actor, node, this.#ward(actor, spec, node))
@@ -126,10 +126,10 @@ export class ActorTable {
     if (args?.some(([, content]) => content[2].length) !== false) return null
     const ward = encodeWard({
       actor: { ...actor, creation: { ...actor.creation, args } },
-      lease: this.engine.lease,
+      lease: this.driver.lease,
       node: node.id,
     })
-    return ward.length <= this.engine.bus!.maxPayload ? ward : null
+    return ward.length <= this.driver.bus!.maxPayload ? ward : null
   }
 
   pump(actor: Actor): void {
@@ -160,15 +160,15 @@ export class ActorTable {
       return task.fail(new RayitoError('RAY_MISUSE', message, { remedy: 'Return the values as an array.' }))
     }
     try {
-      node.send(['call', id, netTask(task, KIND.METHOD, (entry) => this.engine.sentObject(entry))])
+      node.send(['call', id, netTask(task, KIND.METHOD, (entry) => this.driver.sentObject(entry))])
     } catch (error) {
       return task.fail(error)
     }
-    for (const { content } of task.args) if (content) this.engine.host.copied(content.copied, content.shared)
+    for (const { content } of task.args) if (content) this.driver.host.copied(content.copied, content.shared)
     task.attempt++
     task.state = 'running'
     this.#calls.get(actor)!.add(task)
-    this.engine.calling(task, node)
+    this.driver.calling(task, node)
   }
 
   /** Whether another driver made it. */
@@ -201,18 +201,18 @@ export class ActorTable {
     if (place) place.node.actors--
     this.#fail(actor, error)
     actor.die(error)
-    if (this.#byId.delete(actor.id)) this.engine.sent.drop(actor.creation)
+    if (this.#byId.delete(actor.id)) this.driver.sent.drop(actor.creation)
     this.#calls.delete(actor)
     void this.#names.forget(actor)
   }
 
   #fail(actor: Actor, error: Error): void {
     for (const task of this.#calls.get(actor) ?? []) {
-      this.engine.forgetCall(task)
+      this.driver.forgetCall(task)
       task.fail(error)
     }
     this.#calls.get(actor)?.clear()
-    this.engine.forgetCall(actor.creation)
+    this.driver.forgetCall(actor.creation)
   }
 
   kill(actor: Actor, restart: boolean, why: ActorUnavailableError): void {
@@ -227,7 +227,7 @@ export class ActorTable {
       const place = actor.place as Place | null
       if (place?.node !== node) continue
       const why = `its node ${node.lease.name} ${node.fate}`
-      if (place.foreign) void this.engine.asking(this.#follow(actor, why))
+      if (place.foreign) void this.driver.asking(this.#follow(actor, why))
       else this.#restart(actor, why)
     }
   }
@@ -243,10 +243,10 @@ export class ActorTable {
   #again(actor: Actor, why: string): void {
     actor.place = null
     // Its constructor runs again with it; it went with no node.
-    this.engine.forgetCall(actor.creation)
+    this.driver.forgetCall(actor.creation)
     const again: Task[] = []
     for (const task of this.#calls.get(actor) ?? []) {
-      this.engine.forgetCall(task)
+      this.driver.forgetCall(task)
       if (task.state === 'done') continue
       if (task.retry()) again.push(task)
       else task.fail(new ActorUnavailableError(actor, why))
@@ -294,7 +294,7 @@ export class ActorTable {
 
   /** An actor that any driver made, by its name; null if none lives. */
   async find(name: string, namespace: string): Promise<Actor | null> {
-    await this.engine.ready
+    await this.driver.ready
     const found = await this.#names.locate(name, namespace, null)
     if (!found) return null
     const { record, node } = found

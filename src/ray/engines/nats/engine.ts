@@ -10,6 +10,7 @@ import type { InitOptions, NodeInfo, Resources } from '../../types.js'
 import { ActorTable } from './actor-table.js'
 import type { Bus } from './bus.js'
 import { CallEnds } from './call-ends.js'
+import type { DriverSide } from './driver-side.js'
 import { farewell } from './farewell.js'
 import { Incoming } from './incoming.js'
 import type { DriverLease } from './lease.js'
@@ -22,17 +23,15 @@ import { TaskQueue } from './task-queue.js'
 import { Unserved } from './unserved.js'
 
 /** Tasks, actors and objects on the machines that joined a NATS server. */
-export class NatsEngine implements Engine {
+export class NatsEngine implements Engine, DriverSide {
   readonly name = 'nats'
   readonly id = randomUUID().slice(0, 13)
-  /** Resolves when the cluster can be worked with. */
   readonly ready: Promise<void>
-  /** Calls that are under way. */
   readonly sent = new SentCalls()
   readonly #members: Membership
   readonly #actors: ActorTable
   readonly #tasks: TaskQueue
-  readonly unserved = new Unserved(this)
+  readonly #unserved = new Unserved(this)
   readonly #objects = new SentObjects((ids) => {
     for (const node of this.nodesById.values()) node.send(['free', ids])
   })
@@ -73,7 +72,7 @@ export class NatsEngine implements Engine {
         this.#actors.placeAll()
         if (!fresh) return
         for (const id of this.sent.cancelled()) node.send(['cancel', id, false, true])
-        this.unserved.soon()
+        this.#unserved.soon()
       },
       lost: (node) => {
         node.end(recorder)
@@ -121,7 +120,6 @@ export class NatsEngine implements Engine {
     return this.#members.nodes
   }
 
-  /** Actors that no node has room for yet. */
   get unplaced(): readonly Actor[] {
     return this.#actors.waiting
   }
@@ -130,29 +128,25 @@ export class NatsEngine implements Engine {
     return this.#failure
   }
 
-  /** What this driver says of itself. */
   get lease(): DriverLease {
     return this.#members.current
   }
 
-  /** Nodes are told of a new size of tasks. */
   announce(): Promise<void> {
     return this.#members.announce()
   }
 
-  /** The session was shut down. */
   get down(): boolean {
     return this.#down
   }
 
   #lost(node: NodePeer): void {
     this.#actors.nodeLost(node)
-    this.unserved.soon()
+    this.#unserved.soon()
     this.#ends.lost(node)
     this.#hold()
   }
 
-  /** The cluster cannot be worked with: all that is under way ends with the error. */
   fail(error: Error): void {
     if (this.#failure || this.#down) return
     this.#failure = error
@@ -181,7 +175,7 @@ export class NatsEngine implements Engine {
   createActor(actor: Actor): void {
     if (this.#failure) return actor.die(this.#failure)
     this.#actors.create(actor)
-    this.unserved.soon()
+    this.#unserved.soon()
     this.#hold()
   }
 
@@ -201,7 +195,6 @@ export class NatsEngine implements Engine {
     return this.asking(this.#actors.find(name, namespace))
   }
 
-  /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void {
     this.sent.set(taskId(task), { task, message: null, copied: 0, shared: 0, node, orphan: true })
   }
@@ -210,17 +203,16 @@ export class NatsEngine implements Engine {
     this.sent.delete(taskId(task))
   }
 
-  /** Generators that wait for their readers. */
   get paused(): ReadonlySet<Task> {
     return this.#paused
   }
 
-  collect(): void {
-    for (const node of this.nodesById.values()) node.send(['collect'])
+  published(): void {
+    this.#unserved.soon()
   }
 
-  get connected(): boolean {
-    return this.#bus !== null
+  collect(): void {
+    for (const node of this.nodesById.values()) node.send(['collect'])
   }
 
   cancel(task: Task, error: Error, force: boolean, recursive: boolean): void {
@@ -316,7 +308,6 @@ export class NatsEngine implements Engine {
     if (!busy && !this.#down) this.#members.idle()
   }
 
-  /** Holds the process until a question to the server is answered. */
   async asking<T>(question: Promise<T>): Promise<T> {
     this.#asked++
     this.#hold()
@@ -331,7 +322,7 @@ export class NatsEngine implements Engine {
   async shutdown(): Promise<void> {
     this.#down = true
     setTravelling(false)
-    this.unserved.end()
+    this.#unserved.end()
     this.#members.end()
     const bus = this.#bus
     if (!bus) return

@@ -3,7 +3,7 @@ import { RemoteDefinition } from '../../definition.js'
 import { EMPTY, Entry } from '../../object-ref.js'
 import { Tallies } from '../../tally.js'
 import { Task } from '../../task.js'
-import type { NameRecord } from './actor-names.js'
+import type { NameRecord } from './name-record.js'
 
 /** An actor that another driver made and restarts: only its name is known here. */
 export function foreignActor(

@@ -2,7 +2,7 @@ import { decodeError } from '../../errors.js'
 import type { Task } from '../../task.js'
 import type { ActorTable } from './actor-table.js'
 import type { CallEnds } from './call-ends.js'
-import type { NatsEngine } from './engine.js'
+import type { DriverSide } from './driver-side.js'
 import type { FromNode, NetEvents } from './messages.js'
 import { recordEvents, Unheard } from './node-events.js'
 import type { NodePeer } from './node-peer.js'
@@ -15,14 +15,14 @@ export class Incoming {
   readonly #unheard = new Unheard()
 
   constructor(
-    private readonly engine: NatsEngine,
+    private readonly driver: DriverSide,
     private readonly actors: ActorTable,
     private readonly ends: CallEnds,
     private readonly objects: SentObjects,
   ) {}
 
   message(node: NodePeer, message: FromNode, bytes: number): void {
-    const { host, sent } = this.engine
+    const { host, sent } = this.driver
     switch (message[0]) {
       case 'results':
         host.copied(bytes, 0)
@@ -75,17 +75,17 @@ export class Incoming {
         host.output(message[1], message[2], message[3], message[4])
         break
       case 'refused':
-        this.engine.fail(decodeError(message[1]) as Error)
+        this.driver.fail(decodeError(message[1]) as Error)
     }
   }
 
   /** A task has ended here before its node has told what it did. */
   unheard(task: Task): void {
-    if (this.engine.host.recorder) this.#unheard.add(taskId(task), task)
+    if (this.driver.host.recorder) this.#unheard.add(taskId(task), task)
   }
 
   #record(node: NodePeer, events: NetEvents | null): void {
-    const { host, sent } = this.engine
+    const { host, sent } = this.driver
     if (events && host.recorder) recordEvents(host.recorder, node, events, (id) => sent.get(id)?.task, this.#unheard)
   }
 }

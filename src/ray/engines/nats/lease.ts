@@ -10,6 +10,8 @@ export interface NodeLease {
   available: number
   /** Tasks and calls of actors that workers have begun with. */
   tasks: number
+  /** None of its workers computes: what runs waits for others, or for its reader. */
+  resting: boolean
   actors: number
   objects: number
   memoryMB: number

@@ -157,6 +157,7 @@ export class Node {
       cpus: this.cpus.total,
       available: Math.max(0, this.cpus.available),
       tasks: this.#sum(({ running }) => running),
+      resting: [...this.#sessions.values(), ...this.#lasting].every(({ resting }) => resting),
       actors: this.actors.size,
       objects: this.#sum(({ objects }) => objects),
       memoryMB: Math.round(process.memoryUsage().rss / 1e6),

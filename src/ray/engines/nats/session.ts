@@ -159,6 +159,11 @@ export class Session {
     return this.#calls.running
   }
 
+  /** None of its workers computes. */
+  get resting(): boolean {
+    return this.#engine.resting && (this.#detached?.resting ?? true)
+  }
+
   tell(message: FromNode): void {
     if (!this.#gone) this.channel.send(message)
   }

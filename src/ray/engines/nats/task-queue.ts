@@ -2,7 +2,7 @@ import { Line } from '../../../core/line.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import { encodeWire } from '../../wire.js'
-import type { NatsEngine } from './engine.js'
+import type { DriverSide } from './driver-side.js'
 import { infeasible } from './infeasible.js'
 import type { NetTask, Queued } from './messages.js'
 import { netTask, taskId } from './outgoing.js'
@@ -24,7 +24,7 @@ export class TaskQueue {
   #publishingBytes = 0
   #flushing = false
 
-  constructor(private readonly engine: NatsEngine) {}
+  constructor(private readonly driver: DriverSide) {}
 
   /** Tasks that wait here. */
   get length(): number {
@@ -51,7 +51,7 @@ export class TaskQueue {
 
   /** Publishes what waits, once there is a server. */
   flushSoon(): void {
-    if (this.#flushing || !this.engine.bus) return
+    if (this.#flushing || !this.driver.bus) return
     this.#flushing = true
     queueMicrotask(() => {
       this.#flushing = false
@@ -60,14 +60,14 @@ export class TaskQueue {
   }
 
   readonly #flushAll = (): void => {
-    const { uplink } = this.engine.bus!
+    const { uplink } = this.driver.bus!
     if (uplink.full) return uplink.whenRoom(this.#flushAll)
     for (const [size, line] of this.#waiting) this.#flush(size, line)
   }
 
   #flush(size: number, line: Line<Task>): void {
     const room = () => this.#publishing < PUBLISHING && this.#publishingBytes < UPLINK
-    while (room() && line.first && !this.engine.failure) {
+    while (room() && line.first && !this.driver.failure) {
       const batch: NetTask[] = []
       const tasks: Task[] = []
       // Fast calls share a message; one that may not run twice has its own.
@@ -90,7 +90,7 @@ export class TaskQueue {
   /** No node is large enough. (Without any node it waits for the first.) */
   #infeasible(task: Task): boolean {
     const { numCpus } = task.settings
-    const nodes = [...this.engine.nodesById.values()]
+    const nodes = [...this.driver.nodesById.values()]
     if (nodes.length === 0) return false
     const largest = Math.max(...nodes.map(({ lease }) => lease.cpus))
     if (numCpus <= largest) return false
@@ -100,7 +100,7 @@ export class TaskQueue {
 
   #encode(task: Task): NetTask | null {
     try {
-      return netTask(task, task.settings.actor ? KIND.METHOD : KIND.TASK, (entry) => this.engine.sentObject(entry))
+      return netTask(task, task.settings.actor ? KIND.METHOD : KIND.TASK, (entry) => this.driver.sentObject(entry))
     } catch (error) {
       task.fail(error)
       return null
@@ -108,20 +108,20 @@ export class TaskQueue {
   }
 
   async #publish(size: number, tasks: Task[], batch: NetTask[]): Promise<void> {
-    const { engine } = this
-    const { sent } = engine
+    const { driver } = this
+    const { sent } = driver
     this.#publishing++
     let published = 0
     const publication = ++this.#published
     const begun = tasks[0]!.settings.maxRetries === 0 ? false : null
     const message: SentMessage = { publication, seq: 0, left: tasks.length, cancelled: [], begun }
     const calls = tasks.map((task): SentCall => ({ task, message, copied: 0, shared: 0, node: null, orphan: false }))
-    const encode = (tasks: Queued['tasks']) => encodeWire({ driver: engine.id, publication, tasks } satisfies Queued)
+    const encode = (tasks: Queued['tasks']) => encodeWire({ driver: driver.id, publication, tasks } satisfies Queued)
     try {
       let bytes = encode(batch)
       weigh(calls, bytes.length)
-      for (const { copied, shared } of calls) engine.host.copied(copied, shared)
-      const bus = engine.bus!
+      for (const { copied, shared } of calls) driver.host.copied(copied, shared)
+      const bus = driver.bus!
       if (bytes.length > bus.maxPayload) {
         sent.keepBody(message, bytes)
         bytes = encode(null)
@@ -133,15 +133,15 @@ export class TaskQueue {
         call.task.place = call
         sent.set(batch[i]!.id, call)
       })
-      this.engine.unserved.soon()
+      this.driver.published()
       await this.#consumer(size)
       const content = (again: boolean) => {
-        if (engine.failure || engine.down) return null
+        if (driver.failure || driver.down) return null
         if (message.left > 0) return bytes
         // What has ended is published again only to learn its number; should that be the first to arrive, there is nothing in it.
         return again ? encode(null) : null
       }
-      message.seq = (await bus.enqueue(engine.id, size, `${engine.id}.${publication}`, content)) ?? 0
+      message.seq = (await bus.enqueue(driver.id, size, `${driver.id}.${publication}`, content)) ?? 0
       this.takeBack(message)
     } catch (error) {
       for (const task of tasks) {
@@ -157,17 +157,17 @@ export class TaskQueue {
 
   /** Takes a message out of the queue whose calls were cancelled, before a node comes that has not heard of it. */
   takeBack({ seq, left, cancelled }: SentMessage): void {
-    if (seq && left === 0 && cancelled.length) void this.engine.bus?.dequeue(seq)
+    if (seq && left === 0 && cancelled.length) void this.driver.bus?.dequeue(seq)
   }
 
   /** Whoever pulls tasks of that size must be there before the first of them. */
   #consumer(size: number): Promise<void> {
     let made = this.#sizes.get(size)
     if (!made) {
-      const bus = this.engine.bus!
+      const bus = this.driver.bus!
       const make = async () => {
-        await bus.makeConsumer(size, () => this.engine.failure !== null || this.engine.down)
-        await this.engine.announce()
+        await bus.makeConsumer(size, () => this.driver.failure !== null || this.driver.down)
+        await this.driver.announce()
       }
       made = make()
       this.#sizes.set(size, made)

@@ -1,7 +1,7 @@
 import { collect } from '../../pressure.js'
 import { placementOf } from '../local/schedule.js'
 import { shown } from './address.js'
-import type { NatsEngine } from './engine.js'
+import type { DriverSide } from './driver-side.js'
 
 /** Milliseconds between two looks whether anybody is there who could do what waits. */
 const LOOK = 1_000
@@ -21,7 +21,7 @@ export class Unserved {
   /** Why nobody could, as it was said. */
   #said: string | null = null
 
-  constructor(private readonly engine: NatsEngine) {}
+  constructor(private readonly driver: DriverSide) {}
 
   /** Looks after a while, and again as long as there is work. */
   soon(): void {
@@ -32,18 +32,18 @@ export class Unserved {
   }
 
   #look(): void {
-    const { engine } = this
-    const works = engine.busy && !engine.down && !engine.failure
+    const { driver } = this
+    const works = driver.busy && !driver.down && !driver.failure
     const reason = works ? this.#reason() : null
     this.#looks = reason ? this.#looks + 1 : 0
     if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0)) {
       // V8 has no reason to, while nothing runs.
       collect()
-      engine.collect()
+      driver.collect()
     }
     if (!reason) this.#said = null
     else if (this.#looks >= LOOKS && reason.why !== this.#said) {
-      process.stderr.write(`rayito: work waits, ${reason.why}: rayito worker --address ${shown(engine.address)}\n`)
+      process.stderr.write(`rayito: work waits, ${reason.why}: rayito worker --address ${shown(driver.address)}\n`)
       this.#said = reason.why
     }
     if (works) this.soon()
@@ -51,19 +51,19 @@ export class Unserved {
 
   /** Why no node could do what waits; null if one can. */
   #reason(): Reason | null {
-    const { nodesById, sent, unplaced, paused } = this.engine
+    const { nodesById, sent, unplaced, paused } = this.driver
     if (nodesById.size === 0) return { why: 'no worker has joined', held: false }
     const leases = [...nodesById.values()].map(({ lease }) => lease)
     const largest = Math.max(...leases.map(({ cpus }) => cpus))
     // Asked for when there was no node yet, or a larger one.
     let most: { label: string; need: number } | null = null
-    for (const { task } of sent.values())
-      if (!task.settings.actor && !paused.has(task) && task.settings.numCpus > (most?.need ?? 0))
+    for (const { task, node } of sent.values())
+      if (!task.settings.actor && !node && task.settings.numCpus > (most?.need ?? 0))
         most = { label: task.label, need: task.settings.numCpus }
     if (most && most.need > largest)
       return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }
-    // Where something runs, it will end; but for generators whose readers do not read.
-    if (leases.reduce((running, { tasks }) => running + tasks, 0) > paused.size) return null
+    // Where something computes, it will end.
+    if (leases.some(({ resting }) => !resting)) return null
     for (const { label, settings } of unplaced) {
       const need = placementOf(settings.numCpus, largest)
       if (need > (most?.need ?? 0)) most = { label, need }

@@ -1,11 +1,11 @@
 import type { KvEntry } from '@nats-io/kv'
 import { packageVersion } from '../../version.js'
 import { decodeWire, encodeWire } from '../../wire.js'
-import type { NameRecord } from './actor-names.js'
 import type { Bus } from './bus.js'
 import type { DriverLease } from './lease.js'
 import { liveLeases } from './live-leases.js'
 import type { NetActor } from './messages.js'
+import type { NameRecord } from './name-record.js'
 import { wardKey } from './subjects.js'
 
 /** A detached actor that may start again: all that it takes to do so without its driver, kept on the server. */

@@ -8,7 +8,7 @@ import { machine } from '#src/lab/exercise-file.js'
 import { writeJson } from '#src/lab/write-json.js'
 import { writeWhole } from '#src/lab/write-whole.js'
 import { endAll, stoppedBy } from './children.js'
-import type { Figures } from './figures.js'
+import { type Figures, keptOf, type Run, readFigures } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
@@ -77,22 +77,24 @@ async function bench(names: string[], options: Options): Promise<void> {
     ray,
     note: (line) => notes.push(line),
   }
-  const rows: Row[] = []
   const file = join(out, 'bench.json')
-  const command = commandLine(names, options)
+  const measured = chosen.map(({ name }) => name)
+  const kept = keptOf(await readFigures(file), measured, { machine: here, quick })
+  const rows: Row[] = []
+  const runs: Record<string, Run> = {}
+  const run = (): Run => ({ made: new Date().toISOString(), command: commandLine(names, options), quick, load })
   const save = () =>
     writeJson(out, 'bench.json', {
-      made: new Date().toISOString(),
+      ...run(),
       machine: here,
-      command,
-      quick,
-      load,
-      rows,
+      runs: { ...kept.runs, ...runs },
+      rows: [...kept.rows, ...rows],
     } satisfies Figures)
   const failures = await measureAll(chosen, bench, async (group, measured) => {
     await writeWhole(join(out, `bench-${group.name}.svg`), chartOf(group, measured, here))
     process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
     rows.push(...measured.map((row) => ({ ...row, id: `${group.name}.${row.id}` })))
+    runs[group.name] = run()
     // a long run that is ended half way leaves what it has
     await save()
   }).finally(() => ray?.close())
@@ -106,6 +108,9 @@ async function bench(names: string[], options: Options): Promise<void> {
       ...notes,
       ...failures,
       `${held.filter(({ holds }) => holds).length} of ${held.length} targets hold.${quick ? ' A quick run proves nothing.' : ''}`,
+      ...Object.entries(kept.runs).map(
+        ([group, { made, command }]) => `Kept from ${made.slice(0, 10)}: ${group} (${command}).`,
+      ),
       `Figures and charts: ${relative('', file)}, ${relative('', join(out, 'bench-*.svg'))}\n`,
     ].join('\n'),
   )

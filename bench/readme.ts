@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
-import type { Figures } from './figures.js'
+import { type Figures, groupOf, type Run, readFigures } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
@@ -76,7 +76,7 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
   const file = join(out, 'bench.json')
   if (!existsSync(file))
     throw new RayitoError('BENCH_FAILED', `There is no ${file}`, { remedy: 'Measure first: npm run bench' })
-  const figures = figuresOf(await readFile(file, 'utf8'))
+  const figures = await readFigures(file)
   if (!figures)
     throw new RayitoError('BENCH_FAILED', `${file} holds no figures`, { remedy: 'Measure again: npm run bench' })
   const readme = join(root, 'README.md')
@@ -98,16 +98,6 @@ export async function writeReadme(out: string, root = ROOT): Promise<void> {
   process.stdout.write(`Written: README.md and ${images.length} charts in ${CHARTS}\n`)
 }
 
-/** What a run left; null if it is something else. */
-function figuresOf(text: string): Figures | null {
-  try {
-    const figures = JSON.parse(text) as Figures
-    return figures.machine && figures.rows.length > 0 ? figures : null
-  } catch {
-    return null
-  }
-}
-
 /** A group's rows in bench.json, by the names that the group gave them. */
 function rowsOf({ name }: Group, rows: readonly Row[]): Row[] {
   return rows
@@ -116,9 +106,8 @@ function rowsOf({ name }: Group, rows: readonly Row[]): Row[] {
 }
 
 /** When, on what and by which command; the table; what falls short. */
-export function readmeTable({ made, machine, command, quick, rows }: Figures): string {
+export function readmeTable({ machine, rows, ...figures }: Figures): string {
   const { cpu, cores, memoryGB, node, platform } = machine
-  const day = new Date(made).toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
   const byId = new Map(rows.map((row) => [row.id, row]))
   const told = ROWS.flatMap(([id, title]) => {
     const row = byId.get(id)
@@ -126,14 +115,27 @@ export function readmeTable({ made, machine, command, quick, rows }: Figures): s
   })
   const short = rows.flatMap(shortOf)
   return [
-    `Made on ${day} on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}, by`,
-    `\`${command}\`. Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.${quick ? ' A quick look, no proof.' : ''}`,
+    `Made on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}, ${howMade(figures, rows)}.`,
+    `Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.${figures.quick ? ' A quick look, no proof.' : ''}`,
     '',
     '| | rayito | reference | ratio | Ray | ratio |',
     '|--|--|--|--|--|--|',
     ...told,
     ...(short.length > 0 ? ['', 'Short of a target:', '', ...short.map((what) => `- ${what}`)] : []),
   ].join('\n')
+}
+
+/** The day and the command of each group's run: said once where they are the same. */
+function howMade(figures: Omit<Figures, 'machine' | 'rows'>, rows: readonly Row[]): string {
+  const parts = new Map<string, string[]>()
+  for (const group of new Set(rows.map(groupOf))) {
+    const { made, command }: Run = figures.runs[group] ?? figures
+    const day = new Date(made).toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
+    const how = `on ${day} by \`${command}\``
+    parts.set(how, [...(parts.get(how) ?? []), group])
+  }
+  if (parts.size === 1) return [...parts.keys()].join()
+  return [...parts].map(([how, groups]) => `${groups.map((group) => `\`${group}\``).join(', ')} ${how}`).join('; ')
 }
 
 /** Which of a row's targets it misses, by how much. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Figures } from '../../bench/figures.js'
+import { type Figures, keptOf } from '../../bench/figures.js'
 import { actors } from '../../bench/groups/actors.js'
 import { cluster } from '../../bench/groups/cluster.js'
 import { data } from '../../bench/groups/data.js'
@@ -20,6 +20,7 @@ const FIGURES: Figures = {
   command: 'npm run bench -- --with-ray',
   quick: false,
   load: 0,
+  runs: {},
   rows: [
     makeRow({
       id: 'tasks.no-op',
@@ -47,8 +48,10 @@ const FIGURES: Figures = {
 
 test('the README’s table says when, on what and by which command it was made, and what falls short', () => {
   const text = readmeTable(FIGURES)
-  assert.match(text, /^Made on 25 November 2026 on 2 cores of an A processor, 25 GB, Node 22\.1\.0, linux x64, by$/m)
-  assert.match(text, /^`npm run bench -- --with-ray`\./m)
+  assert.match(
+    text,
+    /^Made on 2 cores of an A processor, 25 GB, Node 22\.1\.0, linux x64, on 25 November 2026 by `npm run bench -- --with-ray`\.$/m,
+  )
   assert.match(
     text,
     /^\| Tasks a second \| 51,000 \/s \| workerpool 41,000 \/s \| 1\.24 \(.*\) \| 2,000 \/s \| 25\.5 \(.*\) \|$/m,
@@ -66,6 +69,27 @@ test('the README’s table says when, on what and by which command it was made, 
     ].join('\n'),
   )
   assert.doesNotMatch(text, /Not for the README/)
+})
+
+test('a bench can be made in parts: of what another run measured, each group has its day and command', () => {
+  const { machine } = FIGURES
+  const run = { made: '2026-11-26T01:00:00.000Z', command: 'npm run bench -- tasks', quick: false, load: 0 }
+  const kept = keptOf(FIGURES, ['tasks'], { machine, quick: false })
+  assert.deepEqual(
+    kept.rows.map(({ id }) => id),
+    ['actors.idle', 'actors.ready'],
+  )
+  const rows = [...kept.rows, ...FIGURES.rows.filter(({ id }) => id.startsWith('tasks.'))]
+  const text = readmeTable({ ...run, machine, runs: { ...kept.runs, tasks: run }, rows })
+  assert.match(
+    text,
+    /, `actors` on 25 November 2026 by `npm run bench -- --with-ray`; `tasks` on 26 November 2026 by `npm run bench -- tasks`\.$/m,
+  )
+  // What was measured elsewhere, or in a quick look, is nothing to stand beside.
+  const none = { runs: {}, rows: [] }
+  assert.deepEqual(keptOf(FIGURES, ['tasks'], { machine: { ...machine, cores: 4 }, quick: false }), none)
+  assert.deepEqual(keptOf(FIGURES, ['tasks'], { machine, quick: true }), none)
+  assert.deepEqual(keptOf(null, ['tasks'], { machine, quick: false }), none)
 })
 
 test('--readme replaces what it made before and nothing else, and draws what the figures say', async (t) => {

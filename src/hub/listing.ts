@@ -90,7 +90,7 @@ async function askForListing(context: Context, known: string | null): Promise<Li
     if (!isCommit(commit)) throw new TypeError(`got the commit ${commit}`)
     const kept = await readListing(context, commit)
     if (kept) return kept
-    const files: Entry[] = []
+    const files = new Map<string, Entry>()
     const pages = hub.listFiles({
       ...shared,
       repo: { type: repo.type, name: repo.id },
@@ -107,9 +107,11 @@ async function askForListing(context: Context, known: string | null): Promise<Li
         ...(xetHash && { xetHash }),
       }
       if (!isSound(file)) throw new TypeError(`got the file ${JSON.stringify(file).slice(0, 200)}`)
-      files.push(file)
+      // Its pages go round in a circle.
+      if (files.has(path)) throw new TypeError(`got the file ${path} twice`)
+      files.set(path, file)
     }
-    return { commit, files }
+    return { commit, files: [...files.values()] }
   } catch (error) {
     if (error instanceof RayitoError || context.signal?.aborted) throw error
     const got = String((error as Error).message).split('\n')[0]

@@ -163,6 +163,23 @@ test('a listing whose paths lead out of the cache is refused', async (t) => {
   }
 })
 
+test('a listing whose next page is one that came before is refused: it would have no end', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.pageSize = 2
+  const round: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    const url = new URL(String(input))
+    if (!url.pathname.includes('/tree/')) return response
+    const link = `<${url.origin}${url.pathname}?recursive=true&cursor=0>; rel="next"`
+    return new Response(response.body, { headers: { link } })
+  }
+  await failure(
+    download(DATASET, () => true, { ...options, fetch: round }),
+    'HUB_PROTOCOL',
+    'twice',
+  )
+})
+
 test('no path that counts as sound leaves a folder, on any platform', () => {
   const part = fc.oneof(fc.constantFrom('.', '..', '', 'C:', 'a', '\\', '~', 'con'), fc.string())
   const path = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'))

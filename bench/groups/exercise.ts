@@ -149,40 +149,48 @@ async function versions(
 
   const rays = vit ? (ray ? runs : null) : name === 'q8' ? before : null
   const of = (subject: string, key: Key, from: Runs | null = runs) => from?.[subject]?.map(({ value }) => value[key])
+  const loading = (subject: string, from?: Runs | null) => of(subject, 'loadSeconds', from)
   const inferring = (subject: string, from: Runs | null = runs) =>
     from?.[subject]?.map(({ value }) => value.seconds - value.loadSeconds)
   const memory = (subject: string, from: Runs | null = runs) => from?.[subject]?.map(({ treeMB }) => treeMB)
   const theirs = vit ? 'Ray' : 'Ray, fp32'
 
-  const times = NAMES.map((version) => {
+  const times = NAMES.flatMap((version) => {
     const reference = { A: 'session', A1: 'session1' }[version as string] ?? 'threads'
+    const bareName = version in { A: 0, A1: 0 } ? 'bare session' : 'bare workers'
     const ratio = vit ? TIMES[version] : undefined
-    const details = { ours: version, reference, ...(rays && { [theirs]: `Ray ${version}` }) }
-    return makeRow({
-      id: `${name}.${version}`,
-      title: `${indices.length} pictures, ${model.title}, ${TITLES[version]}`,
-      unit: 's',
-      ours: of(version, 'seconds')!,
-      peers: {
-        [version in { A: 0, A1: 0 } ? 'bare session' : 'bare workers']: of(reference, 'seconds'),
-        'the Hub’s file': version === 'A' ? of('plain', 'seconds') : undefined,
-        'transformers.js': version === 'C2' ? of('transformers', 'seconds') : undefined,
-        [theirs]: of(`Ray ${version}`, 'seconds', rays),
-      },
-      // the promises are of fp32; in q8 a picture takes a third, and what is beside the inference weighs more
-      ...(ratio && { target: { ratio } }),
-      targets: vit && TIMES_RAY[version] ? { Ray: TIMES_RAY[version] } : {},
-      details: Object.fromEntries(
-        Object.entries(details).flatMap(([who, subject]) => {
-          const from = who === theirs ? rays : runs
-          return [
-            [`seconds of loading, ${who}`, of(subject, 'loadSeconds', from)!],
-            [`seconds of inference, ${who}`, inferring(subject, from)!],
-            ...(who === theirs ? [] : [[`processor seconds, ${who}`, of(subject, 'cpuSeconds', from)!]]),
-          ]
-        }),
-      ),
-    })
+    const title = `${indices.length} pictures, ${model.title}, ${TITLES[version]}`
+    const part = (what: string, seconds: (subject: string, from?: Runs | null) => number[] | undefined) =>
+      makeRow({
+        id: `${name}.${version}.${what}`,
+        title: `${title}: ${what}`,
+        unit: 's',
+        ours: seconds(version)!,
+        peers: { [bareName]: seconds(reference), [theirs]: seconds(`Ray ${version}`, rays) },
+      })
+    return [
+      makeRow({
+        id: `${name}.${version}`,
+        title,
+        unit: 's',
+        ours: of(version, 'seconds')!,
+        peers: {
+          [bareName]: of(reference, 'seconds'),
+          'the Hub’s file': version === 'A' ? of('plain', 'seconds') : undefined,
+          'transformers.js': version === 'C2' ? of('transformers', 'seconds') : undefined,
+          [theirs]: of(`Ray ${version}`, 'seconds', rays),
+        },
+        // the promises are of fp32; in q8 a picture takes a third, and what is beside the inference weighs more
+        ...(ratio && { target: { ratio } }),
+        targets: vit && TIMES_RAY[version] ? { Ray: TIMES_RAY[version] } : {},
+        details: {
+          'processor seconds, ours': of(version, 'cpuSeconds')!,
+          'processor seconds, reference': of(reference, 'cpuSeconds')!,
+        },
+      }),
+      part('loading', loading),
+      part('inference', inferring),
+    ]
   })
   const best = quickest(REMOTE, runs)
   if (name === 'q8' && rays) {

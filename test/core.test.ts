@@ -103,6 +103,18 @@ test('a line holds nothing that has left it, though others still stand in it', a
   assert.ok(line.first)
 })
 
+test('a line is left in order, also by what was put before all others, and by one that stands in its midst', () => {
+  const line = new Line<number>()
+  for (let i = 0; i < 5_000; i++) line.push(i)
+  for (let i = 0; i < 2_000; i++) line.shift()
+  line.unshift([-2, -1])
+  line.remove(3_000)
+  line.remove(5)
+  assert.deepEqual([line.first, line.length, line.find((i) => i > 2_999)], [-2, 3_001, 3_001])
+  assert.deepEqual(line.takeAll().slice(0, 4), [-2, -1, 2_000, 2_001])
+  assert.deepEqual([line.first, line.length], [undefined, 0])
+})
+
 test('a file lies in a folder of its own drive only', () => {
   const windows = (file: string) => isInside('C:\\work', file, win32)
   assert.deepEqual(['C:\\work\\tasks.js', 'C:\\other\\tasks.js', 'D:\\work\\tasks.js'].map(windows), [

@@ -24,6 +24,30 @@ export class Line<T> {
   }
 
   find(is: (item: T) => boolean): T | undefined {
-    return this.#items.slice(this.#head).find((item) => is(item as T))
+    return this.#rest.find(is)
+  }
+
+  /** Puts those before all others, in their order. */
+  unshift(items: readonly T[]): void {
+    this.#items = [...items, ...this.#rest]
+    this.#head = 0
+  }
+
+  /** Takes one out, wherever it stands; nothing happens if it does not. */
+  remove(item: T): void {
+    const at = this.#items.lastIndexOf(item)
+    if (at >= this.#head) this.#items.splice(at, 1)
+  }
+
+  /** Takes all out. */
+  takeAll(): T[] {
+    const all = this.#rest
+    this.#items = []
+    this.#head = 0
+    return all
+  }
+
+  get #rest(): T[] {
+    return this.#items.slice(this.#head) as T[]
   }
 }

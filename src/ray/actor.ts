@@ -1,3 +1,4 @@
+import { Line } from '../core/line.js'
 import type { Task } from './task.js'
 
 export type ActorState = 'pending' | 'alive' | 'restarting' | 'dead'
@@ -25,7 +26,7 @@ export class Actor {
   state: ActorState = 'pending'
   restarts = 0
   /** Calls in order, not yet sent; the first may still be preparing, and holds the others back. */
-  readonly queue: Task[] = []
+  readonly queue = new Line<Task>()
   /** Why it is dead. */
   death: Error | null = null
   /** Whoever runs it now; the engine's business. */
@@ -56,7 +57,7 @@ export class Actor {
     this.death = error
     this.place = null
     this.creation.fail(error)
-    for (const task of this.queue.splice(0)) task.fail(error)
+    for (const task of this.queue.takeAll()) task.fail(error)
     for (const then of this.#mourners.splice(0)) then(error)
   }
 

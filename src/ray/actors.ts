@@ -175,8 +175,7 @@ export class Actors {
       task.prepare(args, () => this.session.engine.pump(actor))
     } catch (error) {
       // It never was a call, and is not to wait for the next one to be passed over.
-      const at = actor.queue.lastIndexOf(task)
-      if (at >= 0) actor.queue.splice(at, 1)
+      actor.queue.remove(task)
       throw error
     }
   }

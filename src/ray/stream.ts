@@ -1,3 +1,4 @@
+import { Line } from '../core/line.js'
 import { type Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 
 /** Where a generator's values go: the id of the object that ends it, and how many may be on their way while the next is computed. */
@@ -10,7 +11,7 @@ export class Stream {
   /** Values that came, of all attempts together: one that starts again yields those again, and they are not taken twice. */
   #yielded = 0
   /** Those that nobody has asked for. */
-  #untaken: Entry[] = []
+  readonly #untaken = new Line<Entry>()
   #asking: ((entry: Entry | null) => void)[] = []
   /** Yields that wait for room: how they go on. */
   #paused: { readonly go: () => void; readonly wake: () => void }[] = []
@@ -86,8 +87,9 @@ export class Stream {
   }
 
   #next(): Entry | null | Promise<Entry | null> {
-    const entry = this.#untaken.shift()
+    const entry = this.#untaken.first
     if (!entry) return this.#over ? null : new Promise((resolve) => this.#asking.push(resolve))
+    this.#untaken.shift()
     if (this.#untaken.length < this.limit) this.#resume()
     return entry
   }
@@ -95,7 +97,7 @@ export class Stream {
   /** No value is kept any more; the generator goes on. */
   abandon(): void {
     this.#abandoned = true
-    this.#untaken = []
+    this.#untaken.takeAll()
     this.#resume()
   }
 

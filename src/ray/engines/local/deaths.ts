@@ -79,7 +79,7 @@ export function restartActor(
     } else if (task.retry()) later.push(task)
     else task.fail(new ActorUnavailableError(actor, why, { cause: crash }))
   }
-  actor.queue.unshift(...later)
+  actor.queue.unshift(later)
   actor.creation.again()
   again.createActor(actor)
 }

@@ -225,7 +225,7 @@ export class LocalEngine implements Engine {
       return
     }
     if (task.retriesException(cause)) {
-      if (actor) actor.queue.unshift(task)
+      if (actor) actor.queue.unshift([task])
       else this.submit(task)
     } else task.fail(task.thrown(cause, worker.name))
   }
@@ -278,15 +278,12 @@ export class LocalEngine implements Engine {
     if (this.#pumping.has(actor)) return
     this.#pumping.add(actor)
     const { queue } = actor
-    let sent = 0
-    while (sent < queue.length) {
-      const task = queue[sent]!
+    for (let task = queue.first; task; task = queue.first) {
       // What is not prepared holds those behind it: calls keep their order. What was cancelled goes, whether there is room or not.
       if (task.state === 'preparing' || (task.state === 'queued' && worker.room === 0)) break
-      sent++
+      queue.shift()
       if (task.state === 'queued' && task.whole()) this.#send(worker, task, KIND.METHOD)
     }
-    if (sent) queue.splice(0, sent)
     this.#pumping.delete(actor)
   }
 

@@ -141,16 +141,12 @@ export class ActorTable {
     const calls = this.#calls.get(actor)!
     // Only fast calls are sent ahead: what waits here can be cancelled for sure, and no lost node is to blame for it.
     const window = actor.settings.maxConcurrency * actor.creation.definition.depth
-    let sent = 0
-    for (const task of queue) {
-      if (task.state === 'preparing') break // it holds those behind it: calls keep their order
-      if (task.state === 'queued') {
-        if (calls.size >= window) break
-        this.#call(actor, place, task)
-      }
-      sent++
+    for (let task = queue.first; task; task = queue.first) {
+      // What is not prepared holds those behind it: calls keep their order.
+      if (task.state === 'preparing' || (task.state === 'queued' && calls.size >= window)) break
+      queue.shift()
+      if (task.state === 'queued') this.#call(actor, place, task)
     }
-    if (sent) queue.splice(0, sent)
     this.#pumping.delete(actor)
   }
 
@@ -252,7 +248,7 @@ export class ActorTable {
       else task.fail(new ActorUnavailableError(actor, why))
     }
     this.#calls.get(actor)?.clear()
-    actor.queue.unshift(...again)
+    actor.queue.unshift(again)
   }
 
   failAll(error: Error): void {

@@ -224,6 +224,8 @@ export class Actors {
     last.entries[0]!.whenSettled(() => {
       // A call that is tried again went behind.
       if (this.session.awaits(actor)) return this.#abandoned(id)
+      // It passed itself on meanwhile.
+      if (hasHandle(id)) return
       this.#end(actor, false)
       this.byId.delete(id)
     })

@@ -82,7 +82,8 @@ function beginning(target: (...args: never[]) => unknown): string {
   return text.length > LENGTH ? `${text.slice(0, LENGTH).trimEnd()}…` : text
 }
 
-function generatorMethods(type: object): string[] {
+/** Names of a class's methods that are generators. */
+export function generatorMethods(type: object): string[] {
   const names = new Set<string>()
   for (
     let at = (type as { prototype?: object | null }).prototype;

@@ -244,7 +244,10 @@ function jsonCopy(data: unknown): Record<string, unknown> {
   return copy as Record<string, unknown>
 }
 
-/** Where this code runs: in which worker and task, at which attempt, and the signal of its cancellation. */
-export function getRuntimeContext(): RuntimeContext {
-  return runtimeContext()
+/**
+ * Where this code runs: in which worker and task, at which attempt, the signal of its cancellation, and in an actor a handle to
+ * itself. Of what class that is only the caller knows, as with `getActor`: `getRuntimeContext<TallyClass>().currentActor`.
+ */
+export function getRuntimeContext<T extends object = AnyMethods>(): RuntimeContext<T> {
+  return runtimeContext() as RuntimeContext<T>
 }

@@ -3,7 +3,9 @@ import type { ActorIdentity } from './handle.js'
 import type { Entry, ObjectRef } from './object-ref.js'
 import type { SessionInfo } from './options.js'
 import type {
+  ActorHandle,
   ActorOptions,
+  AnyMethods,
   GetOptions,
   InitOptions,
   MethodOptions,
@@ -56,7 +58,7 @@ export interface Runtime {
 }
 
 /** Where the current code stands, in a worker. */
-export interface RuntimeContext {
+export interface RuntimeContext<T extends object = AnyMethods> {
   /** `worker#1`, `InferenceEngine#2`; 'driver' outside workers. */
   worker: string
   /** The running task's name, or Class.method. */
@@ -65,6 +67,8 @@ export interface RuntimeContext {
   attempt: number
   /** Aborted when the task is cancelled or runs out of time: for code that can stop half way. */
   signal: AbortSignal
+  /** In an actor a handle to itself: to be passed on, or to end itself for good (`ray.kill`). Held there alone it keeps no actor alive. */
+  currentActor: ActorHandle<T> | null
 }
 
 let current: Runtime | null = null
@@ -107,5 +111,5 @@ export function peekRuntime(): Runtime | null {
 const never = new AbortController().signal
 
 export function runtimeContext(): RuntimeContext {
-  return context?.() ?? { worker: 'driver', task: null, attempt: 0, signal: never }
+  return context?.() ?? { worker: 'driver', task: null, attempt: 0, signal: never, currentActor: null }
 }

@@ -85,7 +85,7 @@ export interface ActorOptions {
   numCpus?: number
   /**
    * How often it starts again (constructor included) when its worker dies, of process.exit() too; −1 for ever. Who wants it to end for
-   * good calls ray.kill. @default 0
+   * good calls ray.kill, in itself with `ray.getRuntimeContext().currentActor`. @default 0
    */
   maxRestarts?: number
   /** How often a call that its worker's death interrupted runs again; −1 for ever. @default 0 */

@@ -12,6 +12,7 @@ import {
 } from '#src/ray/index.js'
 import {
   add,
+  Boss,
   Broken,
   Counter,
   type CounterClass,
@@ -247,6 +248,24 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     const counter = Counter.remote(0)
     assert.equal(await ray.get(useCounter.remote({ counter }, 5)), 5)
     assert.equal(await ray.get(counter.add.remote(1)), 6)
+  })
+
+  test('an actor has a handle to itself: it passes that on, and ends itself with it for good', async () => {
+    assert.equal(ray.getRuntimeContext().currentActor, null)
+    const boss = Boss.options({ maxRestarts: 1 }).remote()
+    const [report] = await ray.get(boss.employ.remote('done'))
+    assert.deepEqual(await ray.get(report), ['done'])
+    const calls = [boss.leave.remote(), boss.hear.remote('too late')]
+    for (const call of calls) await assert.rejects(ray.get(call), ActorDiedError)
+  })
+
+  test('an actor that passes itself on when it has no other handle any more goes on', async () => {
+    const gate = latch()
+    const employed = Boss.remote().employ.remote('alone', gate)
+    await collect()
+    letGo(gate)
+    const [report] = await ray.get(employed)
+    assert.deepEqual(await ray.get(report), ['alone'])
   })
 
   test('an actor without a handle ends when its calls have, however many run beside each other', async () => {

@@ -336,6 +336,35 @@ export class CounterClass {
 }
 export const Counter = ray.remote(CounterClass)
 
+/** Has others call it, by the handle that it has to itself. */
+export class BossClass {
+  #heard: string[] = []
+  hear(what: string): void {
+    this.#heard.push(what)
+  }
+  *tell(): Generator<string> {
+    yield* this.#heard
+  }
+  employ(what: string, latch?: Latch): [ObjectRef<string[]>] {
+    if (latch) holdUntil(() => isOpen(latch))
+    return [reportTo.remote(ray.getRuntimeContext<BossClass>().currentActor!, what)]
+  }
+  leave(): void {
+    ray.kill(ray.getRuntimeContext().currentActor!)
+  }
+}
+export const Boss = ray.remote(BossClass)
+/** Tells somebody something, and what was heard there by then. */
+export const reportTo = ray.remote(async function reportTo(
+  boss: ActorHandle<BossClass>,
+  what: string,
+): Promise<string[]> {
+  boss.hear.remote(what)
+  const heard: string[] = []
+  for await (const ref of boss.tell.remote()) heard.push(await ray.get(ref))
+  return heard
+})
+
 export const Meeting = ray.remote(
   class Meeting {
     #here = 0

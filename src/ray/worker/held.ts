@@ -28,8 +28,10 @@ export class Held {
     private readonly release: (releases: readonly (readonly [id: string, received: number])[]) => void,
   ) {
     whenHandlesGone((id) => {
-      this.#release(id, this.#actors.get(id) ?? 0)
+      const received = this.#actors.get(id)
       this.#actors.delete(id)
+      // Of itself an actor receives none.
+      if (received) this.#release(id, received)
     })
   }
 

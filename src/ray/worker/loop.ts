@@ -7,7 +7,9 @@ import { installGate } from '../../core/gate.js'
 import { Line } from '../../core/line.js'
 import { toUser } from '../../core/user-stack.js'
 import { allowModules, nameOf, setTravelling } from '../code/index.js'
+import { generatorMethods } from '../definition.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
+import { makeHandle } from '../handle.js'
 import type { Content } from '../object-ref.js'
 import { setLeaving } from '../pack/reach.js'
 import { pack } from '../pack.js'
@@ -74,6 +76,7 @@ class Loop {
   #lastEnd = 0
   #instance: Record<string, unknown> | null = null
   #className = ''
+  #generators: readonly string[] = []
   /** The constructor has not returned: no method may start. */
   #creating: boolean
 
@@ -93,7 +96,16 @@ class Loop {
       () => (this.#creating ? null : (this.#where()?.call ?? null)),
     )
     this.#kept = new Kept(this.#client.held)
-    const idle: RuntimeContext = { worker: start.name, task: null, attempt: 0, signal: new AbortController().signal }
+    const own = this.#self
+    const idle: RuntimeContext = {
+      worker: start.name,
+      task: null,
+      attempt: 0,
+      signal: new AbortController().signal,
+      get currentActor() {
+        return own()
+      },
+    }
     installRuntime(this.#client, () => this.#where() ?? idle)
     if (start.spans) {
       const here = now()
@@ -112,6 +124,12 @@ class Loop {
       },
       () => this.#running.size === 0,
     )
+  }
+
+  /** The actor as others call it; null in a worker for tasks. */
+  #self = (): RuntimeContext['currentActor'] => {
+    const { actorId: id, name: label } = this.start
+    return id === null ? null : makeHandle({ id, className: this.#className, label, generators: this.#generators })
   }
 
   #where(): Running | null {
@@ -186,7 +204,14 @@ class Loop {
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
     if (announce) this.#outbox.post(['started', call])
-    const running = new Running(this.start.name, call, label, attempt, call === this.#first ? this.#receivedAt : 0)
+    const running = new Running(
+      this.start.name,
+      call,
+      label,
+      attempt,
+      call === this.#first ? this.#receivedAt : 0,
+      this.#self,
+    )
     this.#running.set(call, running)
     if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
     else {
@@ -239,9 +264,10 @@ class Loop {
   #apply(kind: number, callable: Callable, args: unknown[]): unknown {
     if (kind === KIND.TASK) return callable(...args)
     if (kind === KIND.METHOD) return callable.apply(this.#instance, args)
+    this.#className = nameOf(callable)
+    this.#generators = generatorMethods(callable)
     const made = Reflect.construct(callable, args)
     this.#instance = made as Record<string, unknown>
-    this.#className = nameOf(callable)
     this.#creating = false
     return undefined
   }

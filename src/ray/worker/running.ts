@@ -4,6 +4,7 @@ import type { RuntimeContext } from '../runtime.js'
 /** A call that runs here. */
 export class Running implements RuntimeContext {
   readonly #abort = new AbortController()
+  readonly #self: () => RuntimeContext['currentActor']
   began = 0
   constructor(
     readonly worker: string,
@@ -12,7 +13,13 @@ export class Running implements RuntimeContext {
     readonly attempt: number,
     /** When the message came whose first call this is; else 0. */
     readonly received: number,
-  ) {}
+    self: () => RuntimeContext['currentActor'],
+  ) {
+    this.#self = self
+  }
+  get currentActor(): RuntimeContext['currentActor'] {
+    return this.#self()
+  }
   get signal(): AbortSignal {
     return this.#abort.signal
   }

@@ -1,4 +1,5 @@
 import type { Actor } from './actor.js'
+import { copiedFor } from './copies.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
 import { type Content, EMPTY, Entry, entryOf, isRef, ObjectRef, type Producer } from './object-ref.js'
@@ -88,7 +89,10 @@ export class Task implements Producer {
       if (packed instanceof Promise) {
         later.push({ index, promise: packed })
         this.args.push({ content: EMPTY, ref: null })
-      } else this.args.push({ content: packed, ref: null })
+        continue
+      }
+      this.args.push({ content: packed, ref: null })
+      copiedFor(this.label, value, packed)
     }
     this.#ready = ready
     if (!this.definition.code) this.#wait(this.definition.describe(), () => {})

@@ -414,6 +414,7 @@ describe('what cannot travel is named before anything is sent', () => {
     ['a promise', [[Promise.resolve()]], /^args\[0\]\[0\] is a promise\. await it first/],
     ['a symbol', [{ 'a b': Symbol('x') }], /^args\[0\]\["a b"\] is a symbol/],
     ['a WeakMap', [new Map([['k', new WeakMap()]])], /^args\[0\]\.get\('k'\) is a WeakMap/],
+    ['a WeakRef', [new WeakRef({})], /^args\[0\] is a WeakRef\. Pass what it refers to/],
     ['a key of a Map', [new Map([[() => 1, 1]])], /^args\[0\]\.keys\(\)\[0\] is a function/],
     ['a member of a Set', [new Set([1, () => 1])], /^args\[0\]\.values\(\)\[1\] is a function/],
     ['a stream', [Readable.from([])], /^args\[0\] is an open Readable, which lives in this thread only/],

@@ -50,6 +50,18 @@ describe('a program of its own', () => {
     assert.match(stderr, /RayTaskError.*bad.*wrong/s)
   })
 
+  test('is told once of each function that it gives a large value again and again; not of many values, nor of a ref', async () => {
+    const { code, stderr } = await run(`
+      ray.init({ numCpus: 2 })
+      const size = ray.remote(function size(bytes) { return bytes.length })
+      const other = ray.remote(function other(bytes) { return bytes.length })
+      const [again, alone] = [new Uint8Array(20e6), ray.put(new Uint8Array(20e6))]
+      for (let i = 0; i < 12; i++)
+        await ray.get([size.remote(again), other.remote(alone), other.remote(new Uint8Array(10e6))])`)
+    const told = 'rayito: size was given one and the same value of 20.0 MB 5 times, and it was copied each time. '
+    assert.deepEqual([code, stderr], [0, `${told}If it stays as it is, ray.put it once and pass the ref.\n`])
+  })
+
   test('a failure that nobody asked for is told at the end, a line for each function; one that was asked for is not', async () => {
     const source = (end: string) => `
       const bad = ray.remote(function bad(n) { throw new TypeError('wrong') })

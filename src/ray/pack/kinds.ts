@@ -57,7 +57,8 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   if (types.isArgumentsObject(value)) return ['is an arguments object', 'Pass [...arguments].']
   if (types.isPromise(value)) return ['is a promise', 'await it first.']
   if (types.isModuleNamespaceObject(value)) return ['is a module', 'Import it in the remote function.']
-  if (types.isWeakMap(value) || types.isWeakSet(value) || value instanceof WeakRef)
+  if (value instanceof WeakRef) return ['is a WeakRef', 'Pass what it refers to.']
+  if (types.isWeakMap(value) || types.isWeakSet(value))
     return [`is a ${value.constructor.name}`, 'Pass a Map or a Set.']
   if (types.isGeneratorObject(value) || /Iterator$/.test(Object.prototype.toString.call(value).slice(0, -1)))
     return [

@@ -258,10 +258,10 @@ export class Driver implements Runtime {
 
   track(task: Task): void {
     if (task.state !== 'done') this.#pending.add(task)
-    const [first] = task.returns
-    first?.whenSettled(() => {
+    const last = task.returns.at(-1)
+    last?.whenSettled(() => {
       this.#pending.delete(task)
-      if (first.state === 'failed' && !this.#down) this.#unread.failed(task)
+      if (last.state === 'failed' && !this.#down) this.#unread.failed(task)
     })
   }
 

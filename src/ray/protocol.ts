@@ -90,6 +90,8 @@ export type WireResult = readonly [
   ran: number,
   /** when the message came whose first call this was (core/clock.ts); 0 of the others */
   received: number,
+  /** of a generator that failed: the values from before */
+  before?: readonly WireContent[],
 ]
 
 export type ToDriver =

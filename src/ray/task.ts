@@ -157,21 +157,27 @@ export class Task implements Producer {
     this.place = null
     this.tally.finished++
     this.tally.bytesIn += this.bytesIn
-    for (let i = 0; i < this.returns.length; i++) {
-      const content = contents[i] ?? EMPTY
-      this.tally.bytesOut += content.copied + content.shared
-      this.keep(this.returns[i]!, content)
-    }
+    for (let i = 0; i < this.returns.length; i++) this.#give(this.returns[i]!, contents[i] ?? EMPTY)
   }
 
-  /** Ends it with an error of the model, or one that its code threw (`thrown`), which is wrapped. */
-  fail(error: unknown): void {
+  #give(entry: Entry, content: Content): void {
+    this.tally.bytesOut += content.copied + content.shared
+    this.keep(entry, content)
+  }
+
+  /**
+   * Ends it with an error of the model, or one that its code threw (`thrown`), which is wrapped.
+   * @param before of a generator: the values that came before that, which stay
+   */
+  fail(error: unknown, before: readonly Content[] = []): void {
     if (this.state === 'done') return
     this.state = 'done'
     this.place = null
     this.tally.failed++
     this.tally.bytesIn += this.bytesIn
-    for (const entry of this.returns) entry.fail(error)
+    for (const [i, entry] of this.returns.entries())
+      if (i < before.length) this.#give(entry, before[i]!)
+      else entry.fail(error)
   }
 
   /** The error its code threw, as `get` throws it. */

@@ -62,7 +62,7 @@ export interface TaskOptions {
   /**
    * Number of values it returns: with 1 `.remote()` gives one ref of all that it returns, with more an array of refs, one for each
    * element of the array (or other iterable) that it returns; of a generator the first so many, after which it is ended
-   * (where it throws before that, all of them fail). 'streaming': what it yields comes as refs, one by one.
+   * (where it throws before that, or ends, those that are missing fail). 'streaming': what it yields comes as refs, one by one.
    * @default 1, of a generator 'streaming'
    */
   numReturns?: number | 'streaming'

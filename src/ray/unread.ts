@@ -21,7 +21,7 @@ interface Failure {
   error: unknown
   /** The actor's; null for a call's own failure. */
   end: ActorEnd | null
-  /** All that the call was to return failed alike: whoever asked for one knows of it. */
+  /** What failed of what the call was to return did so alike, the last too: whoever asked for one knows of it. */
   returns: readonly Entry[]
 }
 
@@ -32,7 +32,7 @@ export class Unread {
 
   /** A call has failed. */
   failed({ label, returns, settings: { actor } }: Task): void {
-    const { error } = returns[0]!
+    const { error } = returns.at(-1)!
     if (actor && isDeathOf(actor, error)) this.#died(actor, error, returns)
     else this.#keep({ label, kind: label, error, end: null, returns })
   }
@@ -87,7 +87,7 @@ export class Unread {
 }
 
 function isKnown({ end, returns }: Failure): boolean {
-  const asked = returns.some(({ asked }) => asked)
+  const asked = returns.some(({ asked, state }) => asked && state === 'failed')
   if (end && asked) end.known = true
   return asked || (end?.known ?? false)
 }

@@ -112,6 +112,10 @@ export const list = ray.remote((count: number) => Array.from({ length: count }, 
 export const refs = ray.remote(function* refs(): Generator<{ ref: ObjectRef<string> }> {
   yield { ref: ray.put('inside') }
 })
+export const stumbling = ray.remote(async function* stumbling(): AsyncGenerator<{ ref: ObjectRef<string> }> {
+  yield { ref: ray.put('inside') }
+  throw new Error('stumbled')
+})
 /** Reads another's values inside a task. */
 export const total = ray.remote(async (count: number) => {
   let sum = 0

@@ -32,8 +32,8 @@ import type { StreamTarget } from '../stream.js'
 import { WorkerClient } from './client.js'
 import { type Callable, Kept, type Maybe } from './kept.js'
 import { Outbox } from './outbox.js'
-import { Running } from './running.js'
-import { gathered, isThenable, methodsOf, several } from './values.js'
+import { idleContext, Running } from './running.js'
+import { Interrupted, isThenable, methodsOf, several } from './values.js'
 import { yieldAll } from './yields.js'
 
 /** The way to the driver. */
@@ -96,16 +96,7 @@ class Loop {
       () => (this.#creating ? null : (this.#where()?.call ?? null)),
     )
     this.#kept = new Kept(this.#client.held)
-    const own = this.#self
-    const idle: RuntimeContext = {
-      worker: start.name,
-      task: null,
-      attempt: 0,
-      signal: new AbortController().signal,
-      get currentActor() {
-        return own()
-      },
-    }
+    const idle = idleContext(start.name, this.#self)
     installRuntime(this.#client, () => this.#where() ?? idle)
     if (start.spans) {
       const here = now()
@@ -204,14 +195,8 @@ class Loop {
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
     if (announce) this.#outbox.post(['started', call])
-    const running = new Running(
-      this.start.name,
-      call,
-      label,
-      attempt,
-      call === this.#first ? this.#receivedAt : 0,
-      this.#self,
-    )
+    const received = call === this.#first ? this.#receivedAt : 0
+    const running = new Running(this.start.name, call, label, attempt, received, this.#self)
     this.#running.set(call, running)
     if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
     else {
@@ -227,7 +212,7 @@ class Loop {
     try {
       value = this.#invoke(wireCall, running)
       if (typeof numReturns !== 'number') value = this.#yield(running, numReturns, value)
-      else if (numReturns > 1) value = gathered(value, numReturns)
+      else if (numReturns > 1) value = several(value, numReturns, running.task)
     } catch (error) {
       return this.#failed(running, error)
     }
@@ -290,41 +275,58 @@ class Loop {
   }
 
   #succeeded(running: Running, numReturns: number | StreamTarget, value: unknown): void {
-    const ended = now()
     const one = numReturns === 1 || typeof numReturns !== 'number'
+    this.#give(running, one ? [value] : (value as unknown[]), one, null)
+  }
+
+  #failed(running: Running, error: unknown): void {
+    if (error instanceof Interrupted) this.#give(running, error.before, false, encodeError(toUser(error.cause)))
+    else this.#finish(running, false, encodeError(toUser(error)), now())
+  }
+
+  /** @param thrown after the values; null if nothing was */
+  #give(running: Running, values: readonly unknown[], one: boolean, thrown: unknown): void {
+    const ended = now()
+    const whole = `the result of ${running.task}`
     try {
-      const values = one ? [value] : several(value, numReturns, running.task)
-      const whole = `the result of ${running.task}`
       const packed = values.map((item, i) => pack(item, one ? whole : `${whole}[${i}]`))
       if (packed.some((content) => content instanceof Promise))
         Promise.all(packed).then(
-          (ready) => this.#deliver(running, ready, ended, true),
+          (ready) => this.#deliver(running, ready, thrown, ended, true),
           (error) => this.#finish(running, false, encodeError(error), ended, true),
         )
-      else this.#deliver(running, packed as Content[], ended, false)
+      else this.#deliver(running, packed as Content[], thrown, ended, false)
     } catch (error) {
       this.#finish(running, false, encodeError(error), ended)
     }
   }
 
   /** Of refs and handles inside, the driver must have heard before. */
-  #deliver(running: Running, contents: readonly Content[], ended: number, pump: boolean): void {
+  #deliver(running: Running, contents: readonly Content[], thrown: unknown, ended: number, pump: boolean): void {
+    const finish = (pump: boolean) => {
+      const values = contents.map(this.#client.wire)
+      if (thrown === null) this.#finish(running, true, values, ended, pump)
+      else this.#finish(running, false, thrown, ended, pump, values)
+    }
     const { unsent } = this.#client
-    if (unsent && contents.some(({ carried }) => carried.length > 0))
-      void unsent.then(() => this.#finish(running, true, contents.map(this.#client.wire), ended, true))
-    else this.#finish(running, true, contents.map(this.#client.wire), ended, pump)
+    if (unsent && contents.some(({ carried }) => carried.length > 0)) void unsent.then(() => finish(true))
+    else finish(pump)
   }
 
-  #failed(running: Running, error: unknown): void {
-    this.#finish(running, false, encodeError(toUser(error)), now())
-  }
-
-  #finish(running: Running, ok: boolean, values: WireContent[] | unknown, ended: number, pump = false): void {
+  /** @param before values that came before what was thrown */
+  #finish(
+    running: Running,
+    ok: boolean,
+    values: WireContent[] | unknown,
+    ended: number,
+    pump = false,
+    before?: WireContent[],
+  ): void {
     const { call, began, received } = running
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
     this.#mark(call, SLOT.FINISHED)
-    this.#outbox.result(call, ok, values, began, ended, received)
+    this.#outbox.result(call, ok, values, began, ended, received, before)
     this.#lastEnd = ended
     if (pump) this.#pump()
   }

@@ -35,10 +35,14 @@ export class Outbox {
     began: number,
     ended: number,
     received: number,
+    before?: readonly WireContent[],
   ): void {
     if (this.#results.length === 0) this.#since = began
     const after = Math.round((began - this.#since) * 1e6)
-    this.#results.push([call, ok, values, after, Math.round((ended - began) * 1e6), received])
+    const ran = Math.round((ended - began) * 1e6)
+    this.#results.push(
+      before?.length ? [call, ok, values, after, ran, received, before] : [call, ok, values, after, ran, received],
+    )
     // Short tasks share a message, but nobody waits for a long one's neighbours; and an actor's results leave at once:
     // a later call that ends the thread must not take them along.
     if (this.#results.length === 1) this.#flushAt = ended + 1

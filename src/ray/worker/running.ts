@@ -27,3 +27,17 @@ export class Running implements RuntimeContext {
     this.#abort.abort(new TaskCancelledError(this.task))
   }
 }
+
+/** Where no call runs. */
+export function idleContext(worker: string, self: () => RuntimeContext['currentActor']): RuntimeContext {
+  const { signal } = new AbortController()
+  return {
+    worker,
+    task: null,
+    attempt: 0,
+    signal,
+    get currentActor() {
+      return self()
+    },
+  }
+}

@@ -1,47 +1,86 @@
+import { inspect } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
+import { toUser } from '../../core/user-stack.js'
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-/** The first `count` of what an asynchronous generator gives, as an array; anything else as it is. */
-export function gathered(value: unknown, count: number): unknown {
-  if (value instanceof Promise) return value.then((settled) => gathered(settled, count))
-  if (typeof value !== 'object' || value === null || !(Symbol.asyncIterator in value)) return value
-  return gather(value as AsyncIterable<unknown>, count)
+/** A generator threw, or ended too early: the values from before stay. */
+export class Interrupted {
+  constructor(
+    readonly before: readonly unknown[],
+    readonly cause: unknown,
+  ) {}
 }
 
-/** One more is asked for, so that what follows the last is run. */
-async function gather(iterable: AsyncIterable<unknown>, count: number): Promise<unknown[]> {
-  const values: unknown[] = []
-  for await (const value of iterable) {
-    if (values.length === count) break
-    values.push(value)
-  }
+/**
+ * The values of a call with numReturns; of a generator the first.
+ * @throws RayitoError RAY_MISUSE if they are not as many; Interrupted of a generator
+ */
+export function several(value: unknown, count: number, task: string): unknown[] | Promise<unknown[]> {
+  if (isThenable(value)) return Promise.resolve(value).then((settled) => several(settled, count, task))
+  if (typeof value !== 'object' || value === null) throw wrong(task, count, typeof value)
+  if (Symbol.asyncIterator in value) return gather(value as AsyncIterable<unknown>, count, task)
+  if (!(Symbol.iterator in value)) throw wrong(task, count, typeof value)
+  // What knows how many it holds is taken whole; a generator may have no end.
+  if (!('length' in value || 'size' in value)) return gatherNow(value as Iterable<unknown>, count, task)
+  const values = [...(value as Iterable<unknown>)]
+  if (values.length !== count) throw wrong(task, count, values.length)
   return values
 }
 
-/** The values of a call with numReturns; of a generator the first. @throws RayitoError RAY_MISUSE if they are not as many */
-export function several(value: unknown, numReturns: number, task: string): unknown[] {
-  const values = valuesOf(value, numReturns)
-  if (values?.length === numReturns) return values
-  throw new RayitoError(
-    'RAY_MISUSE',
-    `Expected ${task} to return ${numReturns} values (numReturns), got ${values ? values.length : typeof value}`,
-  )
+async function gather(iterable: AsyncIterable<unknown>, count: number, task: string): Promise<unknown[]> {
+  const values = new Values(count, task)
+  try {
+    for await (const value of iterable) if (!values.takes(value)) break
+  } catch (error) {
+    return values.interrupted(error)
+  }
+  return values.ended()
 }
 
-/** What knows how many it holds is taken whole; a generator may have no end. */
-function valuesOf(value: unknown, count: number): unknown[] | null {
-  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) return null
-  const iterable = value as Iterable<unknown>
-  if ('length' in value || 'size' in value) return [...iterable]
-  const values: unknown[] = []
-  for (const one of iterable) {
-    if (values.length === count) break
-    values.push(one)
+function gatherNow(iterable: Iterable<unknown>, count: number, task: string): unknown[] {
+  const values = new Values(count, task)
+  try {
+    for (const value of iterable) if (!values.takes(value)) break
+  } catch (error) {
+    return values.interrupted(error)
   }
-  return values
+  return values.ended()
+}
+
+/** What a generator has given so far. */
+class Values {
+  readonly #values: unknown[] = []
+  constructor(
+    private readonly count: number,
+    private readonly task: string,
+  ) {}
+
+  /** One more is asked for, so that what follows the last is run. */
+  takes(value: unknown): boolean {
+    if (this.#values.length === this.count) return false
+    this.#values.push(value)
+    return true
+  }
+
+  interrupted(error: unknown): unknown[] {
+    if (this.#values.length < this.count) throw new Interrupted(this.#values, error)
+    // Nobody waits for more: it is told as what is thrown outside any call.
+    process.stderr.write(`${this.task} threw after its last value: ${inspect(toUser(error))}\n`)
+    return this.#values
+  }
+
+  ended(): unknown[] {
+    const { length } = this.#values
+    if (length < this.count) throw new Interrupted(this.#values, wrong(this.task, this.count, length))
+    return this.#values
+  }
+}
+
+function wrong(task: string, count: number, got: number | string): RayitoError {
+  return new RayitoError('RAY_MISUSE', `Expected ${task} to return ${count} values (numReturns), got ${got}`)
 }
 
 /** The names of an object's methods, its classes' included. */

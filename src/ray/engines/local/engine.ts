@@ -186,7 +186,7 @@ export class LocalEngine implements Engine {
   }
 
   #result(worker: LocalWorker, result: WireResult, since: number): void {
-    const [call, ok, values, , ran, received] = result
+    const [call, ok, values, , ran, received, before = []] = result
     const sent = received && worker.sentAt(call)
     const task = worker.settled(call)
     if (!task) return
@@ -199,10 +199,10 @@ export class LocalEngine implements Engine {
       finished[worker.name] = (finished[worker.name] ?? 0) + 1
       task.definition.measured(ran / 1e6)
       if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
-      else this.#threw(worker, task, decodeError(values), actor)
-    } else if (ok) {
+      else this.#threw(worker, task, decodeError(values), before, actor)
+    } else {
       // Cancelled meanwhile: its refs go again.
-      for (const value of values as readonly WireContent[]) this.host.carried(worker, value[5])
+      for (const value of ok ? (values as readonly WireContent[]) : before) this.host.carried(worker, value[5])
     }
     this.#settled(worker)
   }
@@ -219,15 +219,22 @@ export class LocalEngine implements Engine {
     return { data, special, copied, shared, fresh, carried: ids.length ? this.host.carried(worker, ids) : [] }
   }
 
-  #threw(worker: LocalWorker, task: Task, cause: unknown, actor: Actor | undefined): void {
+  #threw(
+    worker: LocalWorker,
+    task: Task,
+    cause: unknown,
+    before: readonly WireContent[],
+    actor: Actor | undefined,
+  ): void {
     if (actor && task === actor.creation) {
       this.#ends.constructorThrew(actor, worker, task.thrown(cause, worker.name))
       return
     }
+    const contents = before.map((value) => this.#content(worker, value))
     if (task.retriesException(cause)) {
       if (actor) actor.queue.unshift([task])
       else this.submit(task)
-    } else task.fail(task.thrown(cause, worker.name))
+    } else task.fail(task.thrown(cause, worker.name), contents)
   }
 
   /** A worker whose call ended: its CPUs are free when it has no other. */

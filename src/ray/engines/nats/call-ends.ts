@@ -32,11 +32,11 @@ export class CallEnds {
     private readonly events: CallEndsEvents,
   ) {}
 
-  result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed, retries]: NetResult): void {
+  result(node: NodePeer, [id, ok, values, milliseconds, worker, borrowed, retries, before = []]: NetResult): void {
     const sent = this.sent.get(id)
     if (!sent) {
       // Cancelled meanwhile, or told before: its refs go again.
-      if (ok) for (const [, , ids] of values as readonly NetContent[]) this.host.carried(node.worker(0), ids)
+      for (const [, , ids] of ok ? (values as readonly NetContent[]) : before) this.host.carried(node.worker(0), ids)
       return
     }
     const { task } = sent
@@ -63,7 +63,8 @@ export class CallEnds {
     } else {
       const error = decodeError(values)
       if (error instanceof TaskTimeoutError) this.events.unheard(task)
-      task.fail(error)
+      const contents = before.map((value) => this.#content(node, value))
+      task.fail(error, this.#reachable(task, contents) ? contents : [])
     }
     if (task.settings.actor) this.events.settled(task)
   }

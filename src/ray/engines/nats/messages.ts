@@ -84,6 +84,8 @@ export type NetResult = readonly [
   borrowed: readonly string[],
   /** How often it was tried again there. */
   retries: number,
+  /** Of a generator that failed: the values from before. */
+  before?: readonly NetContent[],
 ]
 
 /** What workers did, on the node's clock. */

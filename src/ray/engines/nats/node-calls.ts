@@ -52,14 +52,16 @@ export class NodeCalls {
     const { attempt } = task
     task.returns.at(-1)!.whenSettled(() => {
       this.#calls.delete(id)
-      const [first] = task.returns
-      const ok = first!.state === 'ready'
-      const values = ok ? task.returns.map((entry) => netContent(entry.content!)) : encodeError(first!.error)
-      const ran = ok || first!.error instanceof RayTaskError
+      const { state, error } = task.returns.at(-1)!
+      const ok = state === 'ready'
+      const contents = task.returns.flatMap(({ content }) => (content ? [netContent(content)] : []))
+      const values = ok ? contents : encodeError(error)
+      const ran = ok || error instanceof RayTaskError
       const kept = this.borrowed.keep(carriedOf(task).keys())
       // An actor's starts are told for themselves.
       const retries = delivery || task.settings.actor ? Math.max(0, task.attempt - attempt - 1) : 0
-      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept, retries])
+      const before = ok ? [] : contents
+      this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept, retries, before])
       this.#ended.push({ call, id })
       if (this.#results.length === 1) queueMicrotask(() => this.#flush())
     })
@@ -94,7 +96,7 @@ export class NodeCalls {
         try {
           this.channel.send(['results', [result], null], done)
         } catch (error) {
-          this.channel.send(['results', [[result[0], false, encodeError(error), ...result.slice(3)]], null], done)
+          this.channel.send(['results', [[result[0], false, encodeError(error), ...result.slice(3, -1)]], null], done)
         }
       })
     }

@@ -31,6 +31,8 @@ interface Home {
   again(call: Call<Measured>, member: Member): boolean
   /** It waits no longer. */
   forget(call: Call<Measured>): void
+  /** What it waited for before it takes a place is there. */
+  completed(call: Call<Measured>): void
 }
 
 /** Calls are told apart by replicas with this and a number. */
@@ -59,7 +61,7 @@ export class Call<R extends Measured> {
   #reject!: (error: unknown) => void
 
   constructor(
-    private readonly router: Home,
+    private router: Home,
     private readonly send: Send<R>,
     private readonly rest: Rest<never>,
   ) {
@@ -67,6 +69,16 @@ export class Call<R extends Measured> {
       this.#resolve = resolve as (value: unknown) => void
       this.#reject = reject
     })
+  }
+
+  /** @internal Another version's router goes on with it. */
+  moved(router: Home): void {
+    this.router = router
+  }
+
+  /** @internal */
+  complete(): void {
+    this.router.completed(this)
   }
 
   /** @internal It is cancelled with the call that made it. */

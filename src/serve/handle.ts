@@ -14,15 +14,18 @@ const routed: unique symbol = Symbol('router')
 
 const streams: unique symbol = Symbol('stream')
 
+/** Whose replicas a handle reaches: those of the version that runs now. */
+type Routed = () => Router
+
 class Target {
-  readonly [routed]: Router
+  readonly [routed]: Routed
   readonly [streams]: boolean
-  constructor(router: Router, stream: boolean) {
+  constructor(router: Routed, stream: boolean) {
     this[routed] = router
     this[streams] = stream
   }
   [inspect.custom](): string {
-    return `DeploymentHandle(${this[routed].plan.key})`
+    return `DeploymentHandle(${this[routed]().plan.key})`
   }
 }
 
@@ -30,19 +33,18 @@ const handler: ProxyHandler<Target> = {
   get(target, name) {
     const { [routed]: router, [streams]: stream } = target
     const call = stream ? streamed : answered
-    if (name === serialize)
-      return () => via(import.meta.url, 'reviveHandle', { plan: router.plan, actors: router.actors, stream })
+    if (name === serialize) return () => via(import.meta.url, 'reviveHandle', { ...router().state, stream })
     if (typeof name === 'symbol') return Reflect.get(target, name)
     if (NOT_METHODS.has(name)) return undefined
     if (name === 'options') return (options: HandleOptions) => withOptions(router, stream, options)
-    if (name === 'remote') return (...args: unknown[]) => call(router, 'call', args)
-    return { remote: (...args: unknown[]) => call(router, name, args) }
+    if (name === 'remote') return (...args: unknown[]) => call(router(), 'call', args)
+    return { remote: (...args: unknown[]) => call(router(), name, args) }
   },
   set: () => false,
   has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
 }
 
-function withOptions(router: Router, was: boolean, options: HandleOptions): object {
+function withOptions(router: Routed, was: boolean, options: HandleOptions): object {
   knownOptions(options, ['stream'])
   const { stream = was } = options
   if (typeof stream !== 'boolean') expected('stream', 'true or false', stream)
@@ -57,11 +59,12 @@ function answered(router: Router, method: string, args: unknown[]): DeploymentRe
   return new HandleResponse(router, method, args)
 }
 
-export function makeHandle<T extends object>(router: Router, stream = false): DeploymentHandle<T> {
+export function makeHandle<T extends object>(router: Routed, stream = false): DeploymentHandle<T> {
   return new Proxy(new Target(router, stream), handler) as unknown as DeploymentHandle<T>
 }
 
 /** A handle in another thread: it sends by itself, and hears from the controller which replicas there are. */
 export function reviveHandle({ stream, ...state }: RouterState & { stream: boolean }): object {
-  return makeHandle(routerOf(state), stream)
+  const router = routerOf(state)
+  return makeHandle(() => router, stream)
 }

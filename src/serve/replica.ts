@@ -1,4 +1,5 @@
 import { setPriority } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { types } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
@@ -55,6 +56,7 @@ export class Replica {
   /** Whoever sends knows its own calls only: the limit is kept here. */
   #running = 0
   readonly #waiting = new Set<() => void>()
+  #whenIdle = () => {}
 
   constructor(plan: ReplicaPlan) {
     collectMeasured()
@@ -166,6 +168,13 @@ export class Replica {
     drainBatches()
   }
 
+  /** Resolves when nothing runs or waits here. */
+  async idle(): Promise<void> {
+    while (this.#calls.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+    // The last answer goes first.
+    await nextTurn()
+  }
+
   /** The replicas of a deployment have changed; this one may have a handle to it. */
   members(state: RouterState): void {
     findRouter(state.plan.key)?.follow(state)
@@ -193,6 +202,7 @@ export class Replica {
       }
     } finally {
       this.#calls.delete(id)
+      if (this.#calls.size === 0) this.#whenIdle()
     }
   }
 

@@ -17,6 +17,7 @@ export interface RouterPlan {
 /** What a router tells those in other threads. */
 export interface RouterState {
   plan: RouterPlan
+  /** The replicas that take calls now; null once the deployment has been stopped. */
   actors: readonly ActorHandle<Replica>[] | null
 }
 
@@ -33,15 +34,19 @@ export class Router {
   /** Those that wait for their arguments: they are in nobody's way. */
   readonly #incomplete = new Set<Call<Measured>>()
   /** Those whose replica died come first. */
-  readonly #again: Call<Measured>[] = []
+  readonly #again = new Set<Call<Measured>>()
   #closed: RayitoError | null = null
+  /** Where its calls go once it is closed. */
+  #next: Router | null = null
   #idle: (() => void)[] = []
+  /** Requests that have come, of which calls may follow. */
+  #held = 0
   ongoing = 0
 
   constructor(public plan: RouterPlan) {}
 
   get queued(): number {
-    return this.#waiting.size + this.#again.length
+    return this.#waiting.size + this.#again.size
   }
 
   /** Whether a further call would be refused now. */
@@ -49,15 +54,15 @@ export class Router {
     return this.queued >= this.plan.maxQueuedRequests && !this.#hasRoom()
   }
 
-  /** The replicas that take calls now; null once the deployment has been stopped. */
-  get actors(): ActorHandle<Replica>[] | null {
-    return this.#closed ? null : this.#members.map(({ actor }) => actor)
+  get state(): RouterState {
+    return { plan: this.plan, actors: this.#closed ? null : this.#members.map(({ actor }) => actor) }
   }
 
   /** Sends to these replicas from now on; ongoing calls of others go on. After `close`: the deployment is there again. */
   update(actors: readonly ActorHandle<Replica>[], plan = this.plan): void {
     this.plan = plan
     this.#closed = null
+    this.#next = null
     this.#members = actors.map(
       (actor) =>
         this.#members.find((member) => sameActor(member.actor, actor)) ?? {
@@ -67,7 +72,7 @@ export class Router {
           stopped: null,
         },
     )
-    this.#next()
+    this.#serve()
   }
 
   /**
@@ -75,6 +80,7 @@ export class Router {
    * @throws RayitoError SERVE_BACK_PRESSURE when too many wait; a call that waits for its arguments rejects with it
    */
   send<R extends Measured>(send: Send<R>, rest: Rest<R> = () => null, coming: Promise<unknown> | null = null): Call<R> {
+    if (this.#next) return this.#next.send(send, rest, coming)
     if (this.#closed) throw this.#closed
     const call = new Call<R>(this, send, rest)
     if (coming) this.#complete(call, coming)
@@ -87,11 +93,12 @@ export class Router {
 
   #complete(call: Call<Measured>, coming: Promise<unknown>): void {
     this.#incomplete.add(call)
-    coming
-      .then(() => {
-        if (this.#incomplete.delete(call)) this.#place(call)
-      })
-      .catch((error) => call.reject(error))
+    coming.then(() => call.complete()).catch((error) => call.reject(error))
+  }
+
+  /** @internal Its arguments are there. */
+  completed(call: Call<Measured>): void {
+    if (this.#incomplete.delete(call)) this.#place(call)
   }
 
   #place(call: Call<Measured>): void {
@@ -119,13 +126,23 @@ export class Router {
     return members.find(({ ongoing }) => ongoing < maxOngoingRequests) ?? null
   }
 
-  #next(): void {
+  #serve(): void {
     while (this.queued > 0) {
       const member = this.#pick()
       if (!member) return
-      const call = this.#again.shift() ?? this.#waiting.values().next().value!
-      this.#waiting.delete(call)
+      const from = this.#again.size > 0 ? this.#again : this.#waiting
+      const call = from.values().next().value!
+      from.delete(call)
       call.run(member)
+    }
+  }
+
+  /** It does not count as idle until the function that is returned is called, once. */
+  hold(): () => void {
+    this.#held++
+    return () => {
+      this.#held--
+      this.#tellIdle()
     }
   }
 
@@ -134,12 +151,16 @@ export class Router {
     member.ongoing--
     this.ongoing--
     if (member.ongoing === 0) member.whenIdle?.()
-    this.#next()
+    this.#serve()
     this.#tellIdle()
   }
 
+  get #unsent(): Set<Call<Measured>>[] {
+    return [this.#again, this.#waiting, this.#incomplete]
+  }
+
   get #isIdle(): boolean {
-    return this.ongoing === 0 && this.queued === 0 && this.#incomplete.size === 0
+    return this.ongoing === 0 && this.#held === 0 && this.#unsent.every(({ size }) => size === 0)
   }
 
   #tellIdle(): void {
@@ -150,16 +171,13 @@ export class Router {
   again(call: Call<Measured>, member: Member): boolean {
     this.#members = this.#members.filter((other) => other !== member)
     if (this.#closed || call.tries >= TRIES) return false
-    this.#again.push(call)
+    this.#again.add(call)
     return true
   }
 
   /** @internal It waits no longer. */
   forget(call: Call<Measured>): void {
-    this.#waiting.delete(call)
-    this.#incomplete.delete(call)
-    const at = this.#again.indexOf(call)
-    if (at >= 0) this.#again.splice(at, 1)
+    for (const calls of this.#unsent) calls.delete(call)
     this.#tellIdle()
   }
 
@@ -178,12 +196,29 @@ export class Router {
     })
   }
 
-  /** The deployment has been stopped: no further calls; those that wait are rejected. */
-  close(why = `${this.plan.key} was stopped`): void {
+  /**
+   * The deployment has been stopped: no further calls; those that wait are rejected.
+   * @param next where these go instead: the next version's
+   */
+  close(why = `${this.plan.key} was stopped`, next: Router | null = null): void {
     this.#closed = new RayitoError('SERVE_STOPPED', why)
+    this.#next = next
     for (const member of this.#members) member.stopped = this.#closed
     this.#members = []
-    for (const call of [...this.#again, ...this.#waiting, ...this.#incomplete]) call.reject(this.#closed)
+    if (next) next.#inherit(this)
+    else for (const calls of this.#unsent) for (const call of calls) call.reject(this.#closed)
+  }
+
+  /** What another version has not begun is refused no more: it was asked for already. */
+  #inherit(before: Router): void {
+    const mine = this.#unsent
+    for (const [i, calls] of before.#unsent.entries())
+      for (const call of calls) {
+        calls.delete(call)
+        call.moved(this)
+        mine[i]!.add(call)
+      }
+    this.#serve()
   }
 
   /** What another thread's router of the deployment says. */
@@ -197,10 +232,15 @@ function backPressure({ key }: RouterPlan, queued: number): RayitoError {
   return new RayitoError('SERVE_BACK_PRESSURE', `${queued} requests wait for ${key} already`)
 }
 
-/** They stay when their deployments are stopped: another version of them is reached by the same handles. */
+/** By key those that handles send by. They stay when their deployments are stopped: handles say so, and reach the next version. */
 const routers = new Map<string, Router>()
 
-/** The router of a deployment in this thread. */
+/** Handles send by it from now on, and no more by another version's. */
+export function publish(router: Router): void {
+  routers.set(router.plan.key, router)
+}
+
+/** The router of a deployment in a replica that was given a handle. */
 export function routerOf(state: RouterState): Router {
   const known = routers.get(state.plan.key)
   if (known) return known

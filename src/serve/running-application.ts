@@ -1,8 +1,9 @@
 import { RayitoError } from '../core/errors.js'
+import type { ObjectRef } from '../ray/index.js'
 import { type Bound, boundOf } from './deployment.js'
 import { makeHandle } from './handle.js'
 import { routesOf, type ServedRoute } from './ingress.js'
-import type { Router } from './router.js'
+import { findRouter, type Router } from './router.js'
 import { type Listener, RunningDeployment, rootMessage } from './running-deployment.js'
 import type { ApplicationState, ApplicationStatus, DeploymentHandle } from './types.js'
 
@@ -40,7 +41,11 @@ export class RunningApplication {
 
   #argument(value: unknown): unknown {
     const bound = boundOf(value)
-    if (bound) return makeHandle(this.#make(bound).router)
+    if (bound) {
+      // Of this version, whichever runs.
+      const { router } = this.#make(bound)
+      return makeHandle(() => router)
+    }
     if (Array.isArray(value)) return value.map((item) => this.#argument(item))
     if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#argument(item)]))
@@ -87,8 +92,19 @@ export class RunningApplication {
   }
 
   /** A deployment's replicas have changed: the others may hold handles to it, whichever application is theirs. */
-  tell(changed: Router): void {
-    for (const deployment of this.deployments) if (deployment.router !== changed) deployment.tell(changed)
+  tell({ state }: Router): ObjectRef<void>[] {
+    return this.deployments.flatMap((deployment) => deployment.tell(state))
+  }
+
+  /** Whether requests of these routes are for its methods, too. */
+  answers(routes: readonly ServedRoute[]): boolean {
+    const methods = this.ingress.bound.target.prototype as Record<string, unknown>
+    return routes.every(({ route }) => !('call' in route) || typeof methods[route.call] === 'function')
+  }
+
+  /** Handles reach its deployments from now on. */
+  publish(): void {
+    for (const deployment of this.deployments) deployment.publish()
   }
 
   /** All its replicas were ready once, and each deployment has one now. */
@@ -101,12 +117,9 @@ export class RunningApplication {
     return this.#state === 'RUNNING' && this.deployments.every(({ accepts }) => accepts)
   }
 
-  get routers(): Router[] {
-    return this.deployments.map(({ router }) => router)
-  }
-
   get handle(): DeploymentHandle {
-    return makeHandle(this.ingress.router)
+    const { router } = this.ingress
+    return makeHandle(() => findRouter(router.plan.key) ?? router)
   }
 
   /** Milliseconds that its running requests may take to end when it is stopped. */
@@ -121,11 +134,20 @@ export class RunningApplication {
   /**
    * Resolves when it has ended, whoever has stopped it first.
    * @param within milliseconds that all its deployments together may take, each at most its own
+   * @param next the version that goes on with what has not begun by then
    */
-  stop(within = this.patience): Promise<void> {
+  stop(within = this.patience, next?: RunningApplication): Promise<void> {
     this.#state = 'DELETING'
-    this.#stopping ??= this.#stopAll(within)
+    this.#stopping ??= this.#stopAll(within, next)
     return this.#stopping
+  }
+
+  /** The next version could not be started: this one goes on, and says so. @returns what is told of it */
+  keeps(error: unknown): unknown {
+    if (!(error instanceof RayitoError) || error.code !== 'SERVE_DEPLOY_FAILED') return error
+    const { code, cause } = error
+    this.#message = `${error.message}; the version before goes on`
+    return new RayitoError(code, this.#message, { cause })
   }
 
   /** Whoever runs something is to end it soon: the application is about to stop. */
@@ -133,18 +155,21 @@ export class RunningApplication {
     for (const deployment of this.deployments) deployment.drain()
   }
 
-  async #stopAll(within: number): Promise<void> {
+  async #stopAll(within: number, next?: RunningApplication): Promise<void> {
     this.drain()
     const end = performance.now() + within
     // What asks first: whoever is asked has nothing to do then.
-    for (const deployment of [...this.deployments].reverse())
-      await deployment.stop(Math.max(0, end - performance.now()))
+    for (const deployment of [...this.deployments].reverse()) {
+      const same = next?.deployments.find(({ name }) => name === deployment.name)
+      const heir = deployment !== this.ingress ? same : next?.answers(this.routes) ? next.ingress : undefined
+      await deployment.stop(Math.max(0, end - performance.now()), heir)
+    }
   }
 
   status(): ApplicationStatus {
     const deployments = Object.fromEntries(this.deployments.map((one) => [one.name, one.status()]))
     const ill = Object.values(deployments).find(({ status }) => status === 'UNHEALTHY')
     const status = this.#state === 'RUNNING' && ill ? 'UNHEALTHY' : this.#state
-    return { status, message: this.#message || (ill?.message ?? ''), routePrefix: this.routePrefix, deployments }
+    return { status, message: ill?.message || this.#message, routePrefix: this.routePrefix, deployments }
   }
 }

@@ -1,13 +1,13 @@
-import { availableParallelism } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RayitoError } from '../core/errors.js'
 import { describe } from '../ray/code/index.js'
 import { whenActorDies } from '../ray/handle.js'
-import { type ActorHandle, ray } from '../ray/index.js'
+import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
 import type { Bound } from './deployment.js'
+import { processors } from './processors.js'
 import { Replica, ReplicaPlan } from './replica.js'
-import { type Router, routerOf } from './router.js'
+import { publish, Router, type RouterState } from './router.js'
 import type { DeploymentStatus, ServeEvent } from './types.js'
 
 /** The module of the actor. */
@@ -33,13 +33,13 @@ export interface Listener {
 
 /** A deployment that runs: keeps so many replicas alive and well as it was told. */
 export class RunningDeployment {
+  /** Its own: what was asked of one version is answered by it. */
   readonly router: Router
   restarts = 0
   /** How many replicas it is to have. */
   target = 1
   readonly #replicas = new Set<Running>()
   #timer: NodeJS.Timeout | null = null
-  /** Only once: its router may be another version's by then. */
   #stopped: Promise<void> | null = null
   #message = ''
   /** A replica that is to take a lost one's place could not be started. */
@@ -58,9 +58,7 @@ export class RunningDeployment {
     private readonly listener: Listener,
   ) {
     const { name, maxOngoingRequests, maxQueuedRequests } = bound.options
-    const plan = { key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests }
-    this.router = routerOf({ plan, actors: [] })
-    this.router.update([], plan)
+    this.router = new Router({ key: `${app}#${name}`, maxOngoingRequests, maxQueuedRequests })
     this.#actorClass = remoteAs(Replica, REPLICA, `ServeReplica:${app}:${name}`, { maxConcurrency: 100_000 })
   }
 
@@ -74,6 +72,11 @@ export class RunningDeployment {
 
   get actors(): ActorHandle<Replica>[] {
     return [...this.#replicas].filter(({ state }) => state === 'RUNNING').map(({ actor }) => actor)
+  }
+
+  /** Handles reach it from now on, and no longer the version before. */
+  publish(): void {
+    publish(this.router)
   }
 
   /** Has a replica, or will soon: one that died is being replaced. */
@@ -222,9 +225,16 @@ export class RunningDeployment {
     if (ray.isInitialized()) ray.kill(replica.actor)
   }
 
-  /** Tells its replicas which ones a deployment has that they may hold handles to. */
-  tell({ plan, actors }: Router): void {
-    if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.members.remote({ plan, actors })
+  /**
+   * Tells its replicas which ones a deployment has that they may hold handles to.
+   * @returns what resolves when those that run have heard of it
+   */
+  tell(members: RouterState): ObjectRef<void>[] {
+    if (!ray.isInitialized()) return []
+    return [...this.#replicas].flatMap(({ actor, state }) => {
+      const told = actor.members.remote(members)
+      return state === 'STARTING' ? [] : [told]
+    })
   }
 
   /** Its replicas are to hold nothing back for calls that might come. */
@@ -232,17 +242,29 @@ export class RunningDeployment {
     if (ray.isInitialized()) for (const { actor } of this.#replicas) actor.drain.remote()
   }
 
-  /** Ends its replicas once nothing runs there, or the time is up: its own, or that which its application has left. */
-  stop(left: number): Promise<void> {
-    this.#stopped ??= this.#stop(left)
+  /**
+   * Ends its replicas once nothing runs there, or the time is up: its own, or that which its application has left.
+   * @param next goes on with what has not begun by then
+   */
+  stop(left: number, next?: RunningDeployment): Promise<void> {
+    this.#stopped ??= this.#stop(left, next)
     return this.#stopped
   }
 
-  async #stop(left: number): Promise<void> {
+  async #stop(left: number, next?: RunningDeployment): Promise<void> {
     if (this.#timer) clearInterval(this.#timer)
+    const { actors } = this
     for (const replica of this.#replicas) replica.state = 'STOPPING'
-    await this.router.idle(Math.min(left, this.bound.options.gracefulShutdownTimeout))
-    this.router.close()
+    const within = Math.min(left, this.bound.options.gracefulShutdownTimeout)
+    const end = performance.now() + within
+    await this.router.idle(within)
+    this.router.close(undefined, next?.router)
+    // Replicas, also of other applications, have calls there of which this thread knows nothing.
+    if (ray.isInitialized())
+      await heard(
+        actors.map((actor) => actor.idle.remote()),
+        end - performance.now(),
+      )
     for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)
     this.#replicas.clear()
   }
@@ -262,10 +284,10 @@ export class RunningDeployment {
   }
 }
 
-/** Of this machine, or of the cluster that the session is on. */
-async function processors(): Promise<number> {
-  const { address, numCpus } = await ray.init()
-  return address === 'local' ? availableParallelism() : Math.max(1, Math.floor(numCpus))
+/** Resolves when replicas have answered, however, or after `milliseconds`. */
+export async function heard(refs: readonly ObjectRef[], milliseconds: number): Promise<void> {
+  const timeout = Math.max(0, milliseconds)
+  await Promise.allSettled(refs.map((ref) => ray.get(ref, { timeout })))
 }
 
 /** What an error comes from, in one line. */

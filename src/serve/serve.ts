@@ -15,11 +15,12 @@ let service: Service | null = null
 let shutdowns = 0
 
 /**
- * Starts an application and answers HTTP for it. Resolves when all its replicas are ready. Should the session end under it
- * (`ray.shutdown()`), requests get 503, and its replicas start anew, within `healthCheckPeriod`, once there is a session again.
+ * Starts an application and answers HTTP for it. Resolves when all its replicas are ready, and those of the version that it replaces have
+ * ended. Should the session end under it (`ray.shutdown()`), requests get 503, and its replicas start anew, within `healthCheckPeriod`,
+ * once there is a session again.
  * @returns a handle to its ingress
- * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw), SERVE_ADDRESS (the port is in use),
- * SERVE_STOPPED (serve.shutdown was called meanwhile, or serve.run or serve.delete with its name), INVALID_ARGUMENT.
+ * Rejects with SERVE_DEPLOY_FAILED (a constructor or a first health check threw; a version that runs goes on), SERVE_ADDRESS (the port is
+ * in use), SERVE_STOPPED (serve.shutdown was called meanwhile, or serve.run or serve.delete with its name), INVALID_ARGUMENT.
  */
 export async function run<T extends object>(
   app: Application<T>,

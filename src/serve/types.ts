@@ -164,8 +164,10 @@ export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T>
 /** What `serve.run` may be told. */
 export interface RunOptions {
   /**
-   * The application's name. Another run with it replaces the first: that ends, as by `serve.delete`, before the next one starts, and
-   * requests get 503 until then (where Ray replaces replica by replica). @default 'default'
+   * The application's name. Another run with it replaces the first, which answers until all replicas of the next are ready, then ends
+   * what it was asked (`gracefulShutdownTimeout`); the run resolves when it has. It goes on if the next cannot be started. Both need
+   * their memory meanwhile (where Ray replaces replica by replica): `serve.delete` first if that, or what only one can hold, as a
+   * port, is too little for two. @default 'default'
    */
   name?: string
   /** Where its routes begin. A path is that application's whose prefix is the longest. @default '/' */

@@ -156,9 +156,11 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
     errorKey: route.errorKey,
     schema: served.hidden ? HIDDEN : routeSchema(application, served, url, table.operations),
     // Before a body is read: what would be refused anyway is refused at once.
-    onRequest: (request, _reply, done) => {
+    onRequest: (request, reply, done) => {
       if (!application.accepts) return done(unavailable('The application is not ready'))
       if (router.full) return done(unavailable('Too many requests wait'))
+      // Its application does not end before its body has come.
+      reply.raw.once('close', router.hold())
       if (!route.file) return done()
       if (!FORM.test(request.headers['content-type'] ?? ''))
         return done(new HttpError(422, missingField('body', route.file)))

@@ -68,12 +68,12 @@ export class HttpServer {
     const { socket } = request
     if (!this.#pending.has(socket)) socket.once('close', () => this.#gone(socket))
     this.#pending.set(socket, [...this.#pendingOf(socket), response])
-    response.once('close', () => this.#pending.set(socket, this.#pendingOf(socket)))
-    if (!this.handler) return refuse(response, 'The server is starting')
     this.#ongoing++
     response.once('close', () => {
+      this.#pending.set(socket, this.#pendingOf(socket))
       if (--this.#ongoing === 0) this.#idle?.()
     })
+    if (!this.handler) return refuse(response, 'The server is starting')
     this.handler(request, response)
   }
 

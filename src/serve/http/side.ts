@@ -16,6 +16,7 @@ export class HttpSide {
   readonly #host: HttpHost
   #app: FastifyInstance | null = null
   #server: HttpServer | null = null
+  #refreshed = Promise.resolve()
 
   constructor({
     log: to,
@@ -33,8 +34,14 @@ export class HttpSide {
     return this.#server.listen(host, port)
   }
 
-  /** The applications have changed. Requests that run go on where they are. */
-  async refresh(): Promise<void> {
+  /** The applications have changed. Requests that run go on where they are. Rejects where their routes cannot be served. */
+  refresh(): Promise<void> {
+    // One after the other: each knows of all that was changed before.
+    this.#refreshed = this.#refreshed.catch(() => {}).then(() => this.#refresh())
+    return this.#refreshed
+  }
+
+  async #refresh(): Promise<void> {
     const app = await makeApp(this.#host)
     this.#app = app
     if (this.#server) this.#server.handler = (request, response) => app.routing(request, response)

@@ -244,6 +244,18 @@ inOneSession('generators', { numCpus: 2 }, () => {
     assert.throws(() => echo.options({ generatorBackpressureNumObjects: 2 }).remote(1), /is for generators/)
   })
 
+  test('what is asked of an actor while a generator of its pauses waits there, and is run by no other worker', async () => {
+    const camera = Cameras.remote()
+    const computed = latch()
+    const frames = camera.counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 3)
+    const count = camera.count.remote()
+    await started(computed, 1)
+    // Its first value had a chance to come: a task in the meantime went there and back.
+    await ray.get(echo.remote(1))
+    assert.deepEqual(await all(frames), [0, 1, 2])
+    assert.equal(await ray.get(count), 0)
+  })
+
   test('cancelled, it cleans up and its worker is free', async () => {
     const cleaned = latch()
     const generator = endless.options({ generatorBackpressureNumObjects: 3 }).remote(cleaned)

@@ -305,8 +305,8 @@ export class LocalEngine implements Engine {
   pause({ place }: Task): () => void {
     const { worker, call } = place as Running
     const goOn = worker.pause(call)
-    // What stands in line behind it would wait for its reader.
-    this.#schedule.takeBack(worker, worker.inflight)
+    // What stands in line behind it would wait for its reader. An actor's calls can be nobody else's.
+    if (!this.#workers.actors.has(worker)) this.#schedule.takeBack(worker, worker.inflight)
     this.#schedule.soon()
     return goOn
   }

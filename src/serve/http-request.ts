@@ -14,14 +14,22 @@ export interface WireRequest {
   method: string
   path: string
   params: Record<string, string>
-  query: Record<string, string>
+  /** A list where a name occurs several times. */
+  query: Record<string, string | string[]>
   headers: Record<string, string>
-  fields: Record<string, string>
+  fields: [name: string, text: string][]
   files: { field: string; filename: string; contentType: string; start: number; end: number }[]
   /** How `bytes` is to be read where it is not files. */
   kind: 'none' | 'files' | 'json' | 'text' | 'bytes'
   /** The field of an error's body. */
   errorKey: string
+}
+
+/** By name all that a request has, in its order. */
+interface Lists {
+  readonly query: Readonly<Record<string, readonly string[]>>
+  readonly fields: Readonly<Record<string, readonly string[]>>
+  readonly files: Readonly<Record<string, readonly UploadedFile[]>>
 }
 
 /** A request, as a replica's method gets it. */
@@ -34,14 +42,19 @@ export class HttpRequest {
   readonly path: string
   /** Parameters of the path, as the route names them. */
   readonly params: Readonly<Record<string, string>>
-  /** Of a parameter that occurs twice the last. */
+  /** Of a parameter that occurs twice the last; `all.query` has both. */
   readonly query: Readonly<Record<string, string>>
   /** Names in small letters. */
   readonly headers: Readonly<Record<string, string>>
-  /** Texts of a form: at most 32, of 64 KiB each; of two of one name the last. */
+  /** Texts of a form: at most 32, of 64 KiB each; of two of one name the last, `all.fields` has both. */
   readonly fields: Readonly<Record<string, string>>
-  /** Files of a multipart form, at most 8, by field; of two in one field the last, as FastAPI takes it. */
+  /** Files of a multipart form, at most 8, by field; of two in one field the last, as FastAPI takes it, `all.files` has both. */
   readonly files: Readonly<Record<string, UploadedFile>>
+  /**
+   * Lists of all that came by one name, in order: `all.query.tag ?? []` of `?tag=a&tag=b`, `all.files.file ?? []` of a form
+   * (FastAPI's `list[str]`, `list[UploadFile]`).
+   */
+  readonly all: Lists
   /** The body where it is no form: of JSON its value, of text a string, else bytes; undefined without one. */
   readonly body: unknown
   readonly #context: { readonly signal: AbortSignal }
@@ -53,13 +66,18 @@ export class HttpRequest {
     this.method = wire.method
     this.path = wire.path
     this.params = wire.params
-    this.query = wire.query
     this.headers = wire.headers
-    this.fields = wire.fields
-    const files: Record<string, UploadedFile> = Object.create(null)
-    for (const { field, filename, contentType, start, end } of wire.files)
-      files[field] = { filename, contentType, bytes: bytes ? bytes.subarray(start, end) : new Uint8Array() }
-    this.files = files
+    const query = Object.entries(wire.query).flatMap(([name, given]) =>
+      [given].flat().map((one) => [name, one] as const),
+    )
+    const files = wire.files.map(({ field, filename, contentType, start, end }) => {
+      const content = bytes ? bytes.subarray(start, end) : new Uint8Array()
+      return [field, { filename, contentType, bytes: content }] as const
+    })
+    this.query = Object.fromEntries(query)
+    this.fields = Object.fromEntries(wire.fields)
+    this.files = byName(files)
+    this.all = { query: listed(query), fields: listed(wire.fields), files: listed(files) }
     this.body = bytes ? bodyOf(wire.kind, bytes) : undefined
   }
 
@@ -67,6 +85,21 @@ export class HttpRequest {
   get signal(): AbortSignal {
     return this.#context.signal
   }
+}
+
+/** Nothing but the names of a request: of others, as `constructor`, it has none. */
+function byName<T>(pairs: Iterable<readonly [string, T]>): Record<string, T> {
+  return Object.assign(Object.create(null), Object.fromEntries(pairs))
+}
+
+function listed<T>(pairs: readonly (readonly [string, T])[]): Record<string, T[]> {
+  const lists = new Map<string, T[]>()
+  for (const [name, one] of pairs) {
+    const list = lists.get(name)
+    if (list) list.push(one)
+    else lists.set(name, [one])
+  }
+  return byName(lists)
 }
 
 function bodyOf(kind: WireRequest['kind'], bytes: Uint8Array): unknown {

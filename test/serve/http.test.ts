@@ -132,6 +132,23 @@ describe('HTTP', () => {
     assert.equal(files.file.size, 3)
   })
 
+  test('of a name that occurs several times all arrive, in order, beside the last one', async () => {
+    await serve.run(site, free)
+    const query = { x: ['1', '2', ''], y: ['a b'], constructor: ['c'], ['__proto__']: ['p'] }
+    const send = async (body: FormData | URLSearchParams) =>
+      (await json('/all?x=1&y=a+b&x=2&x=&constructor=c&__proto__=p', { method: 'POST', body })).body
+    const [form, encoded] = [new FormData(), new URLSearchParams()]
+    for (const body of [form, encoded]) for (const text of ['a', 'ö']) body.append('tag', text)
+    for (const name of ['a.txt', 'b.txt']) form.append('file', new Blob([`of ${name}`]), name)
+    encoded.append('__proto__', 'p')
+    const files = { file: ['a.txt', 'b.txt'].map((name) => [name, `of ${name}`]) }
+    const last = { x: '', y: 'a b', tag: 'ö' }
+    const tag = ['a', 'ö']
+    assert.deepEqual(await send(form), { query, fields: { tag }, files, last: { ...last, file: 'b.txt' } })
+    assert.deepEqual(await send(encoded), { query, fields: { tag, ['__proto__']: ['p'] }, files: {}, last })
+    assert.deepEqual((await json('/all')).body, { query: {}, fields: {}, files: {}, last: {} })
+  })
+
   test('a form’s texts arrive as they were sent, JSON and long names too; one that is too long is 413', async () => {
     await serve.run(site, free)
     const sent: Record<string, [text: string, type?: string | undefined]> = {

@@ -39,7 +39,7 @@ export async function answer(
     method,
     path,
     params,
-    query: last(query),
+    query,
     headers: request.headers,
     fields,
     files,
@@ -137,17 +137,11 @@ async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form &
   const type = request.headers['content-type'] ?? ''
   if (FORM.test(type)) return { ...(await readForm(request, maxBytes)), kind: 'files' }
   const body = request.body as Buffer | undefined
-  if (!body || body.length === 0) return { fields: {}, files: [], bytes: null, kind: 'none' }
+  if (!body || body.length === 0) return { fields: [], files: [], bytes: null, kind: 'none' }
   if (URLENCODED.test(type)) {
-    const fields = Object.fromEntries(new URLSearchParams(body.toString('utf8')))
+    const fields = [...new URLSearchParams(body.toString('utf8'))]
     return { fields, files: [], bytes: null, kind: 'none' }
   }
   const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'
-  return { fields: {}, files: [], bytes: shared([body], body.length), kind }
-}
-
-/** Of a parameter that occurs several times the last one. */
-function last(query: unknown): Record<string, string> {
-  const entries = Object.entries(query as Record<string, string | string[]>)
-  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1)! : value]))
+  return { fields: [], files: [], bytes: shared([body], body.length), kind }
 }

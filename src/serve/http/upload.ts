@@ -21,7 +21,7 @@ export type Form = Pick<WireRequest, 'fields' | 'files'> & { bytes: Uint8Array |
  * @throws HttpError 413 beyond it, 400 for what is no form
  */
 export async function readForm(request: FastifyRequest, maxBytes: number): Promise<Form> {
-  const fields: Record<string, string> = {}
+  const fields: Form['fields'] = []
   const files: Form['files'] = []
   const chunks: Buffer[] = []
   let length = 0
@@ -30,13 +30,13 @@ export async function readForm(request: FastifyRequest, maxBytes: number): Promi
     for await (const part of request.parts(options)) {
       if (part.type === 'field') {
         if (part.valueTruncated) throw tooMuch()
-        fields[part.fieldname] = String(part.value)
+        fields.push([part.fieldname, String(part.value)])
         continue
       }
       if (isJson(part.mimetype, part.filename)) {
         const text: Buffer[] = []
         if ((await read(part.file, text, FIELD_BYTES)) > FIELD_BYTES) throw tooMuch()
-        fields[part.fieldname] = Buffer.concat(text).toString('utf8')
+        fields.push([part.fieldname, Buffer.concat(text).toString('utf8')])
         continue
       }
       const start = length

@@ -655,6 +655,17 @@ describe('HTTP', () => {
     assert.equal(Atomics.load(shared, 0), 2)
   })
 
+  test('a client that ends its side of the connection before its answer counts as one that left', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow).bind(shared), free)
+    const { socket, said } = talk('GET /hold HTTP/1.1\r\nHost: x\r\n\r\n')
+    await reached(shared, 0, 1)
+    socket.end()
+    await reached(shared, 2, 1)
+    assert.equal(await said, '')
+    letGo(shared)
+  })
+
   test('a client that left is noted as 499, in the log and in the metrics, and each of its requests', async () => {
     const shared = latch()
     const { log, read } = lines()

@@ -92,14 +92,6 @@ export const Site = serve.ingress(
       const kind = body instanceof Uint8Array ? `${body.length} bytes` : body
       return { method, path, params, query, agent: headers['x-agent'], fields, files: shown, body: kind, id }
     }
-    all({ all, query, fields, files }: HttpRequest): unknown {
-      const shown = Object.entries(all.files).map(([field, list]) => [
-        field,
-        list.map(({ filename, bytes }) => [filename, Buffer.from(bytes).toString()]),
-      ])
-      const last = { x: query.x, y: query.y, tag: fields.tag, file: files.file?.filename }
-      return { query: all.query, fields: all.fields, files: Object.fromEntries(shown), last }
-    }
     thread(): number {
       return threadId
     }
@@ -143,8 +135,6 @@ export const Site = serve.ingress(
     'GET /greet/:name': 'greet',
     'POST /echo': 'echo',
     'PUT /echo': 'echo',
-    'GET /all': 'all',
-    'POST /all': 'all',
     'POST /upload': { call: 'echo', file: 'file', maxBytes: 100_000, summary: 'Takes a file' },
     'GET /thread': 'thread',
     'GET /teapot': 'teapot',
@@ -160,6 +150,21 @@ export const Site = serve.ingress(
     'GET /nothing': 'nothing',
     'GET /': { html: '<!doctype html><title>Site</title><script>document.title += 1</script>' },
   },
+)
+
+/** Tells what came by names that occur several times. */
+export const Gatherer = serve.ingress(
+  class Gatherer {
+    tell({ all, query, fields, files }: HttpRequest): unknown {
+      const shown = Object.entries(all.files).map(([field, list]) => [
+        field,
+        list.map(({ filename, bytes }) => [filename, Buffer.from(bytes).toString()]),
+      ])
+      const last = { x: query.x, y: query.y, tag: fields.tag, file: files.file?.filename }
+      return { query: all.query, fields: all.fields, files: Object.fromEntries(shown), last }
+    }
+  },
+  { 'GET /all': 'tell', 'POST /all': 'tell' },
 )
 
 /** Its paths overlap, and name their parameters as they like. */

@@ -5,7 +5,20 @@ import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
-import { Asking, Counting, Greeter, Mortal, Phoenix, Porter, Shelf, Site, Slow, SlowPorter, Waning } from './classes.js'
+import {
+  Asking,
+  Counting,
+  Gatherer,
+  Greeter,
+  Mortal,
+  Phoenix,
+  Porter,
+  Shelf,
+  Site,
+  Slow,
+  SlowPorter,
+  Waning,
+} from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const site = serve.deployment(Site).bind(serve.deployment(Greeter).bind('Hello'))
@@ -133,7 +146,7 @@ describe('HTTP', () => {
   })
 
   test('of a name that occurs several times all arrive, in order, beside the last one', async () => {
-    await serve.run(site, free)
+    await serve.run(serve.deployment(Gatherer).bind(), free)
     const query = { x: ['1', '2', ''], y: ['a b'], constructor: ['c'], ['__proto__']: ['p'] }
     const send = async (body: FormData | URLSearchParams) =>
       (await json('/all?x=1&y=a+b&x=2&x=&constructor=c&__proto__=p', { method: 'POST', body })).body

@@ -39,8 +39,8 @@ export class Router {
   /** Where its calls go once it is closed. */
   #next: Router | null = null
   #idle: (() => void)[] = []
-  /** Requests that have come, of which calls may follow. */
-  #held = 0
+  /** Requests that have come and are no calls yet. */
+  readonly #coming = new Set<object>()
   ongoing = 0
 
   constructor(public plan: RouterPlan) {}
@@ -137,13 +137,13 @@ export class Router {
     }
   }
 
-  /** It does not count as idle until the function that is returned is called, once. */
-  hold(): () => void {
-    this.#held++
-    return () => {
-      this.#held--
-      this.#tellIdle()
-    }
+  /** A call of this request may follow: it is not idle until that is there, or will not be. */
+  expect(request: object): void {
+    this.#coming.add(request)
+  }
+
+  expectNoMore(request: object): void {
+    if (this.#coming.delete(request)) this.#tellIdle()
   }
 
   /** @internal A call has left its replica. */
@@ -160,7 +160,7 @@ export class Router {
   }
 
   get #isIdle(): boolean {
-    return this.ongoing === 0 && this.#held === 0 && this.#unsent.every(({ size }) => size === 0)
+    return this.ongoing === 0 && this.#coming.size === 0 && this.#unsent.every(({ size }) => size === 0)
   }
 
   #tellIdle(): void {

@@ -144,7 +144,7 @@ export class RunningApplication {
 
   /** The next version could not be started: this one goes on, and says so. @returns what is told of it */
   keeps(error: unknown): unknown {
-    if (!(error instanceof RayitoError) || error.code !== 'SERVE_DEPLOY_FAILED') return error
+    if (!(error instanceof RayitoError) || error.code !== 'SERVE_DEPLOY_FAILED' || !this.accepts) return error
     const { code, cause } = error
     this.#message = `${error.message}; the version before goes on`
     return new RayitoError(code, this.#message, { cause })

@@ -49,7 +49,8 @@ export async function answer(
   const began = performance.now()
   const { bytes } = form
   let body: Readable | null = null
-  const call = application.ingress.router.send(
+  const { router } = application.ingress
+  const call = router.send(
     (actor, callId) => actor.http.remote(callId, route.call, wire, bytes),
     ({ streams }, actor, callId) => {
       if (!streams) return null
@@ -58,6 +59,7 @@ export async function answer(
       return finished(body).catch((error) => failed(host, request, error))
     },
   )
+  router.expectNoMore(request)
   const response = await patiently(call, host.requestTimeout - host.access.elapsed(reply.raw), reply).finally(() => {
     const took = performance.now() - began
     const { name } = application.ingress

@@ -160,7 +160,8 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
       if (!application.accepts) return done(unavailable('The application is not ready'))
       if (router.full) return done(unavailable('Too many requests wait'))
       // Its application does not end before its body has come.
-      reply.raw.once('close', router.hold())
+      router.expect(request)
+      reply.raw.once('close', () => router.expectNoMore(request))
       if (!route.file) return done()
       if (!FORM.test(request.headers['content-type'] ?? ''))
         return done(new HttpError(422, missingField('body', route.file)))

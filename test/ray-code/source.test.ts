@@ -15,6 +15,13 @@ const table = new Map([['a', { weight: 2 }]])
 let calls = 0
 const count = () => ++calls
 const counted = () => calls
+const fails = () => {
+  throw new Error(`failed ${++calls}`)
+}
+const failsBelow = (deep: boolean) => {
+  if (deep) fails()
+  throw new Error(`failed ${++calls}`)
+}
 const even = (n: number): boolean => (n === 0 ? true : odd(n - 1))
 function odd(n: number): boolean {
   return n === 0 ? false : even(n - 1)
@@ -454,13 +461,49 @@ describe('a function that travels by source', () => {
   })
 
   test('stacks name its file and line', async () => {
-    const here = new Error().stack!.split('\n')[1]!.match(/:(\d+):\d+\)?$/)![1]!
     const fails = () => {
       throw new TypeError('far away')
     }
     await assert.rejects(elsewhere(fails), (error: Error) => {
-      assert.match(error.stack!, new RegExp(`at fails \\(.*source\\.test\\.js:${Number(here) + 2}:`))
-      return error instanceof TypeError
+      assert.match(error.stack!, /at fails \(.*source\.test\.js:/)
+      return lineOf(error) === lineHere(fails) && error instanceof TypeError
     })
   })
+
+  test('stacks name the lines of a class, wherever its constructor stands', async () => {
+    class Late {
+      early(): never {
+        throw new Error('early')
+      }
+      constructor(readonly name: string) {
+        if (!name) throw new Error('none')
+      }
+      late(): never {
+        throw new Error('late')
+      }
+    }
+    const there = (...calls: unknown[][]) => instanceElsewhere(Late, ...calls).catch(lineOf)
+    const lines = [await there(['']), await there(['x'], ['early']), await there(['x'], ['late'])]
+    const here = [() => new Late(''), () => new Late('x').early(), () => new Late('x').late()]
+    assert.deepEqual(lines, here.map(lineHere))
+  })
+
+  test('stacks name the lines of functions that share a variable', async () => {
+    const lines = [await elsewhere(failsBelow, true).catch(lineOf), await elsewhere(failsBelow, false).catch(lineOf)]
+    const here = [() => failsBelow(true), () => failsBelow(false)]
+    assert.deepEqual(lines, here.map(lineHere))
+  })
 })
+
+/** The line that an error's stack begins with. */
+const lineOf = (error: Error) => Number(/:(\d+):\d+\)?$/m.exec(error.stack!)![1])
+
+/** That of what a function throws in this thread. */
+function lineHere(fails: () => unknown): number | undefined {
+  try {
+    fails()
+  } catch (error) {
+    return lineOf(error as Error)
+  }
+  return undefined
+}

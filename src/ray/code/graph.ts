@@ -133,7 +133,7 @@ export class Graph {
       uses,
       group: index,
       file: fileOf(around?.script.url),
-      line: around?.line ?? 0,
+      line: around ? around.line - source.above : 0,
     }
     const [isWanted, isWantedOfPrototype] = source.kind === 'class' ? wantedOfClass(fn) : wantedOfFunction(fn)
     node.properties = this.#own(fn, `${nameOf(fn)}.*`, isWanted)

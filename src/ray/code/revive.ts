@@ -97,7 +97,7 @@ class Revival {
 
   /** A class is evaluated after the classes it uses: it may extend them. */
   #class(index: number): void {
-    const node = this.code.nodes[index] as FunctionNode
+    const node = this.#function(index)
     if (this.#begun.has(index)) return
     this.#begun.add(index)
     for (const variable of this.#variablesOf(node)) {
@@ -117,6 +117,10 @@ class Revival {
     for (const [variable, used] of this.#nodeOf) if (used === index) this.#variables[variable] = made
   }
 
+  #function(index: number): FunctionNode {
+    return this.code.nodes[index] as FunctionNode
+  }
+
   #variablesOf({ uses }: FunctionNode): number[] {
     return uses.flatMap(([, index, bag]) => (bag ? this.code.bags[index]!.map(([, variable]) => variable) : [index]))
   }
@@ -127,7 +131,7 @@ class Revival {
     })
     for (const { set, variables } of this.#shares) set(variables.map((variable) => this.#variables[variable]))
     for (const [i, [set]] of this.#members) {
-      const { uses } = this.code.nodes[i] as FunctionNode
+      const { uses } = this.#function(i)
       set(uses.map(([, index, bag]) => (bag ? this.#bags[index] : this.#variables[index])))
     }
   }
@@ -152,7 +156,9 @@ class Revival {
   }
 
   #script(members: number[]): void {
-    const nodes = members.map((i) => this.code.nodes[i] as FunctionNode)
+    // In their file's order, so that each can stand in its line there.
+    members.sort((a, b) => this.#function(a).line - this.#function(b).line)
+    const nodes = members.map((i) => this.#function(i))
     const shared = new Map<number, string>()
     if (nodes.length > 1) {
       const seen = new Set<number>()
@@ -164,15 +170,14 @@ class Revival {
         }
     }
     const own = nodes.map(({ uses }) => uses.filter(([, index, bag]) => bag || !shared.has(index)))
-    const text = [
-      `(() => { ${declare([...shared.values()])}`,
-      `return [${setter([...shared.values()])}`,
-      ...nodes.map(({ text, strict }, i) => {
-        const names = own[i]!.map(([name]) => name)
-        return `, (() => { ${strict ? "'use strict'; " : ''}${declare(names)}return [${setter(names)}, () => ${text}] })()`
-      }),
-      '] })()',
-    ].join('')
+    let text = `(() => { ${declare([...shared.values()])}return [${setter([...shared.values()])}`
+    for (const [i, node] of nodes.entries()) {
+      const names = own[i]!.map(([name]) => name)
+      const strict = node.strict ? "'use strict'; " : ''
+      text += `, ${'\n'.repeat(Math.max(0, node.line - nodes[0]!.line - lines(text)))}`
+      text += `(() => { ${strict}${declare(names)}return [${setter(names)}, () => ${node.text}] })()`
+    }
+    text += '] })()'
     const made = compile(text, nodes[0]!)() as [Member[0], ...Member[]]
     this.#shares.push({ set: made[0], variables: [...shared.keys()] })
     members.forEach((index, i) => {
@@ -189,6 +194,9 @@ function assign(to: object, properties: object): void {
   for (const key of Reflect.ownKeys(properties))
     Reflect.defineProperty(to, key, Object.getOwnPropertyDescriptor(properties, key)!)
 }
+
+/** How many have ended. */
+const lines = (text: string): number => text.split('\n').length - 1
 
 const isFunction = (node: CodeNode): node is FunctionNode => 'group' in node
 

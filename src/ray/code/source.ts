@@ -1,4 +1,4 @@
-import type { AnyNode, Options } from 'acorn'
+import type { AnyNode, ClassExpression, Options } from 'acorn'
 import { type FreeName, type Lexical, namesOf } from './names.js'
 import { parse } from './parse.js'
 
@@ -19,6 +19,8 @@ export interface Source {
   lexical: Lexical[]
   /** Whether it can only be understood in sloppy mode. */
   sloppy: boolean
+  /** Lines of it above the place that V8 says it stands at: a class's is its constructor. */
+  above: number
 }
 
 interface Edit {
@@ -91,7 +93,13 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     free,
     lexical: [...lexical],
     sloppy: sourceType === 'script',
+    above: root.type === 'ClassExpression' && kind === 'class' ? linesAbove(root, wrapped) : 0,
   }
+}
+
+function linesAbove({ body }: ClassExpression, text: string): number {
+  const maker = body.body.find((member) => member.type === 'MethodDefinition' && member.kind === 'constructor')
+  return maker ? text.slice(0, maker.start).split('\n').length - 1 : 0
 }
 
 function names(node: AnyNode, kind: Source['kind']): ReturnType<typeof namesOf> {

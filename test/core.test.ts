@@ -8,6 +8,7 @@ import vm from 'node:vm'
 import { ERRORS } from '#src/core/errors.js'
 import { Line } from '#src/core/line.js'
 import { isInside } from '#src/core/paths.js'
+import { userStack } from '#src/core/user-stack.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -113,6 +114,13 @@ test('a line is left in order, also by what was put before all others, and by on
   assert.deepEqual([line.first, line.length, line.find((i) => i > 2_999)], [-2, 3_001, 3_001])
   assert.deepEqual(line.takeAll().slice(0, 4), [-2, -1, 2_000, 2_001])
   assert.deepEqual([line.first, line.length], [undefined, 0])
+})
+
+test('a stack does not end with frames of rayito’s own, whether they name URLs or, under tsx, also paths', () => {
+  const own = import.meta.resolve('#src/ray/worker/loop.js')
+  const thrown = 'TypeError: no\n    at fail (/home/me/actors.ts:9:11)'
+  const stack = `${thrown}\n    at #apply (${own}:213:29)\n    at take (${fileURLToPath(own)}:15:24)`
+  assert.equal(userStack(stack), thrown)
 })
 
 test('a file lies in a folder of its own drive only', () => {

@@ -1,7 +1,9 @@
-/** Where rayito's own code is. */
-const HOUSE = new URL('../', import.meta.url).href
+import { fileURLToPath } from 'node:url'
+
+/** Where rayito's own code is: as Node names it, and as what compiles modules as they are loaded (tsx) does with some. */
+const HOUSE = placesOf('../')
 /** Folders of rayito whose code calls its user's. */
-const OURS = ['ray/worker', 'serve'].map((folder) => `${HOUSE}${folder}/`)
+const OURS = ['../ray/worker/', '../serve/'].flatMap(placesOf)
 /** Frames that are looked at to find the user's, however deep in a value something was found. */
 const DEEP = 200
 
@@ -34,10 +36,15 @@ export function fromUser(error: Error): void {
   Error.captureStackTrace(called, fromUser)
   Error.stackTraceLimit = stackTraceLimit
   const lines = called.stack?.split('\n') ?? []
-  const first = lines.findIndex((line) => isUsers(line) && !line.includes(HOUSE))
+  const first = lines.findIndex((line) => isUsers(line) && !HOUSE.some((place) => line.includes(place)))
   if (first < 0) return
   const frames = lines.slice(first, first + stackTraceLimit)
   Reflect.set(error, 'stack', [`${error.name}: ${error.message}`, ...frames].join('\n'))
 }
 
 const isUsers = (line: string) => /^\s+at /.test(line) && !/\bnode:|<anonymous>\)?$/.test(line)
+
+function placesOf(folder: string): string[] {
+  const { href } = new URL(folder, import.meta.url)
+  return [href, fileURLToPath(href)]
+}

@@ -242,35 +242,58 @@ describe('a program of its own', () => {
     ])
   })
 
-  test('a worker is not started with the flags that name another program', async () => {
-    const source = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
-      console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))`
-    const child = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
-      encoding: 'utf8',
-      timeout: 60_000,
-    })
-    assert.deepEqual([child.status, child.stdout, child.stderr], [0, '2\n', ''])
+  test('a worker is not started with the flags that name another program, but with all others', () => {
+    const source = `
+      const stack = ray.remote(() => process.execArgv.includes('--stack-trace-limit=20') && Error.stackTraceLimit)
+      console.log(await ray.get(stack.remote()))
+      await ray.shutdown()
+      ray.init({ workers: 'processes' })
+      console.log(await ray.get(stack.remote()))`
+    // V8's flags are those of the whole process: node:worker_threads refuses them in a list.
+    for (const program of [
+      ['--input-type=module', '-e'],
+      ['--input-type', 'module', '--eval'],
+    ])
+      assert.deepEqual(given(['--stack-trace-limit=20', ...program], source), [0, '20\n20\n', ''])
   })
 
-  test('a worker that cannot be started fails what it was for', async () => {
-    const { code, stdout } = await run(`
-      // Flags that node:worker_threads refuses, as they were given to some runner.
-      process.execArgv.push('--title=x', '-e', '')
+  test('a worker that cannot be started fails what it was for, and says what Node needs', () => {
+    const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission'
+      : '--experimental-permission'
+    const source = `
       const add = ray.remote((x) => x + 1)
       const Actor = ray.remote(class { add(x) { return x + 1 } })
       const ends = await Promise.allSettled([ray.get(add.remote(1)), ray.get(Actor.remote().add.remote(1))])
-      console.log(ends.map(({ reason }) => reason?.code).join())`)
-    assert.deepEqual([code, stdout], [0, 'RAY_WORKER_CRASHED,RAY_ACTOR_DIED\n'])
+      for (const { reason } of ends) console.log(reason.code, reason.message)`
+    const flags = [permission, '--allow-fs-read=*', '--no-warnings', '--input-type=module', '-e']
+    const [code, stdout, stderr] = given(flags, source)
+    const [task, actor] = stdout.split('\n')
+    const why = 'could not be started \\(Error: Access .*[^.]\\)\\. Give Node --allow-worker'
+    assert.match(task!, new RegExp(`^RAY_WORKER_CRASHED A worker for \\(x\\) => x \\+ 1 ${why}`))
+    assert.match(actor!, new RegExp(`^RAY_ACTOR_DIED .* is dead: its worker ${why}`))
+    assert.deepEqual([code, stderr], [0, ''])
   })
 
-  test('a worker that ends before it begins is not started again without end', async () => {
-    const { code, stdout } = await run(`
-      process.execArgv.push('--import', 'data:text/javascript,process.exit(3)', '-e', '')
+  test('a worker that ends before it begins is not started again without end', () => {
+    const ends = `data:text/javascript,import{isMainThread}from'node:worker_threads';isMainThread||process.exit(3)`
+    const source = `
       ray.init({ numCpus: 1 })
       const add = ray.remote((x) => x + 1)
       const Actor = ray.remote(class { add(x) { return x + 1 } }).options({ maxRestarts: -1 })
       const ends = await Promise.allSettled([ray.get(add.remote(1)), ray.get(Actor.remote().add.remote(1))])
-      console.log(ends.map(({ reason }) => reason?.code + ' ' + reason?.exitCode).join())`)
+      console.log(ends.map(({ reason }) => reason?.code + ' ' + reason?.exitCode).join())`
+    const [code, stdout] = given(['--import', ends, '--input-type=module', '-e'], source)
     assert.deepEqual([code, stdout], [0, 'RAY_WORKER_CRASHED 3,RAY_ACTOR_DIED 3\n'])
   })
 })
+
+/** The end of a program on the command line, the last of Node's flags being the one that it follows. */
+function given(flags: readonly string[], source: string): [code: number | null, stdout: string, stderr: string] {
+  const program = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}\n${source}`
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, program], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  return [status, stdout, stderr]
+}

@@ -104,14 +104,18 @@ export class WorkerCrashedError extends RayError {
     task: string,
     worker: string,
     death: WorkerDeath,
-    code: ErrorCode = 'RAY_WORKER_CRASHED',
-    reason = `ended while it ran ${task}${deathNote(death)}`,
+    {
+      code = 'RAY_WORKER_CRASHED',
+      reason = `ended while it ran ${task}${deathNote(death)}`,
+      ...remedy
+    }: { code?: ErrorCode; reason?: string; remedy?: string } = {},
   ) {
     super(code, `${worker} ${reason}`, {
       task,
       worker,
       reason,
       ...deathFields(death),
+      ...remedy,
     })
   }
 }
@@ -120,7 +124,10 @@ export class WorkerCrashedError extends RayError {
 export class OutOfMemoryError extends WorkerCrashedError {
   constructor(task: string, worker: string, death: WorkerDeath) {
     const limit = death.heapLimit ? ` of ${death.heapLimit} MB` : ''
-    super(task, worker, death, 'RAY_OUT_OF_MEMORY', `reached its heap limit${limit} while it ran ${task}`)
+    super(task, worker, death, {
+      code: 'RAY_OUT_OF_MEMORY',
+      reason: `reached its heap limit${limit} while it ran ${task}`,
+    })
   }
 }
 
@@ -138,13 +145,17 @@ export class ActorDiedError extends RayError {
   declare readonly heapLimit: number | null
   declare readonly lastOutput: string[]
 
-  constructor({ id, label }: Which, reason: string, { cause, ...death }: WorkerDeath & { cause?: unknown } = {}) {
+  constructor(
+    { id, label }: Which,
+    reason: string,
+    { cause, remedy, ...death }: WorkerDeath & { cause?: unknown; remedy?: string } = {},
+  ) {
     const fields = { actor: label, actorId: id, reason, ...deathFields(death), cause }
     // Where its own code failed, it does so again: another try is no remedy.
     const thrown = cause instanceof RayTaskError ? String(cause.cause).split('\n')[0] : null
     const why = thrown === null ? reason : `${reason}: ${thrown}`
-    const remedy = thrown === null ? {} : { remedy: 'Mend that, then make another actor.' }
-    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, ...remedy })
+    const better = thrown === null ? remedy : 'Mend that, then make another actor.'
+    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, ...(better ? { remedy: better } : {}) })
   }
 }
 

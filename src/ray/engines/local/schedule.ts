@@ -230,7 +230,14 @@ export class Schedule {
 
 /** No worker could be started: whoever waits for it must know. */
 function unplaced(next: Task | Actor, error: unknown): void {
-  const death = { exitCode: null, error, lastOutput: [] }
-  if ('creation' in next) next.die(new ActorDiedError(next, 'its worker could not be started', { cause: error }))
-  else next.fail(new WorkerCrashedError(next.label, 'a worker that could not be started', death))
+  const reason = `could not be started (${String(error).replace(/\.$/, '')})`
+  const denied = (error as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED'
+  const remedy = denied
+    ? 'Give Node --allow-worker, and --allow-child-process where workers are processes, beside --permission.'
+    : 'Mend that, then try again.'
+  if ('creation' in next) next.die(new ActorDiedError(next, `its worker ${reason}`, { cause: error, remedy }))
+  else {
+    const details = { reason: `for ${next.label} ${reason}`, remedy }
+    next.fail(new WorkerCrashedError(next.label, 'A worker', { error }, details))
+  }
 }

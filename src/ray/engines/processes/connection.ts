@@ -98,7 +98,7 @@ function execArgv(): string[] {
   const kept: string[] = []
   for (let i = 0; i < process.execArgv.length; i++) {
     const flag = process.execArgv[i]!
-    if (/^(-e|-p|-pe|--eval|--print)$/.test(flag)) i++
+    if (/^(-e|-p|-pe|--eval|--print|--input-type)$/.test(flag)) i++
     else if (!/^--(input-type|eval|print|test|inspect|inspect-brk)\b/.test(flag)) kept.push(flag)
   }
   return kept

@@ -4,7 +4,7 @@ import workerpool from 'workerpool'
 import type { WorkerStart } from '../../protocol.js'
 import type { HeapLimits } from '../local/connection.js'
 
-const SCRIPT = fileURLToPath(new URL('../../worker/main.js', import.meta.url))
+const SCRIPT = new URL('../../worker/main.js', import.meta.url)
 
 /** The part of workerpool's Pool that its types leave out. */
 interface PoolInternals {
@@ -37,11 +37,13 @@ export class Thread {
    * @param ahead nobody waits for it yet
    */
   constructor(name: string, resourceLimits: HeapLimits | undefined, ahead: boolean) {
-    this.#pool = workerpool.pool(SCRIPT, {
+    // It inherits this process's flags (loaders and conditions among them), of which `--input-type` forbids that it begins with a file.
+    const typed = process.execArgv.some((flag) => flag.startsWith('--input-type'))
+    this.#pool = workerpool.pool(typed ? `import('${SCRIPT}')` : fileURLToPath(SCRIPT), {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,
-      workerThreadOpts: { resourceLimits, execArgv: execArgv(), name } as object,
+      workerThreadOpts: { resourceLimits, eval: typed, name } as object,
     })
     const { port1, port2 } = new MessageChannel()
     this.port = port1
@@ -74,20 +76,4 @@ export class Thread {
     this.port[hold]()
     this.worker[hold]()
   }
-}
-
-/**
- * A worker inherits this process's flags (loaders and conditions among them), but it must not run `node -e`'s program, nor
- * take its file for one. Undefined where all may be inherited, which Node does better than a list of them.
- */
-function execArgv(): string[] | undefined {
-  const program = /^(-e|-p|-pe|--eval|--print|--input-type)\b/
-  if (!process.execArgv.some((flag) => program.test(flag))) return undefined
-  const kept: string[] = []
-  for (let i = 0; i < process.execArgv.length; i++) {
-    const flag = process.execArgv[i]!
-    if (!program.test(flag)) kept.push(flag)
-    else if (!flag.includes('=')) i++
-  }
-  return kept
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
+import { childEnv } from '../core/child-env.js'
 import { type ErrorCode, expected, RayitoError } from '../core/errors.js'
 import { shown } from '../ray/engines/nats/address.js'
 import type { ClusterStatus } from '../ray/engines/nats/cluster-status.js'
@@ -103,7 +104,11 @@ async function startHead(): Promise<Cluster> {
 }
 
 async function startPart(part: ClusterPart): Promise<{ child: ChildProcess; address: string }> {
-  const child = fork(PROCESS, [JSON.stringify(part)], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(PROCESS, [JSON.stringify(part)], {
+    env: childEnv(),
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   const message = await Promise.race([
     once(child, 'message').then(([message]) => message as ClusterMessage),
     once(child, 'exit').then(([code, signal]): ClusterMessage => {

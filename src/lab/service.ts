@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
+import { childEnv } from '../core/child-env.js'
 import { type ErrorCode, RayitoError } from '../core/errors.js'
 import { isLoopback } from '../hub/proxied-fetch.js'
 import type { ServiceMessage } from './service-process.js'
@@ -100,7 +101,7 @@ async function answers(url: string): Promise<boolean> {
 
 async function start({ source, model, dtype }: Pick<Settings, 'source' | 'model' | 'dtype'>): Promise<Service> {
   const child = fork(fileURLToPath(new URL('./service-process.js', import.meta.url)), {
-    env: { ...process.env, RAYITO_SOURCE: source, RAYITO_DTYPE: dtype, ...(model && { RAYITO_MODEL: model }) },
+    env: childEnv({ RAYITO_SOURCE: source, RAYITO_DTYPE: dtype, ...(model && { RAYITO_MODEL: model }) }),
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { InferenceSession } from 'onnxruntime-node'
+import { childEnv } from '../core/child-env.js'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
 import { withLock } from '../hub/lock.js'
@@ -90,7 +91,7 @@ async function build(files: ModelFiles, place: Place, note: (line: string) => vo
 
 function runBuilder(order: BuildOrder): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = fork(BUILDER, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(BUILDER, { env: childEnv(), execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     let said = ''
     let result: BuildResult | undefined
     child.stderr?.on('data', (data: Buffer) => {

@@ -42,6 +42,16 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, '[]\n'])
   })
 
+  test('may have processes under node --watch, which hears over their channel what they import', async () => {
+    const { code, stdout, stderr } = await run(`
+      // As it tells Node to.
+      process.env.WATCH_REPORT_DEPENDENCIES = '1'
+      ray.init({ workers: 'processes' })
+      console.log(await ray.get(ray.remote((x) => 2 * x).remote(2)))
+      await ray.shutdown()`)
+    assert.deepEqual([code, stdout, stderr], [0, '4\n', ''])
+  })
+
   test('an error that nobody catches ends it with code 1 and one report', async () => {
     const { code, stderr } = await run(`
       const bad = ray.remote(function bad() { throw new TypeError('wrong') })

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { childEnv } from '../../../core/child-env.js'
 import { epoch, now } from '../../../core/clock.js'
 import { decodeError } from '../../errors.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
@@ -29,7 +30,7 @@ class ProcessConnection implements Connection {
     const child = fork(SCRIPT, [String(process.pid)], {
       execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
       serialization: 'advanced',
-      env: { ...process.env, ...env },
+      env: childEnv(env),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child

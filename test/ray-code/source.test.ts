@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import fs, { existsSync } from 'node:fs'
 import * as path from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { deserialize, serialize } from '#src/core/travel.js'
+import { isGlobal } from '#src/ray/code/known.js'
 import { elsewhere, instanceElsewhere } from './elsewhere.js'
 
 // This file is the process's first file: its functions travel by source.
@@ -415,6 +417,17 @@ describe('a function that travels by source', () => {
     assert.deepEqual(
       await elsewhere(() => [sqrt(9), typeof log, slice.call([1, 2], 1), new make('http://a/b').pathname]),
       [3, 'function', [2], '/b'],
+    )
+  })
+
+  test('every global of this Node is known, and none of them travels', async () => {
+    const program = `import { parentPort } from 'node:worker_threads'
+      parentPort.postMessage(Object.getOwnPropertyNames(globalThis))`
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`))
+    const [found] = (await once(worker, 'message')) as [string[]]
+    assert.deepEqual(
+      found.filter((name) => !isGlobal(name)),
+      [],
     )
   })
 

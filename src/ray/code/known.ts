@@ -13,7 +13,8 @@ const NODE_GLOBALS =
   'PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver PerformanceObserverEntryList PerformanceResourceTiming ' +
   'ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ' +
   'ReadableByteStreamController WritableStream WritableStreamDefaultWriter WritableStreamDefaultController TransformStream ' +
-  'TransformStreamDefaultController ByteLengthQueuingStrategy CountQueuingStrategy CompressionStream DecompressionStream'
+  'TransformStreamDefaultController ByteLengthQueuingStrategy CountQueuingStrategy CompressionStream DecompressionStream ' +
+  'ErrorEvent QuotaExceededError localStorage sessionStorage'
 
 /** Of a CommonJS module, not of the world. */
 const MODULE_NAMES = new Set(['require', 'module', 'exports', '__filename', '__dirname'])

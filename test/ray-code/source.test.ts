@@ -409,6 +409,10 @@ describe('a function that travels by source', () => {
     assert.equal(await elsewhere(() => typeof statLater), 'function')
   })
 
+  test('so are those that only node: names', async () => {
+    assert.equal(await elsewhere(() => typeof describe), 'function')
+  })
+
   test('globals under other names are the worker’s globals', async () => {
     const { sqrt } = Math
     const log = console.log

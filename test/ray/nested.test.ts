@@ -138,7 +138,10 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     for (const ref of refs)
       await assert.rejects(ray.get(ref), (error) => {
         assert.ok(error instanceof ActorDiedError, String(error))
-        assert.match(error.message, /(Knowing|CounterClass)#\d+ is dead: it could not be made/)
+        assert.match(
+          error.message,
+          /(Knowing|CounterClass)#\d+ is dead: it could not be made: NotSerializableError: .*known/,
+        )
         assert.ok(error.cause instanceof NotSerializableError, String(error.cause))
         assert.match(error.cause.message, /known/)
         return true

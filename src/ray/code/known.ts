@@ -1,4 +1,4 @@
-import { builtinModules, createRequire } from 'node:module'
+import { builtinModules, createRequire, isBuiltin } from 'node:module'
 import { types } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import type { ModuleCode } from './types.js'
@@ -58,8 +58,9 @@ function reach(found: Map<unknown, string[]>, holder: object, path: string[], de
 }
 
 const require = createRequire(import.meta.url)
+const NATIVE = 'NativeModule '
 /** Deprecated ones warn when they are asked for. */
-const SILENT = /^(_|punycode$|sys$|constants$|internal\/|node:)/
+const SILENT = /^(_|punycode$|sys$|constants$|internal\/)/
 
 let builtins: Map<unknown, ModuleCode> | null = null
 let builtinsLoaded = 0
@@ -68,10 +69,12 @@ let builtinsLoaded = 0
 export function builtinExports(): (value: unknown) => ModuleCode | undefined {
   const { moduleLoadList = [] } = process as { moduleLoadList?: string[] }
   if (!builtins || moduleLoadList.length !== builtinsLoaded) {
-    const list = new Set(moduleLoadList)
+    const loaded = new Set(['fs/promises'])
+    for (const entry of moduleLoadList) if (entry.startsWith(NATIVE)) loaded.add(entry.slice(NATIVE.length))
     builtins = new Map()
-    for (const id of builtinModules)
-      if (!SILENT.test(id) && (list.has(`NativeModule ${id}`) || id === 'fs/promises')) addBuiltin(builtins, id)
+    // The list of them lacks some of those that only `node:` names, such as node:sqlite.
+    for (const id of new Set([...builtinModules, ...loaded]))
+      if (loaded.has(id) && !SILENT.test(id) && isBuiltin(`node:${id}`)) addBuiltin(builtins, id)
     builtinsLoaded = moduleLoadList.length
   }
   const found = builtins

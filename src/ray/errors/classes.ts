@@ -151,10 +151,11 @@ export class ActorDiedError extends RayError {
     { cause, remedy, ...death }: WorkerDeath & { cause?: unknown; remedy?: string } = {},
   ) {
     const fields = { actor: label, actorId: id, reason, ...deathFields(death), cause }
-    // Where its own code failed, it does so again: another try is no remedy.
-    const thrown = cause instanceof RayTaskError ? String(cause.cause).split('\n')[0] : null
-    const why = thrown === null ? reason : `${reason}: ${thrown}`
-    const better = thrown === null ? remedy : 'Mend that, then make another actor.'
+    // Where its own code failed, or cannot cross, it does so again: another try is no remedy.
+    const thrown = cause instanceof RayTaskError
+    const fault = thrown || cause instanceof NotSerializableError ? String(thrown ? cause.cause : cause) : null
+    const why = fault === null ? reason : `${reason}: ${fault.split('\n')[0]}`
+    const better = fault === null ? remedy : 'Mend that, then make another actor.'
     super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, ...(better ? { remedy: better } : {}) })
   }
 }

@@ -117,6 +117,23 @@ test('a client of another kernel, which had the port before, disturbs no cell', 
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
 })
 
+test('what a client asks beside the cells, such as their history, is no output of the cell that runs', async () => {
+  const { status, text } = await run(`
+    import { readFileSync } from 'node:fs'
+    import { Dealer } from 'zeromq'
+    import { Wire } from '../dist/lab/notebook/wire.js'
+    const path = process.argv.join(' ').replace(/.*--config-path=/, '')
+    const { key, shell_port } = JSON.parse(readFileSync(path, 'utf8'))
+    const socket = new Dealer({ linger: 0 })
+    socket.connect(\`tcp://127.0.0.1:\${shell_port}\`)
+    const types = ['history_request', 'kernel_info_request']
+    for (const type of types) await socket.send(new Wire(key).encode(type, {}).frames)
+    const answer = new Wire(key).decode(await socket.receive())
+    socket.close()
+    console.log(answer!.type)`)
+  assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
+})
+
 describe('what a cell shows', () => {
   test('arrives whole, however much the cells before it have shown', async () => {
     // Two at a time, with a turn of the event loop between: as a progress bar does, over many cells.

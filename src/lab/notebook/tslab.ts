@@ -41,6 +41,8 @@ function intercept<K extends keyof Timers>(name: K, wrap: (method: Timers[K]) =>
 // kernel idle while the cells behind it ran.
 const { ZmqServer } = tslab('./dist/jupyter.js') as { ZmqServer: { prototype: Publisher } }
 const { publishStatus, handleShellMessage } = ZmqServer.prototype
+/** Ends a message's address; its signature and its header come next. */
+const DELIMITER = Buffer.from('<IDS|MSG>')
 const executing = new Set<Request>()
 ZmqServer.prototype.publishStatus = function (status, request) {
   if (status === 'busy' && request.header.msg_type === 'execute_request') executing.add(request)
@@ -50,17 +52,23 @@ ZmqServer.prototype.publishStatus = function (status, request) {
   if (status === 'idle' && running) publishStatus.call(this, 'busy', running)
 }
 
+// What a client asks beside the cells tslab answers, or tells of it on the console ("unknown msg_type: history_request", which
+// JupyterLab asks of every kernel), and that is shown below the cell that runs: it is passed over.
+const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complete|comm_info|shutdown)_request"/
+
 // A port may have been another kernel's before, whose client connects again by itself. What is not signed with this kernel's key is
 // passed over, as Jupyter's kernels do; tslab made it an error of the cell that ran.
-ZmqServer.prototype.handleShellMessage = function (...frames) {
-  return handleShellMessage.apply(this, frames).catch((error: Error) => {
+ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
+  const header = frames[frames.findIndex((frame) => frame.equals(DELIMITER)) + 2]
+  if (header && !ANSWERED.test(header.toString())) return
+  return handleShellMessage.call(this, socket, ...frames).catch((error: Error) => {
     if (!error.message.startsWith('invalid hmac')) throw error
   })
 }
 
 interface Publisher {
   publishStatus(status: 'busy' | 'idle', request: Request): void
-  handleShellMessage(...frames: unknown[]): Promise<void>
+  handleShellMessage(socket: unknown, ...frames: Buffer[]): Promise<void>
 }
 
 interface Request {

@@ -2,6 +2,7 @@ import { RayitoError } from '../core/errors.js'
 import { Actor } from './actor.js'
 import type { RemoteDefinition } from './definition.js'
 import type { Driver } from './driver.js'
+import { shutDown } from './errors/ended.js'
 import { ActorDiedError, ActorNameError } from './errors.js'
 import { type ActorIdentity, hasHandle, whenHandlesGone } from './handle.js'
 import { Entry, type ObjectRef } from './object-ref.js'
@@ -137,7 +138,7 @@ export class Actors {
   of(identity: ActorIdentity): Actor {
     this.session.alive()
     const actor = this.byId.get(identity.id)
-    if (!actor) throw new ActorDiedError(identity, 'its session was shut down')
+    if (!actor) throw shutDown(identity)
     return actor
   }
 
@@ -208,7 +209,7 @@ export class Actors {
     if (actor) {
       actor.end.known = true
       actor.whenDead(then)
-    } else then(new ActorDiedError(identity, 'its session was shut down'))
+    } else then(shutDown(identity))
   }
 
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
@@ -233,7 +234,7 @@ export class Actors {
 
   /** The session is over. */
   end(): void {
-    for (const actor of this.byId.values()) actor.die(new ActorDiedError(actor, 'the session was shut down'))
+    for (const actor of this.byId.values()) actor.die(shutDown(actor))
     this.byId.clear()
   }
 }

@@ -153,6 +153,8 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
       ray.get(running),
       (error) => error instanceof ActorDiedError && /ray\.kill/.test(error.message),
     )
+    // That is for good: maxRestarts alone would change nothing.
+    await assert.rejects(ray.get(running), /killed with ray\.kill\. Make another actor; .*noRestart: false/)
     await assert.rejects(ray.get(queued), ActorDiedError)
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
     letGo(shared)
@@ -165,6 +167,10 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(counter.add.remote(1)), 6)
     ray.kill(counter, { noRestart: false })
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+    const once = Counter.remote(5)
+    await ray.get(once.add.remote(1))
+    ray.kill(once, { noRestart: false })
+    await assert.rejects(ray.get(once.add.remote(1)), /killed with ray\.kill\. .* or give it maxRestarts\./)
   })
 
   test('what waited when it was killed runs after its start, what ran is told or runs again', async () => {

@@ -875,7 +875,7 @@ describe('HTTP', () => {
     assert.throws(() => handle.remote(), { code: 'SERVE_STOPPED' })
     const { status, message } = serve.status().applications.default!
     assert.equal(status, 'UNHEALTHY')
-    assert.match(message, /the session was shut down/)
+    assert.match(message, /its session was shut down/)
     // Nothing of that has begun another.
     assert.equal(ray.isInitialized(), false)
     letGo(shared)

@@ -133,6 +133,12 @@ export class OutOfMemoryError extends WorkerCrashedError {
 
 type Which = Pick<ActorIdentity, 'id' | 'label'>
 
+interface ActorDeath extends WorkerDeath {
+  cause?: unknown
+  /** What to do next. @default the table's */
+  remedy?: string
+}
+
 /** The actor was killed, could not be made, or its worker ended and it may not restart. */
 export class ActorDiedError extends RayError {
   /** `InferenceEngine#2`. */
@@ -145,18 +151,14 @@ export class ActorDiedError extends RayError {
   declare readonly heapLimit: number | null
   declare readonly lastOutput: string[]
 
-  constructor(
-    { id, label }: Which,
-    reason: string,
-    { cause, remedy, ...death }: WorkerDeath & { cause?: unknown; remedy?: string } = {},
-  ) {
+  constructor({ id, label }: Which, reason: string, { cause, remedy, ...death }: ActorDeath = {}) {
     const fields = { actor: label, actorId: id, reason, ...deathFields(death), cause }
     // Where its own code failed, or cannot cross, it does so again: another try is no remedy.
     const thrown = cause instanceof RayTaskError
     const fault = thrown || cause instanceof NotSerializableError ? String(thrown ? cause.cause : cause) : null
     const why = fault === null ? reason : `${reason}: ${fault.split('\n')[0]}`
-    const better = fault === null ? remedy : 'Mend that, then make another actor.'
-    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, ...(better ? { remedy: better } : {}) })
+    const next = fault === null ? remedy : 'Mend that, then make another actor.'
+    super('RAY_ACTOR_DIED', `${label} is dead: ${clause(why)}`, { ...fields, remedy: next })
   }
 }
 

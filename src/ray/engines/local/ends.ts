@@ -1,4 +1,5 @@
 import type { Actor } from '../../actor.js'
+import { killed } from '../../errors/ended.js'
 import { ActorDiedError, ActorUnavailableError, WorkerCrashedError } from '../../errors.js'
 import type { Task } from '../../task.js'
 import type { Death } from './connection.js'
@@ -47,7 +48,6 @@ export class Ends {
     // One that is about to start need not start again.
     if (actor.state === 'dead' || (restart && actor.state !== 'alive')) return
     const worker = actor.place as LocalWorker | null
-    const why = 'it was killed with ray.kill'
     const lost = worker ? [...worker.inflight] : []
     // It goes on until it has ended: what is to run elsewhere must not begin there.
     const taken = new Set(restart ? lost.map(([call]) => call).filter((call) => worker!.take(call)) : [])
@@ -56,8 +56,8 @@ export class Ends {
       this.end(worker)
     } else this.schedule.soon()
     const began = (call: number) => !taken.has(call)
-    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor, why), this.goesOn)
-    const died = new ActorDiedError(actor, why)
+    const died = killed(actor)
+    if (restart) return restartActor(actor, lost, began, new ActorUnavailableError(actor, died.reason), this.goesOn)
     for (const [, task] of lost) task.fail(died)
     actor.die(died)
   }

@@ -1,5 +1,6 @@
 import { RayitoError } from '../../../core/errors.js'
 import type { Actor } from '../../actor.js'
+import { killed } from '../../errors/ended.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError } from '../../errors.js'
 import { EMPTY } from '../../object-ref.js'
 import { KIND } from '../../protocol.js'
@@ -211,11 +212,11 @@ export class ActorTable {
     this.driver.forgetCall(actor.creation)
   }
 
-  kill(actor: Actor, restart: boolean, why: ActorUnavailableError): void {
+  kill(actor: Actor, restart: boolean): void {
     const place = actor.place as Place | null
     if (restart) return void place?.node.send(['kill', place.id, true])
     place?.node.send(['kill', place.id, false])
-    this.#die(actor, new ActorDiedError(actor, why.reason))
+    this.#die(actor, killed(actor))
   }
 
   nodeLost(node: NodePeer): void {

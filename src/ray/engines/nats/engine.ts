@@ -3,7 +3,6 @@ import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import { setTravelling } from '../../code/index.js'
 import type { Engine, EngineHost } from '../../engine.js'
-import { ActorUnavailableError } from '../../errors.js'
 import type { Entry } from '../../object-ref.js'
 import type { Task } from '../../task.js'
 import type { InitOptions, NodeInfo, Resources } from '../../types.js'
@@ -187,7 +186,7 @@ export class NatsEngine implements Engine, DriverSide {
 
   kill(actor: Actor, restart: boolean): void {
     if (actor.state === 'dead') return
-    this.#actors.kill(actor, restart, new ActorUnavailableError(actor, 'it was killed with ray.kill'))
+    this.#actors.kill(actor, restart)
     this.#hold()
   }
 

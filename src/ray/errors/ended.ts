@@ -1,0 +1,16 @@
+import type { ActorIdentity } from '../handle.js'
+import { ActorDiedError } from './classes.js'
+
+type Which = Pick<ActorIdentity, 'id' | 'label'>
+
+/** Of an actor that `ray.kill` ended for good, whatever its maxRestarts. */
+export function killed(actor: Which): ActorDiedError {
+  return new ActorDiedError(actor, 'it was killed with ray.kill', {
+    remedy: 'Make another actor; after ray.kill(actor, { noRestart: false }) one with maxRestarts starts again.',
+  })
+}
+
+/** Of an actor that ended with its session. */
+export function shutDown(actor: Which): ActorDiedError {
+  return new ActorDiedError(actor, 'its session was shut down', { remedy: 'Make another actor.' })
+}

@@ -62,7 +62,6 @@ export function breakEvenText(versions: readonly (Version | undefined)[]): strin
 
 const WIDTH = 640
 const HEIGHT = 300
-const LEFT = 66
 const RIGHT = 28
 const TOP = 44
 const BOTTOM = 44
@@ -78,7 +77,9 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
   const values = all.flatMap((version) => [at(version, 1), at(version, MOST)])
   const low = Math.floor(Math.log10(Math.max(Math.min(...values), 1e-4)))
   const high = Math.max(Math.ceil(Math.log10(Math.max(...values, 1e-3))), low + 1)
-  const x = (n: number) => LEFT + (Math.log10(n) / Math.log10(MOST)) * (WIDTH - LEFT - RIGHT)
+  // So much room has 10,000 s; on a slow machine the axis goes on to 100,000 s and more.
+  const left = 66 + 10 * Math.max(0, high - 4)
+  const x = (n: number) => left + (Math.log10(n) / Math.log10(MOST)) * (WIDTH - left - RIGHT)
   const y = (s: number) =>
     TOP + (1 - (Math.log10(Math.max(s, 10 ** low)) - low) / (high - low)) * (HEIGHT - TOP - BOTTOM)
   const steps = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i))
@@ -89,7 +90,7 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
     ),
     ...steps(low, high).map(
       (s) =>
-        `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(y(s))}" y2="${fixed(y(s))}"/><text class="soft" x="${LEFT - 8}" y="${fixed(y(s) + 4)}" text-anchor="end">${Number(s.toPrecision(1)).toLocaleString('en')} s</text>`,
+        `<line class="grid" x1="${left}" x2="${WIDTH - RIGHT}" y1="${fixed(y(s))}" y2="${fixed(y(s))}"/><text class="soft" x="${left - 8}" y="${fixed(y(s) + 4)}" text-anchor="end">${Number(s.toPrecision(1)).toLocaleString('en')} s</text>`,
     ),
   ]
   const lines = all.map((version) => {
@@ -106,7 +107,7 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
         `<circle cx="${fixed(x(n))}" cy="${fixed(y(at(version, n)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} and A cross at about ${plural(n, 'picture')}</title></circle>`,
     )
   const legend = all.map(({ name, title }, i) => {
-    const from = LEFT + i * 132
+    const from = left + i * 132
     return `<line class="line ${name}" x1="${from}" x2="${from + 22}" y1="20" y2="20" stroke-dasharray="${DASHES[name]}"/><text class="small" x="${from + 28}" y="24">${name} ${title.replace('actors, ', '')}</text>`
   })
   const count = all[0]?.result.length ?? 1
@@ -116,6 +117,6 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
     ...lines,
     ...crossings,
     legend.join(''),
-    `<text class="soft" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">pictures</text>`,
+    `<text class="soft" x="${(left + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">pictures</text>`,
   ])
 }

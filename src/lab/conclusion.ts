@@ -29,7 +29,7 @@ export interface Conclusion {
 const TIE = 0.03
 /** What is less than this share of the time did not decide anything. */
 const MINOR = 0.05
-/** Workers gain no more than their number; reading, which A does itself, may add a little. */
+/** Workers gain no more than their number, or that of their cores; reading, which A does itself, may add a little. */
 const BEYOND = 1.25
 /** How many times the measured number of pictures the figures may be carried on to. */
 const FAR = 100
@@ -95,11 +95,13 @@ function gap(best: Version, other: Version): string {
 }
 
 /** What sharing the pictures out among workers did to the time of a picture. */
-function sharing(order: Version[], { cores, workers }: ConclusionOptions): string {
+function sharing(order: Version[], { cores, nodes, ...options }: ConclusionOptions): string {
   const a = order.find(({ name }) => name === 'A')
   const parallel = order.filter(({ name }) => name !== 'A').sort((x, y) => each(x) - each(y))[0]
   if (!a || !parallel) return ''
   const gain = each(a) / each(parallel)
+  // One for whom there is no picture shares nothing.
+  const workers = Math.min(options.workers, parallel.result.length)
   const rates = `${named(parallel)} finished a picture every ${timeOfOne(each(parallel))}, A every ${timeOfOne(each(a))}`
   const many = workers === 1 ? workersText(1) : `${workersText(workers)}, each with pictures of its own,`
   const single = cores === 1 ? 'the driver' : 'one session that splits every picture among the cores'
@@ -109,9 +111,11 @@ function sharing(order: Version[], { cores, workers }: ConclusionOptions): strin
       ? `Once loaded, ${rates}: handing the pictures to one worker gained nothing.`
       : `Once loaded, ${rates}: sharing the pictures among ${workersText(workers)} gained nothing${since}.`
   }
+  const most = nodes === undefined ? Math.min(workers, cores) : workers
+  const those = most === workers ? workersText(workers) : coresText(most)
   const beyond =
-    gain > workers * BEYOND
-      ? `: more than ${workersText(workers)} can gain by sharing. Something else slowed A down, such as another program, or its first pictures, which take longer`
+    gain > most * BEYOND
+      ? `: more than ${those} can gain by sharing. Something else slowed A down, such as another program, or its first pictures, which take longer`
       : ''
   return gain > 1
     ? `Once loaded, ${rates}: ${many} classified ${percent(gain - 1)} more pictures a second than ${single}${beyond}.`
@@ -228,7 +232,7 @@ function flipByTransfer(best: Version, order: Version[], { nodes }: ConclusionOp
 /** On what all this was measured. */
 function where(order: Version[], { cores, workers, nodes }: ConclusionOptions): string {
   if (nodes !== undefined && order.some(({ name }) => name !== 'A'))
-    return `All this holds for ${workersText(workers)} on ${nodes === 1 ? 'one node' : `${nodes} nodes`}, and for A on the ${cores === 1 ? 'one core' : `${cores} cores`} of the driver's machine.`
+    return `All this holds for ${workersText(workers)} on ${nodes === 1 ? 'one node' : `${nodes} nodes`}, and for A on the ${coresText(cores)} of the driver's machine.`
   if (cores === 1) return 'This machine has one core: workers can only take turns on it, whatever their number.'
   if (order.every(({ name }) => name === 'A') || workers === 1) return ''
   return `All this holds for ${cores} cores; on a single core the workers could only take turns.`
@@ -236,6 +240,10 @@ function where(order: Version[], { cores, workers, nodes }: ConclusionOptions): 
 
 function workersText(workers: number): string {
   return workers === 1 ? 'one worker' : `${workers} workers`
+}
+
+function coresText(cores: number): string {
+  return cores === 1 ? 'one core' : `${cores} cores`
 }
 
 /** What a picture takes, in words. */

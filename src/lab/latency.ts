@@ -113,10 +113,11 @@ const BOTTOM = 272
 const TIMES = [64, 380] as const
 const RATES = [452, 620] as const
 
-/** Left every request as a point, with the median as a line; right the requests a second. As SVG. */
+/** Left every request as a point (from a second up the scale is in seconds, whose figures have room), with the median as a line; right the requests a second. As SVG. */
 export function latencyChart(levels: readonly Level[]): string {
   const slowest = tidy(Math.max(...levels.flatMap(({ milliseconds }) => milliseconds), 1e-9))
   const fastest = tidy(Math.max(...levels.map(rate), 1e-9))
+  const [unit, milliseconds] = slowest < 1_000 ? ['ms', 1] : ['s', 1_000]
   const height = (share: number) => BOTTOM - share * (BOTTOM - TOP)
   const middle = ([from, to]: readonly [number, number], i: number) => from + ((i + 0.5) * (to - from)) / levels.length
   const scale = ([from, to]: readonly [number, number], top: number, unit: string) =>
@@ -159,7 +160,7 @@ export function latencyChart(levels: readonly Level[]): string {
     .join('; ')
   return chart(WIDTH, HEIGHT, spoken, [
     `<text class="name" x="${TIMES[0]}" y="26">Time of each request</text><text class="name" x="${RATES[0]}" y="26">Requests a second</text>`,
-    ...scale(TIMES, slowest, 'ms'),
+    ...scale(TIMES, slowest / milliseconds, unit),
     ...scale(RATES, fastest, ''),
     ...points,
     ...bars,

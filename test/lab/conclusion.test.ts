@@ -118,6 +118,16 @@ test('more than so many workers can gain is put down to the machine', () => {
     /200 % more .*: more than 2 workers can gain by sharing\. Something else/,
   )
   assert.doesNotMatch(text([version('A', 1, 44), version('B', 1, 20)], two), /Something else/)
+  // Four workers have no more than the two cores; four nodes have their own.
+  const four = [version('A', 1, 70), version('B', 1, 20)]
+  assert.match(text(four, { cores: 2, workers: 4 }), /: more than 2 cores can gain by sharing\. Something else/)
+  assert.doesNotMatch(text(four, { cores: 2, workers: 4, nodes: 4 }), /Something else/)
+})
+
+test('workers for whom there was no picture are not counted among those that shared', () => {
+  const one = { result: [['hen', 0.9]] as [string, number][] }
+  const why = text([version('A', 0.3, 0.3, one), version('C2', 0.9, 0.2, one)], two)
+  assert.match(why, /: one worker classified 50 % more pictures a second than one session/)
 })
 
 test('dearer pictures would help whichever of A and C1 is next', () => {
@@ -146,6 +156,15 @@ test('a version that only loads sooner than A is ahead of it with few pictures',
 test('a break-even point that lies far beyond what was measured is no number', () => {
   const versions = [version('A', 0.1, 2.8), version('B', 0.3, 2.799_999)]
   assert.equal(breakEvenText(versions), 'By these figures B not with 25,000 pictures yet.')
+})
+
+test('the figures of the axis lie inside the chart, on a slow machine too', () => {
+  for (const slow of [1, 1_000, 30_000]) {
+    const figures = breakEvenChart([version('A', 1, slow), version('C2', 1, slow)]).matchAll(
+      /x="(\d+)" y="[\d.]+" text-anchor="end">([^<]+)/g,
+    )
+    for (const [, end, text] of figures) assert.ok(Number(end) >= 7 * text!.length, `${text} ends at ${end}`)
+  }
 })
 
 test('lines that are level are drawn, too', () => {

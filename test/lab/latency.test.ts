@@ -55,6 +55,18 @@ test('the chart shows every request and each throughput inside its frame', () =>
         assert.ok(Math.abs(Number(y) + Number(height) - 272) < 0.11 && Number(y) >= 51.9)
     }),
   )
+  // A second has more digits in milliseconds than there is room for.
+  const scale = (milliseconds: number) =>
+    [...latencyChart([{ clients: 1, milliseconds: [milliseconds], seconds: 1 }]).matchAll(/x="56"[^>]*>([^<]*)/g)].map(
+      ([, figure]) => figure,
+    )
+  assert.deepEqual(
+    [scale(700), scale(1_500)],
+    [
+      ['0', '400', '800 ms'],
+      ['0', '1', '2 s'],
+    ],
+  )
   assert.match(latencyChart(LEVELS), /aria-label="1 client: median 0\.10 seconds, 10 requests a second; 4 clients/)
 })
 

@@ -52,6 +52,25 @@ for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb'))
       }
     })
 
+    test('what it shows of the package’s code is TypeScript that a cell takes, without `export`', async () => {
+      const texts = (await readNotebook(file)).cells.map(({ source }) =>
+        textOf(source).replace(/<details>.*?<\/details>/gs, ''),
+      )
+      const listings = texts
+        .flatMap((text) => [...text.matchAll(/^```typescript\n(.+?)^```/gms)].map(([, code]) => code!))
+        .filter((code) => !code.includes('…'))
+      const { declOutput } = converter.convert(
+        '',
+        `import { loadDataset, Image, pipeline, ray, serve } from '../dist/index.js'\nimport wikipedia from 'wikipedia'`,
+      )
+      const cell = listings.join('\n').replaceAll('export const', 'const')
+      const { diagnostics } = converter.convert(declOutput!, cell)
+      assert.deepEqual(
+        diagnostics.map(({ messageText }) => messageText),
+        [],
+      )
+    })
+
     test('the file is in its canonical form, every cell with an id of its own', async () => {
       const notebook = await readNotebook(file)
       assert.equal(readFileSync(file, 'utf8'), formatNotebook(notebook))

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { RayitoError } from '../core/errors.js'
+import { ERRORS, RayitoError } from '../core/errors.js'
 
 /** Loaded when they are asked for: a server need not wait for what reads notebooks. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`rayito: ${text.replace(/^error: /, '')}`) })
+    .configureOutput({ outputError: (text, write) => write(`rayito: ${inOneLine(text)}\n`) })
   const asked = COMMANDS[process.argv[2] ?? '']
   for (const load of asked ? [asked] : Object.values(COMMANDS)) program.addCommand(await load())
   inherit(program)
@@ -36,6 +36,15 @@ async function main(): Promise<number> {
   } catch (error) {
     return exitCode(error)
   }
+}
+
+/** What commander says, with what to do next, which it says of wrong values only. */
+function inOneLine(text: string): string {
+  const said = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ')
+  return said.endsWith('.') ? said : `${said}. ${ERRORS.USAGE.remedy}`
 }
 
 function inherit(program: Command): void {

@@ -270,11 +270,11 @@ export class RayitoError extends Error {
 }
 
 /** Throws INVALID_ARGUMENT in p-queue's manner: Expected `name` to be …, got `value` (type). */
-export function expected(name: string, what: string, got: unknown): never {
+export function expected(name: string, what: string, got: unknown, remedy = ''): never {
   throw new RayitoError(
     'INVALID_ARGUMENT',
     `Expected \`${name}\` to be ${what}, got \`${shown(got).slice(0, 80)}\` (${got === null ? 'null' : typeof got})`,
-    { option: name },
+    { option: name, remedy },
   )
 }
 

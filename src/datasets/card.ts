@@ -27,7 +27,8 @@ export async function parsed<T>(
     const options: Options = { version: '1.1', uniqueKeys: false, customTags: (tags) => tags.map(withoutLetters) }
     return read(mapping(parse(text, options), 'the metadata'))
   } catch (error) {
-    const [reason] = String((error as Error).message).split('\n')
+    // Below the first line YAML's own shows the place.
+    const reason = String((error as Error).message).split(/:?\n/)[0]
     const message = `Expected ${what} of ${where} as Python's datasets has them, ${reason}`
     throw new RayitoError('DATASET_CARD_INVALID', message, { cause: error })
   }

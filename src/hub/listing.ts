@@ -114,7 +114,8 @@ async function askForListing(context: Context, known: string | null): Promise<Li
     return { commit, files: [...files.values()] }
   } catch (error) {
     if (error instanceof RayitoError || context.signal?.aborted) throw error
-    const got = String((error as Error).message).split('\n')[0]
+    const [said] = String((error as Error).message).split('\n')
+    const got = said!.startsWith('got ') ? said : `got what cannot be read (${said})`
     throw new RayitoError('HUB_PROTOCOL', `Expected ${endpoint} to list ${name} as the Hub does, ${got}`, {
       cause: error,
     })

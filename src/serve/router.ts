@@ -229,7 +229,8 @@ export class Router {
 }
 
 function backPressure({ key }: RouterPlan, queued: number): RayitoError {
-  return new RayitoError('SERVE_BACK_PRESSURE', `${queued} requests wait for ${key} already`)
+  const wait = queued === 1 ? 'request waits' : 'requests wait'
+  return new RayitoError('SERVE_BACK_PRESSURE', `${queued} ${wait} for ${key} already`)
 }
 
 /** By key those that handles send by. They stay when their deployments are stopped: handles say so, and reach the next version. */

@@ -52,7 +52,10 @@ export type HandleArgs<A extends readonly unknown[]> = { [K in keyof A]: A[K] | 
 
 /** A method of a deployment, called through its handle. */
 export interface DeploymentMethod<A extends readonly unknown[], R> {
-  /** Calls the method on the replica that has least to do of two. Tried once more on another if the replica dies. */
+  /**
+   * Calls the method on the replica that has least to do of two. Tried once more on another if the replica dies.
+   * @throws RayitoError SERVE_BACK_PRESSURE where `maxQueuedRequests` wait already; SERVE_STOPPED
+   */
   remote(...args: HandleArgs<A>): DeploymentResponse<R>
 }
 

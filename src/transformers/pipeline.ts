@@ -1,4 +1,4 @@
-import { RayitoError } from '../core/errors.js'
+import { expected, RayitoError } from '../core/errors.js'
 import { finding, found } from '../core/findings.js'
 import { tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
@@ -39,10 +39,7 @@ export async function pipeline(
     )
   }
   if (model !== undefined && (typeof model !== 'string' || !model)) {
-    throw new RayitoError(
-      'INVALID_ARGUMENT',
-      `Expected \`model\` to be a repository's id or a folder, got \`${String(model)}\``,
-    )
+    expected('model', "a repository's id or a folder", model, 'Options come third: pipeline(task, undefined, options).')
   }
   const filled = fillOptions(options)
   return span('load', model ?? 'the default model', async () => {

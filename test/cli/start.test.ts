@@ -165,6 +165,7 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
     ['start', '--images', '1.5'],
     ['start', '--versions', 'A,X'],
     ['start', '--what'],
+    ['start', '--image', '3'],
     ['start', 'extra'],
     ['start', '--notebook', '9'],
     ['serve', 'status', '--address', 'localhost:8000'],
@@ -172,7 +173,7 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
   for (const args of wrong) {
     const { code, err } = await start(...args).ended
     assert.equal(code, 2, args.join(' '))
-    if (args.length > 0) assert.match(err, /^rayito: .+\n$/, args.join(' '))
+    if (args.length > 0) assert.match(err, /^rayito: .+\.\n$/, args.join(' '))
   }
   const npm = { ...hub.env, npm_lifecycle_event: 'start', npm_config_images: 'true' }
   const { code, err } = await startWith(npm, 'start', '50').ended

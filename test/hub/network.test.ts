@@ -535,7 +535,7 @@ test('an answer that is not the Hub’s is called so', async (t) => {
   hub.faults.login = true
   await assert.rejects(hubFile(DATASET, TRAIN, options), {
     code: 'HUB_PROTOCOL',
-    message: /to list dataset owner\/pictures as the Hub does/,
+    message: /to list dataset owner\/pictures as the Hub does, got what cannot be read \(.*\)\. Check/,
   })
 })
 

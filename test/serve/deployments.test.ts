@@ -111,7 +111,10 @@ describe('deployments', () => {
     const options = { maxOngoingRequests: 2, maxQueuedRequests: 1 }
     const handle = await serve.run(serve.deployment(Slow, options).bind(shared), noSocket)
     const calls = [handle.remote(), handle.remote(), handle.remote()]
-    assert.throws(() => handle.remote(), { code: 'SERVE_BACK_PRESSURE' })
+    assert.throws(() => handle.remote(), {
+      code: 'SERVE_BACK_PRESSURE',
+      message: /^1 request waits for default#Slow already\. Try again later/,
+    })
     await reached(shared, 0, 2)
     const { ongoing, queued } = serve.status().applications.default!.deployments.Slow!
     assert.deepEqual({ ongoing, queued }, { ongoing: 2, queued: 1 })

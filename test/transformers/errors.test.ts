@@ -56,6 +56,11 @@ describe('a pipeline says', () => {
     await rejects(classifier(tinyVit, { revision: '' }), 'INVALID_ARGUMENT', /`revision`/)
     await rejects(classifier(tinyVit, 'q8' as never), 'INVALID_ARGUMENT', /`options`/)
     await rejects(classifier(7 as never), 'INVALID_ARGUMENT', /`model`/)
+    await rejects(
+      classifier({ dtype: 'q8' } as never),
+      'INVALID_ARGUMENT',
+      /`model`.*got `\{ dtype: 'q8' \}` \(object\)\. Options come third: pipeline\(task, undefined, options\)/,
+    )
   })
 
   test('that a model which was named is not built in', () =>

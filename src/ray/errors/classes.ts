@@ -207,7 +207,7 @@ export class ObjectLostError extends RayError {
   declare readonly object: string
   declare readonly reason: string
   constructor(object: string, reason: string) {
-    super('RAY_OBJECT_LOST', `Object ${object} is lost: ${clause(reason)}`, { object, reason })
+    super('RAY_OBJECT_LOST', `ObjectRef(${object}) is lost: ${clause(reason)}`, { object, reason })
   }
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { ray, serve } from '#src/index.js'
 import { root, tinyHub } from './lab/tiny-hub.js'
 import { run } from './ray/programs.js'
 
@@ -51,11 +52,40 @@ describe('the README', () => {
     ])
   })
 
-  test('what it links to and runs is there', () => {
-    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
-      assert.ok(existsSync(join(root, target!)), target)
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  test('what Ray’s names are called here is there: members, methods and options', () => {
+    const [, table] = readme.match(/^## From Ray$(.*?)^\*\*Not here/ms)!
+    const here = [...table!.matchAll(/(?<=^\|.* \| ).*(?= \|$)/gm)]
+      .flatMap(([cell]) => cell.match(/`.*?`/g) ?? [])
+      .join()
+    const members = [...here.matchAll(/\b(ray|serve)\.(\w+)/g)]
+    assert.ok(members.length > 30)
+    for (const [name, part, member] of members) assert.ok(member! in (part === 'ray' ? ray : serve), name)
+    const modules = [
+      'ray/session',
+      'ray/ray',
+      'ray/types',
+      'ray/actor-pool',
+      'serve/serve',
+      'serve/types',
+      'lab/cluster',
+    ]
+    const known = modules.map((module) => readFileSync(join(root, 'dist', `${module}.d.ts`), 'utf8')).join()
+    const names = here.match(/(?<!\.)\b[a-z]+[A-Z]\w*/g)!
+    assert.ok(names.length > 30)
+    for (const name of names) assert.ok(known.includes(name), name)
+  })
+
+  test('what it links to and runs is there, in the package too', () => {
+    const { scripts, files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>
+      files: string[]
+    }
+    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      assert.ok(existsSync(join(root, target!)), target)
+      assert.ok(
+        files.some((name) => `${target}/`.startsWith(`${name}/`)),
+        target,
+      )
     }
     for (const [, name] of readme.matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name!], name)
   })

@@ -93,6 +93,11 @@ test('an editor tells what each member of ray and serve does, and what is writte
     assert.equal(shownOf(service, file, line).get('bark'), 'Says so.', line)
 })
 
+test('what only the package’s own parts use is not exported', async () => {
+  const names = Object.keys(await import('#src/index.js')).filter((name) => !/^[A-Z]/.test(name))
+  assert.deepEqual(names, ['loadDataset', 'missingField', 'pipeline', 'ray', 'resize', 'serve', 'time'])
+})
+
 test('a package may export what rayito gives: its types have names for others', () => {
   const folder = newFolder('consumer')
   const options = { target: 'es2022', module: 'nodenext', strict: true, types: [], preserveSymlinks: true }

@@ -26,6 +26,7 @@ async function main(): Promise<number> {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
     .configureOutput({ outputError: (text, write) => write(`rayito: ${inOneLine(text)}\n`) })
   const asked = COMMANDS[process.argv[2] ?? '']
   for (const load of asked ? [asked] : Object.values(COMMANDS)) program.addCommand(await load())

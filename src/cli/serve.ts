@@ -48,6 +48,10 @@ export function serveCommand(): Command {
       'replicas run on the cluster at nats://HOST:PORT (default: RAY_ADDRESS, else this machine)',
     )
     .option('--reload', 'start again when a file of the application changes')
+    .addHelpText(
+      'after',
+      '\nWhere an option is not given, RAYITO_SOURCE, RAYITO_MODEL or RAYITO_DTYPE holds if it is set.',
+    )
     .allowExcessArguments(false)
     .action(runApplication)
   const status = new Command('status')

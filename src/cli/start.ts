@@ -60,6 +60,10 @@ export function startCommand(): Command {
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT (default: RAY_ADDRESS, else this machine)')
     .option('--out <folder>', 'where they leave what they made', 'out')
+    .addHelpText(
+      'after',
+      '\nWhere an option is not given, RAYITO_SOURCE, _MODEL, _DTYPE, _IMAGES, _VERSIONS or _ACTORS holds if it is set.',
+    )
     .argument('[none...]') // refused with a word of npm's
     .usage('[options]')
     .action(start)

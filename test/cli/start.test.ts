@@ -179,8 +179,11 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
   const { code, err } = await startWith(npm, 'start', '50').ended
   assert.equal(code, 2)
   assert.match(err, /^rayito: npm took --images for itself\. Write `npm start -- --images …`, .*\n$/)
-  for (const args of [['--help'], ['start', '--help'], ['jupyter', '--help'], ['--version']])
-    assert.equal((await start(...args).ended).code, 0, args.join(' '))
+  for (const args of [['--help'], ['start', '--help'], ['jupyter', '--help'], ['--version']]) {
+    const { code, out } = await start(...args).ended
+    assert.equal(code, 0, args.join(' '))
+    assert.doesNotMatch(out, /\[none/)
+  }
 })
 
 test('jupyter hands its arguments on to JupyterLab, or says in one line what to install', async () => {

@@ -539,6 +539,21 @@ describe('deployments', () => {
     assert.match(text, /^test_size_sum 6$/m)
   })
 
+  test('a counter and a histogram that stand beside a program’s class count in its replicas', async () => {
+    const calls = serve.counter('test_beside_total', 'Calls')
+    const { observe } = serve.histogram('test_beside_size', 'Sizes', { buckets: [1, 10] })
+    class Beside {
+      call(size: number): void {
+        calls.inc()
+        observe(size)
+      }
+    }
+    await (await serve.run(serve.deployment(Beside).bind(), noSocket)).remote(3)
+    const text = await (await serve.fetch(new Request('http://x/metrics'))).text()
+    assert.match(text, /^test_beside_total 1$/m)
+    assert.match(text, /^test_beside_size_bucket\{le="10"\} 1$/m)
+  })
+
   test('what a replica measured comes with the answer of a call that was cancelled, too', async () => {
     const shared = latch()
     class Counted {

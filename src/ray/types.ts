@@ -90,7 +90,10 @@ export interface ActorOptions {
   maxRestarts?: number
   /** How often a call that its worker's death interrupted runs again; −1 for ever. @default 0 */
   maxTaskRetries?: number
-  /** Calls that may run at once (methods that await give way to each other). @default 1 */
+  /**
+   * Calls that may run at once (methods that await give way to each other). With 1, one that waits for another call of its actor waits
+   * for ever; Ray's async actors run 1,000. @default 1
+   */
   maxConcurrency?: number
   /** 'detached' outlives its handles. @default null: ends when its last handle is garbage, one with a name when the session does */
   lifetime?: 'detached' | null

@@ -207,6 +207,8 @@ export class Router {
     this.#members = []
     if (next) next.#inherit(this)
     else for (const calls of this.#unsent) for (const call of calls) call.reject(this.#closed)
+    // Nobody is to wait on, nor a timer.
+    for (const then of this.#idle.splice(0)) then()
   }
 
   /** What another version has not begun is refused no more: it was asked for already. */

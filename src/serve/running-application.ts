@@ -3,8 +3,9 @@ import type { ObjectRef } from '../ray/index.js'
 import { type Bound, boundOf } from './deployment.js'
 import { makeHandle } from './handle.js'
 import { routesOf, type ServedRoute } from './ingress.js'
+import { rootMessage } from './root-message.js'
 import { findRouter, type Router } from './router.js'
-import { type Listener, RunningDeployment, rootMessage } from './running-deployment.js'
+import { type Listener, RunningDeployment } from './running-deployment.js'
 import type { ApplicationState, ApplicationStatus, DeploymentHandle } from './types.js'
 
 /** An application that runs: the deployments of one `serve.run`. */

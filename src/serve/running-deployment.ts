@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import type { RayitoError } from '../core/errors.js'
 import { describe } from '../ray/code/index.js'
 import { whenActorDies } from '../ray/handle.js'
@@ -7,6 +7,7 @@ import { remoteAs } from '../ray/remote.js'
 import type { Bound } from './deployment.js'
 import { processors } from './processors.js'
 import { Replica, ReplicaPlan } from './replica.js'
+import { rootMessage } from './root-message.js'
 import { publish, Router, type RouterState } from './router.js'
 import type { DeploymentStatus, ServeEvent } from './types.js'
 
@@ -257,7 +258,9 @@ export class RunningDeployment {
     for (const replica of this.#replicas) replica.state = 'STOPPING'
     const within = Math.min(left, this.bound.options.gracefulShutdownTimeout)
     const end = performance.now() + within
-    await this.router.idle(within)
+    // What only waits for replicas that are dead goes on elsewhere, or hears of it, after those that they had.
+    const dead = Promise.all(actors.map((actor) => new Promise((resolve) => whenActorDies(actor, resolve))))
+    await Promise.race([this.router.idle(within), dead.then(() => nextTurn())])
     this.router.close(undefined, next?.router)
     // Replicas, also of other applications, have calls there of which this thread knows nothing.
     if (ray.isInitialized())
@@ -288,12 +291,4 @@ export class RunningDeployment {
 export async function heard(refs: readonly ObjectRef[], milliseconds: number): Promise<void> {
   const timeout = Math.max(0, milliseconds)
   await Promise.allSettled(refs.map((ref) => ray.get(ref, { timeout })))
-}
-
-/** What an error comes from, in one line. */
-export function rootMessage(error: unknown): string {
-  let root = error
-  while (root instanceof Error && root.cause !== undefined && root.cause !== null) root = root.cause
-  const told = root instanceof Error ? root.message || root.name : String(root)
-  return told.split('\n')[0]!
 }

@@ -235,6 +235,20 @@ export const Mortal = serve.ingress(
   { 'GET /die': 'die', 'POST /die': 'die' },
 )
 
+/** The first that is asked ends once it is let go; those that are asked later answer. */
+export const Fickle = serve.ingress(
+  class Fickle {
+    constructor(readonly latch: Latch) {}
+    async ask(): Promise<string> {
+      const before = Atomics.load(this.latch, 0)
+      await held(this.latch)
+      if (before === 0) process.exit(3)
+      return 'here'
+    }
+  },
+  { 'GET /ask': 'ask' },
+)
+
 /** The first ends in its first call; those that are made for it begin when they are let go, `hangs`: it, too. */
 export const Phoenix = serve.ingress(
   class Phoenix {

@@ -6,7 +6,7 @@ import type { RayitoError } from '#src/core/errors.js'
 import type { Driver } from '#src/ray/driver.js'
 import { peekRuntime } from '#src/ray/runtime.js'
 import { serve } from '#src/serve/index.js'
-import { Fountain, Greeter, NeverReady, Phoenix, Porter, Site, Slow, SlowPorter, Waning } from './classes.js'
+import { Fickle, Fountain, Greeter, NeverReady, Phoenix, Porter, Site, Slow, SlowPorter, Waning } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
 const free = { port: 0 } as const
@@ -90,7 +90,7 @@ describe('a run with the name of an application that runs', () => {
     const replaced = serve.run(site('Hi'), free)
     await until(async () => (await fetch(url('/nothing'))).status === 200)
     assert.deepEqual(await ask('/hold'), [404, { detail: 'Not Found' }])
-    assert.deepEqual(status().deployments.Slow!.replicas, { RUNNING: 0, STARTING: 0, STOPPING: 1 })
+    await until(() => status().deployments.Slow!.replicas.STOPPING === 1)
     letGo(shared)
     assert.deepEqual(await Promise.all(asked), Array(3).fill([200, 'let go']))
     await replaced
@@ -113,6 +113,19 @@ describe('a run with the name of an application that runs', () => {
       assert.deepEqual(await waiting, [200, 'let go'])
       await serve.shutdown()
     }
+  })
+
+  test('gives the next one at once what the last replica of the version before died of', async () => {
+    const shared = latch()
+    const fickle = serve.deployment(Fickle, { gracefulShutdownTimeout: 600_000 }).bind(shared)
+    await serve.run(fickle, free)
+    const asked = ask('/ask')
+    await reached(shared, 0, 1)
+    const replaced = serve.run(fickle, free)
+    await until(() => status().deployments.Fickle!.replicas.STOPPING === 1)
+    letGo(shared)
+    assert.deepEqual(await asked, [200, 'here'])
+    await replaced
   })
 
   test('answers a request whose body was still coming', async () => {

@@ -237,6 +237,7 @@ export interface DeploymentStatus {
   status: DeploymentState
   /** Why, if it is not healthy. */
   message: string
+  /** Of both versions while one takes the other's place. */
   replicas: { RUNNING: number; STARTING: number; STOPPING: number }
   /** Requests that run, as far as this thread sends them. */
   ongoing: number
@@ -248,6 +249,7 @@ export interface DeploymentStatus {
 
 /** How an application is; its deployments by their names. */
 export interface ApplicationStatus {
+  /** DEPLOYING while a next version starts, too: the one before answers. */
   status: ApplicationState
   message: string
   /** Where its routes begin. */

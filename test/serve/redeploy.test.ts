@@ -81,6 +81,19 @@ describe('a run with the name of an application that runs', () => {
     assert.equal(status().message, '')
   })
 
+  test('changes nothing where the routes of the next cannot be', async () => {
+    await serve.run(site('Hi'), free)
+    const Odd = serve.ingress(class Odd extends Greeter {}, { 'GET /nothing': 'thread', 'GET /odd/:a(': 'thread' })
+    await assert.rejects(serve.run(serve.deployment(Odd).bind(), free), {
+      code: 'INVALID_ARGUMENT',
+      message: 'The route GET /odd/:a( cannot be served: Invalid regexp expression in "/odd/:a("',
+    })
+    assert.deepEqual(await ask('/nothing'), [200, null])
+    assert.equal(living(), 2)
+    await serve.run(site('Bye'), free)
+    assert.deepEqual(await ask('/greet/Ada'), [200, { greeting: 'Bye Ada', query: {} }])
+  })
+
   test('lets the version before answer what it was asked, what waits too, whatever the next one is', async () => {
     const shared = latch()
     const slow = serve.deployment(Slow, { maxOngoingRequests: 1 })

@@ -9,6 +9,7 @@ import Fastify, {
   type HTTPMethods,
   type RouteOptions,
 } from 'fastify'
+import { RayitoError } from '../../core/errors.js'
 import { DETAIL, errorBody, HttpError, missingField } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import { MAX_BYTES } from '../options.js'
@@ -108,7 +109,12 @@ class Table {
 
   add(method: string, url: string, { errorKey = DETAIL, application, ...route }: RouteOf): void {
     if (this.has(method, url) || (application && application !== this.#owner(url))) return
-    this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey, application } as object })
+    try {
+      this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey, application } as object })
+    } catch (cause) {
+      const why = (cause as Error).message.replace(/\.$/, '')
+      throw new RayitoError('INVALID_ARGUMENT', `The route ${method} ${url} cannot be served: ${why}`, { cause })
+    }
     const known = this.#routes.get(url) ?? { pattern: pathPattern(url), methods: new Set(), errorKey, application }
     known.methods.add(method)
     this.#routes.set(url, known)

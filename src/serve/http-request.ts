@@ -32,6 +32,8 @@ interface Lists {
   readonly files: Readonly<Record<string, readonly UploadedFile[]>>
 }
 
+type Pairs<T> = readonly (readonly [name: string, value: T])[]
+
 /** A request, as a replica's method gets it. */
 export class HttpRequest {
   /** X-Request-ID: the client's, or one made here. */
@@ -50,14 +52,12 @@ export class HttpRequest {
   readonly fields: Readonly<Record<string, string>>
   /** Files of a multipart form, at most 8, by field; of two in one field the last, as FastAPI takes it, `all.files` has both. */
   readonly files: Readonly<Record<string, UploadedFile>>
-  /**
-   * Lists of all that came by one name, in order: `all.query.tag ?? []` of `?tag=a&tag=b`, `all.files.file ?? []` of a form
-   * (FastAPI's `list[str]`, `list[UploadFile]`).
-   */
-  readonly all: Lists
   /** The body where it is no form: of JSON its value, of text a string, else bytes; undefined without one. */
   readonly body: unknown
   readonly #context: { readonly signal: AbortSignal }
+  readonly #pairs: { [K in keyof Lists]: Pairs<Lists[K][string][number]> }
+  /** Made when it is asked for: few requests have a name twice. */
+  #all: Lists | null = null
 
   /** @internal */
   constructor(wire: WireRequest, bytes: Uint8Array | null, context: { readonly signal: AbortSignal }) {
@@ -74,11 +74,21 @@ export class HttpRequest {
       const content = bytes ? bytes.subarray(start, end) : new Uint8Array()
       return [field, { filename, contentType, bytes: content }] as const
     })
+    this.#pairs = { query, fields: wire.fields, files }
     this.query = Object.fromEntries(query)
     this.fields = Object.fromEntries(wire.fields)
     this.files = byName(files)
-    this.all = { query: listed(query), fields: listed(wire.fields), files: listed(files) }
     this.body = bytes ? bodyOf(wire.kind, bytes) : undefined
+  }
+
+  /**
+   * Lists of all that came by one name, in order: `all.query.tag ?? []` of `?tag=a&tag=b`, `all.files.file ?? []` of a form
+   * (FastAPI's `list[str]`, `list[UploadFile]`).
+   */
+  get all(): Lists {
+    const { query, fields, files } = this.#pairs
+    this.#all ??= { query: listed(query), fields: listed(fields), files: listed(files) }
+    return this.#all
   }
 
   /** Aborted when the client leaves or its time runs out. */
@@ -89,10 +99,12 @@ export class HttpRequest {
 
 /** Nothing but the names of a request: of others, as `constructor`, it has none. */
 function byName<T>(pairs: Iterable<readonly [string, T]>): Record<string, T> {
-  return Object.assign(Object.create(null), Object.fromEntries(pairs))
+  const named: Record<string, T> = Object.create(null)
+  for (const [name, one] of pairs) named[name] = one
+  return named
 }
 
-function listed<T>(pairs: readonly (readonly [string, T])[]): Record<string, T[]> {
+function listed<T>(pairs: Pairs<T>): Record<string, T[]> {
   const lists = new Map<string, T[]>()
   for (const [name, one] of pairs) {
     const list = lists.get(name)

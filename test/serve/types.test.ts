@@ -8,6 +8,7 @@ import {
   type DeploymentResponse,
   type HttpRequest,
   serve,
+  type UploadedFile,
 } from '#src/serve/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -43,6 +44,9 @@ class Front {
   async answer(request: HttpRequest): Promise<string> {
     const text = this.wiki.remote(request.path)
     same<typeof text, DeploymentResponse<string>>(true)
+    const { tag = [] } = request.all.query
+    same<typeof tag, readonly string[]>(true)
+    for (const file of request.all.files.file ?? []) same<typeof file, UploadedFile>(true)
     return text
   }
   plain(a: string): string {

@@ -1,5 +1,4 @@
-import { inflateSync } from 'node:zlib'
-import { crc32 } from '../core/png.js'
+import { crc32, inflateSync } from 'node:zlib'
 import type { Pixels } from './pixels.js'
 
 /** Pixels up to which decoding here and now takes less than handing it to sharp, whose way costs a millisecond however small the picture. */

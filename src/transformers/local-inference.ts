@@ -49,7 +49,12 @@ export class LocalInference implements Inference {
   static async open(files: ModelFiles, numThreads: number, note: (line: string) => void): Promise<LocalInference> {
     const load = () => native(() => import('onnxruntime-node'))
     const runtime = await span('import', 'onnxruntime-node', load).catch((cause: Error) => {
-      throw new RayitoError('RUNTIME_UNAVAILABLE', `onnxruntime-node cannot be loaded (${cause.message})`, { cause })
+      const isForbidden = (cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED'
+      const remedy = isForbidden
+        ? { remedy: 'Let Node load addons: --allow-addons beside --permission, no --no-addons.' }
+        : {}
+      const message = `onnxruntime-node cannot be loaded (${cause.message.replace(/\.$/, '')})`
+      throw new RayitoError('RUNTIME_UNAVAILABLE', message, { cause, ...remedy })
     })
     const { plan, session } = await loadWeights(runtime, files, numThreads, note)
     try {

@@ -153,6 +153,17 @@ describe('a pipeline says', () => {
     )
   })
 
+  test('that Node may load no addons, which onnxruntime is', async () => {
+    const { stdout } = await runProgram(
+      `await pipeline('image-classification', model).catch(({ code, message }) => console.log(code, message))`,
+      { NODE_OPTIONS: '--no-addons' },
+    )
+    assert.match(
+      stdout,
+      /^RUNTIME_UNAVAILABLE onnxruntime-node cannot be loaded \(.*\)\. Let Node load addons: [^\n]*\n$/,
+    )
+  })
+
   test('that a model does not take pictures', async (t) => {
     const model = copyOfTinyVit(t)
     copyFileSync(fixture('integers', 'plain.onnx'), join(model, 'onnx', 'model.onnx'))

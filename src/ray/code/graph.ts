@@ -197,7 +197,7 @@ export class Graph {
             `is used by ${entry.trail}, and cannot be looked up there`,
             REMEDY_MODULE,
           )
-        : refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, REMEDY_MODULE)
+        : refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, withInspector())
     }
     const { value, key } = found
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
@@ -313,6 +313,12 @@ export class Graph {
 }
 
 const REMEDY_MODULE = 'Move the function into a module of its own and import that'
+
+/** Node's permissions forbid it, those of newer ones by a flag of its own. */
+function withInspector(): string {
+  const may = 'permission' in process && process.allowedNodeEnvironmentFlags.has('--allow-inspector')
+  return may ? `Give Node --allow-inspector, or m${REMEDY_MODULE.slice(1)}` : REMEDY_MODULE
+}
 
 function refusal({ name, user }: Entry, reason: string, remedy?: string): NotSerializableError {
   return new NotSerializableError(name, user ? `is used by ${user}, and ${reason}` : reason, remedy)

@@ -488,11 +488,15 @@ describe('a function that travels by source', () => {
   })
 
   test('stacks name the lines of a class, wherever its constructor stands', async () => {
-    class Late {
+    const based = (_: object) => Object
+    class Late extends based({
+      on: 'several lines',
+    }) {
       early(): never {
         throw new Error('early')
       }
       constructor(readonly name: string) {
+        super()
         if (!name) throw new Error('none')
       }
       late(): never {

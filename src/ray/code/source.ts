@@ -126,7 +126,10 @@ function has(node: unknown, wanted: string): boolean {
 
 function edited(text: string, edits: Edit[]): string {
   let result = text
-  for (const { start, end, text: by } of edits.sort((a, b) => b.start - a.start))
-    result = result.slice(0, start) + by + result.slice(end)
+  for (const { start, end, text: by } of edits.sort((a, b) => b.start - a.start)) {
+    // What comes after stays in its line.
+    const breaks = result.slice(start, end).replace(/[^\n]/g, '')
+    result = result.slice(0, start) + by + breaks + result.slice(end)
+  }
   return result
 }

@@ -18,6 +18,23 @@ export function kernel(): Kernel | null {
   return (globalThis as { __tslab__?: Kernel }).__tslab__ ?? null
 }
 
+/**
+ * Calls `listener` when a cell is interrupted, until what it returns is called. Outside a notebook nobody listens: there Ctrl-C
+ * ends the program.
+ */
+export function onInterrupt(listener: () => void): () => void {
+  let wanted = kernel() !== null
+  // While the synchronous part of a cell runs Node takes the signal itself (`breakOnSigint`) and lays all listeners aside. It does not
+  // hear that one came meanwhile: from then on an interruption ended the kernel.
+  queueMicrotask(() => {
+    if (wanted) process.on('SIGINT', listener)
+  })
+  return () => {
+    wanted = false
+    process.off('SIGINT', listener)
+  }
+}
+
 /** tslab's display: `display` adds an output, `newDisplay()` one that can be drawn again in place. Null outside a notebook. */
 export function notebookDisplay(): { display: Display; newDisplay(): Display } | null {
   return (kernel()?.require('tslab') as { display: Display; newDisplay(): Display } | undefined) ?? null

@@ -4,6 +4,7 @@ import { percentiles } from '../core/percentiles.js'
 import { progress } from '../core/progress.js'
 import { chart, fixed } from './chart-style.js'
 import { seconds } from './format.js'
+import { watchInterruption } from './interruption.js'
 import type { PictureFile, ServiceClient } from './service-client.js'
 
 /** What so many clients saw, each sending its next request when it has the answer to the one before. */
@@ -34,7 +35,9 @@ export async function measureLatency(
 ): Promise<Level[]> {
   if (pictures.length === 0) expected('pictures', 'at least one picture', '[]')
   const bar = progress({ label: 'Measuring', total: clients.length * requests, unit: 'requests' })
+  const interruption = watchInterruption()
   const ask = async (k: number) => {
+    interruption.check()
     const { status, response, milliseconds } = await client.send(pictures[k % pictures.length]!)
     if (status === 200) return milliseconds
     throw new RayitoError('SERVE_UNREACHABLE', `${client.url} answered ${status} (${response.detail}) to a picture`)
@@ -59,6 +62,7 @@ export async function measureLatency(
     return levels
   } finally {
     bar.done()
+    interruption.end()
   }
 }
 

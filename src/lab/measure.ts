@@ -3,6 +3,7 @@ import { RayitoError } from '../core/errors.js'
 import { progress } from '../core/progress.js'
 import { ray } from '../ray/index.js'
 import { lanesOf, watchDriver } from './activity.js'
+import { watchInterruption } from './interruption.js'
 import { watchMemory } from './memory.js'
 import type { Settings, VersionName } from './settings.js'
 import { type Best, TITLES, type Version } from './version.js'
@@ -17,7 +18,8 @@ export interface Run {
 
 /**
  * Makes a version of the exercise into a function that `time()` can run: it returns the version's answers with what they
- * took. A version that the settings leave out is not run; the function then returns undefined.
+ * took. A version that the settings leave out is not run; the function then returns undefined. One whose cell is interrupted
+ * ends at its next picture.
  */
 export function measure(
   { versions, images }: Pick<Settings, 'versions' | 'images'>,
@@ -33,6 +35,7 @@ export function measure(
     const memory = watchMemory()
     const bar = progress({ label: `Version ${name}`, total: images, unit: 'pictures' })
     const driver = watchDriver()
+    const interruption = watchInterruption()
     const began = now()
     let loadedAt: number | undefined
     let atLoad = Promise.resolve(before)
@@ -43,15 +46,20 @@ export function measure(
     try {
       result = await classifyAll({
         loaded() {
+          interruption.check()
           loadedAt = now()
           atLoad = statsNow()
         },
-        step: () => bar.add(1),
+        step() {
+          interruption.check()
+          bar.add(1)
+        },
       })
     } finally {
       ended = now()
       peak = memory.stop()
       bar.done()
+      interruption.end()
       spans = driver()
     }
     if (loadedAt === undefined)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { RayitoError } from '../core/errors.js'
-import { kernel } from '../core/notebook.js'
+import { onInterrupt } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver.js'
 import { checkInitOptions, type SessionInfo, sessionOptions } from './options.js'
@@ -136,9 +136,9 @@ function polite(): void {
 /** In a notebook Ctrl-C interrupts the cell, not the kernel: what the cell started is cancelled. */
 let listening = false
 function interruptible(): void {
-  if (listening || !kernel()) return
+  if (listening) return
   listening = true
-  process.on('SIGINT', () => {
+  onInterrupt(() => {
     const driver = peekRuntime()
     if (driver instanceof Driver) driver.cancelAll()
   })

@@ -65,6 +65,50 @@ describe('ray in a notebook', () => {
   })
 })
 
+test('the cell that begins the first session may be interrupted: the kernel goes on', async (t) => {
+  const fresh = await Kernel.start({ cwd })
+  t.after(() => fresh.close())
+  await run(
+    `import { ray } from '../dist/index.js'\nconst wait = ray.remote(() => new Promise(() => {}))`,
+    undefined,
+    fresh,
+  )
+  const waiting = await run(
+    `setTimeout(() => console.log('waiting'), 1)\nawait ray.get(wait.remote())`,
+    (text) => {
+      if (text === 'waiting\n') fresh.interrupt()
+    },
+    fresh,
+  )
+  assert.equal(waiting.status, 'error')
+  let next = await run('1 + 1', undefined, fresh)
+  while (next.status === 'aborted') next = await run('1 + 1', undefined, fresh)
+  assert.deepEqual(next, { status: 'ok', text: '2\n' })
+})
+
+test('a measured version that is interrupted ends, instead of running beside the next', async () => {
+  await run(`
+    import { measure } from '../dist/lab/index.js'
+    const state = { stop: false, measured: Promise.resolve() as Promise<unknown> }
+    const version = measure({ versions: ['A'], images: 1 }, 'A', async (run) => {
+      run.loaded()
+      setTimeout(() => console.log('looping'), 1)
+      while (!state.stop) {
+        await new Promise(setImmediate)
+        run.step()
+      }
+      return []
+    })`)
+  const looping = await run(`state.measured = version()\nawait state.measured`, (text) => {
+    if (text === 'looping\n') kernel.interrupt()
+  })
+  assert.equal(looping.status, 'error')
+  const ended = `state.stop = true\nawait state.measured.then(() => 'went on', (error) => error.code)`
+  let next = await run(ended)
+  while (next.status === 'aborted') next = await run(ended)
+  assert.deepEqual(next, { status: 'ok', text: 'NOTEBOOK_STOPPED\n' })
+})
+
 test('a package that is installed while the kernel runs can be imported; the cells after it run', async (t) => {
   const folder = join(await temporaryFolder(), 'notebooks')
   mkdirSync(join(folder, 'node_modules'), { recursive: true })

@@ -18,9 +18,6 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
  * A user's mistake is one line on stderr; a stack is shown for faults of the program only.
  */
 async function main(): Promise<number> {
-  // The cells of notebooks do; and who lacks it lacks other things as well.
-  if (!process.features.require_module)
-    return exitCode(new RayitoError('NODE_UNSUPPORTED', `Node ${process.version} does not require() ES modules`))
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
   }

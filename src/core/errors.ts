@@ -240,10 +240,6 @@ export const ERRORS = {
     remedy: 'Install JupyterLab (https://jupyter.org/install), or Python 3.10 or newer with venv and pip.',
   },
   BENCH_FAILED: { meaning: 'A measurement of the bench could not be made.', remedy: '' },
-  NODE_UNSUPPORTED: {
-    meaning: 'This Node lacks what rayito needs of it.',
-    remedy: 'Use Node 20.19, 22.12 or a newer one.',
-  },
   USAGE: { meaning: 'A command was called wrongly.', remedy: 'See --help.' },
 } as const
 

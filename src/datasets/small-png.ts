@@ -1,4 +1,5 @@
-import { crc32, inflateSync } from 'node:zlib'
+import { inflateSync } from 'node:zlib'
+import { crc32 } from '../core/png.js'
 import type { Pixels } from './pixels.js'
 
 /** Pixels up to which decoding here and now takes less than handing it to sharp, whose way costs a millisecond however small the picture. */

@@ -156,15 +156,6 @@ test('what cannot be written whole leaves nothing beside it', async () => {
   assert.deepEqual(readdirSync(cwd).sort(), ['a.html', 'a.ipynb', 'a.json'])
 })
 
-test('a Node in which no cell could import rayito is one line and exit code 1', async () => {
-  const ended = await startWith({ ...hub.env, NODE_OPTIONS: '--no-experimental-require-module' }, 'start').ended
-  assert.match(
-    ended.err,
-    /^rayito: Node v\S+ does not require\(\) ES modules\. Use Node 20\.19, 22\.12 or a newer one\.\n$/,
-  )
-  assert.deepEqual([ended.code, ended.out], [1, ''])
-})
-
 test('wrong usage is one line and exit code 2; help is 0', async () => {
   const wrong = [
     ['nope'],

@@ -130,6 +130,17 @@ test('a package that is installed while the kernel runs can be imported; the cel
   assert.deepEqual(await runThere('1 + 1'), { status: 'ok', text: '2\n' })
 })
 
+test('where require takes no ES modules, as before Node 20.19 and 22.12, a cell imports those of the package', async (t) => {
+  const old = await Kernel.start({ cwd, env: { ...process.env, NODE_OPTIONS: '--no-experimental-require-module' } })
+  t.after(() => old.close())
+  assert.equal((await run('process.features.require_module', undefined, old)).text, 'false\n')
+  const imports = `import { ray } from '../dist/index.js'\nimport { inference, range } from '../dist/lab/index.js'\nimport { info } from '../dist/ray-server.js'`
+  assert.equal((await run(imports, undefined, old)).status, 'ok')
+  await run(`const twice = ray.remote((n: number) => range(0, n).map((i) => 2 * i))`, undefined, old)
+  assert.deepEqual(await run('await ray.get(twice.remote(3))', undefined, old), { status: 'ok', text: '[ 0, 2, 4 ]\n' })
+  await run('await ray.shutdown()', undefined, old)
+})
+
 test('the kernel is busy until the last of the cells that were given at once has ended', async () => {
   const received = join(await temporaryFolder(), 'received')
   const first = run(

@@ -1,5 +1,6 @@
-/** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, and a true state. */
+/** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, a true state, and this package. */
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { patientSockets } from './sockets.js'
 
 const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/package.json'))
@@ -64,6 +65,19 @@ ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
   return handleShellMessage.call(this, socket, ...frames).catch((error: Error) => {
     if (!error.message.startsWith('invalid hmac')) throw error
   })
+}
+
+// An import of a cell is a require, which takes ES modules from Node 20.19 and 22.12 on: before, it finds the package's here.
+if (!process.features.require_module) {
+  const { extensions } = createRequire(import.meta.url)
+  const load = extensions['.js']!
+  const here = new Map<string, unknown>()
+  for (const name of ['../../index.js', '../../ray-server.js', '../index.js'])
+    here.set(fileURLToPath(new URL(name, import.meta.url)), await import(name))
+  extensions['.js'] = (module, filename) => {
+    if (here.has(filename)) module.exports = here.get(filename)
+    else load(module, filename)
+  }
 }
 
 interface Publisher {

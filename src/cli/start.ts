@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -10,7 +10,7 @@ import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
-import { replaceFile, unwritable, writeWhole } from '../lab/write-whole.js'
+import { makeFolder, replaceFile, writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/nats-server.js'
 import { cellLines } from './cell-lines.js'
@@ -87,7 +87,7 @@ async function start(
     throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, { remedy: LIST })
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve(options.out)
-  makeFolder(out)
+  await makeFolder(out)
   const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
@@ -107,16 +107,6 @@ async function start(
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
-}
-
-/** A folder that files can be made in. @throws RayitoError RESULTS_UNWRITABLE */
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true })
-    accessSync(folder, constants.W_OK)
-  } catch (cause) {
-    throw unwritable(folder, cause)
-  }
 }
 
 /** When a file was written, in nanoseconds; undefined where there is none. */

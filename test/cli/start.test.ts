@@ -153,6 +153,11 @@ test('what cannot be written whole leaves nothing beside it', async () => {
   })
   await assert.rejects(writeNotebook(join(cwd, 'a.ipynb'), empty), { code: 'RESULTS_UNWRITABLE' })
   await assert.rejects(writeWhole(join(cwd, 'a.html'), '<p>'), { code: 'RESULTS_UNWRITABLE' })
+  // Nor is its folder made where there is a file.
+  writeFileSync(join(cwd, 'file'), '')
+  for (const folder of [join(cwd, 'file'), join(cwd, 'file', 'out')])
+    await assert.rejects(writeJson(folder, 'b.json', {}), { code: 'RESULTS_UNWRITABLE', message: /Run it where/ })
+  rmSync(join(cwd, 'file'))
   assert.deepEqual(readdirSync(cwd).sort(), ['a.html', 'a.ipynb', 'a.json'])
 })
 

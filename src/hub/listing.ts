@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
+import { plural } from '../core/format.js'
 import {
   type Entry,
   isCommit,
@@ -46,7 +47,7 @@ export async function listingOf(context: Context): Promise<Listing & { unsure?: 
   }
   const files = commit ? await walkSnapshot(context, commit) : []
   if (!commit || files.length === 0) throw failure
-  const line = `the cache has ${files.length} files of ${context.name} and no list of them: there may be more on the Hub`
+  const line = `the cache has ${plural(files.length, 'file')} of ${context.name} and no list of them: there may be more on the Hub`
   const folder = snapshotFolder(context, commit)
   if (!warned.has(folder)) process.emitWarning(line, 'RayitoWarning')
   warned.add(folder)

@@ -160,9 +160,9 @@ async function versions(
     const bareName = version in { A: 0, A1: 0 } ? 'bare session' : 'bare workers'
     const ratio = vit ? TIMES[version] : undefined
     const title = `${indices.length} pictures, ${model.title}, ${TITLES[version]}`
-    const part = (what: string, seconds: (subject: string, from?: Runs | null) => number[] | undefined) =>
+    const part = (id: string, what: string, seconds: (subject: string, from?: Runs | null) => number[] | undefined) =>
       makeRow({
-        id: `${name}.${version}.${what}`,
+        id: `${name}.${version}.${id}`,
         title: `${title}: ${what}`,
         unit: 's',
         ours: seconds(version)!,
@@ -188,8 +188,8 @@ async function versions(
           'processor seconds, reference': of(reference, 'cpuSeconds')!,
         },
       }),
-      part('loading', loading),
-      part('inference', inferring),
+      part('load', 'loading', loading),
+      part('infer', 'inference', inferring),
     ]
   })
   const best = quickest(REMOTE, runs)

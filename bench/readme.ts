@@ -115,7 +115,7 @@ export function readmeTable({ machine, rows, ...figures }: Figures): string {
   })
   const short = rows.flatMap(shortOf)
   return [
-    `Made on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}, ${howMade(figures, rows)}.`,
+    `Made on ${cores} cores of an ${cpu.replace(/ \d.*/, '')}, ${Math.round(memoryGB)} GB, Node ${node.slice(1)}, ${platform}${howMade(figures, rows)}.`,
     `Medians of runs in turn; a ratio is ours by theirs in the same run, its spread in brackets.${figures.quick ? ' A quick look, no proof.' : ''}`,
     '',
     '| | rayito | reference | ratio | Ray | ratio |',
@@ -134,8 +134,9 @@ function howMade(figures: Omit<Figures, 'machine' | 'rows'>, rows: readonly Row[
     const how = `on ${day} by \`${command}\``
     parts.set(how, [...(parts.get(how) ?? []), group])
   }
-  if (parts.size === 1) return [...parts.keys()].join()
-  return [...parts].map(([how, groups]) => `${groups.map((group) => `\`${group}\``).join(', ')} ${how}`).join('; ')
+  if (parts.size === 1) return `, ${[...parts.keys()].join()}`
+  const named = [...parts].map(([how, groups]) => `${groups.map((group) => `\`${group}\``).join(', ')} ${how}`)
+  return `: ${named.join('; ')}`
 }
 
 /** Which of a row's targets it misses, by how much. */

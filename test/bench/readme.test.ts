@@ -83,7 +83,7 @@ test('a bench can be made in parts: of what another run measured, each group has
   const text = readmeTable({ ...run, machine, runs: { ...kept.runs, tasks: run }, rows })
   assert.match(
     text,
-    /, `actors` on 25 November 2026 by `npm run bench -- --with-ray`; `tasks` on 26 November 2026 by `npm run bench -- tasks`\.$/m,
+    /: `actors` on 25 November 2026 by `npm run bench -- --with-ray`; `tasks` on 26 November 2026 by `npm run bench -- tasks`\.$/m,
   )
   // What was measured elsewhere, or in a quick look, is nothing to stand beside.
   const none = { runs: {}, rows: [] }

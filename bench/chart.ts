@@ -6,6 +6,8 @@ const LEFT = 24
 const RIGHT = 300
 /** Widths of a letter of a value, and of what is said behind it; DejaVu's, which are wide. */
 const LETTERS = [7.7, 6.4] as const
+/** Width of a letter of a row's title. */
+const BOLD = 8.2
 const BAR = 16
 const HEAD = 64
 const FOOT = 16
@@ -77,7 +79,14 @@ function block(row: Row, top: number, width: number): { svg: string; height: num
   const bars = barsOf(row)
   const largest = Math.max(...bars.map(({ value, spread }) => value + spread), limit ?? 0) || 1
   const place = (value: number) => fixed(LEFT + (Math.max(value, 0) / largest) * width)
-  const first = top + 28
+  // the ratio is to the reference; one with a target of its own says it at its bar
+  const [reference] = Object.values(row.peers)
+  const ratio = reference?.target ? '' : ratioText(row)
+  const facts = [ratio, row.target && `target ${row.target}: ${verdict(row)}`].filter(Boolean).join(' · ')
+  // beside the title where there is room, otherwise below it
+  const crowded = row.title.length * BOLD + facts.length * LETTERS[1] > WIDTH - LEFT - 28
+  const below = crowded && facts ? 18 : 0
+  const first = top + 28 + below
   const drawn = bars.map((bar, i) => {
     const y = first + i * (BAR + 4)
     const middle = y + BAR / 2
@@ -93,14 +102,10 @@ function block(row: Row, top: number, width: number): { svg: string; height: num
     limit === null
       ? ''
       : `<line class="limit" x1="${place(limit)}" x2="${place(limit)}" y1="${first - 3}" y2="${first + BAR + 3}"/>`
-  // the ratio is to the reference; one with a target of its own says it at its bar
-  const [reference] = Object.values(row.peers)
-  const ratio = reference?.target ? '' : ratioText(row)
-  const facts = [ratio, row.target && `target ${row.target}: ${verdict(row)}`].filter(Boolean)
   return {
     svg:
       `<text class="what" x="${LEFT}" y="${top + 18}">${escaped(row.title)}</text>` +
-      `<text class="soft" x="${WIDTH - 16}" y="${top + 18}" text-anchor="end">${escaped(facts.join(' · '))}</text>${drawn.join('')}${line}`,
+      `<text class="soft" x="${WIDTH - 16}" y="${top + 18 + below}" text-anchor="end">${escaped(facts)}</text>${drawn.join('')}${line}`,
     height: bottom - top + 12,
   }
 }

@@ -153,6 +153,18 @@ test('what is said at the end of the longest bar has room', () => {
   assert.ok(Number(x) + value!.length * 7.6 + name!.length * 6.2 < 720, `${x} ${value}${name}`)
 })
 
+test('in the chart a title and the verdict on it do not run into each other', () => {
+  const measured = { id: 'x', unit: 's', ours: [2], peers: { bare: [2] }, target: { ratio: 1.1 } }
+  const heights = (title: string) =>
+    [...chart('x', [makeRow({ ...measured, title })], 'a machine').matchAll(/class="(?:what|soft)" x="\d+" y="(\d+)"/g)]
+      .slice(1)
+      .map(([, y]) => Number(y))
+  const [title, verdict] = heights('Short')
+  assert.equal(title, verdict)
+  const [long, below] = heights('Arithmetic of version C1 while it infers, against sgemm alone, and more')
+  assert.ok(below! > long!)
+})
+
 test('the machine is one line', () => {
   const machine = { cpu: 'A processor', cores: 2, memoryGB: 8.2, node: 'v22.1.0', platform: 'linux x64' }
   assert.equal(machineLine(machine), 'A processor, 2 cores, 8.2 GB, Node 22.1.0, linux x64')

@@ -1,12 +1,10 @@
-import { constants } from 'node:fs'
-import { access, mkdir } from 'node:fs/promises'
 import { loadavg, constants as osConstants } from 'node:os'
 import { join, relative } from 'node:path'
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { RayitoError } from '#src/core/errors.js'
 import { machine } from '#src/lab/exercise-file.js'
 import { writeJson } from '#src/lab/write-json.js'
-import { writeWhole } from '#src/lab/write-whole.js'
+import { makeFolder, writeWhole } from '#src/lab/write-whole.js'
 import { endAll, stoppedBy } from './children.js'
 import { type Figures, keptOf, type Run, readFigures } from './figures.js'
 import { actors } from './groups/actors.js'
@@ -59,7 +57,7 @@ async function bench(names: string[], options: Options): Promise<void> {
   const { quick = false, withRay = false, repetitions, out } = options
   if (options.readme) return writeReadme(out)
   const chosen = GROUPS.filter(({ name }) => names.length === 0 || names.includes(name))
-  await writable(out)
+  await makeFolder(out, 'Choose another folder: `npm run bench -- --out FOLDER`.')
   // ours is measured on this machine, whatever cluster the environment names
   delete process.env.RAY_ADDRESS
   const here = machine()
@@ -136,18 +134,6 @@ async function prepare(withRay: boolean): Promise<{ model: Prepared; ray: Ray | 
     return { model, ray: withRay ? await openRay(hub, paths.fp32) : null }
   } finally {
     hub.close()
-  }
-}
-
-/** The folder, made if need be. Rejects with RESULTS_UNWRITABLE. */
-async function writable(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-    await access(folder, constants.W_OK)
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const remedy = 'Choose another folder: `npm run bench -- --out FOLDER`.'
-    throw new RayitoError('RESULTS_UNWRITABLE', `${folder} cannot be written (${code})`, { cause, remedy })
   }
 }
 

@@ -1,15 +1,18 @@
 import { access, constants, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { RayitoError } from '../core/errors.js'
 
-/** Makes a folder in which files can be made, with those above it. Rejects with RESULTS_UNWRITABLE. */
-export async function makeFolder(folder: string): Promise<void> {
+/**
+ * Makes a folder in which files can be made, with those above it. Rejects with RESULTS_UNWRITABLE.
+ * @param remedy how to name another. @default the table's
+ */
+export async function makeFolder(folder: string, remedy?: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
     await access(folder, constants.W_OK)
   } catch (cause) {
     // Where the disk is read-only Node says of several folders that there is no such folder; of one it says why.
     const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? await mkdir(folder).catch((one) => one) : null
-    throw unwritable(folder, why ?? cause)
+    throw unwritable(folder, why ?? cause, remedy)
   }
 }
 

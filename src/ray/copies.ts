@@ -18,7 +18,7 @@ export function copiedFor(name: string, value: unknown, { copied, fresh }: Conte
   given.set(value, copies)
   copies.times++
   copies.bytes += size
-  if (copies.told || copies.bytes < MUCH) return
+  if (copies.told || copies.times < 2 || copies.bytes < MUCH) return
   copies.told = true
   const key = `told of copies for ${name}`
   if (finding(key)) return

@@ -156,8 +156,8 @@ test('the kernel is busy until the last of the cells that were given at once has
   assert.deepEqual(heard, ['busy', 'busy'])
 })
 
-test('a client of another kernel, which had the port before, disturbs no cell', async () => {
-  const { status, text } = await run(`
+/** In a cell: a client of this kernel sends what `sent` gives, and prints the first answer's type. */
+const clientCell = (sent: string) => `
     import { readFileSync } from 'node:fs'
     import { Dealer } from 'zeromq'
     import { Wire } from '../dist/lab/notebook/wire.js'
@@ -165,27 +165,20 @@ test('a client of another kernel, which had the port before, disturbs no cell', 
     const { key, shell_port } = JSON.parse(readFileSync(path, 'utf8'))
     const socket = new Dealer({ linger: 0 })
     socket.connect(\`tcp://127.0.0.1:\${shell_port}\`)
-    for (const one of ['of another kernel', key]) await socket.send(new Wire(one).encode('kernel_info_request', {}).frames)
+    for (const [signedWith, type] of ${sent}) await socket.send(new Wire(signedWith).encode(type, {}).frames)
     const answer = new Wire(key).decode(await socket.receive())
     socket.close()
-    console.log(answer!.type)`)
+    console.log(answer!.type)`
+
+test('a client of another kernel, which had the port before, disturbs no cell', async () => {
+  const { status, text } = await run(
+    clientCell(`[['of another kernel', 'kernel_info_request'], [key, 'kernel_info_request']]`),
+  )
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
 })
 
 test('what a client asks beside the cells, such as their history, is no output of the cell that runs', async () => {
-  const { status, text } = await run(`
-    import { readFileSync } from 'node:fs'
-    import { Dealer } from 'zeromq'
-    import { Wire } from '../dist/lab/notebook/wire.js'
-    const path = process.argv.join(' ').replace(/.*--config-path=/, '')
-    const { key, shell_port } = JSON.parse(readFileSync(path, 'utf8'))
-    const socket = new Dealer({ linger: 0 })
-    socket.connect(\`tcp://127.0.0.1:\${shell_port}\`)
-    const types = ['history_request', 'kernel_info_request']
-    for (const type of types) await socket.send(new Wire(key).encode(type, {}).frames)
-    const answer = new Wire(key).decode(await socket.receive())
-    socket.close()
-    console.log(answer!.type)`)
+  const { status, text } = await run(clientCell(`[[key, 'history_request'], [key, 'kernel_info_request']]`))
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
 })
 

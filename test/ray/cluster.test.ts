@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { unknownFrame } from '#src/ray/engines/nats/channel.js'
@@ -36,6 +36,14 @@ function isFree(name: string): Promise<boolean> {
     () => false,
     ({ code }) => code === 'RAY_ACTOR_NAME',
   )
+}
+
+/** A cluster of its own, with one CPU. */
+async function small(t: TestContext): Promise<Server> {
+  const server = await Server.startFor(t)
+  const worker = await WorkerProcess.start(server.address, { name: 'small', numCpus: 1 })
+  t.after(() => worker.end())
+  return server
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
@@ -550,9 +558,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a program that waits for a CPU which an idle actor holds goes on, and is told what it waits for', async (t) => {
-    const alone = await Server.startFor(t)
-    const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 1 })
-    t.after(() => small.end())
+    const alone = await small(t)
     const { code, stdout, stderr } = await run(`
       await ray.init({ address: ${JSON.stringify(alone.address)} })
       const { write } = process.stderr
@@ -579,9 +585,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a CPU that an actor or a generator holds which nobody can ask any more is given to what waits for it', async (t) => {
-    const alone = await Server.startFor(t)
-    const small = await WorkerProcess.start(alone.address, { name: 'small', numCpus: 1 })
-    t.after(() => small.end())
+    const alone = await small(t)
     const { code, stdout, stderr } = await run(`
       import { askOnce } from ${JSON.stringify(FUNCTIONS)}
       import { squares } from ${JSON.stringify(import.meta.resolve('./generators.js'))}

@@ -60,14 +60,15 @@ describe('a program of its own', () => {
     assert.match(stderr, /RayTaskError.*bad.*wrong/s)
   })
 
-  test('is told once of each function that it gives a large value again and again; not of many values, nor of a ref', async () => {
+  test('is told once of each function that it gives a large value again and again; not of many values, of one given once, nor of a ref', async () => {
     const { code, stderr } = await run(`
       ray.init({ numCpus: 2 })
       const size = ray.remote(function size(bytes) { return bytes.length })
       const other = ray.remote(function other(bytes) { return bytes.length })
       const [again, alone] = [new Uint8Array(20e6), ray.put(new Uint8Array(20e6))]
       for (let i = 0; i < 12; i++)
-        await ray.get([size.remote(again), other.remote(alone), other.remote(new Uint8Array(10e6))])`)
+        await ray.get([size.remote(again), other.remote(alone), other.remote(new Uint8Array(10e6))])
+      await ray.get(other.remote(new Uint8Array(120e6)))`)
     const told = 'rayito: size was given one and the same value of 20.0 MB 5 times, and it was copied each time. '
     assert.deepEqual([code, stderr], [0, `${told}If it stays as it is, ray.put it once and pass the ref.\n`])
   })

@@ -30,6 +30,16 @@ async function run(
   return { status, text }
 }
 
+/** Sends again and again until what is waited for is there. */
+async function until(done: Promise<unknown>, send: () => Promise<void>): Promise<void> {
+  let over = false
+  done.finally(() => (over = true))
+  while (!over) {
+    await send()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 describe('ray in a notebook', () => {
   test('functions and classes of cells use what other cells define', async () => {
     await run(`import { ray } from '../dist/index.js'\nimport * as path from 'node:path'`)
@@ -194,6 +204,34 @@ describe('what a cell shows', () => {
     assert.equal(status, 'ok')
     assert.deepEqual(text.trim().split('\n').map(Number), [...Array(1_100).keys()])
   })
+})
+
+test('a kernel whose messages nobody takes for a while loses none of them', async () => {
+  const { Publisher } = patientSockets(zeromq)
+  const publisher = new Publisher({ linger: 0 })
+  // One that has one message and reads no further: what is sent stays with the publisher, but for what TCP holds.
+  const reader = new zeromq.Subscriber({ linger: 0, receiveHighWaterMark: 1, receiveBufferSize: 65_536 })
+  try {
+    await publisher.bind('tcp://127.0.0.1:*')
+    reader.subscribe()
+    reader.connect(publisher.lastEndpoint!)
+    const first = reader.receive()
+    await until(first, () => publisher.send('begin'))
+    const padding = 'x'.repeat(10_000)
+    for (let i = 0; i < 5_000; i++) await publisher.send([String(i), padding])
+    const came: string[] = []
+    const read = (async () => {
+      for (let name = ''; name !== 'end'; came.push(name)) name = String((await reader.receive())[0])
+    })()
+    await until(read, () => publisher.send('end'))
+    assert.deepEqual(
+      came.filter((name) => name !== 'begin'),
+      [...Array(5_000).keys(), 'end'].map(String),
+    )
+  } finally {
+    publisher.close()
+    reader.close()
+  }
 })
 
 test('a kernel that still binds its sockets reads what comes, and sends, once they are bound', async () => {

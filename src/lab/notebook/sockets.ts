@@ -7,13 +7,19 @@ export interface Sockets {
   Reply: typeof Reply
 }
 
+/**
+ * Messages that a publisher keeps for a reader before it drops what comes next, unsaid. zeromq's own thread sends them, and has
+ * no turn for so long on a busy machine that a cell can show more than a thousand, zeromq's own number, before.
+ */
+const KEPT = 10_000
+
 /** zeromq's sockets as tslab needs them: it sends without waiting, and reads while it still binds. */
 export function patientSockets(zeromq: Sockets): Sockets {
   // A socket that may wait does so at every 513th message, until the next turn of the event loop; sending another one before
   // that throws. tslab does not wait: what a cell showed then, or its end, would be lost, and the cell could fail of it.
   class AtOnce extends zeromq.Publisher {
     constructor(options: ConstructorParameters<typeof Publisher>[0] = {}) {
-      super({ ...options, sendTimeout: 0 })
+      super({ ...options, sendTimeout: 0, sendHighWaterMark: KEPT })
     }
   }
   return {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { machine } from '#src/lab/exercise-file.js'
+import type { machine } from '#src/lab/exercise-1/exercise-file.js'
 import type { Row } from './row.js'
 
 /** How figures came about. */

@@ -1,4 +1,4 @@
-import type { Exercise1 } from '#src/lab/exercise-file.js'
+import type { Exercise1 } from '#src/lab/exercise-1/exercise-file.js'
 import { amount, type Peer, type Row, ratioText, verdict } from './row.js'
 
 const HEADS = ['', 'ours', 'reference', 'ratio', 'target', 'ok']

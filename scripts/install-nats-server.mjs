@@ -1,5 +1,5 @@
 // Puts the nats-server that rayito is tested with into its cache, if none is found. Needs the built command.
-import { findNatsServer, installNatsServer } from '../dist/ray/engines/nats/nats-server.js'
+import { findNatsServer, installNatsServer } from '../dist/ray/engines/nats/server/nats-server.js'
 
 try {
   console.log(findNatsServer())

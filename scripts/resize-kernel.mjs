@@ -1,8 +1,8 @@
-// Makes src/datasets/resize-kernel-bytes.ts of resize-kernel.wat: after a change of it, `node scripts/resize-kernel.mjs`.
+// Makes src/datasets/image/resize-kernel-bytes.ts of resize-kernel.wat: after a change of it, `node scripts/resize-kernel.mjs`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import wabt from 'wabt'
 
-const file = (name) => new URL(`../src/datasets/${name}`, import.meta.url)
+const file = (name) => new URL(`../src/datasets/image/${name}`, import.meta.url)
 const features = { simd: true }
 
 const text = readFileSync(file('resize-kernel.wat'), 'utf8')

@@ -5,7 +5,7 @@
  */
 import { basename, isAbsolute } from 'node:path'
 import { RayitoError } from './core/errors.js'
-import { Image } from './datasets/image.js'
+import { Image } from './datasets/image/image.js'
 import type { Lookup, Wikipedia } from './encyclopaedia/index.js'
 import { INFERENCE_PROTOCOL, InferenceProtocol } from './ray-server/inference-protocol.js'
 import { page, pagePolicy } from './ray-server/page.js'

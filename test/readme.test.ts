@@ -67,7 +67,7 @@ describe('the README', () => {
       'ray/actor-pool',
       'serve/serve',
       'serve/types',
-      'lab/cluster',
+      'lab/cluster/cluster',
     ]
     const known = modules.map((module) => readFileSync(join(root, 'dist', `${module}.d.ts`), 'utf8')).join()
     const names = here.match(/(?<!\.)\b[a-z]+[A-Z]\w*/g)!

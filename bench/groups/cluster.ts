@@ -1,7 +1,7 @@
 import { RayitoError } from '#src/core/errors.js'
 import { progress } from '#src/core/progress.js'
 import { range } from '#src/lab/settings.js'
-import { findNatsServer } from '#src/ray/engines/nats/nats-server.js'
+import { findNatsServer } from '#src/ray/engines/nats/server/nats-server.js'
 import { interleave } from '../interleave.js'
 import { runProgram } from '../program.js'
 import type { ClusterResult, ClusterWork } from '../programs/cluster.js'

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import { plural } from '../core/format.js'
-import type { Observer } from '../ray/engines/nats/observe.js'
+import type { Observer } from '../ray/engines/nats/status/observe.js'
 import { port } from './port.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -32,7 +32,7 @@ async function work({ address, numCpus, name, allow = [] }: WorkerOptions): Prom
   const asked = new AbortController()
   const stop = AbortSignal.any([told, asked.signal])
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const { Node } = await import('../ray/engines/nats/node.js')
+  const { Node } = await import('../ray/engines/nats/node/node.js')
   const node = await Node.join({
     address: addressOf(address),
     allow,
@@ -70,7 +70,7 @@ export function statusCommand(): Command {
 
 async function status({ address, watch, json }: { address?: string; watch?: boolean; json?: boolean }): Promise<void> {
   const observer = await observe(address)
-  const { statusText } = await import('../ray/engines/nats/status-text.js')
+  const { statusText } = await import('../ray/engines/nats/status/status-text.js')
   const { stdout } = process
   const show = async () => {
     const now = await observer.status()
@@ -94,7 +94,7 @@ async function status({ address, watch, json }: { address?: string; watch?: bool
 
 /** Loaded when it is asked for: each look is to be quick. */
 async function observe(address: string | undefined): Promise<Observer> {
-  const { Observer } = await import('../ray/engines/nats/observe.js')
+  const { Observer } = await import('../ray/engines/nats/status/observe.js')
   return Observer.open(addressOf(address))
 }
 

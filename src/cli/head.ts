@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { rayitoCache } from '../core/paths.js'
-import { Head } from '../ray/engines/nats/head.js'
-import { findNatsServer, installNatsServer } from '../ray/engines/nats/nats-server.js'
+import { Head } from '../ray/engines/nats/server/head.js'
+import { findNatsServer, installNatsServer } from '../ray/engines/nats/server/nats-server.js'
 import { stopSignal } from './stop-signal.js'
 
 export interface HeadOptions {

@@ -1,6 +1,6 @@
 import { plural } from '../core/format.js'
-import type { Exercise1 } from '../lab/exercise-file.js'
-import { ResultTable } from '../lab/table.js'
+import type { Exercise1 } from '../lab/exercise-1/exercise-file.js'
+import { ResultTable } from '../lab/exercise-1/table.js'
 
 interface ReportOptions {
   /** Whether to colour. */

@@ -4,15 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import { SOURCES } from '../core/source.js'
-import { EXERCISE_2_FILE } from '../lab/exercise-2-file.js'
-import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-file.js'
+import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-1/exercise-file.js'
+import { EXERCISE_2_FILE } from '../lab/exercise-2/exercise-2-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
 import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
 import { makeFolder, replaceFile, writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
-import { findNatsServer } from '../ray/engines/nats/nats-server.js'
+import { findNatsServer } from '../ray/engines/nats/server/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { findOrInstall, type HeadOptions, startHead } from './head.js'
 import { report } from './report.js'
@@ -125,7 +125,7 @@ function refuseArguments(args: string[], { options }: Command): void {
 
 /** A cluster that cannot be used is told before anything is executed. @throws RayitoError RAY_CLUSTER_… */
 async function expectWorkers(address: string): Promise<void> {
-  const { Observer } = await import('../ray/engines/nats/observe.js')
+  const { Observer } = await import('../ray/engines/nats/status/observe.js')
   const observer = await Observer.open(address)
   const { nodes } = await observer.status().finally(() => observer.close())
   if (nodes.length === 0)

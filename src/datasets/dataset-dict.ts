@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { serialize, type Travel, via } from '../core/travel.js'
 import type { Dataset } from './dataset.js'
 import type { ImageRow, Mapped, Renamed, RowFunction, RowPredicate, Without } from './row.js'
-import type { SortOptions } from './row-order.js'
-import type { Seed } from './seed.js'
+import type { SortOptions } from './rows/row-order.js'
+import type { Seed } from './rows/seed.js'
 import { strict } from './strict-record.js'
 
 /** What can be done with all splits at once; each method is {@link Dataset}'s, which tells more. */

@@ -1,4 +1,4 @@
-import type { Image } from './image.js'
+import type { Image } from './image/image.js'
 
 /** What a row of a data set of pictures holds. Name other columns by giving loadDataset your own type. */
 export interface ImageRow {

@@ -1,4 +1,4 @@
-import type { Image } from '../datasets/image.js'
+import type { Image } from '../datasets/image/image.js'
 import { HttpError, type HttpRequest } from '../serve/index.js'
 import type { Classification } from '../transformers/index.js'
 

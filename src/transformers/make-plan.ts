@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
-import { RESIZE_FILTERS } from '../datasets/resize.js'
+import { RESIZE_FILTERS } from '../datasets/image/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
 import { OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
 

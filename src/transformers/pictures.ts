@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { RayitoError } from '../core/errors.js'
-import { Image, type ImageSource } from '../datasets/image.js'
+import { Image, type ImageSource } from '../datasets/image/image.js'
 import type { Pixels } from './preprocess.js'
 
 /** A picture: decoded, or what one can be read from, such as a path or bytes. */

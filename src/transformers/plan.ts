@@ -1,4 +1,4 @@
-import type { ResizeFilter } from '../datasets/resize.js'
+import type { ResizeFilter } from '../datasets/image/resize.js'
 
 /** From logits to scores, in Python's words: `none` leaves them as they are. */
 export type FunctionToApply = 'softmax' | 'sigmoid' | 'none'

@@ -1,4 +1,4 @@
-import { type Area, resize } from '../datasets/resize.js'
+import { type Area, resize } from '../datasets/image/resize.js'
 import type { Plan } from './plan.js'
 
 /** A decoded RGB picture: rows of pixels, three bytes each. */

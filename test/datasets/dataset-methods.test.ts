@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { Generator } from '#src/datasets/generator.js'
 import { type Dataset, DatasetDict, type ImageRow, loadDataset, type SortOptions } from '#src/datasets/index.js'
+import { Generator } from '#src/datasets/rows/generator.js'
 import type { Seed, TrainTestSplitOptions } from '#src/index.js'
 import { FIXTURES, readJson, sha256, TABLES } from './support.js'
 

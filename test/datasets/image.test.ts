@@ -6,7 +6,7 @@ import { afterEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { serialize } from '#src/core/travel.js'
-import { reviveImage } from '#src/datasets/image.js'
+import { reviveImage } from '#src/datasets/image/image.js'
 import { Image } from '#src/datasets/index.js'
 import { PICTURES, temporary } from './support.js'
 

@@ -10,7 +10,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
-import { ParquetSource } from '#src/datasets/parquet-source.js'
+import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
 import { FIXTURES, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import wabt from 'wabt'
+import { KERNEL } from '#src/datasets/image/resize-kernel-bytes.js'
 import { RESIZE_FILTERS, resize } from '#src/datasets/index.js'
-import { KERNEL } from '#src/datasets/resize-kernel-bytes.js'
 
 const side = fc.integer({ min: 1, max: 24 })
 const picture = fc
@@ -156,7 +156,7 @@ describe('resize', () => {
 })
 
 test("the kernel's bytes are its text, assembled", async () => {
-  const text = readFileSync(new URL('../../../src/datasets/resize-kernel.wat', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('../../../src/datasets/image/resize-kernel.wat', import.meta.url), 'utf8')
   const module = (await wabt()).parseWat('resize-kernel.wat', text, { simd: true })
   assert.equal(Buffer.from(module.toBinary({}).buffer).toString('base64'), KERNEL)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import sharp from 'sharp'
-import { decodeSmallJpeg } from '#src/datasets/small-jpeg.js'
+import { decodeSmallJpeg } from '#src/datasets/image/small-jpeg.js'
 
 const MAX = 1e6
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import sharp from 'sharp'
-import { decodeSmallPng } from '#src/datasets/small-png.js'
+import { decodeSmallPng } from '#src/datasets/image/small-png.js'
 
 const MAX = 1e6
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { agreementOf, sameAnswers } from '#src/lab/compare.js'
-import type { Best } from '#src/lab/version.js'
+import { agreementOf, sameAnswers } from '#src/lab/exercise-1/compare.js'
+import type { Best } from '#src/lab/exercise-1/version.js'
 import { version } from './versions.js'
 
 const with2 = (name: 'A' | 'B', ...result: Best[]) => version(name, 1, 1, { result })

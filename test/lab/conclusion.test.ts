@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { breakEven, breakEvenChart, breakEvenText } from '#src/lab/break-even.js'
-import { conclude } from '#src/lab/conclusion.js'
+import { breakEven, breakEvenChart, breakEvenText } from '#src/lab/exercise-1/break-even.js'
+import { conclude } from '#src/lab/exercise-1/conclusion.js'
 import { version } from './versions.js'
 
 const two = { cores: 2, workers: 2 }

@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { barChart } from '#src/lab/chart.js'
-import { machine } from '#src/lab/exercise-file.js'
+import { barChart } from '#src/lab/exercise-1/chart.js'
+import { machine } from '#src/lab/exercise-1/exercise-file.js'
+import { watchMemory } from '#src/lab/exercise-1/memory.js'
+import { ResultTable } from '#src/lab/exercise-1/table.js'
 import { bytes, list, percent, seconds } from '#src/lab/format.js'
-import { watchMemory } from '#src/lab/memory.js'
-import { ResultTable } from '#src/lab/table.js'
 import { version } from './versions.js'
 
 test('seconds, bytes and shares are written with the digits they are worth', () => {
@@ -86,7 +86,7 @@ test('the peak of memory sees what was held between two looks at most 0.2 s apar
 test('the machine has the cores that this process may use', () => {
   assert.equal(machine().cores, availableParallelism())
   if (process.platform !== 'linux') return
-  const file = import.meta.resolve('#src/lab/exercise-file.js')
+  const file = import.meta.resolve('#src/lab/exercise-1/exercise-file.js')
   const code = `import(${JSON.stringify(file)}).then(({ machine }) => console.log(machine().cores))`
   // This process may itself be bound to some of them.
   const first = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]!

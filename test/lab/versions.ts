@@ -1,5 +1,5 @@
+import { type Best, TITLES, type Version } from '#src/lab/exercise-1/version.js'
 import type { VersionName } from '#src/lab/settings.js'
-import { type Best, TITLES, type Version } from '#src/lab/version.js'
 
 /** A version with made-up figures. */
 export function version(

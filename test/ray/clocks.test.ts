@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { adoptEpoch, epoch, now } from '#src/core/clock.js'
-import { NodeClock } from '#src/ray/engines/nats/node-clock.js'
+import { NodeClock } from '#src/ray/engines/nats/driver/node-clock.js'
 import { since, TurnClock, ticks } from '#src/ray/timeline/turn-clock.js'
 
 const HOUR = 3_600_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, type TestContext, test } from 'node:test'
 import { Bus } from '#src/ray/engines/nats/bus.js'
-import { Observer } from '#src/ray/engines/nats/observe.js'
+import { Observer } from '#src/ray/engines/nats/status/observe.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, Line, Server, WorkerProcess } from './cluster.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
-import { WorkerOutput } from '#src/ray/output.js'
+import { WorkerOutput } from '#src/ray/driver/output.js'
 
 let written: string[]
 beforeEach((t) => {

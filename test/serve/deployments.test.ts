@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
-import type { Driver } from '#src/ray/driver.js'
+import type { Driver } from '#src/ray/driver/driver.js'
 import { ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
 import { CallContext, callContext } from '#src/serve/context.js'

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { pipeline as pipelineOfTransformers, RawImage } from '@huggingface/transformers'
-import { Image } from '#src/datasets/image.js'
+import { Image } from '#src/datasets/image/image.js'
 import { type Classification, type Dtype, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
 import { fixture, ownCache, readFixture, tinyVit } from './fixtures.js'
 

@@ -17,7 +17,7 @@ const url = (module: string) => JSON.stringify(pathToFileURL(join(root, 'dist', 
 /** What a program of these tests finds: `pipeline`, `Image`, the tiny model's folder and a picture's path. */
 const HEAD = `
 import { pipeline } from ${url('transformers/index.js')}
-import { Image } from ${url('datasets/image.js')}
+import { Image } from ${url('datasets/image/image.js')}
 const model = ${JSON.stringify(tinyVit)}
 const picture = ${JSON.stringify(fixture('pictures', 'colour-64x64.png'))}
 `

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { withOpenFile } from '../open-files.js'
+import { withOpenFile } from '../image/open-files.js'
 
 /** Reads the bytes from `start` to before `end`; rejects when the file ends before. */
 export type Read = (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>

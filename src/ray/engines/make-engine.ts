@@ -2,7 +2,7 @@ import type { Engine, EngineHost } from '../engine.js'
 import type { SessionOptions } from '../options.js'
 import { setLeaving } from '../pack/reach.js'
 import { LocalEngine } from './local/engine.js'
-import { NatsEngine } from './nats/engine.js'
+import { NatsEngine } from './nats/driver/engine.js'
 import { PROCESSES } from './processes/connection.js'
 import { Threads } from './threads/threads.js'
 

@@ -1,6 +1,6 @@
-import type { RequestArgument, RequestCode } from '../answers.js'
 import { type Code, carriedBy, portableCode } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
+import type { RequestArgument, RequestCode } from '../driver/answers.js'
 import { carriedId } from '../handle.js'
 import { type Content, isRef } from '../object-ref.js'
 import { pack } from '../pack.js'

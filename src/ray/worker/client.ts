@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Requests } from '../answers.js'
 import type { RemoteDefinition } from '../definition.js'
+import type { Requests } from '../driver/answers.js'
+import { awaited, settled, waitFor } from '../driver/waiting.js'
 import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
 import { type Content, EMPTY, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
@@ -21,7 +22,6 @@ import type {
   TraceEvent,
   WaitOptions,
 } from '../types.js'
-import { awaited, settled, waitFor } from '../waiting.js'
 import { plain, prepareCall } from './call.js'
 import { Held } from './held.js'
 import { DriverRequests } from './requests.js'

@@ -1,4 +1,4 @@
-import type { Requests } from '../answers.js'
+import type { Requests } from '../driver/answers.js'
 import { decodeError } from '../errors.js'
 import type { ToDriver } from '../protocol.js'
 

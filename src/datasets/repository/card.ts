@@ -1,0 +1,53 @@
+import type { DocumentOptions, ParseOptions, SchemaOptions } from 'yaml'
+import { RayitoError } from '../../core/errors.js'
+
+/** Where a data set's metadata stand: at the head of the first, and alone in the second, which goes before it. */
+export const CARDS = ['README.md', '.huggingface.yaml']
+
+/** The metadata as YAML, those that go first in front. @param texts what is in the files of CARDS, null for one that is not there */
+export function metadataOf([card, alone]: readonly (string | null)[]): string[] {
+  return [alone ?? '', /^\s*---[\r\n]+([\s\S]*?)[\r\n]+---(?:[\r\n]|$)/.exec(card ?? '')?.[1] ?? '']
+}
+
+/**
+ * What `read` makes of metadata.
+ * @param what of them is read
+ * @param where what the data set is called in errors
+ * @throws RayitoError DATASET_CARD_INVALID (rejects)
+ */
+export async function parsed<T>(
+  text: string,
+  what: string,
+  where: string,
+  read: (metadata: Record<string, unknown>) => T,
+): Promise<T> {
+  const { parse } = await import('yaml')
+  try {
+    // Of a key that is there twice, Python takes the last.
+    const options: Options = { version: '1.1', uniqueKeys: false, customTags: (tags) => tags.map(withoutLetters) }
+    return read(mapping(parse(text, options), 'the metadata'))
+  } catch (error) {
+    // Below the first line YAML's own shows the place.
+    const reason = String((error as Error).message).split(/:?\n/)[0]
+    const message = `Expected ${what} of ${where} as Python's datasets has them, ${reason}`
+    throw new RayitoError('DATASET_CARD_INVALID', message, { cause: error })
+  }
+}
+
+type Options = DocumentOptions & ParseOptions & SchemaOptions
+type Tag = Extract<SchemaOptions['customTags'], readonly unknown[]>[number]
+
+/** `y` and `n` are true and false in YAML 1.1, but not for PyYAML. */
+function withoutLetters(tag: Tag): Tag {
+  if (typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:bool' || !('test' in tag) || !tag.test) return tag
+  return { ...tag, test: new RegExp(tag.test.source.replace(/Y\|y\||N\|n\|/, '')) }
+}
+
+export function mapping(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  return got(what, 'names and values', value)
+}
+
+export function got(what: string, wanted: string, value: unknown): never {
+  throw new TypeError(`for ${what} ${wanted}, got ${JSON.stringify(value) ?? 'nothing'}`)
+}

@@ -1,0 +1,204 @@
+import { inspect } from 'node:util'
+import { RayitoError } from '../../core/errors.js'
+import { type Feature, type Features, parquetFeatures } from '../features.js'
+import { Image } from '../image/image.js'
+import { PageCache } from '../parquet/page-cache.js'
+import { ParquetFile } from '../parquet/parquet-file.js'
+import type { Place, Source } from './source.js'
+import { canFollow } from './type-order.js'
+
+/** Under which `datasets` notes the features. */
+const NOTE = 'huggingface'
+
+/** Under which pyarrow notes its schema. */
+const ARROW = 'ARROW:schema'
+
+type ParquetPlace = Extract<Place, { kind: 'parquet' }>
+
+/** Rows of one or several Parquet files, one after the other. */
+export class ParquetSource implements Source {
+  readonly numRows: number
+  readonly features: Features
+  /** First row of each file. */
+  readonly #starts: number[] = []
+  /** Columns that are pictures or JSON, or hold some inside of lists and records; and those of classes by their names. */
+  readonly #encoded: ReadonlySet<string>
+  /** Each file's columns, in the order of the first file's: as in Python, names count. */
+  readonly #columns: ParquetFile['columns'][] = []
+
+  private constructor(
+    readonly place: ParquetPlace,
+    readonly files: readonly ParquetFile[],
+  ) {
+    let start = 0
+    for (const { numRows } of files) {
+      this.#starts.push(start)
+      start += numRows
+    }
+    this.numRows = start
+    const [first] = files
+    if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
+    this.features = parquetFeatures(first.columns, first.note(NOTE), first.note(ARROW), place.told)
+    const names = namesOf(first)
+    const twice = names.find((name, i) => names.indexOf(name) < i)
+    if (twice !== undefined)
+      throw new RayitoError(
+        'DATASET_UNSUPPORTED',
+        `Expected ${first.file.path} to have one column ${twice}, got several`,
+        {
+          remedy: 'Write it again with a name for each column.',
+        },
+      )
+    const isEncodedAt = (name: string, i: number) =>
+      isEncoded(this.features[name]!) || isNamed(this.features[name]!, first, i)
+    this.#encoded = new Set(names.filter(isEncodedAt))
+    for (const file of files) {
+      const own = namesOf(file)
+      if (own.length !== names.length || !names.every((name) => own.includes(name)))
+        throw new RayitoError(
+          'DATASET_BROKEN',
+          `Expected ${file.file.path} to have the columns ${names.join(', ')}, got ${own.join(', ')}`,
+          { remedy: 'Load files with other columns apart, with dataFiles.' },
+        )
+      checkTypes(this.features, first, file)
+      this.#columns.push(names.map((name) => file.columns[own.indexOf(name)]!))
+    }
+  }
+
+  /**
+   * Reads the metadata of the files and nothing else.
+   * @param tell what is known of the columns elsewhere: asked where the first file does not say
+   */
+  static async open(
+    place: ParquetPlace,
+    cache = new PageCache(place.options.cacheBytes),
+    tell?: () => Promise<Record<string, unknown> | null>,
+  ): Promise<ParquetSource> {
+    const files = await Promise.all(place.files.map((path) => ParquetFile.open(path, cache)))
+    const told = files[0]?.note(NOTE) === null ? await tell?.() : null
+    return new ParquetSource(told ? { ...place, told } : place, files)
+  }
+
+  async row(index: number, columns?: readonly string[]): Promise<Record<string, unknown>> {
+    let which = this.#starts.length - 1
+    while (this.#starts[which]! > index) which--
+    const file = this.files[which]!
+    const inFile = index - this.#starts[which]!
+    const chosen = this.#columns[which]!.filter(({ element }) => !columns || columns.includes(element.name))
+    const entries = chosen.map(async (column) => {
+      const { name } = column.element
+      const feature = this.features[name]!
+      if (feature.type === 'Image' && feature.decode) return [name, await this.#image(file, inFile, column)]
+      const value = await file.value(inFile, column)
+      return [name, this.#encoded.has(name) ? await this.#decoded(value, feature) : value]
+    })
+    return Object.fromEntries(await Promise.all(entries))
+  }
+
+  column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null {
+    return this.#encoded.has(name) ? null : this.#values(name, rows)
+  }
+
+  async #values(name: string, rows: Uint32Array | null): Promise<unknown[]> {
+    const values: unknown[] = []
+    let at = 0
+    for (const [which, file] of this.files.entries()) {
+      const start = this.#starts[which]!
+      const from = at
+      while (rows && at < rows.length && rows[at]! < start + file.numRows) at++
+      const inFile = rows?.subarray(from, at).map((row) => row - start) ?? null
+      const column = this.#columns[which]!.find(({ element }) => element.name === name)!
+      for (const value of await file.values(inFile, column)) values.push(value)
+    }
+    return values
+  }
+
+  /** A picture lies in its row, or as a file that the row names; null stays null. */
+  async #image(file: ParquetFile, row: number, column: ParquetFile['columns'][number]): Promise<Image | null> {
+    const nested = column.children.length > 0
+    const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
+    const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
+    return this.#open(source, this.features[column.element.name]!)
+  }
+
+  /** The pictures and the JSON inside of lists and records, or alone. */
+  async #decoded(value: unknown, of: Feature): Promise<unknown> {
+    const { type, feature, fields, decode } = of
+    if (value === null || value === undefined) return null
+    if (type === 'Image') return decode ? this.#open(pictureIn(value), of) : pictureRecord(value)
+    if (type === 'ClassLabel' && typeof value === 'string') return of.str2int(value.trim())
+    if (type === 'Json') return decode ? parsedJson(value) : value
+    if (feature) return Promise.all((value as unknown[]).map((item) => this.#decoded(item, feature)))
+    if (!fields) return value
+    const parts = Object.entries(value as object).map(async ([name, part]) => {
+      const field = fields[name]
+      return [name, field ? await this.#decoded(part, field) : part] as const
+    })
+    return Object.fromEntries(await Promise.all(parts))
+  }
+
+  async #open(source: unknown, { mode }: Feature): Promise<Image | null> {
+    if (source === null) return null
+    const image = await Image.open(source as Uint8Array | string, { maxPixels: this.place.options.maxPixels })
+    if (mode === null || mode === image.mode) return image
+    if (mode === 'RGB') return image.toRgb()
+    throw new RayitoError('DATASET_UNSUPPORTED', `Expected a picture of the mode ${mode}, got ${image.mode}`, {
+      remedy: "Write the data set with Image(mode='RGB'), or without a mode.",
+    })
+  }
+}
+
+/** Bytes as they are, or in a record beside the path that is meant without them. */
+function pictureIn(value: unknown): unknown {
+  const { bytes, path } = pictureRecord(value)
+  return bytes ?? path ?? null
+}
+
+/** What `datasets` gives of a picture that is not to be decoded. */
+function pictureRecord(value: unknown): { bytes: unknown; path: unknown } {
+  if (value instanceof Uint8Array) return { bytes: value, path: null }
+  if (typeof value === 'string') return { bytes: null, path: value }
+  const { bytes = null, path = null } = value as { bytes?: unknown; path?: unknown }
+  return { bytes, path }
+}
+
+function parsedJson(json: unknown): unknown {
+  try {
+    return JSON.parse(String(json))
+  } catch (error) {
+    throw new RayitoError('DATASET_BROKEN', `Expected a text of JSON, got ${inspect(json, { maxStringLength: 100 })}`, {
+      cause: error,
+    })
+  }
+}
+
+function isEncoded({ type, feature, fields }: Feature): boolean {
+  const isIt = type === 'Image' || type === 'Json'
+  return isIt || (feature !== null && isEncoded(feature)) || Object.values(fields ?? {}).some(isEncoded)
+}
+
+/** Whether a column of classes has their names, which a card alone may call classes: in Python numbers come of them, too. */
+function isNamed({ type }: Feature, { columns }: ParquetFile, index: number): boolean {
+  const { converted_type, logical_type } = columns[index]!.element
+  return type === 'ClassLabel' && (converted_type === 'UTF8' || logical_type?.type === 'STRING')
+}
+
+const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)
+
+/** What a file itself says of its columns. */
+const ownFeatures = (file: ParquetFile) => parquetFeatures(file.columns, null, file.note(ARROW))
+
+/** Values are given as they lie in their file: another file's, of another type, would not be what `features` promises. */
+function checkTypes(features: Features, first: ParquetFile, file: ParquetFile): void {
+  const note = file.note(ARROW)
+  if (file === first || (note !== null && note === first.note(ARROW))) return
+  const [wanted, own] = [ownFeatures(first), ownFeatures(file)]
+  const other = namesOf(first).find((name) => features[name]!.type !== 'Image' && !canFollow(wanted[name]!, own[name]!))
+  if (other === undefined) return
+  const [type, got] = [wanted, own].map((of) => inspect(of[other], { breakLength: Number.POSITIVE_INFINITY }))
+  throw new RayitoError(
+    'DATASET_BROKEN',
+    `Expected ${file.file.path} to hold ${type} in the column ${other}, as ${first.file.path} does, got ${got}`,
+    { remedy: 'Load files with other types apart, with dataFiles.' },
+  )
+}

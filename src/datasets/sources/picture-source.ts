@@ -1,0 +1,35 @@
+import { Feature, type Features, featuresOf } from '../features.js'
+import { Image } from '../image/image.js'
+import type { Place, Source } from './source.js'
+
+/** Rows of picture files in class folders: `image` and the class's number as `label`. */
+export class PictureSource implements Source {
+  readonly features: Features
+
+  constructor(readonly place: Extract<Place, { kind: 'pictures' }>) {
+    const label = place.names.length > 0 ? [['label', new Feature('ClassLabel', null, place.names)] as const] : []
+    this.features = featuresOf([['image', new Feature('Image')], ...label])
+  }
+
+  get numRows(): number {
+    return this.place.files.length
+  }
+
+  fileOf(index: number): string {
+    return this.place.files[index]!
+  }
+
+  async row(index: number, columns: readonly string[] = Object.keys(this.features)): Promise<Record<string, unknown>> {
+    const { files, labels, options } = this.place
+    const row: Record<string, unknown> = {}
+    if (columns.includes('image')) row.image = await Image.open(files[index]!, options)
+    if (columns.includes('label') && labels.length > 0) row.label = labels[index]
+    return row
+  }
+
+  column(name: string, rows: Uint32Array | null): Promise<unknown[]> | null {
+    const { labels } = this.place
+    if (name !== 'label') return null
+    return Promise.resolve(rows ? Array.from(rows, (row) => labels[row]) : [...labels])
+  }
+}

@@ -1,0 +1,234 @@
+import type { Actor } from '../actor.js'
+import { type Code, carries } from '../code/index.js'
+import { RemoteDefinition } from '../definition.js'
+import type { Parent, WorkerPlace } from '../engine.js'
+import { decodeError, encodeError } from '../errors.js'
+import { type ActorIdentity, identityOf, makeHandle } from '../handle.js'
+import { type Content, Entry, entryOf, isRef, ObjectRef } from '../object-ref.js'
+import type { WireContent } from '../protocol.js'
+import { Prepared } from '../task.js'
+import type { ActorOptions, MethodOptions, TaskOptions } from '../types.js'
+import type { Driver } from './driver.js'
+
+/** An argument as a worker sends it: a value, or the id of an object. */
+export type RequestArgument = WireContent | string
+
+/** A function or class that a worker made remote. */
+export type RequestCode = [
+  id: string,
+  name: string,
+  code: Code,
+  carried: readonly string[],
+  generators: readonly string[],
+]
+
+/** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
+export interface Requests {
+  put: { id: string; content: WireContent }
+  /** `seen`: for `get`; not for `peek` */
+  get: { id: string; seen: boolean }
+  seen: { id: string }
+  /** Value number `index` of a generator that runs there */
+  yield: { stream: string; index: number; content: WireContent }
+  /** The next value of a generator that was asked for there */
+  next: { id: string }
+  /** Nobody there will ask for values of it any more. */
+  leave: { id: string }
+  /** `parent`: the call that asks, which its worker names by number and a node by its id; null of none */
+  submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[]; parent: Parent }
+  createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
+  /** An actor whose handle is there, and which cannot be sent. */
+  failActor: { id: string; className: string; error: unknown }
+  callActor: {
+    actor: ActorIdentity
+    method: string
+    args: RequestArgument[]
+    options: MethodOptions
+    ids: string[]
+    parent: Parent
+  }
+  getActor: { name: string; namespace: string | undefined }
+  kill: { id: string; restart: boolean }
+  cancel: { id: string; force: boolean; recursive: boolean }
+  free: { ids: string[] }
+  figure: { which: 'told' | 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
+}
+
+/** Functions that workers made remote, by worker and id. */
+const definitions = new WeakMap<WorkerPlace, Map<string, RemoteDefinition>>()
+
+/** Does what a worker asks and answers it. */
+export async function answer(
+  driver: Driver,
+  worker: WorkerPlace,
+  request: number,
+  operation: string,
+  payload: unknown,
+): Promise<void> {
+  const reply = (ok: boolean, data: unknown) => worker.post(['answer', request, ok, data, false])
+  try {
+    const handle = handlers[operation as keyof Requests] as (d: Driver, w: WorkerPlace, p: unknown) => unknown
+    reply(true, await handle(driver, worker, payload))
+  } catch (error) {
+    reply(false, encodeError(error))
+  }
+}
+
+type Handlers = { [K in keyof Requests]: (driver: Driver, worker: WorkerPlace, payload: Requests[K]) => unknown }
+
+const handlers: Handlers = {
+  put(driver, worker, { id, content }) {
+    const entry = newEntry(driver, worker, id)
+    try {
+      driver.objects.store(entry, contentOf(driver, worker, content), driver.sharesMemory)
+    } catch (error) {
+      entry.fail(error)
+    }
+  },
+  get: (_driver, worker, { id, seen }) => contentFor(worker, heldRef(worker, id), seen),
+  seen: (driver, worker, { id }) => driver.seen(heldRef(worker, id)),
+  yield: (driver, worker, { stream, index, content }) =>
+    driver.streams.add(stream, index, contentOf(driver, worker, content)),
+  async next(driver, worker, { id }) {
+    const ref = await driver.nextYielded(heldRef(worker, id))
+    if (ref) worker.holdOne(ref.id, ref)
+    return ref?.id ?? null
+  },
+  leave: (driver, worker, { id }) => driver.leave(heldRef(worker, id)),
+  submit(driver, worker, { code, args, options, ids, parent }) {
+    const entries = ids.map((id) => newEntry(driver, worker, id))
+    asked(entries, () => {
+      driver.streams.open(options, entries[0]!, worker.holder)
+      const task = driver.makeTask(definition(driver, worker, code), entries, options)
+      task.prepare(argsOf(driver, worker, args), () => driver.start(task))
+      driver.track(task)
+      if (parent !== null) worker.adopt(parent, task)
+    })
+  },
+  createActor(driver, worker, { id, code, args, options }) {
+    const made = definition(driver, worker, code)
+    let taken: Actor | null
+    try {
+      taken = driver.actors.taken(options)
+    } catch (error) {
+      // The worker has its handle already: its calls say why.
+      const { name: _taken, ...unnamed } = options
+      taken = driver.actors.make(made, unnamed, id)
+      taken.die(error as Error)
+    }
+    const actor = taken ?? driver.actors.make(made, options, id)
+    // One that was there before goes by the worker's id as well.
+    driver.actors.byId.set(id, actor)
+    worker.holdOne(id, makeHandle({ ...identityOf(actor), id }))
+    if (!taken) actor.creation.prepare(argsOf(driver, worker, args), () => driver.actors.start(actor))
+  },
+  failActor(driver, worker, { id, className, error }) {
+    const unknown = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
+    const actor = driver.actors.make(unknown, {}, id)
+    driver.actors.fail(actor, decodeError(error) as Error)
+    driver.actors.byId.set(id, actor)
+    worker.holdOne(id, makeHandle(actor))
+  },
+  callActor(driver, worker, { actor, method, args, options, ids, parent }) {
+    const entries = ids.map((id) => newEntry(driver, worker, id))
+    asked(entries, () => {
+      const called = driver.actors.of(actor)
+      driver.streams.open(options, entries[0]!, worker.holder)
+      const task = driver.actors.makeCall(called, method, entries, options)
+      driver.actors.enqueue(task, argsOf(driver, worker, args))
+      driver.track(task)
+      if (parent !== null) worker.adopt(parent, task)
+    })
+  },
+  getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
+  kill(driver, _worker, { id, restart }) {
+    const actor = driver.actors.byId.get(id)
+    if (actor) driver.kill(actor, restart)
+  },
+  cancel: (driver, worker, { id, force, recursive }) => driver.cancel(heldRef(worker, id), force, recursive),
+  free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(worker, id))),
+  figure: (driver, _worker, { which }) => driver[which](),
+}
+
+function definition(
+  driver: Driver,
+  worker: WorkerPlace,
+  [id, name, code, carried, generators]: RequestCode,
+): RemoteDefinition {
+  let known = definitions.get(worker)
+  if (!known) {
+    known = new Map()
+    definitions.set(worker, known)
+  }
+  let made = known.get(id)
+  if (!made) {
+    made = RemoteDefinition.received(name, code, generators)
+    carries(
+      code,
+      carried.map((thing) => driver.carried(worker, thing)),
+    )
+    known.set(id, made)
+  }
+  return made
+}
+
+/** A call that cannot be made fails its objects: somebody may wait for them already. */
+function asked(entries: readonly Entry[], make: () => void): void {
+  try {
+    make()
+  } catch (error) {
+    for (const entry of entries) entry.fail(error)
+    throw error
+  }
+}
+
+/** An object whose id the worker chose; the worker holds it. */
+function newEntry(driver: Driver, worker: WorkerPlace, id: string): Entry {
+  const entry = new Entry(id, driver)
+  worker.holdOne(id, new ObjectRef(entry))
+  return entry
+}
+
+/** A handle that the worker is about to hold. */
+function given(worker: WorkerPlace, actor: ActorIdentity): ActorIdentity {
+  worker.holdOne(actor.id, makeHandle(actor))
+  return identityOf(actor)
+}
+
+function heldRef(worker: WorkerPlace, id: string): ObjectRef {
+  const thing = worker.held.get(id)?.thing
+  if (isRef(thing)) return thing
+  const lost = new Entry(id, worker)
+  lost.lose('the worker let it go')
+  return new ObjectRef(lost)
+}
+
+function contentOf(
+  driver: Driver,
+  worker: WorkerPlace,
+  [data, special, copied, shared, fresh, ids]: WireContent,
+): Content {
+  return { data, special, copied, shared, fresh, carried: ids.map((id) => driver.carried(worker, id)) }
+}
+
+/** Arguments made ready: refs among them are waited for as if they had been given here. */
+function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgument[]): readonly unknown[] {
+  return args.map((arg) =>
+    typeof arg === 'string' ? heldRef(worker, arg) : new Prepared(contentOf(driver, worker, arg)),
+  )
+}
+
+/** An object's value on its way to a worker that asked for it. */
+async function contentFor(
+  worker: WorkerPlace,
+  ref: ObjectRef,
+  seen: boolean,
+): Promise<readonly [ok: boolean, data: unknown, special: boolean, fresh: number]> {
+  const entry = entryOf(ref)
+  if (seen) entry.asked = true
+  await new Promise<void>((resolve) => entry.whenSettled(resolve))
+  if (entry.state === 'failed') return [false, encodeError(entry.error), false, 0]
+  const content = entry.content!
+  worker.hold(content)
+  return [true, content.data, content.special, content.fresh]
+}

@@ -1,0 +1,97 @@
+import { ObjectStoreFullError } from '../errors.js'
+import type { Content, Entry } from '../object-ref.js'
+import { Pressure } from '../pressure.js'
+
+/** The shared memory that was allocated for an object. */
+interface Allocation {
+  readonly id: string
+  readonly bytes: number
+  /** Whose it is, where a thread of this process allocated it: the figures of the process leave that out. */
+  readonly elsewhere: WeakRef<Entry> | null
+}
+
+/** How much memory a session's objects take, and what is left of it. The objects themselves are held by their refs alone. */
+export class ObjectStore {
+  /** Bytes that crossed to workers and back, and that `put` took into shared memory. */
+  readonly moved = { copied: 0, shared: 0 }
+  /** Bytes that were allocated for live objects, as far as the collector has told. */
+  #held = 0
+  readonly #elsewhere = new Set<Allocation>()
+  readonly #allocations = new WeakMap<Entry, Allocation>()
+  readonly #pressure = new Pressure()
+  readonly #collected = new FinalizationRegistry<Allocation>((allocation) => {
+    this.#let(allocation)
+    this.gone(allocation.id)
+  })
+
+  constructor(
+    private readonly limit: number,
+    /** Told of objects that nobody can ask for any more. */
+    private readonly gone: (id: string) => void,
+  ) {}
+
+  /**
+   * Keeps what was put.
+   * @param elsewhere whether another thread allocated the memory
+   * @throws ObjectStoreFullError if there is no room for it
+   */
+  store(entry: Entry, content: Content, elsewhere = false): void {
+    if (content.fresh) this.#makeRoom(content.fresh)
+    this.moved.shared += content.shared
+    this.keep(entry, content, elsewhere)
+  }
+
+  /** Keeps an object, as a task's result: the memory is there already, room or not. */
+  keep(entry: Entry, content: Content, elsewhere: boolean): void {
+    const { fresh: bytes } = content
+    if (bytes) {
+      const allocation = { id: entry.id, bytes, elsewhere: elsewhere ? new WeakRef(entry) : null }
+      this.#held += bytes
+      if (allocation.elsewhere) this.#elsewhere.add(allocation)
+      this.#allocations.set(entry, allocation)
+      this.#collected.register(entry, allocation, entry)
+    }
+    entry.succeed(content)
+  }
+
+  /** An object is about to be let go, whoever has refs to it. */
+  free(entry: Entry): void {
+    const allocation = this.#allocations.get(entry)
+    if (allocation && this.#collected.unregister(entry)) this.#let(allocation)
+  }
+
+  #let(allocation: Allocation): void {
+    this.#held -= allocation.bytes
+    this.#elsewhere.delete(allocation)
+  }
+
+  /** An object went to a worker: `gone` is to be told. */
+  watch(entry: Entry): void {
+    this.#collected.register(entry, { id: entry.id, bytes: 0, elsewhere: null })
+  }
+
+  /** Shared memory came into being that no `put` asked for: for an argument, or a result. */
+  allocated(bytes: number): void {
+    this.#pressure.allocating(bytes)
+  }
+
+  #makeRoom(bytes: number): void {
+    this.#pressure.allocating(bytes)
+    if (this.#held + bytes <= this.limit) return
+    let held = this.#relieve()
+    // A collection that was under way already keeps what died since it began.
+    if (held + bytes > this.limit) held = this.#relieve()
+    if (held + bytes > this.limit) throw new ObjectStoreFullError(bytes, held, this.limit)
+  }
+
+  /** Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides. */
+  #relieve(): number {
+    const here = this.#pressure.relieve()
+    let [known, elsewhere] = [0, 0]
+    for (const allocation of this.#elsewhere) {
+      known += allocation.bytes
+      if (allocation.elsewhere!.deref()) elsewhere += allocation.bytes
+    }
+    return Math.min(this.#held - known, here) + elsewhere
+  }
+}

@@ -1,0 +1,137 @@
+import type { Actor } from '../../../actor.js'
+import type { NameRecord } from '../name-record.js'
+import { nameKey, wardKey } from '../subjects.js'
+import { decodeWard } from '../wards.js'
+import type { DriverSide } from './driver-side.js'
+import type { NodePeer } from './node-peer.js'
+
+/** Milliseconds to wait for a named actor that is being placed, or moves to another node. */
+const MOVING = 15_000
+const LOOK = 50
+/** Milliseconds until the server is told again what it has not confirmed. */
+const AGAIN = 250
+
+/** The names of actors, kept on the server: those of this driver's, and where others' are. */
+export class ActorNames {
+  /** This driver's named actors, by their keys on the server. */
+  readonly #keys = new Map<Actor, string>()
+
+  constructor(
+    private readonly driver: DriverSide,
+    /** Whether an actor of that id is known to live. */
+    private readonly lives: (id: string) => boolean,
+  ) {}
+
+  has(actor: Actor): boolean {
+    return this.#keys.has(actor)
+  }
+
+  /** Takes the actor's name; false if another that lives has it. */
+  async reserve(actor: Actor): Promise<boolean> {
+    const { name, namespace } = actor.settings
+    const key = nameKey(namespace, name!)
+    this.#keys.set(actor, key)
+    try {
+      for (;;) {
+        const taken = await this.driver.bus!.state.create(key, this.#record(actor, null)).then(
+          () => null,
+          () => this.#living(key),
+        )
+        if (taken === null) return true
+        if (taken) break
+      }
+    } catch (error) {
+      this.#keys.delete(actor)
+      throw error
+    }
+    this.#keys.delete(actor)
+    return false
+  }
+
+  /** Who has a name; undefined, and the name free, if that is nobody any more. @param left a node that was lost */
+  async #living(key: string, left: NodePeer | null = null): Promise<NameRecord | undefined> {
+    const { state } = this.driver.bus!
+    const entry = await state.get(key)
+    if (entry?.operation !== 'PUT') return undefined
+    const record = entry.json<NameRecord>()
+    if (await this.#holds(record, left)) return record
+    await state.delete(key, { previousSeq: entry.revision }).catch(() => {})
+    return undefined
+  }
+
+  /** Whether the actor is somewhere, or someone will bring it somewhere else. */
+  async #holds({ id, owner, node }: NameRecord, left: NodePeer | null): Promise<boolean> {
+    const { state, leases } = this.driver.bus!
+    // One of ours that has died keeps its name until the server hears of it.
+    if (owner === this.driver.id) return this.lives(id)
+    const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
+    const on = async (place: string | null) => place !== null && place !== left?.id && (await has(`node.${place}`))
+    if ((await on(node)) || (await has(`driver.${owner}`))) return true
+    const entry = await state.get(wardKey(id))
+    if (entry?.operation !== 'PUT') return false
+    const ward = decodeWard(entry.value)
+    // The node that takes it over says so here first, its last restart spent, and in the name's record a moment later.
+    return ward.actor.maxRestarts !== 0 || (await on(ward.node))
+  }
+
+  #record({ id, className, label, settings: { maxConcurrency } }: Actor, node: string | null): string {
+    return JSON.stringify({ id, className, label, maxConcurrency, owner: this.driver.id, node } satisfies NameRecord)
+  }
+
+  /** Under which the server has the actor's name; null if it has none. */
+  key(actor: Actor): string | null {
+    return this.#keys.get(actor) ?? null
+  }
+
+  /** Tells all where the actor is, again while the server is away. @param ward what starts it again without this driver */
+  async placed(actor: Actor, node: NodePeer, ward: Uint8Array | null): Promise<void> {
+    const key = this.#keys.get(actor)
+    const { restarts } = actor
+    const { state } = this.driver.bus!
+    // With its last restart spent, nothing starts it again.
+    const tell = (key: string) =>
+      Promise.all([
+        state.put(key, this.#record(actor, node.id)),
+        ward ? state.put(wardKey(actor.id), ward) : restarts && state.delete(wardKey(actor.id)),
+      ])
+    // Until it has moved on, or its name is free again.
+    while (key && this.#keys.get(actor) === key && actor.restarts === restarts && !this.driver.down) {
+      try {
+        return void (await tell(key))
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, AGAIN).unref())
+      }
+    }
+  }
+
+  async forget(actor: Actor): Promise<void> {
+    const key = this.#keys.get(actor)
+    this.#keys.delete(actor)
+    if (!key) return
+    const { state } = this.driver.bus!
+    await Promise.all([state.delete(key), actor.settings.detached && state.delete(wardKey(actor.id))]).catch(() => {})
+  }
+
+  /** Where a named actor is, once it is somewhere (and not on `left`); null if none lives. */
+  async locate(
+    name: string,
+    namespace: string,
+    left: NodePeer | null,
+  ): Promise<{ record: NameRecord; node: NodePeer } | null> {
+    const key = nameKey(namespace, name)
+    for (let waited = 0; waited < MOVING; waited += LOOK) {
+      const record = await this.#living(key, left)
+      if (!record) return null
+      const node = record?.node && this.driver.nodesById.get(record.node)
+      if (record && node && node !== left) return { record, node }
+      await new Promise((resolve) => setTimeout(resolve, LOOK))
+    }
+    return null
+  }
+
+  /** Names of actors that end with their driver are free again. */
+  async end(): Promise<void> {
+    const gone = [...this.#keys].filter(([actor]) => !actor.settings.detached)
+    await Promise.all(gone.map(([, key]) => this.driver.bus?.state.delete(key).catch(() => {})))
+  }
+}

@@ -1,0 +1,82 @@
+import { collect } from '../../../pressure.js'
+import { placementOf } from '../../local/schedule.js'
+import { shown } from '../address.js'
+import type { DriverSide } from './driver-side.js'
+
+/** Milliseconds between two looks whether anybody is there who could do what waits. */
+const LOOK = 1_000
+/** Looks in a row that find nobody, after which it is said. */
+const LOOKS = 5
+
+interface Reason {
+  why: string
+  /** CPUs are held by what may be garbage. */
+  held: boolean
+}
+
+/** Work of a driver that waits and that nobody does: what holds CPUs and is garbage is let go, and otherwise it is said, once. */
+export class Unserved {
+  #timer: NodeJS.Timeout | null = null
+  #looks = 0
+  /** Why nobody could, as it was said. */
+  #said: string | null = null
+
+  constructor(private readonly driver: DriverSide) {}
+
+  /** Looks after a while, and again as long as there is work. */
+  soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      this.#look()
+    }, LOOK).unref()
+  }
+
+  #look(): void {
+    const { driver } = this
+    const works = driver.busy && !driver.down && !driver.failure
+    const reason = works ? this.#reason() : null
+    this.#looks = reason ? this.#looks + 1 : 0
+    if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0)) {
+      // V8 has no reason to, while nothing runs.
+      collect()
+      driver.collect()
+    }
+    if (!reason) this.#said = null
+    else if (this.#looks >= LOOKS && reason.why !== this.#said) {
+      process.stderr.write(`rayito: work waits, ${reason.why}: rayito worker --address ${shown(driver.address)}\n`)
+      this.#said = reason.why
+    }
+    if (works) this.soon()
+  }
+
+  /** Why no node could do what waits; null if one can. */
+  #reason(): Reason | null {
+    const { nodesById, sent, unplaced, paused } = this.driver
+    if (nodesById.size === 0) return { why: 'no worker has joined', held: false }
+    const leases = [...nodesById.values()].map(({ lease }) => lease)
+    const largest = Math.max(...leases.map(({ cpus }) => cpus))
+    // Asked for when there was no node yet, or a larger one.
+    let most: { label: string; need: number } | null = null
+    for (const { task, node } of sent.values())
+      if (!task.settings.actor && !node && task.settings.numCpus > (most?.need ?? 0))
+        most = { label: task.label, need: task.settings.numCpus }
+    if (most && most.need > largest)
+      return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }
+    // Where something computes, it will end.
+    if (leases.some(({ resting }) => !resting)) return null
+    for (const { label, settings } of unplaced) {
+      const need = placementOf(settings.numCpus, largest)
+      if (need > (most?.need ?? 0)) most = { label, need }
+    }
+    if (!most || leases.some(({ available }) => available >= most.need)) return null
+    const generators = [...paused].map(({ label }) => label).join(', ')
+    const holders = generators
+      ? `generators hold that wait for their readers (${generators}); read on, ray.cancel one of them, or add a worker`
+      : 'actors hold that do nothing; ray.kill one of them, make them with numCpus: 0, or add a worker'
+    return { why: `${most.label} needs ${most.need} CPU, which ${holders}`, held: true }
+  }
+
+  end(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+  }
+}

@@ -1,0 +1,37 @@
+import { Actor, type ActorSettings } from '../../../actor.js'
+import type { Task } from '../../../task.js'
+import type { LocalEngine } from '../../local/engine.js'
+import type { SessionActors } from './session-actors.js'
+
+/** An actor on this node: whoever made it is told of its starts and its end. */
+export class NodeActor extends Actor {
+  engine: LocalEngine | null = null
+  /** Under which the server has its name, where it has one. */
+  key: string | null = null
+  /** The server is to know how it fares (wards.ts): it is detached, and this node's. */
+  warded = false
+
+  constructor(
+    id: string,
+    className: string,
+    label: string,
+    settings: ActorSettings,
+    creation: Task,
+    /** Its driver's. */
+    readonly actors: SessionActors,
+  ) {
+    super(id, className, label, settings, creation)
+  }
+
+  override die(error: Error): void {
+    const dead = this.state === 'dead'
+    super.die(error)
+    if (!dead) this.actors.died(this, error)
+  }
+
+  override restart(): boolean {
+    const again = super.restart()
+    if (again) this.actors.restarted(this)
+    return again
+  }
+}

@@ -1,0 +1,136 @@
+import { ActorDiedError, encodeError, NotSerializableError } from '../../../errors.js'
+import type { Task } from '../../../task.js'
+import type { LocalEngine } from '../../local/engine.js'
+import type { FromNode, NetActor, NetTask } from '../messages.js'
+import type { Node } from './node.js'
+import { NodeActor } from './node-actor.js'
+import type { NodeCalls } from './node-calls.js'
+
+/** What a driver's actors need of its session. */
+export interface ActorsSession {
+  readonly calls: NodeCalls
+  /** The driver has left. */
+  readonly gone: boolean
+  /** For actors that end with their driver, or that outlive it. */
+  engine(detached: boolean): LocalEngine
+  task(net: NetTask, actor: NodeActor | null): Task
+  values(net: NetTask): unknown[]
+  tell(message: FromNode): void
+}
+
+/** A driver's actors on this node. */
+export class SessionActors {
+  readonly #actors = new Set<NodeActor>()
+
+  constructor(
+    private readonly node: Node,
+    private readonly namespace: string,
+    private readonly session: ActorsSession,
+  ) {}
+
+  /** Whether one outlives the driver. */
+  get lasting(): boolean {
+    return [...this.#actors].some(({ settings }) => settings.detached)
+  }
+
+  create(net: NetActor): void {
+    const { id, className, label, creation, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached } = net
+    const { namespace, node, session } = this
+    const settings = { name: undefined, namespace, numCpus, maxRestarts, maxTaskRetries, maxConcurrency, detached }
+    const task = session.task(creation, null)
+    const actor = new NodeActor(id, className, label, settings, task, this)
+    const engine = session.engine(detached)
+    actor.engine = engine
+    actor.key = net.key
+    actor.warded = detached
+    this.#actors.add(actor)
+    node.actors.set(id, actor)
+    session.calls.add(creation.id, { task, engine, delivery: null, told: true })
+    task.returns[0]!.whenSettled(() => {
+      const { state, error } = task.returns[0]!
+      if (state !== 'failed' || actor.state === 'dead') return
+      actor.die(
+        error instanceof ActorDiedError ? error : new ActorDiedError(actor, 'it could not be made', { cause: error }),
+      )
+    })
+    task.prepare(session.values(creation), () => {
+      if (actor.state !== 'dead') engine.createActor(actor)
+    })
+    node.changed()
+  }
+
+  /** A call of an actor on this node, which may be another driver's. */
+  call(id: string, net: NetTask): void {
+    const { session } = this
+    const actor = this.node.actors.get(id)
+    if (!actor) {
+      const label = net.label.split('.')[0]!
+      const error = encodeError(new ActorDiedError({ id, label }, 'it is not on its node any more'))
+      session.tell(['results', [[net.id, false, error, 0, '', [], 0]], null])
+      // Nobody has told a driver whose actor it was not.
+      return session.tell(['died', id, error, null])
+    }
+    const task = session.task(net, actor)
+    session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
+    if (actor.actors !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
+      return task.fail(
+        new NotSerializableError(
+          'An argument',
+          "has refs or handles inside, and the actor is another driver's",
+          'Pass their values.',
+        ),
+      )
+    actor.queue.push(task)
+    task.prepare(session.values(net), () => actor.engine!.pump(actor))
+  }
+
+  kill(id: string, restart: boolean): void {
+    const actor = this.node.actors.get(id)
+    if (actor) actor.engine!.kill(actor, restart)
+  }
+
+  restarted(actor: NodeActor): void {
+    this.session.tell(['restarted', actor.id, 1])
+    if (actor.warded) this.node.wards.restarted(actor.id)
+  }
+
+  died(actor: NodeActor, error: Error): void {
+    this.#actors.delete(actor)
+    this.node.actors.delete(actor.id)
+    // While its driver lives, that frees the name.
+    if (actor.warded && this.session.gone) this.node.wards.ended(actor)
+    if (this.session.gone) this.node.actorsEnded()
+    // What it ran is told with its end: afterwards the driver knows its calls no more.
+    this.session.tell(['died', actor.id, encodeError(error), this.session.calls.events()])
+    this.node.changed()
+  }
+
+  /**
+   * The driver is gone: actors end, but for those that outlive it.
+   * @param all those too
+   * @param again the driver lives, and may start them elsewhere
+   */
+  end(all: boolean, again: boolean): void {
+    const why = again ? 'it was to go on elsewhere' : 'its driver has left'
+    for (const actor of [...this.#actors]) {
+      if (!all && actor.settings.detached) continue
+      // Other drivers may have called it.
+      this.#leave(actor, new ActorDiedError(actor, why))
+      // One that leaves frees its names itself.
+      if (!again) this.node.wards.ended(actor)
+    }
+  }
+
+  /** Another node has taken over an actor that is here still. */
+  taken(actor: NodeActor): void {
+    actor.warded = false
+    // Its driver may have others here, whose workers go on.
+    actor.engine!.kill(actor, false)
+  }
+
+  /** It ends here, but may go on elsewhere. */
+  #leave(actor: NodeActor, why: Error): void {
+    actor.warded = false
+    actor.die(why)
+  }
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { after, afterEach, before, describe, type TestContext, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { unknownFrame } from '#src/ray/engines/nats/channel.js'
@@ -67,13 +67,19 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     workers.delete(name)
   }
 
+  /** Those that are there from now on, whoever was there before. */
+  async function members(...names: string[]): Promise<void> {
+    await Promise.all([...workers.keys()].filter((name) => !names.includes(name)).map((name) => leave(name, 'SIGTERM')))
+    await Promise.all(names.filter((name) => !workers.has(name)).map((name) => join(name)))
+  }
+
   before(async () => {
     server = await Server.start()
-    await Promise.all([join('alpha'), join('beta')])
   })
+  beforeEach(() => members('alpha', 'beta'))
   afterEach(() => ray.shutdown())
   after(async () => {
-    await Promise.all([...workers.keys()].map((name) => leave(name)))
+    await members()
     await server.end()
   })
 
@@ -228,6 +234,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a worker killed while it yields: the values from before stay, and none comes twice', async () => {
+    await members('gamma')
     await ray.init({ address: server.address })
     const tries = latch()
     const generator = heldStream.remote(tries)
@@ -240,7 +247,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('an actor of a lost node starts again elsewhere where it may, and loses no call', async () => {
-    await join('delta')
+    await members('gamma', 'delta')
     await ray.init({ address: server.address })
     const lasting = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 })
     const counters = [lasting.remote(10), lasting.remote(10)]
@@ -269,7 +276,6 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   })
 
   test('a worker that stands still is given up, and taken back as a new one: each result comes once', async () => {
-    await join('beta')
     await ray.init({ address: server.address })
     const gate = latch()
     const counter = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote(10)
@@ -299,12 +305,16 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const alone = await Server.startFor(t)
     const still = await WorkerProcess.start(alone.address, { name: 'still', numCpus: 1 })
     t.after(() => still.end())
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    // By and by the driver is told that it runs there.
+    const told = new Promise<void>((resolve) => {
+      bus.subscribe(toPeer('*', '*'), (_, frame) => frame.includes('running') && resolve())
+    })
     await ray.init({ address: alone.address })
     const gate = latch()
     const task = heldFirst.remote(gate)
-    await started(gate)
-    // Within two seconds the driver is told that it runs there.
-    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    await Promise.all([started(gate), told])
     still.child.kill('SIGSTOP')
     await until(async () => (await ray.nodes()).length === 0)
     still.child.kill('SIGCONT')

@@ -3,12 +3,14 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { Kvm } from '@nats-io/kv'
+import { connect } from '@nats-io/transport-node'
 import type { LocalWorker } from '#src/ray/engines/local/worker.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import { Node } from '#src/ray/engines/nats/node/node.js'
 import type { NodeActor } from '#src/ray/engines/nats/node/node-actor.js'
-import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
@@ -91,9 +93,28 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     const counter = Counter.options({ name: 'early', numCpus: 1 }).remote(0)
     ray.kill(counter)
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
-    await until(async () => (await bus.state.get(nameKey('', 'early')))?.operation === 'DEL')
+    await until(async () => (await bus.state.get(nameKey('', 'early')))?.operation === 'PURGE')
     // It would have the only CPU.
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
+  })
+
+  test('what the server keeps of a name that is free again ends by itself, where a version before made its buckets, too', async (t) => {
+    const older = await Server.startFor(t)
+    const connection = await connect({ servers: older.address })
+    await new Kvm(connection).create(STATE, { history: 1 })
+    await connection.close()
+    const worker = await WorkerProcess.start(older.address, { name: 'alone', numCpus: 1 })
+    t.after(() => worker.end())
+    await ray.init({ address: older.address })
+    const counter = Counter.options({ name: 'brief' }).remote(0)
+    await ray.get(counter.add.remote(1))
+    ray.kill(counter)
+    const bus = await Bus.open(older.address, 'test')
+    t.after(() => bus.close())
+    const key = nameKey('', 'brief')
+    await until(async () => (await bus.state.get(key))?.operation === 'PURGE')
+    const left = await bus.jsm.streams.getMessage(`KV_${STATE}`, { last_by_subj: `$KV.${STATE}.${key}` })
+    assert.equal(left!.header.get('Nats-TTL'), '3600s')
   })
 
   test('a driver that leaves, or frees an object, while a call of a shared actor waits for it, keeps no other call waiting', async () => {

@@ -7,7 +7,7 @@ import { unknownFrame } from '#src/ray/engines/nats/channel.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import { Node } from '#src/ray/engines/nats/node/node.js'
 import { Observer } from '#src/ray/engines/nats/status/observe.js'
-import { nameKey, STREAM, toPeer, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { LEASES, nameKey, STATE, STREAM, toPeer, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
@@ -171,6 +171,38 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await lose(second)
     await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
     await assert.rejects(ray.getActor('ward'), { code: 'RAY_ACTOR_NAME' })
+  })
+
+  test('a worker that did not hear of the end of a detached actor asks for it once, and no more', async (t) => {
+    const alone = await Server.startFor(t)
+    const first = await WorkerProcess.start(alone.address, { name: 'first' })
+    const second = await WorkerProcess.start(alone.address, { name: 'second', numCpus: 2 })
+    t.after(() => Promise.all([first.end(), second.end()]))
+    const made = await run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const lasting = (name) => Counter.options({ name, lifetime: 'detached', maxRestarts: -1 }).remote(40)
+      const counters = [lasting('gone'), lasting('stays')]
+      const [pid, other] = await Promise.all(counters.map(async (one) => (await ray.get(one.thread.remote())).split(':')[0]))
+      console.log(pid !== other && pid)
+      await ray.shutdown()`)
+    assert.equal(made.code, 0, made.stderr)
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    const { id } = (await bus.state.get(nameKey('', 'gone')))!.json<NameRecord>()
+    const subject = `$KV.${STATE}.${wardKey(id)}`
+    // As of one that ended while they were away, for so long that the server has forgotten that, too.
+    await bus.jsm.streams.purge(`KV_${STATE}`, { filter: subject })
+    let claims = 0
+    const looked = new Promise<void>((resolve) => {
+      let looks = 0
+      bus.subscribe(subject, () => claims++)
+      bus.subscribe(`$JS.API.DIRECT.GET.KV_${LEASES}`, () => {
+        if (claims > 0 && ++looks === 3) resolve()
+      })
+    })
+    await [first, second].find(({ child }) => `${child.pid}` === made.stdout.trim())!.end('SIGKILL')
+    await looked
+    assert.equal(claims, 1)
   })
 
   test('a detached actor is not taken for dead while the node that took it over is about to say where it is', async (t) => {

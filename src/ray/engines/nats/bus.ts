@@ -21,6 +21,7 @@ import { RayError } from '../../errors.js'
 import { shown } from './address.js'
 import { CONNECT_TIMEOUT, dial } from './dial.js'
 import { type QueueMessage, queueMessage } from './queue-message.js'
+import { openState } from './state.js'
 import {
   ACK_WAIT,
   ALL_TASKS,
@@ -28,7 +29,6 @@ import {
   consumerOf,
   LEASE_TTL,
   LEASES,
-  STATE,
   STREAM,
   tasksOf,
   toPeer,
@@ -86,7 +86,7 @@ export class Bus {
       })
       const kvm = new Kvm(connection)
       const leases = await kvm.create(LEASES, { ttl: LEASE_TTL, history: 1 })
-      const state = await kvm.create(STATE, { history: 1 })
+      const state = await openState(kvm, jsm)
       // One whose disk is full answers all the same: it is to store as much as a sign of life takes.
       await leases.put(PROBE, new Uint8Array(1024))
       return new Bus(connection, jsm, leases, state)

@@ -6,6 +6,7 @@ import type { DriverLease } from './lease.js'
 import { liveLeases } from './live-leases.js'
 import type { NetActor } from './messages.js'
 import type { NameRecord } from './name-record.js'
+import { forget } from './state.js'
 import { wardKey } from './subjects.js'
 
 /** A detached actor that may start again: all that it takes to do so without its driver, kept on the server. */
@@ -125,10 +126,13 @@ export class Wards {
     const maxRestarts = Math.max(-1, actor.maxRestarts - 1)
     const mine: Ward = { ...ward, node: this.me, actor: { ...actor, maxRestarts } }
     this.#claimed.add(key)
-    const won = await this.bus.state.update(key, encodeWard(mine), revision).then(
+    const { state } = this.bus
+    const won = await state.update(key, encodeWard(mine), revision).then(
       () => true,
       () => false,
     )
+    // It ended while this node was cut off, for so long that nothing tells of it any more.
+    if (!won && (await state.get(key)) === null) this.#gone(key)
     if (won && this.#claimed.delete(key)) this.#adopted = this.#adopt(mine)
     // It takes its CPUs before the next is asked for.
     await this.#adopted
@@ -156,9 +160,8 @@ export class Wards {
     try {
       const entry = key ? await state.get(key) : null
       // Another may have it by now.
-      if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id)
-        await state.delete(key!, { previousSeq: entry.revision })
-      await state.delete(ward)
+      if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id) await forget(state, key!, entry.revision)
+      await forget(state, ward)
     } catch {
       // Whoever asks for the name next finds that its node is gone.
     }

@@ -1,5 +1,6 @@
 import type { Actor } from '../../../actor.js'
 import type { NameRecord } from '../name-record.js'
+import { forget } from '../state.js'
 import { nameKey, wardKey } from '../subjects.js'
 import { decodeWard } from '../wards.js'
 import type { DriverSide } from './driver-side.js'
@@ -55,7 +56,7 @@ export class ActorNames {
     if (entry?.operation !== 'PUT') return undefined
     const record = entry.json<NameRecord>()
     if (await this.#holds(record, left)) return record
-    await state.delete(key, { previousSeq: entry.revision }).catch(() => {})
+    await forget(state, key, entry.revision).catch(() => {})
     return undefined
   }
 
@@ -92,7 +93,7 @@ export class ActorNames {
     const tell = (key: string) =>
       Promise.all([
         state.put(key, this.#record(actor, node.id)),
-        ward ? state.put(wardKey(actor.id), ward) : restarts && state.delete(wardKey(actor.id)),
+        ward ? state.put(wardKey(actor.id), ward) : restarts && forget(state, wardKey(actor.id)),
       ])
     // Until it has moved on, or its name is free again.
     while (key && this.#keys.get(actor) === key && actor.restarts === restarts && !this.driver.down) {
@@ -109,7 +110,7 @@ export class ActorNames {
     this.#keys.delete(actor)
     if (!key) return
     const { state } = this.driver.bus!
-    await Promise.all([state.delete(key), actor.settings.detached && state.delete(wardKey(actor.id))]).catch(() => {})
+    await Promise.all([forget(state, key), actor.settings.detached && forget(state, wardKey(actor.id))]).catch(() => {})
   }
 
   /** Where a named actor is, once it is somewhere (and not on `left`); null if none lives. */
@@ -132,6 +133,7 @@ export class ActorNames {
   /** Names of actors that end with their driver are free again. */
   async end(): Promise<void> {
     const gone = [...this.#keys].filter(([actor]) => !actor.settings.detached)
-    await Promise.all(gone.map(([, key]) => this.driver.bus?.state.delete(key).catch(() => {})))
+    const { bus } = this.driver
+    if (bus) await Promise.all(gone.map(([, key]) => forget(bus.state, key).catch(() => {})))
   }
 }

@@ -1,0 +1,24 @@
+import type { JetStreamManager, StreamUpdateConfig } from '@nats-io/jetstream'
+import type { KV, Kvm } from '@nats-io/kv'
+import { nanos } from '@nats-io/transport-node'
+import { STATE } from './subjects.js'
+
+/** Milliseconds that the server remembers what was forgotten: whoever was cut off for less hears of it. */
+const MARKER_TTL = 3_600_000
+
+/** The bucket of what outlives drivers. */
+export async function openState(kvm: Kvm, jsm: JetStreamManager): Promise<KV> {
+  const state = await kvm.create(STATE, { history: 1, markerTTL: MARKER_TTL })
+  // One that is there already is opened as it is. (The client's types do not know that these can be changed.)
+  const markers = { allow_msg_ttl: true, subject_delete_marker_ttl: nanos(MARKER_TTL) } as Partial<StreamUpdateConfig>
+  if ((await state.status()).markerTTL === 0) await jsm.streams.update(`KV_${STATE}`, markers)
+  return state
+}
+
+/**
+ * Takes a key out of the state; what stands for it from then on goes, too, by and by.
+ * @param revision the only one that is taken out; rejects where there is another by now
+ */
+export async function forget(state: KV, key: string, revision?: number): Promise<void> {
+  await state.purge(key, { ttl: `${MARKER_TTL / 1000}s`, ...(revision && { previousSeq: revision }) })
+}

@@ -47,14 +47,19 @@ async function next() {
   }
   running = null
   document.body.classList.remove('busy')
-  if (entry.answer) keep(entry)
+  // A failure, too, if the next picture takes its place.
+  if (entry.answer || waiting.length || current !== entry) keep(entry)
   if (current === entry) {
     show(entry)
     // On a phone the answer is below what can be seen.
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
-    if (answer.getBoundingClientRect().top > 0.6 * innerHeight) answer.scrollIntoView({ behavior: still ? 'auto' : 'smooth' })
+    if (answer.getBoundingClientRect().top > 0.6 * innerHeight) reveal()
   }
   if (waiting.length) void next()
+}
+
+function reveal() {
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches
+  answer.scrollIntoView({ behavior: still ? 'auto' : 'smooth' })
 }
 
 /** Sends a picture. One that is too large, or that only browsers can read, is drawn anew and sent once more. */
@@ -191,13 +196,14 @@ function scores(classes) {
   return make('div', 'bars', list, note)
 }
 
-function failed({ trouble: wrong, file: one, name }) {
+function failed(entry) {
+  const { trouble: wrong, file: one, name } = entry
   const box = make('div', 'trouble', make('b', '', wrong.title), make('p', '', wrong.advice))
   if (wrong.message) box.append(make('p', '', make('small', '', wrong.message)))
   if (wrong.again) {
     const button = make('button', 'again', 'Try again')
     button.type = 'button'
-    button.onclick = () => take([one])
+    button.onclick = () => { drop(entry); take([one]) }
     box.append(button)
   }
   return [make('p', 'kicker', name), box]
@@ -205,21 +211,34 @@ function failed({ trouble: wrong, file: one, name }) {
 
 function keep(entry) {
   entries.unshift(entry)
-  for (const old of entries.splice(KEPT)) { old.item.remove(); forget(old) }
+  for (const old of entries.slice(KEPT)) drop(old)
   const thumbnail = make('img')
   thumbnail.src = entry.url
   thumbnail.alt = ''
-  const { prediction, classes } = entry.answer
+  const { prediction, classes } = entry.answer || { prediction: 'no answer' }
   const best = classes && classes[0]
   const what = prediction !== 'unknown' ? prediction : best ? first(best.label) + '?' : 'not sure'
   const button = make('button', '', thumbnail, make('span', 'what', what), make('span', 'score', best ? percent(best.score) : ''))
   button.type = 'button'
   button.entry = entry
   button.setAttribute('aria-label', what + (best ? ', ' + percent(best.score) : '') + ', ' + entry.name + ': show again')
-  button.onclick = () => show(entry)
+  button.onclick = () => {
+    show(entry)
+    if (answer.getBoundingClientRect().top < 0) reveal()
+  }
   entry.item = make('li', '', button)
   recent.prepend(entry.item)
   $('recents').hidden = false
+}
+
+/** Out of what is kept, if it is there. */
+function drop(entry) {
+  if (!entry.item) return
+  entries.splice(entries.indexOf(entry), 1)
+  entry.item.remove()
+  entry.item = null
+  $('recents').hidden = entries.length === 0
+  forget(entry)
 }
 
 const forget = (entry) => { if (entry !== current) URL.revokeObjectURL(entry.url) }

@@ -125,5 +125,6 @@ footer pre { overflow-x: auto; background: var(--card); border: 1px solid var(--
   .bars .note { padding-right: 3.7rem; }
   .frame { aspect-ratio: 5 / 4; }
 }
+@media (scripting: none) { .frame, .buttons { display: none; } }
 @media (forced-colors: active) { .scores .track { border: 1px solid; } .scores .track i { background: Highlight; forced-color-adjust: none; } }
 `

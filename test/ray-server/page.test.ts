@@ -279,6 +279,33 @@ describe('the page in a browser', { skip }, () => {
     assert.equal(posts.length, 14)
   })
 
+  test('a failure among several pictures stays to be looked at, and goes when it is tried again', async (t) => {
+    const { tab, reply } = await open(t)
+    const busy = { status: 503, body: { detail: 'Busy' } }
+    reply({ body: HAMMER }, busy, { body: HAMMER })
+    await give(tab, 'a.png', 'b.png', 'c.png')
+    const kept = tab.locator('#recent button')
+    await tab.locator('.time', { hasText: 'c.png' }).waitFor()
+    assert.equal(await kept.count(), 3)
+    await tab.getByRole('button', { name: 'no answer, b.png: show again', exact: true }).click()
+    await tab.locator('.trouble b', { hasText: 'busy' }).waitFor()
+    await tab.getByRole('button', { name: 'Try again' }).click()
+    await tab.locator('.time', { hasText: 'b.png' }).waitFor()
+    assert.equal(await kept.count(), 3)
+    assert.doesNotMatch(await tab.locator('#recent').innerText(), /no answer/)
+  })
+
+  test('an answer that is looked at again comes into view', async (t) => {
+    const { tab, reply } = await open(t, { viewport: { width: 390, height: 640 } })
+    reply({ body: { ...HAMMER, 'wikipedia info': 'A hammer is a tool. '.repeat(50) } })
+    await give(tab, 'a.png', 'b.png')
+    await tab.locator('.time', { hasText: 'b.png' }).waitFor()
+    await tab.getByRole('button', { name: /a.png/ }).click()
+    await tab.locator('.time', { hasText: 'a.png' }).waitFor()
+    const place = await tab.locator('#answer .name').boundingBox()
+    assert.ok(place!.y >= 0 && place!.y < 640, `${place!.y}`)
+  })
+
   test('is worked by the keyboard, and everything has a name', async (t) => {
     const { tab } = await open(t)
     await tab.keyboard.press('Tab')
@@ -343,6 +370,13 @@ describe('the page in a browser', { skip }, () => {
 
   test('without JavaScript it is a plain form', async (t) => {
     const { tab, posts } = await open(t, { javaScriptEnabled: false })
+    assert.equal(
+      await tab
+        .getByText(/Drop a picture|Choose a picture/)
+        .filter({ visible: true })
+        .count(),
+      0,
+    )
     await tab.setInputFiles('#plain', { name: 'plain.png', mimeType: 'image/png', buffer: small })
     await tab.getByRole('button', { name: 'Send' }).click()
     await tab.waitForURL(/whatis/)
@@ -387,6 +421,18 @@ describe('the page of the service itself', { skip }, () => {
     await route.getByRole('button', { name: 'Send' }).click()
     const answer = route.locator('output', { hasText: / ms/ })
     assert.match(await answer.innerText(), /^200 [\s\S]*"name": "rayito"/)
+    proxy.closeAllConnections()
+    await once(proxy.close(), 'close')
+    await route.getByRole('button', { name: 'Send' }).click()
+    await route.locator('output', { hasText: /^No answer \(.+\)\. Is the server still running\?$/ }).waitFor()
+  })
+
+  test('its documentation fits a phone', async () => {
+    const tab = await browser.newPage({ viewport: { width: 320, height: 640 } })
+    await tab.goto(url('/docs'))
+    await tab.locator('details').first().waitFor()
+    assert.ok(await tab.evaluate('document.documentElement.scrollWidth <= innerWidth'))
+    await tab.close()
   })
 
   test('tells a bird, what Wikipedia says of it, and what is no picture', async () => {

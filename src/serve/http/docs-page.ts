@@ -4,29 +4,36 @@ export const DOCS_PAGE = /* html */ `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>API</title>
+<link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
   body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
   details { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; margin: .75rem 0; padding: .5rem .9rem }
-  summary { cursor: pointer } summary b { display: inline-block; min-width: 3.6em } code, pre, output { font-family: ui-monospace, monospace; font-size: .875rem }
+  summary { cursor: pointer } summary b { display: inline-block; min-width: 3.6em } summary code { overflow-wrap: anywhere } code, pre, output { font-family: ui-monospace, monospace; font-size: .875rem }
   label { display: block; margin: .5rem 0 } textarea { display: block; box-sizing: border-box; width: 100% } input, textarea { font: inherit; max-width: 100% } button { font: inherit; padding: .25rem .9rem }
   output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; margin-top: .6rem } table { border-spacing: 0 } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 </style>
-<h1 id="title">API</h1>
+<main id="routes">
+<h1 id="heading">API</h1>
 <p>From <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
-<main id="routes" aria-live="polite"></main>
+<noscript><p>To try the routes here takes JavaScript; that file tells of them, too.</p></noscript>
+</main>
 <script type="module">
 const make = (name, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(name), properties)
   element.append(...children)
   return element
 }
-const api = await (await fetch('openapi.json')).json()
-document.title = api.info.title
-title.textContent = api.info.title
-for (const [path, methods] of Object.entries(api.paths ?? {}))
-  for (const [method, operation] of Object.entries(methods)) routes.append(route(path, method, operation))
-if (!routes.children.length) routes.append(make('p', { textContent: 'There are no routes.' }))
+const unanswered = ({ message }) => 'No answer (' + message + '). Is the server still running?'
+try {
+  const api = await (await fetch('openapi.json')).json()
+  document.title = heading.textContent = 'API of ' + api.info.title
+  const operations = Object.entries(api.paths ?? {}).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => route(path, method, operation)))
+  routes.append(...(operations.length ? operations : [make('p', { textContent: 'There are no routes.' })]))
+} catch (error) {
+  routes.append(make('p', { textContent: unanswered(error) }))
+}
 
 function route(path, method, { summary = '', parameters = [], requestBody, responses = {} }) {
   const form = make('form')
@@ -68,7 +75,7 @@ function route(path, method, { summary = '', parameters = [], requestBody, respo
       try { shown = JSON.stringify(JSON.parse(text), null, 2) } catch {}
       answer.textContent = response.status + ' ' + response.statusText + ', ' + Math.round(performance.now() - began) + ' ms\\n' + shown
     } catch (error) {
-      answer.textContent = String(error)
+      answer.textContent = unanswered(error)
     }
   }
   const rows = Object.entries(responses).map(([code, { description = '' }]) =>

@@ -36,10 +36,10 @@ function agreementText({ sameClasses, maxScoreDifference }: Exercise1['agreement
   return `The versions agree in every class; scores differ by at most ${maxScoreDifference.toExponential(1)}.`
 }
 
-/** A text in lines of at most so many characters, broken between words. */
+/** A text in lines of at most so many characters, broken between words, but not between a number and its unit. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = []
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(/(?<!\d)\s+|\s+(?!(?:%|m?s|[KMGT]?B)(?!\w))/)) {
     const last = lines.at(-1)
     if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
     else lines.push(word)

@@ -50,7 +50,7 @@ export function serveCommand(): Command {
     .option('--reload', 'start again when a file of the application changes')
     .addHelpText(
       'after',
-      '\nWhere an option is not given, RAYITO_SOURCE, RAYITO_MODEL or RAYITO_DTYPE holds if it is set.',
+      '\nWhere an option is not given, RAYITO_SOURCE, RAYITO_MODEL or RAYITO_DTYPE holds\nif it is set.',
     )
     .allowExcessArguments(false)
     .action(runApplication)

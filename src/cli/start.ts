@@ -62,7 +62,7 @@ export function startCommand(): Command {
     .option('--out <folder>', 'where they leave what they made', 'out')
     .addHelpText(
       'after',
-      '\nWhere an option is not given, RAYITO_SOURCE, _MODEL, _DTYPE, _IMAGES, _VERSIONS or _ACTORS holds if it is set.',
+      '\nWhere an option is not given, RAYITO_SOURCE, _MODEL, _DTYPE, _IMAGES, _VERSIONS\nor _ACTORS holds if it is set.',
     )
     .argument('[none...]') // refused with a word of npm's
     .usage('[options]')

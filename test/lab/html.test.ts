@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { chromium } from 'playwright-core'
 import sharp from 'sharp'
+import { htmlTable } from '#src/core/text-table.js'
 import { barChart } from '#src/lab/exercise-1/chart.js'
 import { notebookToHtml } from '#src/lab/notebook/html.js'
 import type { CodeCell, Output } from '#src/lab/notebook/nbformat.js'
@@ -95,6 +96,35 @@ test('the richest form of a display is shown', () => {
 test('an error output shows its traceback', () => {
   const html = withOutput({ output_type: 'error', ename: 'E', evalue: 'v', traceback: ['\u001b[1mline\u001b[0m'] })
   assert.match(html, /<pre class="stderr">.*line/)
+})
+
+test('a column without a head has an empty cell there, no head', () => {
+  const html = notebookToHtml(notebookOf('# T\n\n|  | b |\n|---|---|\n| 1 | 2 |'), { folder })
+  assert.match(html, /<thead><tr><td><\/td>\s*<th>b<\/th>/)
+})
+
+test('a table of results is printed whole', { skip }, async () => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox', '--disable-gpu'] })
+  try {
+    // A4 without the usual margins.
+    const tab = await browser.newPage({ viewport: { width: 680, height: 900 } })
+    await tab.emulateMedia({ media: 'print' })
+    const table = htmlTable([
+      ['version', 'seconds', 'loading', 'speed-up', 'efficiency', 'pictures/s', 'moved', 'memory'],
+      ['C2 actors, by picture', '32.10', '11.04', '1.02', '0.38', '23.5', '741 KB', '1,471 MB'],
+    ])
+    const notebook = notebookOf('1')
+    ;(notebook.cells[0] as CodeCell).outputs = [
+      { output_type: 'display_data', data: { 'text/html': table }, metadata: {} },
+    ]
+    await tab.setContent(notebookToHtml(notebook, { folder }))
+    const [whole, room] = await tab.evaluate<[number, number]>(
+      "[document.querySelector('table').getBoundingClientRect().right, innerWidth]",
+    )
+    assert.ok(whole <= room, `${whole} of ${room}`)
+  } finally {
+    await browser.close()
+  }
 })
 
 test('Markdown: tables, headings that can be linked to, code, HTML boxes', () => {

@@ -91,7 +91,7 @@ test('the gallery shows each picture beside its answer, and what was sent as tex
   assert.equal(html.match(/<figure/g)?.length, 4)
   assert.doesNotMatch(html, /<b onclick/)
   assert.match(html, /&#60;b onclick=&#34;x&#34;&#62; a{74}…/)
-  assert.match(html, /<i>unknown<\/i><br><small>b · perhaps cat, 41 %/)
+  assert.match(html, /<i>unknown<\/i><br><small>b · perhaps cat, 41\u00a0%/)
   assert.match(html, /<b>415<\/b><br><small>c · Not a picture/)
   assert.match(html, /<b>no answer<\/b><br><small>d · ECONNREFUSED/)
   assert.match(html, /src="data:image\/png;base64,Yg=="/)

@@ -21,7 +21,7 @@ function caption({ picture, status, response }: Request): string {
   const under = (text: string) => `<br><small>${escaped(picture)}${text && ` · ${escaped(text)}`}</small>`
   if (status !== 200) return `<b>${status || 'no answer'}</b>${under(String(response.detail ?? ''))}`
   const best = response.classes?.[0]
-  const score = best ? percent(best.score) : ''
+  const score = best ? percent(best.score).replace(' ', '\u00a0') : ''
   if (response.prediction === 'unknown') {
     const like = best ? `perhaps ${best.label.split(',')[0]}, ${score}` : ''
     return `<i>unknown</i>${under(like)}`

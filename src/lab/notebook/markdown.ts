@@ -69,7 +69,9 @@ export function markdownToHtml(markdown: string, options: MarkdownOptions): stri
         return extname(href).toLowerCase() === '.svg' ? `<span class="drawing">${picture}</span>` : picture
       },
       table(token: Tokens.Table) {
-        const row = (cells: Tokens.TableCell[]) => `<tr>${cells.map((cell) => this.tablecell(cell)).join('')}</tr>`
+        // A corner that heads nothing is no head.
+        const cell = (one: Tokens.TableCell) => this.tablecell(one.text === '' ? { ...one, header: false } : one)
+        const row = (cells: Tokens.TableCell[]) => `<tr>${cells.map(cell).join('')}</tr>`
         const body = token.rows.map(row).join('\n')
         return `<div class="wide"><table><thead>${row(token.header)}</thead><tbody>${body}</tbody></table></div>\n`
       },

@@ -2,13 +2,13 @@
 export const STYLE = `
 :root {
   --page: #fff; --ink: #1f2328; --soft: #59636e; --line: #d6dbe1; --panel: #f6f8fa; --accent: #0b62c4;
-  --keyword: #a0208f; --string: #0a6b3d; --number: #9a4b00; --comment: #66707a; --name: #0b4fa8; --type: #6a3fb5;
+  --keyword: #a0208f; --string: #0a6b3d; --number: #9a4b00; --comment: #66707a; --name: #0b4fa8; --type: #6a3fb5; --error: #c9473d;
   --note: #eaf3ff; --note-line: #3f86d8; --predict: #fff6e0; --predict-line: #d69a18; --good: #e8f6ec; --good-line: #3a9a57; --warn: #fdeceb; --warn-line: #c9473d;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14171b; --ink: #dde3ea; --soft: #98a3b0; --line: #323a44; --panel: #1c2127; --accent: #75b0f5;
-    --keyword: #e28ad8; --string: #86cf9f; --number: #e3a868; --comment: #8a95a1; --name: #86b8f7; --type: #bda3f2;
+    --keyword: #e28ad8; --string: #86cf9f; --number: #e3a868; --comment: #8a95a1; --name: #86b8f7; --type: #bda3f2; --error: #f08a80;
     --note: #152538; --note-line: #3f86d8; --predict: #2c2410; --predict-line: #d69a18; --good: #14281b; --good-line: #3a9a57; --warn: #331a18; --warn-line: #d0574d;
   }
 }
@@ -42,7 +42,7 @@ pre code { font-size: inherit; }
 pre.code { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .75rem .9rem; }
 .cell { margin: 1.1rem 0; }
 .input { position: relative; }
-.count { position: absolute; right: 100%; top: .8rem; margin-right: .6rem; color: var(--soft); font: .75rem/1.5 ui-monospace, Menlo, Consolas, monospace; opacity: .75; }
+.count { position: absolute; right: 100%; top: .8rem; margin-right: .6rem; color: var(--soft); font: .75rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
 .count::before { content: "["; } .count::after { content: "]"; }
 .outputs { margin: .5rem 0 0 .2rem; padding-left: .9rem; border-left: .2rem solid var(--line); }
 .outputs > * + * { margin-top: .6rem; }
@@ -74,7 +74,7 @@ details > summary { cursor: pointer; }
 .hljs-title, .hljs-title.function_ { color: var(--name); }
 .hljs-title.class_, .hljs-type { color: var(--type); }
 .hljs-subst { color: inherit; }
-.ansi-black-fg { color: var(--soft); } .ansi-red-fg, .ansi-bright-red-fg { color: #c9473d; } .ansi-green-fg, .ansi-bright-green-fg { color: var(--string); }
+.ansi-black-fg { color: var(--soft); } .ansi-red-fg, .ansi-bright-red-fg { color: var(--error); } .ansi-green-fg, .ansi-bright-green-fg { color: var(--string); }
 .ansi-yellow-fg, .ansi-bright-yellow-fg { color: var(--number); } .ansi-blue-fg, .ansi-bright-blue-fg { color: var(--name); }
 .ansi-magenta-fg, .ansi-bright-magenta-fg { color: var(--keyword); } .ansi-cyan-fg, .ansi-bright-cyan-fg { color: var(--accent); }
 .ansi-bright-black-fg { color: var(--soft); }
@@ -90,5 +90,12 @@ details > summary { cursor: pointer; }
   .rich.svg { overflow-x: auto; } .rich.svg > svg { min-width: 34rem; }
   .drawing { overflow-x: auto; } .drawing > img { max-width: 34rem; }
 }
-@media print { nav { display: none; } .outputs pre { max-height: none; } pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; } .outputs pre.aligned, .wide, .rich.svg, .drawing { background: none; } }
+@media print {
+  nav { display: none; }
+  .outputs pre { max-height: none; }
+  pre, .outputs pre.aligned { white-space: pre-wrap; width: auto; max-width: none; }
+  .outputs pre.aligned, .wide, .rich.svg, .drawing { background: none; }
+  .wide { overflow: visible; } th, td { padding: .25rem .5rem; } table { font-size: .8rem; }
+  h1, h2, h3, h4 { break-after: avoid; } figure, img, svg, tr, .alert { break-inside: avoid; }
+}
 `

@@ -118,6 +118,8 @@ describe('notebook 3', skip ? { skip } : {}, () => {
       assert.ok(cluster instanceof Cluster && !cluster.started)
       assert.deepEqual(cluster.workers, [])
       await cluster.join('guest', 2)
+      // A cell may be run again.
+      await cluster.join('guest', 2)
       const { nodes } = await cluster.status()
       assert.deepEqual(
         nodes.map(({ name, cpus }) => [name, cpus]),

@@ -38,13 +38,17 @@ export class Cluster {
     return this.head !== null && isRunning(this.head)
   }
 
-  /** Starts a worker process on this machine; resolves when it has joined. */
+  /** Starts a worker process on this machine; resolves when it has joined. One of that name that was started here and runs stays as it is. */
   async join(name: string, numCpus = 1): Promise<void> {
+    if (this.workers.includes(name)) return
     const { child } = await startPart({ part: 'worker', address: this.address, name, numCpus })
     this.#workers.set(name, child)
   }
 
-  /** Ends a worker that was started here as the plug ends a machine: at once, and it can tell nobody. */
+  /**
+   * Ends a worker that was started here as the plug ends a machine: at once, and it can tell nobody. Rejects with INVALID_ARGUMENT
+   * where none of that name was.
+   */
   async unplug(name: string): Promise<void> {
     const child = this.#workers.get(name)
     if (!child) expected('name', `one of ${this.workers.join(', ') || 'none: no worker was started here'}`, name)
@@ -89,7 +93,7 @@ export async function findCluster({ address }: Pick<Settings, 'address'>): Promi
   if (address) return new Cluster(address, null)
   const cluster = own?.runs ? own : await startHead()
   try {
-    for (const name of WORKERS) if (!cluster.workers.includes(name)) await cluster.join(name)
+    for (const name of WORKERS) await cluster.join(name)
   } catch (error) {
     await cluster.stop()
     throw error

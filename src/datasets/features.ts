@@ -25,7 +25,7 @@ export class Feature {
     readonly decode: boolean = true,
   ) {}
 
-  /** Classes of a `ClassLabel`. */
+  /** Classes of a `ClassLabel`; 0 of anything else. */
   get numClasses(): number {
     return this.names.length
   }

@@ -12,9 +12,11 @@ export interface Answer {
 export interface DetailedAnswer extends Answer {
   /** The five best, best first. */
   classes: { label: string; score: number }[]
+  /** Wikipedia's page that the text is of; null without one. */
   page: { title: string; url: string } | null
   /** The model's repository or folder. */
   model: string
+  /** What its steps took, within the service. */
   milliseconds: { decode: number; inference: number; wikipedia: number; total: number }
 }
 
@@ -40,7 +42,7 @@ export const WHAT_IS = {
       'wikipedia info': text,
       definition: { type: 'object', properties: { text, source: text } },
       classes: { type: 'array', items: { type: 'object', properties: { label: text, score: number } } },
-      page: { type: 'object', properties: { title: text, url: text } },
+      page: { type: ['object', 'null'], properties: { title: text, url: text } },
       model: text,
       milliseconds: { type: 'object', additionalProperties: number },
     },

@@ -1,8 +1,12 @@
 /** A machine (or the part of one) that runs work. */
 export interface NodeInfo {
+  /** No other node of the session has it. */
   id: string
+  /** `local`; of a cluster's node what `rayito worker --name` said, which several may have. */
   name: string
+  /** True: those that have left, or were given up, are not in the list. */
   alive: boolean
+  /** All that it has, whether in use or not. */
   resources: Resources
 }
 
@@ -69,6 +73,7 @@ export interface SessionSummary {
   readonly functions: readonly FunctionSummary[]
   /** Tries that ran and ended; of the newest of them, so many as are kept, are the times. */
   readonly tries: number
+  /** How many that are. */
   readonly kept: number
 }
 
@@ -76,6 +81,7 @@ export interface SessionSummary {
 export interface Stats {
   /** Bytes of objects, arguments and results: copied through messages, and handed over in shared memory. */
   bytes: { copied: number; shared: number }
+  /** Calls of functions and actors' methods; those that failed are not among those that finished. */
   tasks: { submitted: number; finished: number; failed: number; retried: number }
   /** Finished calls of each worker, by its name: `worker#1`, `InferenceEngine#2`. */
   perWorker: Record<string, number>

@@ -190,7 +190,7 @@ export async function stats(): Promise<Stats> {
  * One clock for the threads and processes of a machine. Events of other machines are moved by the difference of the clocks,
  * measured over the network: right to half a round trip.
  * @param filename written with the events as JSON; without it they are returned
- * @throws RAY_MISUSE with a file name, where there is no session
+ * @throws RayitoError (rejects) with a file name: RAY_MISUSE where there is no session, INVALID_ARGUMENT where it cannot be written
  * @see https://docs.ray.io/en/latest/ray-core/api/doc/ray.timeline.html
  */
 export function timeline(): Promise<TraceEvent[]>

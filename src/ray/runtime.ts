@@ -61,9 +61,9 @@ export interface Runtime {
 export interface RuntimeContext<T extends object = AnyMethods> {
   /** `worker#1`, `InferenceEngine#2`; 'driver' outside workers. */
   worker: string
-  /** The running task's name, or Class.method. */
+  /** The running task's name, or Class.method; null outside tasks. */
   task: string | null
-  /** 1 at the first try. */
+  /** 1 at the first try; 0 outside tasks. */
   attempt: number
   /** Aborted when the task is cancelled or runs out of time: for code that can stop half way. */
   signal: AbortSignal

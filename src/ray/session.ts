@@ -15,6 +15,7 @@ installStart(startDriver)
 
 /**
  * Begins a session; implied by the first use of anything else. A second call changes nothing.
+ * On a cluster, what is awaited rejects with RAY_CLUSTER_UNREACHABLE, _EMPTY, _REFUSED or _VERSION, and there is no session then.
  * @throws RayitoError RAY_MISUSE if the session that runs was begun with other options
  */
 export function init(given: InitOptions = {}): Session {

@@ -14,7 +14,7 @@ export interface InitOptions {
   /**
    * Where the work runs: 'local' for workers of this machine, `nats://host:4222` for the machines of a cluster
    * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials).
-   * @default RAY_ADDRESS
+   * @default RAY_ADDRESS, else 'local'
    */
   address?: string
   /**
@@ -72,7 +72,7 @@ export interface TaskOptions {
 
 /** How an actor lives. Names and defaults are Ray's. */
 export interface ActorOptions {
-  /** A name that ray.getActor finds. @default none */
+  /** A name that ray.getActor finds. Of one that is taken `.remote()` throws an ActorNameError, or (another program's, on a cluster) its calls reject with it. @default none */
   name?: string
   /** @default the session's namespace */
   namespace?: string

@@ -77,6 +77,7 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> 
     return { done: true, value: undefined }
   }
 
+  /** What leaving a loop calls: cancels the call. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#left = true
     this.cancel()

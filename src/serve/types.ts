@@ -39,8 +39,8 @@ export interface ReplicaHooks {
 type MethodName<T, K extends keyof T> = T[K] extends (...args: never[]) => unknown ? K : never
 
 /**
- * What a handle's call gives: a promise of the answer that can be cancelled. What a method threw and nobody listened to is told on
- * stderr when the session ends.
+ * What a handle's call gives: a promise of the answer that can be cancelled. It rejects with a RayTaskError, whose `cause` is what the
+ * method threw. What nobody listened to is told on stderr when the session ends.
  */
 export interface DeploymentResponse<R> extends Promise<R> {
   /** Takes a waiting call out of the queue; a running one is told by its signal. The promise rejects with SERVE_CANCELLED. */
@@ -89,6 +89,7 @@ export type StreamingHandle<T extends object = object> = {
     ? { remote(...args: HandleArgs<A>): DeploymentResponseGenerator<ItemOf<Awaited<R>>> }
     : never
 } & {
+  /** Calls `call(…)`, a generator. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: HandleArgs<A>) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
     : never
@@ -156,6 +157,7 @@ export interface Route<T> {
 
 /** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */
 export interface Page {
+  /** The whole page; a function is called once, when it is first asked for. */
   html: string | (() => string)
   /** @default its own scripts and styles, this server, and nothing else */
   contentSecurityPolicy?: () => string

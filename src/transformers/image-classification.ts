@@ -113,7 +113,7 @@ export class ImageClassificationPipeline extends Callable {
     })
   }
 
-  /** Frees the model, unless another classifier of this thread uses it too. Calls under way are rejected. Safe to repeat. */
+  /** Frees the model, unless another classifier of this thread uses it too. Calls under way reject with PIPELINE_CLOSED. Safe to repeat. */
   async close(): Promise<void> {
     this.#closed = true
     for (const reject of this.#pending) reject(this.#closedError())

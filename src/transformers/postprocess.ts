@@ -2,6 +2,7 @@ import type { FunctionToApply, Plan } from './plan.js'
 
 /** A class and how sure the model is of it, from 0 to 1 (a logit, where no function is applied). */
 export interface Classification {
+  /** The class's synonyms, as the model's configuration has them: `hammer`, `plunger, plumber's helper`. */
   label: string
   score: number
 }

@@ -156,7 +156,7 @@ describe('Image', () => {
     assert.equal((await Image.open(join(folder, 'g.jpg'))).mode, 'L')
     await assert.rejects(image.save(join(folder, 'h.bmp')), {
       code: 'INVALID_ARGUMENT',
-      message: /to end in \.png.* got `\.bmp`/,
+      message: /to be a name that ends in \.png.* got `\.bmp`/,
     })
   })
 

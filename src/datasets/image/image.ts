@@ -44,7 +44,7 @@ export class Image {
   readonly channels: Channels
   #data: Uint8Array
 
-  /** @param data rows of pixels from the top, `width` × `height` × (1, 3 or 4) samples; kept, not copied */
+  /** @param data rows of pixels from the top, `width` × `height` × (1, 3 or 4) samples, else INVALID_ARGUMENT; kept, not copied */
   constructor(data: Uint8Array, width: number, height: number) {
     for (const [name, size] of Object.entries({ width, height }))
       if (!Number.isSafeInteger(size) || size < 1) expected(name, 'a whole number of pixels from 1 up', size)
@@ -66,7 +66,8 @@ export class Image {
    * Reads PNG, JPEG, WebP or the first frame of a GIF: by its bytes, whatever its name. The pixels are those that Pillow
    * gives, with the EXIF orientation applied.
    *
-   * Rejects with IMAGE_INVALID, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, or IMAGE_NOT_FOUND when a file cannot be read.
+   * Rejects with IMAGE_INVALID, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, IMAGE_NOT_FOUND when a file cannot be read, or INVALID_ARGUMENT: an
+   * address of the web is none of these, fetch it first and give its body.
    */
   static async open(source: ImageSource, { maxPixels = MAX_PIXELS }: ImageOptions = {}): Promise<Image> {
     if (!(maxPixels > 0)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
@@ -125,7 +126,8 @@ export class Image {
   }
 
   async #encode(kind: string): Promise<Uint8Array> {
-    if (!['.jpg', '.jpeg', '.webp'].includes(kind)) expected('path', 'to end in .png, .jpg, .jpeg or .webp', kind)
+    if (!['.jpg', '.jpeg', '.webp'].includes(kind))
+      expected('path', 'a name that ends in .png, .jpg, .jpeg or .webp', kind)
     const { default: sharp } = await import('sharp')
     // sharp takes no shared memory, and JPEG no alpha: it is dropped, as toRgb() does.
     const { data, width, height, channels } = kind === '.webp' || this.channels === 1 ? this : this.toRgb()

@@ -141,7 +141,9 @@ function neighboursOf(plan: Plan): Neighbours {
  *
  * Each channel is resized by itself; with an alpha channel see {@link Image.resize}. Always a new array. Synchronous.
  * @param data `width` × `height` × `channels` samples
+ * @param filter default `bilinear`
  * @param keep the part of the resized picture that is wanted, in its pixels; the rest is not computed. All by default
+ * @throws RayitoError INVALID_ARGUMENT
  */
 export function resize(
   data: Uint8Array | Uint8ClampedArray,

@@ -73,7 +73,7 @@ export function machine(): Exercise1['machine'] {
   }
 }
 
-/** Writes it into a folder, whole or not at all; returns the file's path. */
+/** Writes it into a folder, whole or not at all; returns the file's path. Rejects with RESULTS_UNWRITABLE. */
 export function saveExercise1(folder: string, exercise: Exercise1): Promise<string> {
   return writeJson(folder, EXERCISE_FILE, exercise)
 }

@@ -10,7 +10,7 @@ import { type Best, TITLES, type Version } from './version.js'
 
 /** What a version tells while it runs. */
 export interface Run {
-  /** The last worker can infer: loading ends here. */
+  /** The last worker can infer: loading ends here. A version that never calls it rejects with INVALID_ARGUMENT. */
   loaded(): void
   /** One more picture has its answer. */
   step(): void

@@ -32,7 +32,7 @@ export function exercise2(
   }
 }
 
-/** Writes it into a folder, whole or not at all; returns the file's path. */
+/** Writes it into a folder, whole or not at all; returns the file's path. Rejects with RESULTS_UNWRITABLE. */
 export function saveExercise2(folder: string, exercise: Exercise2): Promise<string> {
   return writeJson(folder, EXERCISE_2_FILE, exercise)
 }

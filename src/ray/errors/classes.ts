@@ -88,9 +88,13 @@ function deathFields({ exitCode = null, signal = null, error, heapLimit = null, 
 
 /** The worker that ran a task ended, and the task may not run again. */
 export class WorkerCrashedError extends RayError {
+  /** The function's name. */
   declare readonly task: string
+  /** `worker#1`. */
   declare readonly worker: string
+  /** Null where a signal ended it, or nobody could see how it ended. */
   declare readonly exitCode: number | null
+  /** `SIGKILL`; of a process alone. */
   declare readonly signal: string | null
   /** Its heap limit in megabytes, if it reached it. */
   declare readonly heapLimit: number | null
@@ -145,10 +149,15 @@ export class ActorDiedError extends RayError {
   declare readonly actor: string
   /** No other actor has it. */
   declare readonly actorId: string
+  /** What happened to it, as the rest of a sentence: `it was killed with ray.kill`. */
   declare readonly reason: string
+  /** Null where it was killed, a signal ended it, or nobody could see how it ended. */
   declare readonly exitCode: number | null
+  /** `SIGKILL`; of a process alone. */
   declare readonly signal: string | null
+  /** Its heap limit in megabytes, if it reached it. */
   declare readonly heapLimit: number | null
+  /** The last lines it wrote to stderr. */
   declare readonly lastOutput: string[]
 
   constructor({ id, label }: Which, reason: string, { cause, remedy, ...death }: ActorDeath = {}) {
@@ -164,8 +173,11 @@ export class ActorDiedError extends RayError {
 
 /** The actor is restarting; whether the call ran is not known. */
 export class ActorUnavailableError extends RayError {
+  /** `InferenceEngine#2`. */
   declare readonly actor: string
+  /** No other actor has it. */
   declare readonly actorId: string
+  /** Why it restarts, as the rest of a sentence. */
   declare readonly reason: string
   constructor({ id, label }: Which, reason: string, { cause }: { cause?: unknown } = {}) {
     const which = { actor: label, actorId: id }
@@ -235,9 +247,11 @@ export class NotSerializableError extends RayError {
   }
 }
 
-/** A task or actor asks for more than all machines have. */
+/** A task or actor asks for more than any machine has: its result, or the actor's calls, reject with it. */
 export class InfeasibleError extends RayError {
+  /** By name, `{ CPU: 5 }`. */
   declare readonly requested: Readonly<Record<string, number>>
+  /** What the machine with the most has. */
   declare readonly available: Readonly<Record<string, number>>
   constructor(
     what: string,

@@ -215,10 +215,11 @@ function keep(entry) {
   const thumbnail = make('img')
   thumbnail.src = entry.url
   thumbnail.alt = ''
+  thumbnail.onerror = () => thumbnail.replaceWith(make('span', 'blank'))
   const { prediction, classes } = entry.answer || { prediction: 'no answer' }
   const best = classes && classes[0]
   const what = prediction !== 'unknown' ? prediction : best ? first(best.label) + '?' : 'not sure'
-  const button = make('button', '', thumbnail, make('span', 'what', what), make('span', 'score', best ? percent(best.score) : ''))
+  const button = make('button', '', thumbnail, make('span', 'what', what), ' ', make('span', 'score', best ? percent(best.score) : ''))
   button.type = 'button'
   button.entry = entry
   button.setAttribute('aria-label', what + (best ? ', ' + percent(best.score) : '') + ', ' + entry.name + ': show again')

@@ -90,7 +90,7 @@ h2 { font-size: 1rem; margin: 0 0 .7rem; font-weight: 600; }
 .recent button { display: block; width: 100%; padding: .4rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; text-align: left; font-size: .82rem; line-height: 1.3; }
 .recent button:hover, .recent button[aria-current=true] { border-color: var(--sun); }
 .recent button[aria-current=true] { box-shadow: inset 0 0 0 1px var(--sun); }
-.recent img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .3rem; margin-bottom: .35rem; background: var(--line); }
+.recent img, .recent .blank { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .3rem; margin-bottom: .35rem; background: var(--line); }
 .recent .what { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .recent .score { color: var(--soft); }
 

@@ -118,7 +118,9 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
         /** The five best classes, best first. */
         override async classifyImage(image: Image): Promise<Classification[]> {
           const classifier = await this.#classifier
-          return measured(inferring, () => classifier(image, { topK: 5 }))
+          return measured(inferring, () => classifier(image, { topK: 5 })).catch((error) => {
+            throw (error as RayitoError).code === 'IMAGE_TOO_LARGE' ? new HttpError(413, TOO_NARROW) : error
+          })
         }
 
         protected override async openPicture(bytes: Uint8Array): Promise<Image> {
@@ -177,6 +179,7 @@ function answerOf(prediction: string, { text, definition }: Lookup): Answer {
   return { prediction, 'wikipedia info': text, ...(definition && { definition }) }
 }
 
+const TOO_NARROW = 'The picture is too long and narrow'
 const REFUSALS: Partial<Record<string, [status: number, detail: string]>> = {
   IMAGE_INVALID: [415, 'The file is not a picture that can be read: send PNG, JPEG, WebP or GIF'],
   IMAGE_TRUNCATED: [400, 'The picture ends too early: send it again'],

@@ -106,7 +106,7 @@ export const ERRORS = {
     remedy: 'Choose an image-classification model with an onnx folder.',
   },
   RUNTIME_UNAVAILABLE: {
-    meaning: 'onnxruntime, which runs models, cannot be loaded.',
+    meaning: 'onnxruntime, which runs models, or WebAssembly, which resizes pictures, cannot be loaded.',
     remedy: 'Use Linux (glibc), macOS or Windows on x64 or arm64, and install the packages again.',
   },
   PIPELINE_CLOSED: { meaning: 'The classifier was closed.', remedy: 'Make another one with pipeline().' },

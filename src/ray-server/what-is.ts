@@ -31,7 +31,7 @@ export const WHAT_IS = {
   responses: {
     400: 'The picture is truncated',
     408: 'It took too long',
-    413: 'The file has more than 10 MB, or the picture more than 50 million pixels',
+    413: 'The file has more than 10 MB, or the picture more than 50 million pixels, or it is too long and narrow',
     415: 'The file is not a PNG, JPEG, WebP or GIF picture',
     503: 'Too many requests wait; Retry-After says when to come again',
   },

@@ -1,4 +1,5 @@
-import { type Area, resize } from '../datasets/image/resize.js'
+import { RayitoError } from '../core/errors.js'
+import { type Area, MAX_SAMPLES, resize } from '../datasets/image/resize.js'
 import type { Plan } from './plan.js'
 
 /** A decoded RGB picture: rows of pixels, three bytes each. */
@@ -34,11 +35,20 @@ export function preprocess(plan: Plan, picture: Pixels, spare?: Float32Array): P
   return { data: prepared, width, height }
 }
 
-/** Resized, of which only what the crop keeps is computed. */
+/**
+ * Resized, of which only what the crop keeps is computed.
+ * @throws RayitoError IMAGE_TOO_LARGE for a picture like a thread, whose shorter edge becomes the model's
+ */
 function scaled(plan: Plan, picture: Pixels): Pixels {
   if (!plan.resize) return picture
   const { width, height } = newSize(plan.resize, picture)
   if (width === picture.width && height === picture.height) return picture
+  if (3 * width * height > MAX_SAMPLES)
+    throw new RayitoError(
+      'IMAGE_TOO_LARGE',
+      `Expected a picture that is not so long and narrow, got ${picture.width}×${picture.height}, for the model ${width}×${height}`,
+      { remedy: 'Cut a part of it out.' },
+    )
   const keep = kept(plan, width, height)
   const data = resize(picture.data, picture.width, picture.height, 3, width, height, plan.filter, keep)
   return { width: keep.width, height: keep.height, data }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import wabt from 'wabt'
 import { KERNEL } from '#src/datasets/image/resize-kernel-bytes.js'
@@ -16,6 +19,9 @@ const picture = fc
   )
 const filter = fc.constantFrom(...RESIZE_FILTERS)
 const gentle = fc.constantFrom('nearest', 'box', 'bilinear', 'hamming' as const)
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 describe('resize', () => {
   test('leaves one colour as it is', () => {
@@ -132,6 +138,40 @@ describe('resize', () => {
     const other = resize(mirrored, 16, 8, 1, 8, 4, 'lanczos')
     for (let y = 0; y < 4; y++) other.subarray(y * 8, y * 8 + 8).reverse()
     assert.deepEqual(other, half)
+  })
+
+  test('keeps nothing of how pictures like threads are resized', () => {
+    const held = () => {
+      // The second waits for what the first frees beside it.
+      for (let i = 0; i < 2; i++) collect()
+      return process.memoryUsage().arrayBuffers
+    }
+    const squeeze = (length: number) => {
+      resize(new Uint8Array(3 * length), length, 1, 3, 8, 8)
+      resize(new Uint8Array(3 * length), 1, length, 3, 8, 8)
+    }
+    squeeze(64)
+    const before = held()
+    for (let i = 0; i < 4; i++) squeeze(1_000_000 + i)
+    const more = held() - before
+    assert.ok(more < 16e6, `${more} bytes`)
+  })
+
+  test('says why WebAssembly, which it is made of, cannot be had', () => {
+    const module = new URL('../../../dist/datasets/index.js', import.meta.url)
+    const program = `
+      import { resize } from ${JSON.stringify(module.href)}
+      try { resize(new Uint8Array(3), 1, 1, 3, 2, 2) } catch ({ code, message }) { console.log(code, message) }`
+    const told = (...command: string[]) =>
+      spawnSync(command[0]!, [...command.slice(1), '--input-type=module', '-e', program], { encoding: 'utf8' }).stdout
+    const cannot = /^RUNTIME_UNAVAILABLE WebAssembly, which resizes pictures, cannot be had \(.*\)\. /
+    const without = told(process.execPath, '--jitless')
+    assert.match(without, cannot)
+    assert.match(without, /no --jitless\.\n$/)
+    if (process.platform !== 'linux') return
+    const little = told('sh', '-c', 'ulimit -v 6000000; exec "$@"', 'sh', process.execPath)
+    assert.match(little, cannot)
+    assert.match(little, /\(ulimit -v\)/)
   })
 
   test('takes shared memory', () => {

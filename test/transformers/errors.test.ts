@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { RayitoError } from '#src/core/errors.js'
+import { Image } from '#src/datasets/index.js'
 import { hubFile } from '#src/hub/index.js'
 import { pipeline } from '#src/transformers/index.js'
 import { message, type newNode, wholeNumbers } from '#src/transformers/onnx-file.js'
@@ -168,6 +169,22 @@ describe('a pipeline says', () => {
     const model = copyOfTinyVit(t)
     copyFileSync(fixture('integers', 'plain.onnx'), join(model, 'onnx', 'model.onnx'))
     await rejects(classifier(model), 'MODEL_INVALID', /Expected one input of pixels/)
+  })
+
+  test('that a picture is so long and narrow that it would be gigantic for the model', async (t) => {
+    const model = copyOfTinyVit(t)
+    edit(join(model, 'preprocessor_config.json'), (settings) => {
+      Object.assign(settings, { size: { shortest_edge: 32 }, crop_size: 32, do_center_crop: true })
+      settings.image_processor_type = 'BitImageProcessor'
+    })
+    const made = await classifier(model)
+    await rejects(
+      made(new Image(new Uint8Array(3e6), 1, 1e6)),
+      'IMAGE_TOO_LARGE',
+      /got 1×1000000, for .* 32×32000000\./,
+    )
+    assert.equal(((await made(new Image(new Uint8Array(3000), 1, 1000))) as unknown[]).length, 5)
+    await made.close()
   })
 
   test('that a picture prepared so does not fit the model', async (t) => {

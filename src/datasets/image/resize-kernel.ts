@@ -1,3 +1,4 @@
+import { RayitoError } from '../../core/errors.js'
 import { KERNEL } from './resize-kernel-bytes.js'
 
 /** The two passes of a resize in WebAssembly's SIMD: what they do stands in resize-kernel.wat. */
@@ -29,12 +30,30 @@ const STRIP = 1 << 18
 /** Bytes that the kernel may read or write beyond the last sample. */
 const BEYOND = 32
 const PAGE = 1 << 16
+/** Bytes of the kernel's memory, which never shrinks, that the next picture finds: photographs take a tenth of it. */
+const KEPT = 1 << 24
 
 let kernel: Kernel | null = null
 
+/** @throws RayitoError RUNTIME_UNAVAILABLE */
 function load(): Kernel {
-  const module = new WebAssembly.Module(Buffer.from(KERNEL, 'base64'))
-  return new WebAssembly.Instance(module).exports as unknown as Kernel
+  try {
+    const module = new WebAssembly.Module(Buffer.from(KERNEL, 'base64'))
+    return new WebAssembly.Instance(module).exports as unknown as Kernel
+  } catch (cause) {
+    const why = (cause as Error).message
+    throw new RayitoError('RUNTIME_UNAVAILABLE', `WebAssembly, which resizes pictures, cannot be had (${why})`, {
+      cause,
+      remedy: why.includes('memory')
+        ? 'Raise the limit of virtual memory (ulimit -v), of which Node reserves 10 GB for each thread that resizes.'
+        : 'Let Node compile it: no --jitless.',
+    })
+  }
+}
+
+/** Lets a memory go that a picture like a thread has made large. */
+function tidy(): void {
+  if (kernel && kernel.memory.buffer.byteLength > KEPT) kernel = null
 }
 
 /** Lays `parts` out in the kernel's memory, each on a multiple of 16 bytes; arrays are copied there, of numbers is so much kept free. */
@@ -84,6 +103,7 @@ export function columns(
     kernel.columns(from, to, rows, stride, starts.length, at, of, groups)
     output.set(bytes.subarray(to, to + rows * width), y * width)
   }
+  tidy()
   return output
 }
 
@@ -130,5 +150,6 @@ export function rows(
           output.set(bytes.subarray(o, o + wide), row * length + x)
     }
   }
+  tidy()
   return output
 }

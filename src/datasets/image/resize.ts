@@ -29,7 +29,7 @@ const PRECISION_BITS = 32 - 8 - 2
 const HALF = 1 << (PRECISION_BITS - 1)
 
 /** What a picture may hold, and far from what one should. */
-const MAX_SAMPLES = 2 ** 31 - 1
+export const MAX_SAMPLES = 2 ** 31 - 1
 
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI))
 
@@ -72,13 +72,16 @@ interface Plan {
 
 const plans = new Map<string, Plan>()
 const PLANS_KEPT = 64
+/** Weights of one that is kept: of sides of up to some thirty thousand pixels. Those of fifty million are 400 MB. */
+const WEIGHTS_KEPT = 1 << 16
 
 function plan(from: number, to: number, filter: Smooth): Plan {
   const key = `${filter} ${from} ${to}`
   let made = plans.get(key)
   if (!made) {
-    if (plans.size >= PLANS_KEPT) plans.clear()
     made = makePlan(from, to, filter)
+    if (made.weights.length > WEIGHTS_KEPT) return made
+    if (plans.size >= PLANS_KEPT) plans.clear()
     plans.set(key, made)
   }
   return made

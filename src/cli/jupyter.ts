@@ -64,7 +64,8 @@ function ownJupyter(): string[] {
   if (!system)
     throw new RayitoError('PYTHON_MISSING', 'Neither `jupyter` nor a Python ≥ 3.10 with venv and pip was found')
   process.stdout.write(`No jupyter found: installing ${JUPYTERLAB} into ${venv} (once)\n`)
-  if (!existsSync(python)) run([system, '-m', 'venv', venv])
+  // It may have been interrupted before it had pip.
+  if (!works([python, '-m', 'pip', '--version'])) run([system, '-m', 'venv', venv])
   run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', JUPYTERLAB])
   return own()
 }

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -125,6 +136,22 @@ test('when nobody reads on it ends, quietly, and saves what there is', async () 
   assert.ok(cells[1]!.outputs.length > 0)
 })
 
+test('where what it says finds no room it goes on', {
+  skip: process.platform !== 'linux' && 'only Linux has /dev/full',
+}, async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  const full = openSync('/dev/full', 'w')
+  const args = [join(root, 'dist', 'cli', 'main.js'), 'start', '--notebook', '1', '--model', 'nobody/nothing']
+  const child = spawn(process.execPath, args, { cwd, env: hub.env, stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  let err = ''
+  child.stderr!.on('data', (chunk) => (err += chunk))
+  const [code] = await once(child, 'close')
+  assert.equal(code, 1)
+  assert.match(err, /^rayito: Cell 6 of \d+ \(3 The classifier\)/)
+})
+
 test('folders that cannot be written are one line and exit code 1', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)
@@ -132,7 +159,7 @@ test('folders that cannot be written are one line and exit code 1', async () => 
   const nowhere = { ...hub.env, TMPDIR: '/no/such', TEMP: '/no/such' }
   const { code, out, err } = await startIn(cwd, nowhere, 'start', '--notebook', '1').ended
   assert.equal(code, 1)
-  assert.match(err, /^rayito: The notebook kernel could not begin: ENOENT.+\n$/)
+  assert.match(err, /^rayito: The notebook kernel could not begin: ENOENT.+\. Free room in .+ TMPDIR .+\n$/)
   assert.doesNotMatch(out, /Executed/, 'what another run left unfinished is not shown as its own')
   rmSync(join(cwd, 'out'), { recursive: true })
   writeFileSync(join(cwd, 'out'), '')
@@ -198,6 +225,27 @@ test('jupyter hands its arguments on to JupyterLab, or says in one line what to 
   const { code, out, err } = await ended
   if (code === 0) assert.match(out, /^\d+\.\d+\.\d+/)
   else assert.match(err, /^rayito: Neither `jupyter` nor a Python .* was found\. Install .*\n$/)
+})
+
+test('a virtual environment that was left before it had pip is made again', {
+  skip: process.platform === 'win32' && 'Windows starts no such program',
+}, () => {
+  const { other, main } = copyOfPackage()
+  const [bin, made] = [join(other, 'bin'), join(other, '.venv', 'bin')]
+  const python = `#!/bin/sh
+case "$*" in
+  '-m venv '*) /bin/cp "$0" '${join(made, 'python')}' ;;
+  '-m jupyter lab') echo opened ;;
+  '-m jupyterlab '*) exit 1 ;;
+esac
+`
+  for (const folder of [bin, made]) mkdirSync(folder, { recursive: true })
+  writeFileSync(join(bin, 'python3'), python, { mode: 0o755 })
+  writeFileSync(join(made, 'python'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+  const env = { PATH: bin, RAYITO_CACHE: join(other, 'cache') }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'jupyter'], { env, encoding: 'utf8' })
+  assert.deepEqual([status, stderr], [0, ''])
+  assert.match(stdout, /\nopened\n$/)
 })
 
 test('JupyterLab ends with the command, whatever asks it to', {

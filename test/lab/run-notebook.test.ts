@@ -89,10 +89,13 @@ test('an error of a cell without await, and one of the compiler, name their line
 })
 
 test('a kernel that dies is told with its exit code and last words', async () => {
-  const run = await notebookIn('console.log("before")', 'require("fs").writeSync(2, "out of luck\\n"); process.exit(7)')
+  const run = await notebookIn(
+    'console.log("before")',
+    'require("fs").writeSync(2, "Error: out of luck\\n" + "    at f (a.js:1:1)\\n".repeat(9) + "\\nNode.js v20\\n"); process.exit(7)',
+  )
   await assert.rejects(runNotebook(run), (error: Error & { code: string; cell: number; exitCode: number }) => {
     assert.deepEqual([error.code, error.cell, error.exitCode], ['KERNEL_DIED', 2, 7])
-    assert.match(error.message, /Cell 2 of 2 .* exit code 7; its last words: out of luck/)
+    assert.match(error.message, /Cell 2 of 2 .* exit code 7; its last words: Error: out of luck$/)
     return true
   })
   assert.deepEqual((await outputsOf(run))[0], [stream('before\n')])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { scripts } from './programs.js'
 
@@ -50,6 +51,37 @@ describe('a program of its own', () => {
       console.log(await ray.get(ray.remote((x) => 2 * x).remote(2)))
       await ray.shutdown()`)
     assert.deepEqual([code, stdout, stderr], [0, '4\n', ''])
+  })
+
+  test('leaves no process behind that could not begin', async () => {
+    const program = run(`
+      import { writeFileSync } from 'node:fs'
+      import { fileURLToPath } from 'node:url'
+      const stuck = new URL('stuck.cjs', import.meta.url)
+      writeFileSync(stuck, \`
+        const { port } = require('node:net').createServer().listen(0).address()
+        require('node:fs').writeSync(2, 'stuck at ' + port + require('node:os').EOL)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)\`)
+      process.env.NODE_OPTIONS = '--require ' + JSON.stringify(fileURLToPath(stuck))
+      process.once('SIGTERM', () => process.exit())
+      ray.init({ workers: 'processes', numCpus: 1 })
+      await ray.get(ray.remote(() => 1).remote())`)
+    let said = ''
+    const port = await new Promise<number>((resolve) =>
+      program.child.stderr!.on('data', (data) => {
+        said += data
+        const [, at] = /stuck at (\d+)\r?\n/.exec(said) ?? []
+        if (at) resolve(Number(at))
+      }),
+    )
+    program.child.kill('SIGTERM')
+    await program
+    const isThere = () =>
+      new Promise((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))
+        socket.on('connect', () => socket.destroy())
+      })
+    while (await isThere());
   })
 
   test('an error that nobody catches ends it with code 1 and one report', async () => {

@@ -114,7 +114,8 @@ export const Site = serve.ingress(
       throw new HttpError(Number(query.status ?? 410))
     }
     copied(): HttpResponse {
-      const headers = { 'Content-Length': '3', 'Transfer-Encoding': 'chunked', 'Set-Cookie': ['a=1', 'b=2'] }
+      const framing = { 'Content-Length': '3', 'Transfer-Encoding': 'chunked', Trailer: 'x-sum' }
+      const headers = { ...framing, 'Set-Cookie': ['a=1', 'b=2'] }
       return new HttpResponse('copied', { headers })
     }
     fail(): never {

@@ -271,16 +271,23 @@ export class Kernel {
 
 /** Writes how to connect into a folder of its own that only this user can read; returns the file's path. */
 async function connectionFile(connection: object): Promise<string> {
+  let folder = ''
   try {
-    const file = join(await mkdtemp(join(tmpdir(), 'rayito-kernel-')), 'connection.json')
+    folder = await mkdtemp(join(tmpdir(), 'rayito-kernel-'))
+    const file = join(folder, 'connection.json')
     await writeFile(file, JSON.stringify(connection), { mode: 0o600 })
     return file
   } catch (cause) {
-    throw new RayitoError('KERNEL_DIED', `The notebook kernel could not begin: ${(cause as Error).message}`, { cause })
+    if (folder) await rm(folder, { recursive: true, force: true })
+    const remedy = `Free room in ${tmpdir()}, or point TMPDIR (on Windows TEMP) to a folder that can be written.`
+    const message = `The notebook kernel could not begin: ${(cause as Error).message}`
+    throw new RayitoError('KERNEL_DIED', message, { cause, remedy })
   }
 }
 
+/** Without the frames of a stack and what Node writes below it, which would leave no room for the error itself. */
 function lastLines(text: string): string {
-  const lines = text.trim().split(/\r?\n/).slice(-8).join(' | ')
+  const said = text.split(/\r?\n/).filter((line) => !/^\s+at |^Node\.js v|^[\s{}^]*$/.test(line))
+  const lines = said.slice(-8).join(' | ')
   return lines && `; its last words: ${lines}`
 }

@@ -84,12 +84,15 @@ export async function answer(
 
 type Headers = Record<string, string | string[]>
 
+/** Headers of how a body is framed, which the server says itself (content-length it corrects). */
+const FRAMING = new Set(['transfer-encoding', 'trailer'])
+
 /**
- * Without what the server says itself: how the body is framed.
+ * Without what the server says itself.
  * @throws where Node would when they are sent, and they stand in the way of any other answer
  */
 function sendable(headers: Headers): Headers {
-  const given = Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'transfer-encoding')
+  const given = Object.entries(headers).filter(([name]) => !FRAMING.has(name.toLowerCase()))
   for (const [name, values] of given) {
     validateHeaderName(name)
     for (const value of [values].flat()) validateHeaderValue(name, value)

@@ -13,6 +13,13 @@ const SCRIPT = fileURLToPath(new URL('../../worker/process.js', import.meta.url)
 /** Milliseconds that the last words of a process may take after its end. */
 const LAST_WORDS = 500
 
+/** Those that have said nothing yet. They hear of no channel that closes; where they cannot begin, never. */
+const beginning = new Set<ChildProcess>()
+
+function endBeginning(): void {
+  for (const child of beginning) child.kill('SIGKILL')
+}
+
 export const PROCESSES: Connector = { connect: (options, events) => new ProcessConnection(options, events) }
 
 /** One worker process: Node's own fork. It may crash, and nothing else with it. */
@@ -34,6 +41,12 @@ class ProcessConnection implements Connection {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child
+    if (beginning.size === 0) process.on('exit', endBeginning)
+    beginning.add(child)
+    const begun = () => {
+      if (beginning.delete(child) && beginning.size === 0) process.off('exit', endBeginning)
+    }
+    child.once('message', begun).once('exit', begun)
     this.process = `${options.name} (${child.pid})`
     child.on('message', (bytes) => {
       const message = decodeWire(bytes as Uint8Array) as ToDriver

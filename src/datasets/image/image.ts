@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -192,7 +192,11 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
     })
   try {
     const path = String(source).startsWith('file:') ? fileURLToPath(source) : source
-    return await withOpenFile(() => readFile(path))
+    return await withOpenFile(async () => {
+      // Some never end, others never begin; a data set of the Hub may name any.
+      if ((await stat(path)).isCharacterDevice()) throw new Error('a device')
+      return readFile(path)
+    })
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
     // Bytes in base64 are easily taken for a path.

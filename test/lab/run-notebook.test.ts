@@ -88,6 +88,15 @@ test('an error of a cell without await, and one of the compiler, name their line
   })
 })
 
+test('a kernel whose memory is full says so, not where in V8', async () => {
+  const run = await notebookIn('const all = []; for (;;) all.push([])')
+  const env = { ...process.env, NODE_OPTIONS: '--max-old-space-size=100' }
+  await assert.rejects(runNotebook({ ...run, env }), {
+    code: 'KERNEL_DIED',
+    message: /: FATAL ERROR: .*heap out of memory$/,
+  })
+})
+
 test('a kernel that dies is told with its exit code and last words', async () => {
   const run = await notebookIn(
     'console.log("before")',

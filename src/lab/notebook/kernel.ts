@@ -285,9 +285,11 @@ async function connectionFile(connection: object): Promise<string> {
   }
 }
 
-/** Without the frames of a stack and what Node writes below it, which would leave no room for the error itself. */
+/** Frames of a stack, native ones too, and what Node and V8 write around them: they would leave no room for the error itself. */
+const AROUND = /^\s+at |^Node\.js v|^[\s{}^]*$|^\s*\d+: 0x|^---|^<---|\[\d+:0x/
+
 function lastLines(text: string): string {
-  const said = text.split(/\r?\n/).filter((line) => !/^\s+at |^Node\.js v|^[\s{}^]*$/.test(line))
+  const said = text.split(/\r?\n/).filter((line) => !AROUND.test(line))
   const lines = said.slice(-8).join(' | ')
   return lines && `; its last words: ${lines}`
 }

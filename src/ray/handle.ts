@@ -35,6 +35,14 @@ const NOT_METHODS = ['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspe
 export type NotMethod = (typeof NOT_METHODS)[number]
 const notMethods: ReadonlySet<string> = new Set(NOT_METHODS)
 
+/**
+ * K, if it is a method's name. T is asked, not T[K]: of a class with a handle to one of its own kind T[K] may be the type that is just
+ * being made, into which the compiler would descend for ever.
+ */
+export type MethodName<T, K extends keyof T> = T extends { readonly [P in K]: (...args: never[]) => unknown }
+  ? K
+  : never
+
 const handler: ProxyHandler<Target> = {
   get(target, name) {
     const actor = target[identity]

@@ -1,4 +1,4 @@
-import type { NotMethod } from './handle.js'
+import type { MethodName, NotMethod } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
 
@@ -265,9 +265,7 @@ declare const actor: unique symbol
  * `catch`, `finally`, `toJSON`, `inspect` or `asymmetricMatch` are not among them: a handle is no promise and no JSON, and prints itself.
  */
 export type ActorHandle<T extends object = object> = {
-  readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? Exclude<K, NotMethod> : never]: T[K] extends (
-    ...args: infer A
-  ) => infer R
+  readonly [K in keyof T as Exclude<MethodName<T, K>, NotMethod>]: T[K] extends (...args: infer A) => infer R
     ? MethodOf<A, R>
     : never
 } & { readonly [actor]: T }

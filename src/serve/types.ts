@@ -1,3 +1,4 @@
+import type { MethodName } from '../ray/handle.js'
 import type { ItemOf } from '../ray/types.js'
 import type { HttpRequest } from './http-request.js'
 import type { DeploymentResponseGenerator } from './response-generator.js'
@@ -34,9 +35,6 @@ export interface ReplicaHooks {
    */
   checkHealth?(): unknown
 }
-
-/** K, if it is a method's name. */
-type MethodName<T, K extends keyof T> = T[K] extends (...args: never[]) => unknown ? K : never
 
 /**
  * What a handle's call gives: a promise of the answer that can be cancelled. It rejects with a RayTaskError, whose `cause` is what the

@@ -31,7 +31,33 @@ class Engine {
   async *frames(_count: number): AsyncGenerator<Uint8Array> {}
 }
 
+/** Actors of it know each other, and one of another class that knows them. */
+class Strip {
+  left!: ActorHandle<Strip>
+  right: ActorHandle<Strip> | null = null
+  grid!: ActorHandle<Grid>
+  border(_side: 'left' | 'right'): Uint8Array {
+    return new Uint8Array()
+  }
+  async step() {
+    const [left, right] = await ray.get([this.left.border.remote('right'), this.grid.size.remote()])
+    same<typeof left, Uint8Array>(true)
+    same<typeof right, number>(true)
+    // @ts-expect-error a handle is no method
+    this.left.left.remote()
+  }
+}
+
+class Grid {
+  first!: ActorHandle<Strip>
+  size(): number {
+    return 1
+  }
+}
+
 function never(): void {
+  const strip = ray.remote(Strip).remote()
+  same<keyof typeof strip, keyof ActorHandle<Pick<Strip, 'border' | 'step'>>>(true)
   const add = ray.remote((a: number, b: number) => a + b)
   const sum = add.remote(1, ray.put(2))
   same<typeof sum, ObjectRef<number>>(true)

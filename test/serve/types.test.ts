@@ -35,6 +35,17 @@ class Choir {
   tell = serve.batch(async (words: string[]) => words.map((message) => ({ name: 'it', message })))
 }
 
+/** One in a chain of its own kind. */
+class Link {
+  next?: DeploymentHandle<Link>
+  other!: DeploymentHandle<Link>
+  async call(word: string) {
+    const answer = await this.other.remote(word)
+    same<typeof answer, string>(true)
+    return word
+  }
+}
+
 class Front {
   constructor(
     readonly wiki: DeploymentHandle<Wiki>,
@@ -120,6 +131,8 @@ async function never(): Promise<void> {
   serve.run(wiki)
   // @ts-expect-error a port is a number
   serve.run(app, { port: '8000' })
+  const link = await serve.run(serve.deployment(Link).bind())
+  same<typeof link, DeploymentHandle<Link>>(true)
   const choir = await serve.run(serve.deployment(Choir).bind())
   same<Choir['sing'], Batched<string, number>>(true)
   same<Choir['refuse'], Batched<string, { word: string }>>(true)

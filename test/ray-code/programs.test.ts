@@ -51,6 +51,29 @@ describe('functions of a program', () => {
     assert.deepEqual(printed, [13, 4, 5, 7, true])
   })
 
+  test('use what modules of Node’s export, also where a getter gives it', async () => {
+    const uses = `[aborted.name, new BlockList().check('127.0.0.1'), new AsyncLocalStorage().run(1, () => 2), ReadStream.name]`
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        import { AsyncLocalStorage } from 'node:async_hooks'
+        import { ReadStream } from 'node:fs'
+        import { BlockList } from 'node:net'
+        import { aborted } from 'node:util'
+        import { work } from './required.cjs'
+        const imported = await ray.get(ray.remote(() => ${uses}).remote())
+        console.log(JSON.stringify([imported, await work(ray)]))`,
+      'required.cjs': `
+        const { AsyncLocalStorage } = require('node:async_hooks')
+        const { ReadStream } = require('node:fs')
+        const { BlockList } = require('node:net')
+        const { aborted } = require('node:util')
+        exports.work = (ray) => ray.get(ray.remote(() => ${uses}).remote())`,
+    })
+    const used = ['aborted', false, 2, 'ReadStream']
+    assert.deepEqual(printed, [used, used])
+  })
+
   test('take what they use as it is at the first call; in a module only once its exports were looked at', async () => {
     const counts = `
       const state = { n: 0 }

@@ -62,7 +62,11 @@ const NATIVE = 'NativeModule '
 /** Deprecated ones warn when they are asked for. */
 const SILENT = /^(_|punycode$|sys$|constants$|internal\/)/
 
+/** Modules of Node's whose export of a name is a getter's, such as `AsyncLocalStorage` from Node 24 on. */
+type Gotten = Map<string, [module: string, exports: object][]>
+
 let builtins: Map<unknown, ModuleCode> | null = null
+let gotten: Gotten = new Map()
 let builtinsLoaded = 0
 
 /** Which export of a module of Node's a value is. */
@@ -72,24 +76,36 @@ export function builtinExports(): (value: unknown) => ModuleCode | undefined {
     const loaded = new Set(['fs/promises'])
     for (const entry of moduleLoadList) if (entry.startsWith(NATIVE)) loaded.add(entry.slice(NATIVE.length))
     builtins = new Map()
+    gotten = new Map()
     // The list of them lacks some of those that only `node:` names, such as node:sqlite.
     for (const id of new Set([...builtinModules, ...loaded]))
-      if (loaded.has(id) && !SILENT.test(id) && isBuiltin(`node:${id}`)) addBuiltin(builtins, id)
+      if (loaded.has(id) && !SILENT.test(id) && isBuiltin(`node:${id}`)) addBuiltin(builtins, gotten, id)
     builtinsLoaded = moduleLoadList.length
   }
   const found = builtins
   return (value) => {
-    if (!types.isModuleNamespaceObject(value)) return found.get(value)
+    if (!types.isModuleNamespaceObject(value)) return found.get(value) ?? behindGetter(value)
     const whole = found.get((value as { default?: unknown }).default)
     return whole?.name === 'default' ? { ...whole, name: '*' } : undefined
   }
 }
 
-function addBuiltin(found: Map<unknown, ModuleCode>, id: string): void {
+/** Only the getter of its name is asked: others load what nobody uses. */
+function behindGetter(value: unknown): ModuleCode | undefined {
+  if (typeof value !== 'function') return undefined
+  const { name } = value
+  for (const [module, exports] of gotten.get(name) ?? [])
+    if ((exports as Record<string, unknown>)[name] === value) return { kind: 'module', module, name }
+  return undefined
+}
+
+function addBuiltin(found: Map<unknown, ModuleCode>, gotten: Gotten, id: string): void {
   const module = `node:${id}`
   const exports = require(module) as object
   found.set(exports, { kind: 'module', module, name: 'default' })
-  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports)))
-    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !found.has(value))
+  // Those that are hidden warn that they are deprecated.
+  for (const [name, { value, get, enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(exports)))
+    if (get && enumerable) gotten.set(name, [...(gotten.get(name) ?? []), [module, exports]])
+    else if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !found.has(value))
       found.set(value, { kind: 'module', module, name })
 }

@@ -419,6 +419,7 @@ describe('what cannot travel is named before anything is sent', () => {
     ['a member of a Set', [new Set([1, () => 1])], /^args\[0\]\.values\(\)\[1\] is a function/],
     ['a stream', [Readable.from([])], /^args\[0\] is an open Readable, which lives in this thread only/],
     ['a server', [createServer()], /is an open Server/],
+    ['a signal', [AbortSignal.timeout(1)], /is an AbortSignal, .* ray\.cancel\(ref\): inside, .*\.signal/],
     ['a timer', [setTimeout(() => {}, 1)], /is an open Timeout/],
     ['an iterator', [[1].values()], /is an iterator/],
     ['a generator', [(function* () {})()], /is an iterator/],

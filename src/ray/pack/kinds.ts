@@ -44,7 +44,7 @@ export function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 const HANDLES =
-  /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|ClientRequest|IncomingMessage|ServerResponse|BroadcastChannel|WebSocket|AbortSignal|AbortController)$/
+  /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|ClientRequest|IncomingMessage|ServerResponse|BroadcastChannel|WebSocket)$/
 
 /** Why a value cannot travel, and what to do instead. */
 export function whyNot(value: object): [reason: string, remedy?: string] {
@@ -68,6 +68,11 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
   if (value instanceof ObjectRefGenerator)
     return ['is an ObjectRefGenerator, which only its maker can read', 'Pass the refs that it gives.']
   const name = className(value)
+  if (value instanceof AbortSignal || value instanceof AbortController)
+    return [
+      `is an ${name}, which lives in this thread only`,
+      'Cancel the call with ray.cancel(ref): inside, ray.getRuntimeContext().signal tells of it.',
+    ]
   if (HANDLES.test(name))
     return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']
   if (name === 'Object') return ['has a prototype of its own, which would be lost', 'Pass plain data.']

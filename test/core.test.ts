@@ -32,6 +32,21 @@ const FLOORS = [
   'index.ts',
 ]
 
+/** What files import when they are imported themselves. What they import as types only is gone once they are compiled. */
+const imported = new Map(
+  sources.map((file) => {
+    const text = readFileSync(join(root, 'src', file), 'utf8')
+    const targets = text.matchAll(/^(?:import|export) (?!type )(?:[^';]+ from )?'([^']+)'/gm)
+    return [file, [...targets].map(([, target]) => target!)]
+  }),
+)
+
+/** The files of ours among them. */
+const needs = (file: string) =>
+  (imported.get(file) ?? [])
+    .filter((target) => target.startsWith('.'))
+    .map((target) => join(dirname(file), target.replace(/\.js$/, '.ts')))
+
 describe('the house', () => {
   test('imports run one way', () => {
     const wrong: string[] = []
@@ -50,23 +65,25 @@ describe('the house', () => {
   })
 
   test('no file needs, in the end, itself', () => {
-    // What is imported as types only is gone once it is compiled.
-    const imports = /^(?:import|export) (?!type )(?:[^';]+ from )?'(\.[^']+)'/gm
-    const needs = new Map(
-      sources.map((file) => {
-        const targets = readFileSync(join(root, 'src', file), 'utf8').matchAll(imports)
-        return [file, [...targets].map(([, target]) => join(dirname(file), target!.replace(/\.js$/, '.ts')))]
-      }),
-    )
     const done = new Set<string>()
     const circles: string[] = []
     function visit(file: string, way: readonly string[]): void {
       if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' → '))
-      else if (!done.has(file)) for (const next of needs.get(file) ?? []) visit(next, [...way, file])
+      else if (!done.has(file)) for (const next of needs(file)) visit(next, [...way, file])
       done.add(file)
     }
     for (const file of sources) visit(file, [])
     assert.deepEqual(circles, [])
+  })
+
+  test('the client of NATS is imported by nobody but who joins a cluster', () => {
+    const all = new Set(['index.ts', join('ray', 'worker', 'main.ts')])
+    for (const file of all) for (const next of needs(file)) all.add(next)
+    assert.ok(all.has(join('ray', 'engines', 'nats', 'driver', 'engine.ts')))
+    assert.deepEqual(
+      [...all].filter((file) => imported.get(file)!.some((target) => target.startsWith('@nats-io/'))),
+      [],
+    )
   })
 
   test('every error has a meaning, is thrown somewhere and is described in ERRORS.md', () => {

@@ -27,6 +27,7 @@ import {
   ALL_TASKS,
   CONSUMER_IDLE,
   consumerOf,
+  FULL,
   LEASE_TTL,
   LEASES,
   STREAM,
@@ -42,9 +43,6 @@ import { Uplink } from './uplink.js'
 const PUBLISH_TIMEOUT = 2_000
 /** Bytes a millisecond: 1 Mbit/s. */
 const SLOWEST = 125
-
-/** Why a server that answers may store nothing. */
-export const FULL = 'its disk, or what it may store (max_file_store), may be full'
 
 /** Whoever asks whether a peer listens. */
 const PROBE = 'probe'

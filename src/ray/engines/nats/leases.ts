@@ -1,7 +1,7 @@
-import { type Bus, FULL } from './bus.js'
+import type { Bus } from './bus.js'
 import type { DriverLease, Lease, NodeLease } from './lease.js'
 import { keptLeases } from './live-leases.js'
-import { BEAT, DRIVER_PATIENCE, HELLO, LEASES, NODE_PATIENCE, SERVER_PATIENCE } from './subjects.js'
+import { BEAT, DRIVER_PATIENCE, FULL, HELLO, LEASES, NODE_PATIENCE, SERVER_PATIENCE } from './subjects.js'
 import { STEP } from './uplink.js'
 
 /** Milliseconds in which those that live answer. */

@@ -41,3 +41,5 @@ export const ACK_WAIT = 8_000
 export const CONSUMER_IDLE = 24 * 3600 * 1000
 /** Milliseconds without the server after which a driver gives up. */
 export const SERVER_PATIENCE = 60_000
+/** Why a server that answers may store nothing. */
+export const FULL = 'its disk, or what it may store (max_file_store), may be full'

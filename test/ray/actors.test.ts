@@ -215,6 +215,16 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
       })
   })
 
+  test('of what it ran when it died each method is named once, and how often', async () => {
+    const counter = Counter.options({ maxConcurrency: 4 }).remote(0)
+    const calls = [counter.never.remote(), counter.never.remote(), counter.never.remote(), counter.exit.remote(4)]
+    for (const call of calls)
+      await assert.rejects(
+        ray.get(call),
+        /while it ran CounterClass\.never \(3 times\), CounterClass\.exit \(exit code 4\)\. /,
+      )
+  })
+
   test('with maxRestarts the constructor runs again; the interrupted call is told, those behind it run', async () => {
     const counter = Counter.options({ maxRestarts: 1 }).remote(5)
     await ray.get(counter.add.remote(1))

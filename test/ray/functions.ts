@@ -318,6 +318,9 @@ export class CounterClass {
   exit(code: number): void {
     process.exit(code)
   }
+  never(): Promise<never> {
+    return new Promise(() => {})
+  }
   take({ length }: Uint8Array): number {
     return length
   }

@@ -44,13 +44,20 @@ export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: 
 /** An actor's worker died: the actor starts again, or is dead. */
 export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
   const ran = lost.filter(([call]) => worker.progress(call) === SLOT.STARTED).map(([, { label }]) => label)
-  const crash = crashOf(ran.join(', ') || actor.label, worker, death)
+  const crash = crashOf(listed(ran) || actor.label, worker, death)
   const began = (call: number) => worker.progress(call) !== SLOT.QUEUED
   if (!isStillborn(worker, lost)) return restartActor(actor, lost, began, crash, again)
   const reason = `its worker ended before it could begin: it ${crash.reason}`
   const died = new ActorDiedError(actor, reason, { cause: crash, ...fieldsOf(crash) })
   for (const [, task] of lost) task.fail(died)
   actor.die(died)
+}
+
+/** Each once: of one method an actor may have run a thousand calls. */
+function listed(labels: readonly string[]): string {
+  const times = new Map<string, number>()
+  for (const label of labels) times.set(label, (times.get(label) ?? 0) + 1)
+  return [...times].map(([label, n]) => (n > 1 ? `${label} (${n} times)` : label)).join(', ')
 }
 
 /** Starts an actor again where it may; the calls that ran are told, or run again. */

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import type { RayitoError } from '../core/errors.js'
 import { describe } from '../ray/code/index.js'
+import { ActorDiedError } from '../ray/errors.js'
 import { whenActorDies } from '../ray/handle.js'
 import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
@@ -124,7 +125,8 @@ export class RunningDeployment {
     if (this.#stopped) return
     replica.state = 'RUNNING'
     this.#changed()
-    whenActorDies(actor, (death) => this.#lost(replica, death.message))
+    // What else it says is for those who make actors themselves.
+    whenActorDies(actor, (death) => this.#lost(replica, death instanceof ActorDiedError ? death.reason : death.message))
   }
 
   #changed(): void {

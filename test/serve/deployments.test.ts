@@ -276,8 +276,14 @@ describe('deployments', () => {
 
   test('a replica that dies is replaced, and the call it held is tried once more on another', async () => {
     const shared = latch()
-    const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared), noSocket)
+    const told: string[] = []
+    const onEvent = ({ level, message }: ServeEvent) => level === 'WARNING' && told.push(message)
+    const app = serve.deployment(Mortal, { numReplicas: 2 }).bind(shared)
+    const handle = await serve.run(app, { ...noSocket, onEvent })
     assert.equal(await handle.remote(), 'call 2')
+    assert.deepEqual(told, [
+      "A replica of Deployment(name='Mortal', app='default') died: it ended while it ran ServeReplica:default:Mortal.call (exit code 3)",
+    ])
     await until(() => serve.status().applications.default!.deployments.Mortal!.replicas.RUNNING === 2)
     const { restarts, status } = serve.status().applications.default!.deployments.Mortal!
     assert.deepEqual({ restarts, status }, { restarts: 1, status: 'HEALTHY' })

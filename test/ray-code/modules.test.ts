@@ -120,6 +120,10 @@ test('a module of a kind that workers cannot load is named, with what to do', as
     revive({ kind: 'module', module: url, name: 'f' }, () => {}),
     /\.typed cannot be imported here: .*Unknown file extension.*does not reach worker threads: ray\.init\(\{ workers: 'processes' \}\)/,
   )
+  await assert.rejects(
+    revive({ kind: 'module', module: `user-module::${url}`, name: 'f' }, () => {}),
+    /^NotSerializableError: file:[^ ]*\.typed cannot be imported here: .*The worker's Node, v[^ ]+, loads no such files/,
+  )
 })
 
 describe('the file that calls', () => {

@@ -15,21 +15,27 @@ export function importExport(module: string, name: string): unknown {
 }
 
 async function load(module: string): Promise<Namespace> {
+  let url = module
   try {
-    const namespace = (await span('import', basename(module), () => import(localModule(module)))) as Namespace
+    url = localModule(module)
+    const namespace = (await span('import', basename(module), () => import(url))) as Namespace
     imported.set(module, namespace)
     return namespace
   } catch (cause) {
     if (cause instanceof RayError) throw cause
     const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    const remedy = (cause as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION' ? COMPILE : undefined
-    throw new NotSerializableError(module, `cannot be imported here: ${told}`, remedy)
+    const unknown = (cause as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION'
+    const remedy = unknown ? (url === module ? COMPILE : NEWER) : undefined
+    throw new NotSerializableError(url, `cannot be imported here: ${told}`, remedy)
   }
 }
 
 /** Node 20's worker threads do not load modules as tsx and the like made its main thread do; its processes do. */
 const COMPILE =
   "What the program is run with (tsx, ts-node …) does not reach worker threads: ray.init({ workers: 'processes' }), or compile it first."
+
+/** On a cluster it is the worker's own Node. */
+const NEWER = `The worker's Node, ${process.version}, loads no such files: start it with a newer one (of TypeScript, 22.18), or compile them first.`
 
 function pick(namespace: Namespace, module: string, name: string): unknown {
   if (name === '*') return namespace

@@ -170,6 +170,13 @@ describe('from the disk', () => {
     assert.deepEqual([dict.train.numRows, dict.valid.numRows], [120, 60])
     assert.deepEqual([(await dict.train.at(59)).image.data[0], (await dict.train.at(60)).image.data[0]], [59, 0])
     assert.equal((await dict.train.at(119)).image.data[0], 59)
+    const labels = await dict.train.column('label')
+    const some = [0, 59, 60, 119]
+    for (const order of [some, [...some].reverse(), [60], [119, 0]])
+      assert.deepEqual(
+        await dict.train.select(order).column('label'),
+        order.map((row) => labels[row]),
+      )
     const valid = await loadDataset(folder, { split: 'valid' })
     assert.equal(valid.numRows, 60)
     await assert.rejects(loadDataset(folder, { split: 'test' }), {
@@ -322,6 +329,15 @@ describe('from the disk', () => {
     await assert.rejects(loadDataset(folder), {
       code: 'DATASET_BROKEN',
       message: /b\.parquet to have the columns image, label, got text/,
+    })
+    // Nor do those of which the second has all that the first has, and more.
+    for (const [name, names] of Object.entries({ a: ['x'], b: ['x', 'y'] })) {
+      const columnData = names.map((name) => ({ name, data: ['one'], type: 'STRING' as const }))
+      writeFileSync(join(folder, `${name}.parquet`), new Uint8Array(parquetWriteBuffer({ columnData })))
+    }
+    await assert.rejects(loadDataset(folder), {
+      code: 'DATASET_BROKEN',
+      message: /b\.parquet to have the columns x, got x, y/,
     })
   })
 

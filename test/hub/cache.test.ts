@@ -174,6 +174,7 @@ test('ignores a listing that is damaged or of a later form', async (t) => {
     '',
     '{"format_version": 1, "files',
     '{"format_version": 2}',
+    whole.replace('"format_version": 1', '"format_version": 2'),
     'null',
     whole.replace('README.md', '../../evil'),
   ]) {

@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -231,6 +232,18 @@ for (const [who, ending] of [
     )
   })
 
+test('continues what an earlier program left, whatever Python left beside it', async (t) => {
+  const { hub, options } = await setup(t)
+  mkdirSync(blobs(options), { recursive: true })
+  writeFileSync(join(blobs(options), `${sha256}.rayito.incomplete`), LARGE.subarray(0, 123_456))
+  writeFileSync(join(blobs(options), `${sha256}.incomplete`), LARGE.subarray(0, 1000))
+  assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
+  assert.deepEqual(
+    hub.downloads.map(({ range }) => range),
+    ['bytes=123456-'],
+  )
+})
+
 test('leaves the file that Python downloads to at the same time to it', async (t) => {
   const { hub, options } = await setup(t)
   mkdirSync(blobs(options), { recursive: true })
@@ -316,14 +329,15 @@ test('gives up a transfer that falls silent, and continues it', async (t) => {
 
 test('gives up a transfer that stays silent', async (t) => {
   const { hub, options } = await setup(t)
+  await download(DATASET, () => false, options)
   hub.faults.stall = Number.POSITIVE_INFINITY
   await assert.rejects(
-    hubFile(DATASET, TRAIN, { ...options, idleTimeout: 50, retries: 2 }),
+    hubFile(DATASET, TRAIN, { ...options, idleTimeout: 250, retries: 1 }),
     (error: Error & { code: string }) => {
       assert.equal(error.code, 'HUB_UNREACHABLE')
       assert.match(
         error.message,
-        /data\/train\.parquet of dataset owner\/pictures, got nothing for 0\.05 s \(\d tries\)/,
+        /data\/train\.parquet of dataset owner\/pictures, got nothing for 0\.25 s \(\d tries\)/,
       )
       return true
     },
@@ -392,8 +406,57 @@ test('asks the Hub for a new address when a signed one is too old', async (t) =>
 test('downloads once more when a byte is wrong', async (t) => {
   const { hub, options } = await setup(t)
   hub.faults.wrong = 1
-  assert.deepEqual(readFileSync((await hubFile(DATASET, TRAIN, options))!), Buffer.from(LARGE))
-  assert.equal(hub.downloads.length, 2)
+  // The wrong byte may be a cache's, on the way: the second time it is asked for past it.
+  const asked: (string | null)[] = []
+  const listening: typeof fetch = (input, init) => {
+    if (String(input).startsWith(hub.cdn)) asked.push(new Headers(init?.headers).get('cache-control'))
+    return fetch(input, init)
+  }
+  const path = await hubFile(DATASET, TRAIN, { ...options, fetch: listening })
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
+  assert.deepEqual(asked, [null, 'no-cache'])
+})
+
+test('what was downloaded in vain does not count as downloaded', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.wrong = 1
+  const errand = { repo: DATASET, options: { ...options, progress: true }, prefix: TRAIN }
+  const { code, stderr } = await startProcess(t, errand).result
+  assert.match(stderr, /^owner\/pictures: 300\.0 kB in /m)
+  assert.equal(code, 0)
+})
+
+test('leaves aside what a server sends beyond the end of a file', async (t) => {
+  const { hub, options } = await setup(t)
+  const longer: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    if (!String(input).startsWith(hub.cdn)) return response
+    return new Response(Buffer.concat([new Uint8Array(await response.arrayBuffer()), noise(1000)]))
+  }
+  const path = await hubFile(DATASET, TRAIN, { ...options, fetch: longer })
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
+})
+
+test('takes a file that a server compresses, asked or not, whose length is another then', async (t) => {
+  const { hub, options } = await setup(t)
+  const compressing: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    if (!String(input).startsWith(hub.cdn)) return response
+    return new Response(response.body, { headers: { 'content-encoding': 'gzip', 'content-length': '1000' } })
+  }
+  const path = await hubFile(DATASET, TRAIN, { ...options, fetch: compressing })
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
+})
+
+test('a file that another holder of its lock has made whole meanwhile is taken', async (t) => {
+  const { hub, options } = await setup(t)
+  const blob = join(blobs(options), sha256)
+  const overtaken: typeof fetch = (input, init) => {
+    if (String(input).startsWith(hub.cdn)) renameSync(`${blob}.rayito.incomplete`, blob)
+    return fetch(input, init)
+  }
+  const path = await hubFile(DATASET, TRAIN, { ...options, fetch: overtaken })
+  assert.deepEqual(readFileSync(path!), Buffer.from(LARGE))
 })
 
 test('a byte wrong twice is an error, and nothing of it stays', async (t) => {

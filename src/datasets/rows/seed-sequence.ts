@@ -25,7 +25,7 @@ function mix(into: number, word: number): number {
  */
 export function seedSequence(seed: bigint, count: number): bigint[] {
   const entropy: number[] = []
-  for (let rest = seed; rest > 0n || entropy.length === 0; rest >>= 32n) entropy.push(Number(rest & 0xffffffffn))
+  for (let rest = seed; rest > 0n; rest >>= 32n) entropy.push(Number(rest & 0xffffffffn))
   const hash = hasher(0x43b0d7e5, 0x931e8875)
   const pool = Array.from({ length: POOL }, (_, i) => hash(entropy[i] ?? 0))
   for (let from = 0; from < POOL; from++)

@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../../core/errors.js'
+import { plural } from '../../core/format.js'
 import type { Generator } from './generator.js'
 
 /**
@@ -24,7 +25,7 @@ export function stratifiedPlaces(
   if (counts.some((count) => count < 2) || Math.min(train, test) < classes.length)
     throw new RayitoError(
       'INVALID_ARGUMENT',
-      `Expected at least two rows of each class of \`${column}\`, and sizes of at least the ${classes.length} classes, got ${Math.min(...counts)} rows, and sizes of ${train} and ${test}`,
+      `Expected at least two rows of each class of \`${column}\`, and sizes of at least the ${classes.length} classes, got ${plural(Math.min(...counts), 'row')}, and sizes of ${train} and ${test}`,
     )
   const ofTrain = shares(counts, train, generator)
   const ofTest = shares(

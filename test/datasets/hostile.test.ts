@@ -9,6 +9,7 @@ import { snappyCompress } from 'hysnappy'
 import { RayitoError } from '#src/core/errors.js'
 import { Image, loadDataset } from '#src/datasets/index.js'
 import { compressorsFor } from '#src/datasets/parquet/compressors.js'
+import { loadHyparquet } from '#src/datasets/parquet/hyparquet.js'
 import { onePage, onlyFooter, PICTURES, TABLES, temporary } from './support.js'
 
 const pictures = [
@@ -144,6 +145,18 @@ describe('whatever is in a packed page, unpacking it ends', () => {
       })
       fc.assert(property, { numRuns: 2_000 })
     })
+
+  test('and nothing that has fewer or more bytes than its header says, where the codec tells', async () => {
+    const { decompressPage } = await loadHyparquet()
+    const bytes = Uint8Array.of(5, 6, 7, 8, 9)
+    for (const codec of ['SNAPPY', 'GZIP', 'BROTLI', 'ZSTD'] as const) {
+      const compressors = (await compressorsFor(codec))!
+      const packed = new Uint8Array(packers[codec](bytes))
+      assert.deepEqual([...decompressPage(packed, 5, codec, compressors)], [...bytes], codec)
+      for (const size of [3, 4, 6, 9])
+        assert.throws(() => decompressPage(packed, size, codec, compressors), `${codec}: ${size} bytes`)
+    }
+  })
 
   test('where a tree of Huffman codes is weighed with one weight alone', async () => {
     const { ZSTD } = (await compressorsFor('ZSTD'))!
@@ -305,6 +318,10 @@ describe('whatever a page claims to hold, reading it ends', () => {
       const dataset = await loadDataset<{ x: number }>(path, { split: 'train' })
       await assert.rejects(dataset.column('x'), { code: 'DATASET_BROKEN', message: /hold 2 rows instead of \d+/ })
     }
+    // Two lists of one number each.
+    const lists = [...[2, 0, 0, 0, 2 * 2, 0], ...[2, 0, 0, 0, 2 * 2, 1], ...[1, 0, 0, 0, 2, 0, 0, 0]]
+    const file = onePage('INT32', 'REPEATED', first('PLAIN', 2), lists, 1, 5n)
+    await rejects(t, file, /a column holds 2 rows instead of 5/)
   })
 
   test('a footer that claims lists of millions in lists of millions, or a number that never ends', async (t) => {

@@ -408,6 +408,7 @@ describe('from the disk', () => {
       [list(a), list(b), false],
       [list(a), record({ a }), false],
       [record({ a, b }), record({ a }), false],
+      [record({ a }), record({ a, b }), false],
       [record({ a }), a, false],
     ] as const)
       assert.equal(canFollow(first, next), both, inspect([first, next]))
@@ -424,8 +425,16 @@ describe('from the disk', () => {
     ])
     const { train } = await loadDataset(folder)
     assert.deepEqual(train.features.label.names, ['fox', 'newt', 'owl'])
-    assert.deepEqual(await train.column('label'), [0, 1, 2, 2])
+    for (const order of [null, null, [3, 0]]) {
+      const labels = await (order ? train.select(order) : train).column('label')
+      assert.deepEqual(labels, order ? [2, 0] : [0, 1, 2, 2])
+      labels.fill(9) // what is given may be written to
+    }
     assert.equal((await train.at(3)).image.width, 34)
+    await assert.rejects((await loadDataset(folder, { maxPixels: 883 })).train.at(3), {
+      code: 'IMAGE_TOO_LARGE',
+      message: /^Row 3 \(.*owl.2\.png\): Expected a picture of at most 883 pixels, got 34×26/,
+    })
     assert.equal(inspect(train), String(train))
     assert.equal(inspect(train), "Dataset({\n    features: ['image', 'label'],\n    num_rows: 4\n})")
     const split = folderOf(t, picture, ['train/owl/1.png', 'train/newt/1.png', 'valid/owl/2.png'])

@@ -11,7 +11,7 @@ import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
-import { FIXTURES, readJson, TABLES, temporary } from './support.js'
+import { FIXTURES, onePage, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {
   names: string[]
@@ -98,6 +98,22 @@ describe('rows written by pyarrow', () => {
         assert.deepEqual(await dataset.at(i), i % 7 === 3 ? nothing : row)
       }
     })
+
+  test('packed values may be filled up by more than to the next eight', async (t) => {
+    const path = join(temporary(t), 'filled.parquet')
+    const data_page_header = {
+      num_values: 3,
+      encoding: 'PLAIN',
+      definition_level_encoding: 'RLE',
+      repetition_level_encoding: 'RLE',
+    } as const
+    // Eight times eight levels in eight bytes, of which three are values': there, not there, there.
+    const levels = [9, 0, 0, 0, 2 * 8 + 1, 0b101, 0, 0, 0, 0, 0, 0, 0]
+    const values = [7, 0, 0, 0, 9, 0, 0, 0]
+    writeFileSync(path, onePage('INT32', 'OPTIONAL', { data_page_header }, [...levels, ...values]))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('x'), [7, null, 9])
+  })
 
   test('nulls within lists and records are null', async () => {
     const { dataset } = await open(file('nulls'))
@@ -579,6 +595,19 @@ describe('a damaged file', () => {
     writeFileSync(path, bytes)
     const damaged = await open(path)
     await assert.rejects(damaged.dataset.at(30), { code: 'DATASET_BROKEN' })
+    rmSync(path)
+    await assert.rejects(damaged.dataset.at(0), { code: 'DATASET_NOT_FOUND', message: /a\.parquet is gone/ })
+  })
+
+  test('gone for a while is read again once it is back', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    copyFileSync(file('no-dictionary'), path)
+    const { dataset } = await open(path)
+    rmSync(path)
+    const pictures = dataset.selectColumns('image')
+    await assert.rejects(pictures.at(50), { code: 'DATASET_NOT_FOUND' })
+    copyFileSync(file('no-dictionary'), path)
+    assert.equal((await pictures.at(50)).image.data[0], 50)
   })
 
   test('is none where the system will not open it, or where what it holds is not supported', async (t) => {

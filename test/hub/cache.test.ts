@@ -69,6 +69,21 @@ test('lays the cache out as Python does: blobs by etag, relative links, refs', a
   assert.deepEqual(readdirSync(join(options.cacheDir, '.locks/datasets--owner--pictures')), [], 'no lock is left')
 })
 
+test('a revision that was listed has its folder, without which Python takes the cache for damaged', async (t) => {
+  const { options } = await setup(t)
+  const { commit } = await listFiles(DATASET, options)
+  assert.deepEqual(readdirSync(join(options.cacheDir, 'datasets--owner--pictures/snapshots')), [commit])
+})
+
+test('a listing that cannot be kept leaves no draft of it', async (t) => {
+  const { options } = await setup(t)
+  const refs = join(options.cacheDir, 'datasets--owner--pictures/refs')
+  // As a branch `main/next` has left it that was there before.
+  mkdirSync(join(refs, 'main'), { recursive: true })
+  await assert.rejects(listFiles(DATASET, options))
+  assert.deepEqual(readdirSync(refs), ['main'])
+})
+
 test('makes no request at all for what is cached', async (t) => {
   const { hub, options } = await setup(t)
   const first = await download(DATASET, all, options)
@@ -133,6 +148,9 @@ test('keeps a branch where it was, and moves on with refresh', async (t) => {
   const before = await download(DATASET, all, options)
   const newer = hub.commit('datasets/owner/pictures', { ...FILES, 'README.md': 'a new edition\n' })
   assert.equal((await download(DATASET, all, options)).commit, before.commit)
+  // Who asks for the newest and for no requests gets what is there; a ref may end in a line's end.
+  writeFileSync(join(options.cacheDir, 'datasets--owner--pictures/refs/main'), `${before.commit}\n`)
+  assert.deepEqual(await download(DATASET, all, { ...options, offline: true, refresh: true }), before)
   hub.reset()
   const after = await download(DATASET, all, { ...options, refresh: true })
   assert.equal(after.commit, newer)

@@ -91,7 +91,8 @@ test('sends no token to the next page of a listing when that lies on another hos
 
 test('takes the token from HF_TOKEN, else from the file that `hf auth login` writes', async (t) => {
   const { hub, options } = await setup(t)
-  const unset = { HF_TOKEN: undefined, HF_TOKEN_PATH: undefined, HF_HUB_DISABLE_IMPLICIT_TOKEN: undefined }
+  const names = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_DISABLE_IMPLICIT_TOKEN']
+  const unset = Object.fromEntries(names.map((name) => [name, undefined]))
   setEnvironment(t, { ...unset, HF_HOME: '$RAYITO_TEST/home', RAYITO_TEST: temporary(t) })
   hub.faults.gated = 'hf_saved'
   const home = join(process.env.RAYITO_TEST!, 'home')
@@ -106,6 +107,13 @@ test('takes the token from HF_TOKEN, else from the file that `hf auth login` wri
   })
   process.env.HF_TOKEN = 'hf_sa\r\nved\n'
   await hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true })
+  // The older name goes before what was saved, and behind the newer one.
+  process.env.HUGGING_FACE_HUB_TOKEN = 'hf_other'
+  await hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true })
+  delete process.env.HF_TOKEN
+  await assert.rejects(hubFile(DATASET, 'README.md', { ...options, token: undefined, refresh: true }), {
+    code: 'HUB_GATED',
+  })
   hub.requests.length = 0
   process.env.HF_HUB_DISABLE_IMPLICIT_TOKEN = '1'
   await assert.rejects(hubFile(DATASET, 'config.json', { ...options, token: undefined }), { code: 'HUB_GATED' })
@@ -565,6 +573,9 @@ test('a server that takes connections and says nothing is given up', async (t) =
     message: /to answer for .* got nothing for 0\.05 s/,
   })
   assert.equal(asked, 1)
+  // Python's variable counts in seconds.
+  setEnvironment(t, { HF_HUB_DOWNLOAD_TIMEOUT: '0.06' })
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, endpoint }), { message: /got nothing for 0\.06 s/ })
 })
 
 test('not even a fetch that heeds no signal holds it', async (t) => {
@@ -616,4 +627,21 @@ test('an abort ends it with the reason given, and the next one continues', async
   await failing
   assert.ok(await hubFile(DATASET, TRAIN, options))
   assert.equal(hub.downloads.at(-1)?.range, 'bytes=150000-')
+})
+
+test('a file that fails ends the others, and nothing goes on once that is told', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.hold = 1
+  const held = once(hub, 'held')
+  const failing: typeof fetch = async (input, init) => {
+    if (!String(input).endsWith('valid.parquet')) return fetch(input, init)
+    await held
+    return new Response(null, { status: 404, headers: { 'x-error-code': 'EntryNotFound' } })
+  }
+  await assert.rejects(
+    download(DATASET, (path) => path.endsWith('.parquet'), { ...options, fetch: failing }),
+    { code: 'HUB_FILE_NOT_FOUND', message: /data\/valid\.parquet/ },
+  )
+  assert.deepEqual(readdirSync(join(options.cacheDir, '.locks/datasets--owner--pictures')), [], 'no lock is held')
+  hub.release()
 })

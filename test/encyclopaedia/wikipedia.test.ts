@@ -247,6 +247,23 @@ describe('a Wikipedia that fails', () => {
     assert.equal((await one.lookup('tench')).text, PAGES.Tench)
   })
 
+  test('is left alone for an hour at most, however long it asks for', async (t) => {
+    wiki.fault = { status: 429, retryAfter: '86400' }
+    const one = wikipedia()
+    await one.lookup('tench')
+    wiki.fault = null
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    t.mock.timers.setTime(Date.now() + 3_600_001)
+    assert.equal((await one.lookup('tench')).text, PAGES.Tench)
+  })
+
+  test('is not listened to without end', async () => {
+    const title = 'Tench'.padEnd(17 << 20)
+    wiki.fault = { body: JSON.stringify({ batchcomplete: '', query: { search: [{ title }] } }) }
+    assert.equal((await wikipedia().lookup('tench')).reachable, false)
+    assert.equal(wiki.requests.length, 1)
+  })
+
   test('is not asked again where that would not help', async () => {
     const cases: [Fault, string][] = [
       [{ status: 403 }, 'it answered 403'],

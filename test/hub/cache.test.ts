@@ -228,6 +228,20 @@ test('without a listing and with the Hub out of reach, takes what the snapshot h
   await assert.rejects(hubFile(DATASET, 'README.md', options), { code: 'HUB_UNREACHABLE' })
 })
 
+test('without a listing and refused by the Hub, takes of a model what the snapshot holds, of a data set nothing', async (t) => {
+  const { hub, options } = await setup(t)
+  const model = { type: 'model', id: 'owner/model' } as const
+  hub.commit('models/owner/model', { 'config.json': '{}' })
+  await download(DATASET, parquet, options)
+  await download(model, all, options)
+  for (const folder of ['datasets--owner--pictures', 'models--owner--model'])
+    rmSync(join(options.cacheDir, folder, 'trees'), { recursive: true })
+  hub.faults.missing = true
+  assert.deepEqual((await download(model, all, options)).files, ['config.json'])
+  // Some of its rows might be missing.
+  await assert.rejects(download(DATASET, parquet, options), { code: 'HUB_REPO_NOT_FOUND' })
+})
+
 test('knows what came without a listing by its blobs, wherever Python keeps what several repositories share', async (t) => {
   const { hub, options } = await setup(t)
   const { files } = await listFiles(DATASET, options)

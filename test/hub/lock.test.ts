@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -44,9 +44,11 @@ test('is taken over at once from a process that has ended', async (t) => {
 })
 
 test('is not taken from a living process or from another machine, as long as it is touched', async (t) => {
+  // A process of that number has ended here, which says nothing of another machine's.
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
   for (const other of [
     { pid: process.pid, host: hostname() },
-    { pid: 1, host: 'elsewhere' },
+    { pid, host: 'elsewhere' },
   ]) {
     const path = join(temporary(t), 'a')
     writeFileSync(path, JSON.stringify({ ...other, id: 'x' }))
@@ -54,14 +56,34 @@ test('is not taken from a living process or from another machine, as long as it 
     let looks = 0
     const waiting = () => {
       utimesSync(path, new Date(), new Date(Date.now() + looks * 1000))
-      if (++looks === 3) abort.abort(new Error('waited'))
+      if (++looks === 5) abort.abort(new Error('waited'))
     }
     await assert.rejects(
-      withLock(path, async () => assert.fail('taken'), { signal: abort.signal, waiting }),
+      withLock(path, async () => assert.fail('taken'), { signal: abort.signal, waiting, stale: 50 }),
       /waited/,
     )
     assert.ok(existsSync(path))
   }
+})
+
+test('is touched by its holder every two seconds while the work goes on', async (t) => {
+  const path = join(temporary(t), 'a')
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  await withLock(path, async () => {
+    for (let beats = 0; beats < 3; beats++) {
+      utimesSync(path, 1, 1)
+      t.mock.timers.tick(2_000)
+      for (let turn = 0; turn < 10_000 && statSync(path).mtimeMs === 1000; turn++)
+        await new Promise((go) => setImmediate(go))
+      assert.ok(Date.now() - statSync(path).mtimeMs < 60_000)
+    }
+  })
+})
+
+test('is left to whom it was given meanwhile', async (t) => {
+  const path = join(temporary(t), 'a')
+  await withLock(path, async () => writeFileSync(path, 'of another machine, which took this one for lost'))
+  assert.match(readFileSync(path, 'utf8'), /of another machine/)
 })
 
 test('is taken over from a holder that no longer touches it', async (t) => {

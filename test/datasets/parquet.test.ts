@@ -545,6 +545,28 @@ describe('the page cache', () => {
     assert.deepEqual(reads, ['a', 'b', 'c', 'b'])
   })
 
+  test('lets go of nothing that is being read, and counts it once it is there', async () => {
+    const cache = new PageCache(100)
+    const bytes = (size: number) => size
+    let reads = 0
+    let arrive = (_size: number) => {}
+    const read = () => {
+      reads++
+      return new Promise<number>((resolve) => {
+        arrive = resolve
+      })
+    }
+    const slow = () => cache.get('slow', read, bytes)
+    const first = slow()
+    for (const key of ['a', 'b', 'c']) await cache.get(key, async () => 60, bytes)
+    const second = slow()
+    arrive(50)
+    assert.deepEqual([await first, await second, reads], [50, 50, 1])
+    assert.equal(cache.bytes, 50)
+    await cache.get('d', async () => 100, bytes)
+    assert.equal(cache.bytes, 100)
+  })
+
   test('keeps the newest even if it is too large, and nothing that failed', async () => {
     const cache = new PageCache(10)
     const get = (key: string, size: number) =>

@@ -258,8 +258,7 @@ describe('a Wikipedia that fails', () => {
   })
 
   test('is not listened to without end', async () => {
-    const title = 'Tench'.padEnd(17 << 20)
-    wiki.fault = { body: JSON.stringify({ batchcomplete: '', query: { search: [{ title }] } }) }
+    wiki.fault = { body: JSON.stringify({ batchcomplete: '', more: ' '.repeat(17 << 20) }) }
     assert.equal((await wikipedia().lookup('tench')).reachable, false)
     assert.equal(wiki.requests.length, 1)
   })

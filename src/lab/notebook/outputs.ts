@@ -46,8 +46,8 @@ export class Outputs {
         })
         break
       case 'clear_output':
-        if (content.wait) this.#clear = true
-        else this.list.length = 0
+        this.#clear = true
+        if (!content.wait) this.#cleared()
     }
   }
 
@@ -108,9 +108,14 @@ export class Outputs {
     return true
   }
 
+  /** What is cleared leaves nothing, so it counts for nothing. */
   #cleared(): void {
-    if (this.#clear) this.list.length = 0
+    if (!this.#clear) return
     this.#clear = false
+    this.list.length = 0
+    this.#text = 0
+    this.#rich = 0
+    this.#dropped = 0
   }
 }
 

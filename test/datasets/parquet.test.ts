@@ -274,6 +274,14 @@ describe('rows written by pyarrow', () => {
     }
   })
 
+  test("of a note of pyarrow's that was left beside other columns, nothing counts for them", async () => {
+    const { files } = (await open(join(FIXTURES, 'arrow-types.parquet'))).source
+    const turned = [...files[0]!.columns].reverse()
+    const told = (note: string | null) => inspect(Object.entries(parquetFeatures(turned, null, note)), { depth: 9 })
+    assert.equal(turned.length % 2, 0, 'none in the middle, which stays where it was')
+    assert.equal(told(files[0]!.note('ARROW:schema')), told(null))
+  })
+
   test('what a row gives may be written to', async () => {
     const { dataset } = await open(file('types'))
     const first = (await dataset.at(1)) as unknown as { raw: Uint8Array; list: number[]; when: Date }

@@ -63,6 +63,11 @@ describe('a look-up in Wikipedia', () => {
     assert.equal((await wikipedia().lookup('crane')).page?.title, 'Crane (machine)')
     wiki.results = { crane: ['Crane'] }
     assert.equal((await wikipedia().lookup('crane')).page?.title, 'Crane (bird)', 'the first that the list links to')
+    wiki.pages.Birds = { disambiguation: ['Crane (bird)'] }
+    wiki.pages.Crane = { disambiguation: ['Birds', 'Empty', 'Crane (machine)'] }
+    wiki.results = { crane: ['Crane', 'Birds'] }
+    assert.equal((await wikipedia().lookup('crane')).page?.title, 'Crane (machine)', 'no list that a list links to')
+    wiki.results = { crane: ['Crane'] }
     wiki.pages.Crane = { disambiguation: [] }
     assert.equal((await wikipedia().lookup('crane')).text, 'No pages found')
   })

@@ -34,6 +34,11 @@ describe('a definition of WordNet', () => {
     assert.match((await define('cup of tea, HAMMER'))!, /.+/)
   })
 
+  test('is of a kind of things before somebody or something of that name', async () => {
+    assert.match((await define('carter'))!, /^someone whose work is driving carts/)
+    assert.match((await define('currier'))!, /^a craftsman who curries leather/)
+  })
+
   test('of a name follows what it says in parentheses, whatever its company', async () => {
     for (const label of ['crane (machine), crane', 'crane (machine)'])
       assert.match((await define('crane (machine)', label, ['hen', 'cock']))!, /lifts and moves heavy objects/)

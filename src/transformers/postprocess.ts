@@ -30,7 +30,7 @@ export function postprocess(plan: Plan, logits: Float32Array, { topK, functionTo
 /** Places of the `count` largest scores, largest first. A few of a thousand classes are wanted: sorting all takes longer. */
 function best(scores: Float32Array, count: number): number[] {
   if (count > 32) {
-    const all = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b)
+    const all = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]!)
     return all.slice(0, count)
   }
   const found: number[] = []

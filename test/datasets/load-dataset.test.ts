@@ -599,6 +599,12 @@ describe('from the Hub', () => {
     await assert.rejects(loadDataset('owner/told', options), { code: 'DATASET_UNSUPPORTED' })
     hub.commit('datasets/owner/told', { 'default/train/0000.parquet': bytes }, 'refs/convert/parquet')
     assert.equal((await loadDataset('owner/told', options)).train.numRows, 60)
+    // Whoever names a revision, or files, means the repository's own.
+    await assert.rejects(loadDataset('owner/told', { ...options, revision: 'main' }), { code: 'DATASET_UNSUPPORTED' })
+    await assert.rejects(loadDataset('owner/told', { ...options, dataFiles: '*.csv' }), {
+      code: 'DATASET_NOT_FOUND',
+      message: /that fit \*\.csv in owner\/told, got metadata\.csv/,
+    })
   })
 
   test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {

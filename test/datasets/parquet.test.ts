@@ -148,6 +148,18 @@ describe('rows written by pyarrow', () => {
     )
   })
 
+  test('a note may have the classes by their numbers, and a length of -1 where lists differ', async () => {
+    const noted = async (name: string, features: object) => {
+      const { columns } = (await open(file(name))).source.files[0]!
+      return parquetFeatures(columns, JSON.stringify({ info: { features } }))
+    }
+    const label = { _type: 'ClassLabel', names: { 0: 'fish', 1: 'newt' } }
+    assert.deepEqual((await noted('no-note', { label })).label.names, ['fish', 'newt'])
+    const list = (length: number) => ({ _type: 'Sequence', length, feature: { _type: 'Value', dtype: 'int32' } })
+    assert.equal(inspect((await noted('types', { list: list(-1) })).list), "List(Value('int32'))")
+    assert.equal(inspect((await noted('types', { list: list(2) })).list), "List(Value('int32'), length=2)")
+  })
+
   test('pictures and classes inside of lists and records are as in Python', async () => {
     const { dataset } = await open(file('pictures-inside'))
     const classes = "ClassLabel(names=['fish', 'newt', 'owl', 'fox', 'elk'])"

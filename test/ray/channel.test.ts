@@ -42,13 +42,13 @@ interface End {
 }
 
 /** Two ends and the ways between them. */
-function pair(maxFrame: number, arrived: () => Promise<void> = async () => {}): [End, End] {
-  const end = (): End => {
+function pair(maxFrame: number, arrived: () => Promise<void> = async () => {}, epochs = [0, 0]): [End, End] {
+  const end = (epoch: number | undefined): End => {
     const [out, got] = [new Way(), [] as string[]]
     const message = (text: unknown) => void got.push(text as string)
-    return { out, got, channel: new Channel(maxFrame, new Uplink(arrived), { publish: out.put, message }) }
+    return { out, got, channel: new Channel(maxFrame, new Uplink(arrived), { publish: out.put, message }, epoch) }
   }
-  return [end(), end()]
+  return [end(epochs[0]), end(epochs[1])]
 }
 
 /** Delivers until nothing is on its way. */
@@ -106,6 +106,18 @@ describe('a channel between two peers', () => {
         for (const { channel } of ends) channel.close()
       }),
     )
+  })
+
+  test('takes nothing, nor an acknowledgement, from one that has not begun anew with it', () => {
+    const [a, b] = pair(1_000, undefined, [0, 1])
+    a.channel.send('from before')
+    b.channel.send('since then')
+    deliver(a, b)
+    for (const { channel } of [a, b]) channel.acknowledge()
+    deliver(a, b)
+    assert.deepEqual([a.got, b.got], [[], []])
+    assert.deepEqual([a.channel.idle, b.channel.idle], [false, false])
+    for (const { channel } of [a, b]) channel.close()
   })
 
   test('asks what has come where nothing is acknowledged, and sends again only what was lost', async (t) => {

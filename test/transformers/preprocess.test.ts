@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { Image } from '#src/datasets/image/image.js'
 import { makePlan, resolvePlan } from '#src/transformers/make-plan.js'
 import { toPixels } from '#src/transformers/pictures.js'
+import { postprocess } from '#src/transformers/postprocess.js'
 import { preprocess } from '#src/transformers/preprocess.js'
 import { copyOfTinyVit, edit, fixture, readFixture } from './fixtures.js'
 
@@ -35,6 +36,12 @@ test('an EfficientNet without include_top in its file is normalised once', () =>
   const type = { image_processor_type: 'EfficientNetImageProcessor' }
   assert.equal(plan(type).arithmetic.normalize.length, 1)
   assert.equal(plan({ ...type, include_top: true }).arithmetic.normalize.length, 2)
+})
+
+test('an EfficientNet moves pixels that it rescales by its offset, and no others', () => {
+  const of = (do_rescale: boolean) =>
+    plan({ image_processor_type: 'EfficientNetImageProcessor', rescale_offset: true, do_rescale }).arithmetic
+  assert.deepEqual([of(true).offset, of(false).offset, of(false).rescale], [-1, 0, null])
 })
 
 test('files are read as they are, whatever the library makes of them', async (t) => {
@@ -132,4 +139,17 @@ test('what is not known is refused, not guessed', () => {
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
   refused(vit, /id2label of config\.json is empty/, { id2label: {} })
   refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })
+})
+
+test('of classes that score alike the first of the model go first, however many are asked for', () => {
+  const id2label = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [i, String(i)]))
+  const steps = resolvePlan({ id2label }, { image_processor_type: 'ViTImageProcessor' }, 'test/model')
+  const logits = Float32Array.from({ length: 50 }, (_, i) => [2, 0, 3, 3, 1][i % 5]!)
+  const order = [3, 2, 1, 0].flatMap((logit) => steps.labels.filter((_, i) => logits[i] === logit))
+  for (const topK of [1, 2, 3, 5, 21, 32, 33, 49, null])
+    for (const functionToApply of ['none', 'softmax', 'sigmoid'] as const)
+      assert.deepEqual(
+        postprocess(steps, logits, { topK, functionToApply }).map(({ label }) => label),
+        order.slice(0, topK ?? 50),
+      )
 })

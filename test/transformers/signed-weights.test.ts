@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import * as runtime from 'onnxruntime-node'
+import { fields, GRAPH, MODEL, message, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
 import { signedIsExact } from '#src/transformers/signed-probe.js'
 import { signedWeights } from '#src/transformers/signed-weights.js'
 import { fixture } from './fixtures.js'
@@ -40,6 +41,19 @@ describe('signed weights', () => {
   for (const name of graphs.filter((name) => name.startsWith('kept-'))) {
     test(`leave alone what they would break: ${name}`, () => assert.equal(signedWeights(read(name)), null))
   }
+
+  test('leave alone weights that lie in another file', () => {
+    const model = read('columns.onnx')
+    const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+    const elsewhere = Uint8Array.of(TENSOR.location << 3, 1)
+    const body = fields(model, graph).flatMap(({ number, start, from, end }) =>
+      number === GRAPH.initializer
+        ? message(number, [model.subarray(from, end), elsewhere])
+        : [model.subarray(start, end)],
+    )
+    assert.ok(signedWeights(model))
+    assert.equal(signedWeights(withGraph(model, graph, body)), null)
+  })
 
   test("give a dynamically quantised classifier's logits, every bit of them", async (t) => {
     if (!(await signedIsExact(runtime))) return t.skip('this processor rounds signed products')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -20,6 +20,8 @@ const table = join(TABLES, 'groups.parquet')
 const picture = join(PICTURES, 'colour.png')
 
 /** A folder with copies of a file at these places. */
+const copies = process.platform === 'win32' ? 'the cache may hold copies there' : false
+
 function folderOf(t: TestContext, from: string, places: string[]): string {
   const folder = temporary(t)
   for (const place of places) {
@@ -184,6 +186,13 @@ describe('from the disk', () => {
       message: /Expected a split of .* \(train, valid\), got `test`$/,
     })
     await assert.rejects(loadDataset(folder, { split: 'train[:10]' }), { message: /\. Load a whole split, .*select/ })
+  })
+
+  test('files that are links, as in a snapshot of the cache, are files', { skip: copies }, async (t) => {
+    const folder = temporary(t)
+    symlinkSync(table, join(folder, 'train.parquet'))
+    symlinkSync(table, join(folder, 'test.parquet'))
+    assert.deepEqual((await loadDataset(folder)).numRows, { train: 60, test: 60 })
   })
 
   test('dataFiles chooses, by pattern and by split', async (t) => {
@@ -572,7 +581,6 @@ describe('from the Hub', () => {
     assert.equal((await loadDataset('owner/pictures', options)).train.numRows, 60)
   })
 
-  const copies = process.platform === 'win32' ? 'the cache may hold copies there' : false
   test('a damaged file of the cache says what to delete, and is fetched again then', { skip: copies }, async (t) => {
     const { options } = await hubWith(t, { 'datasets/owner/pictures': FILES })
     await loadDataset('owner/pictures', { ...options, split: 'train' })

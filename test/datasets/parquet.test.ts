@@ -5,7 +5,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import type { SchemaElement } from 'hyparquet'
+import type { SchemaElement, SchemaTree } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
@@ -260,6 +260,23 @@ describe('rows written by pyarrow', () => {
       const column = { element: { name: 'x', ...element }, children: [], count: 1, path: ['x'] }
       assert.equal(inspect(parquetFeatures([column], null).x), `Value('${dtype}')`)
     }
+  })
+
+  test('a list of old files, which holds its items without a record around each, is one', () => {
+    const leaf = (name: string, type: 'INT32' | 'DOUBLE') => ({
+      element: { name, type },
+      children: [],
+      count: 1,
+      path: [],
+    })
+    const list = (children: SchemaTree[]) => {
+      const items = { ...leaf('array', 'INT32'), children }
+      const item = { ...items, element: { ...items.element, repetition_type: 'REPEATED' as const } }
+      const element = { name: 'x', converted_type: 'LIST' as const }
+      return inspect(parquetFeatures([{ element, children: [item], count: 1, path: ['x'] }], null).x)
+    }
+    assert.equal(list([]), "List(Value('int32'))")
+    assert.equal(list([leaf('a', 'INT32'), leaf('b', 'DOUBLE')]), "List({'a': Value('int32'), 'b': Value('float64')})")
   })
 
   test('what Parquet has no types for is as Python gives it: durations, time zones, large texts', async () => {

@@ -66,7 +66,8 @@ test('a worker’s thread in the trace and what runs beside it are one lane: wha
     event('deserialise', 1, 6, 6.5),
     event('read', 1, 7, 8),
     event('idle', 1, 9, 10),
-    event('idle', 4, 0, 10),
+    event('start', 4, 0, 1),
+    event('idle', 4, 1, 10),
   ]
   const lanes = lanesOf([], events, window)
   assert.deepEqual(
@@ -89,12 +90,10 @@ test('a worker’s thread in the trace and what runs beside it are one lane: wha
 
 test('what was before and after a version is not in its lanes', () => {
   const events = [thread(1, 'worker#1'), event('task', 1, -5, 5), event('task', 1, 9, 20), event('task', 1, 20, 30)]
-  assert.deepEqual(told(lanesOf([], events, window)[1]!), [
-    'loading 0–4',
-    'inferring 4–5',
-    'waiting 5–9',
-    'inferring 9–10',
-  ])
+  const others = [thread(2, 'worker#2'), event('task', 2, -5, 0), event('task', 2, 10, 11)]
+  const lanes = lanesOf([], [...events, ...others], window)
+  assert.equal(lanes.length, 2, 'a worker that ran nothing meanwhile has none')
+  assert.deepEqual(told(lanes[1]!), ['loading 0–4', 'inferring 4–5', 'waiting 5–9', 'inferring 9–10'])
 })
 
 test('whatever was recorded, lanes have no gap, shares add up to 1 and the chart’s bars lie inside it', () => {
@@ -181,6 +180,8 @@ test('the conclusion quotes the shares, in whole per cent that add up to 100', (
       [...part.matchAll(/(\d+) %/g)].reduce((sum, [, n]) => sum + Number(n), 0),
       100,
     )
+  assert.deepEqual(wholePercents([0.009, 0.991]), [1, 99])
+  assert.deepEqual(wholePercents([0.334, 0.336, 0.33]), [33, 34, 33])
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0.001, max: 1, noNaN: true }), { minLength: 1, maxLength: 6 }), (parts) => {
       const whole = parts.reduce((sum, part) => sum + part, 0)

@@ -134,6 +134,9 @@ test('dearer pictures would help whichever of A and C1 is next', () => {
   const versions = (a: number) => [version('A', 0.1, a), version('C1', 0.5, 2.66), version('C2', 0.2, 2.5)]
   assert.match(text(versions(4), two), /took 1\.8 ms longer than now .* since C1, which moves only row numbers/)
   assert.match(text(versions(2.9), two), /took 1\.2 ms longer than now .* since A, which hands out none/)
+  // One that is level with the best need not be helped.
+  const level = [version('A', 0.1, 4), version('C1', 0.5, 2.26), version('C2', 0.2, 2.5)]
+  assert.doesNotMatch(text(level, two), /verdict would change/)
 })
 
 test('a version that only loads sooner than A is ahead of it with few pictures', () => {
@@ -151,6 +154,11 @@ test('a version that only loads sooner than A is ahead of it with few pictures',
     'By these figures B with up to about 470 pictures and C2 from the first picture on would be ahead of A; C1 with no number of pictures, since a picture takes no less time there.',
   )
   assert.match(breakEvenChart(versions), /B and A cross at about 470 pictures/)
+})
+
+test('a version that loads sooner and takes less for each picture is ahead from the first on', () => {
+  const [only] = breakEven([version('A', 5, 5), version('B', 1, 2)])
+  assert.deepEqual([only!.from, only!.to], [1, Infinity])
 })
 
 test('a break-even point that lies far beyond what was measured is no number', () => {

@@ -32,6 +32,17 @@ test("pixel values equal those of Python's processors in every bit", async (t) =
   }
 })
 
+test('an array that is given to be filled is, unless it has another length', async () => {
+  const steps = plan({ image_processor_type: 'ViTImageProcessor', size: 8 })
+  const pixels = await toPixels(new Image(new Uint8Array(12).fill(200), 2, 2))
+  const { data } = preprocess(steps, pixels)
+  const spare = new Float32Array(data.length)
+  assert.equal(preprocess(steps, pixels, spare).data, spare)
+  assert.deepEqual(spare, data)
+  for (const length of [0, 3, data.length + 1])
+    assert.deepEqual(preprocess(steps, pixels, new Float32Array(length)).data, data)
+})
+
 test('an EfficientNet without include_top in its file is normalised once', () => {
   const type = { image_processor_type: 'EfficientNetImageProcessor' }
   assert.equal(plan(type).arithmetic.normalize.length, 1)
@@ -133,6 +144,7 @@ test('what is not known is refused, not guessed', () => {
   )
   refused({ ...vit, size: 'large' }, /got "large"/)
   refused({ ...vit, size: { longest_edge: 30 } }, /Expected a size/)
+  refused({ ...vit, size: { shortest_edge: 20, longest_edge: 30 } }, /Expected a size/)
   refused({ ...vit, resample: 9 }, /resample 9/)
   refused({ ...vit, do_pad: true }, /do_pad/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)

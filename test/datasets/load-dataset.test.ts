@@ -635,6 +635,15 @@ describe('from the Hub', () => {
     assert.equal((await loadDataset('owner/more', { ...options, ...chosen })).extra!.numRows, 60)
   })
 
+  test('whoever names a configuration, files or a revision of the data set that is built in means that of the Hub', async (t) => {
+    const { hub, options } = await hubWith(t, {})
+    await hub.close()
+    for (const named of [{ name: 'default' }, { dataFiles: '**/*.parquet' }, { revision: 'main' }])
+      await assert.rejects(loadDataset('Maysee/tiny-imagenet', { ...options, ...named, source: 'auto' }), {
+        code: 'HUB_UNREACHABLE',
+      })
+  })
+
   const CARD = '---\nconfigs:\n- {config_name: a, data_dir: a}\n- {config_name: b, data_dir: b}\n---\n'
   const TWO = { 'README.md': CARD, 'a/train.parquet': bytes, 'b/test.parquet': bytes }
 

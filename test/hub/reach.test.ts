@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer, get, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -76,6 +76,16 @@ describe('a repository is in reach', () => {
     await hub.close()
     assert.equal(await inReach(DATASET, 'rows', () => ['data/train.parquet'], options), true)
     assert.equal(await inReach(DATASET, 'rows', parquet, options), false)
+  })
+
+  test('and is not when the cache has a snapshot without a listing, in which some or all of what is needed is missing', async (t) => {
+    const { options } = await setup(t)
+    await download(DATASET, (path) => path === 'README.md' || path === 'data/train.parquet', options)
+    rmSync(join(options.cacheDir, 'datasets--owner--pictures/trees'), { recursive: true })
+    const inCache = (needed: string[]) => inReach(DATASET, 'rows', () => needed, { ...options, offline: true })
+    assert.equal(await inCache(['data/train.parquet', 'README.md']), true)
+    assert.equal(await inCache(['data/train.parquet', 'data/valid.parquet']), false)
+    assert.equal(await inCache([]), false)
   })
 
   test('and is not when requests are turned off, when nobody listens, or when a login page answers', async (t) => {

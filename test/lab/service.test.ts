@@ -177,7 +177,16 @@ describe('a service that runs', () => {
   test('is measured under each number of clients, and not at all when it refuses', async () => {
     const remembered = client.requests.length
     const pictures = [{ name: 'bee', bytes: await bee() }]
-    const levels = await measureLatency(client, pictures, { clients: [1, 3], requests: 7 })
+    class Counting extends ServiceClient {
+      asked = 0
+      override send(...question: Parameters<ServiceClient['send']>) {
+        this.asked++
+        return super.send(...question)
+      }
+    }
+    const counting = new Counting(client.url)
+    const levels = await measureLatency(counting, pictures, { clients: [1, 3], requests: 7 })
+    assert.equal(counting.asked, 1 + 7 + 3 + 7, 'each client once before it counts')
     assert.deepEqual(
       levels.map(({ clients, milliseconds }) => [clients, milliseconds.length]),
       [
@@ -187,7 +196,7 @@ describe('a service that runs', () => {
     )
     for (const { milliseconds, seconds } of levels)
       assert.ok(milliseconds.every((ms) => ms > 0 && ms <= seconds * 1000 + 0.1))
-    assert.equal(client.requests.length, remembered)
+    assert.deepEqual([client.requests.length, counting.requests.length], [remembered, 0])
     await assert.rejects(measureLatency(client, [{ name: 'x', bytes: new Uint8Array(3) }]), {
       code: 'SERVE_UNREACHABLE',
       message: /answered 415/,

@@ -86,6 +86,29 @@ describe('Image.open', () => {
     const damaged = Uint8Array.from(bytes)
     damaged.fill(0, 60, 300)
     await assert.rejects(Image.open(damaged), { code: 'IMAGE_INVALID' })
+    for (const file of ['lossy.webp', 'palette.gif', 'colour-420.jpg']) {
+      const whole = Uint8Array.from(readFileSync(join(PICTURES, file)))
+      whole.fill(0xff, 12, whole.length - 2)
+      await assert.rejects(Image.open(whole), { code: 'IMAGE_INVALID' }, file)
+    }
+  })
+
+  test('reads a GIF whose frame has the palette as one whose file has it, around the frame too', async () => {
+    const gif = readFileSync(join(PICTURES, 'offset.gif'))
+    const colours = gif[10]! & 7
+    const behind = 13 + 3 * (2 << colours)
+    let at = behind
+    while (gif[at] !== 0x2c) {
+      at += 2
+      while (gif[at]! > 0) at += gif[at]! + 1
+      at++
+    }
+    const own = Buffer.from([...gif.subarray(0, 13), ...gif.subarray(behind, at + 10), ...gif.subarray(13, behind)])
+    own[10]! &= 0x7f
+    own[13 + at + 9 - behind]! |= 0x80 | colours
+    const [image, other] = [await Image.open(gif), await Image.open(Buffer.concat([own, gif.subarray(at + 10)]))]
+    assert.deepEqual([other.mode, other.width], ['RGBA', image.width])
+    assert.deepEqual(other.data, image.data)
   })
 
   test('refuses a picture of too many pixels before it is unfolded', async () => {

@@ -33,6 +33,19 @@ describe('resize', () => {
     )
   })
 
+  test('leaves one colour as it is in as many rows or columns as there may be', () => {
+    for (const [width, height] of [
+      [70, 5_000],
+      [5_000, 70],
+      [3, 40_000],
+      [40_000, 3],
+    ] as const)
+      for (const filter of ['bilinear', 'lanczos'] as const) {
+        const tall = resize(new Uint8Array(64 * 64 * 3).fill(77), 64, 64, 3, width, height, filter)
+        assert.ok(tall.length === width * height * 3 && tall.every((sample) => sample === 77), `${width}×${height}`)
+      }
+  })
+
   test('makes nothing brighter or darker than it was with filters that have no negative lobes', () => {
     fc.assert(
       fc.property(picture, side, side, gentle, ({ data, width, height, channels }, w, h, by) => {

@@ -93,6 +93,20 @@ describe('small JPEGs', () => {
     assert.equal(here(await make(100).toColourspace('cmyk').jpeg().toBuffer()), null)
   })
 
+  test('of components called R, G and B, which are no YCbCr, are left to sharp', async () => {
+    const file = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+      .jpeg()
+      .toBuffer()
+    const [frame, scan] = [0xc0, 0xda].map((marker) => file.indexOf(Buffer.of(0xff, marker)))
+    assert.deepEqual([file[frame! + 10], file[frame! + 13], file[scan! + 9]], [1, 2, 3])
+    assert.ok(here(file))
+    for (const [i, letter] of [...Buffer.from('RGB')].entries()) {
+      file[frame! + 10 + 3 * i] = letter
+      file[scan! + 5 + 2 * i] = letter
+    }
+    assert.equal(here(file), null)
+  })
+
   test('thousands of broken ones leave the decoder as it was', async () => {
     const file = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
       .jpeg()

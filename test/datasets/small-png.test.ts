@@ -60,6 +60,18 @@ describe('small PNGs', () => {
       { numRuns: 150 },
     ))
 
+  test('with a checksum that is not that of its chunk, whichever it is, are left to sharp', async () => {
+    const create = { width: 9, height: 9, channels: 3, background: 'red' } as const
+    const file = await sharp({ create }).png().toBuffer()
+    assert.ok(decodeSmallPng(file, MAX))
+    for (let at = 8; at < file.length; ) {
+      at += 12 + file.readUInt32BE(at)
+      const changed = Buffer.from(file)
+      changed[at - 1]! ^= 1
+      assert.equal(decodeSmallPng(changed, MAX), null, `before ${at} of ${file.length}`)
+    }
+  })
+
   test('larger than small, or than allowed, are left to sharp', async () => {
     const make = (width: number) =>
       sharp({ create: { width, height: 100, channels: 3, background: 'red' } })

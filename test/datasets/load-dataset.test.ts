@@ -271,6 +271,21 @@ describe('from the disk', () => {
     assert.equal((await loadDataset(folder, { dataFiles: '*.parquet' })).train.features.label.type, 'Value')
   })
 
+  test('what a README.md tells of the columns of one configuration goes for no other', async (t) => {
+    const folder = folderOf(t, join(TABLES, 'no-note.parquet'), ['a/train.parquet'])
+    const typeOf = async (configuration: string, name?: string) => {
+      const classes = '[{name: label, dtype: {class_label: {names: [ant, bee, cat, dog, elk]}}}]'
+      const configs = name ? `configs: [{config_name: ${name}, data_dir: a}]\n` : ''
+      const info = `dataset_info:\n- {config_name: ${configuration}, features: ${classes}}\n`
+      writeFileSync(join(folder, 'README.md'), `---\n${configs}${info}---\n`)
+      return (await loadDataset(folder)).train.features.label.type
+    }
+    assert.equal(await typeOf('mine', 'mine'), 'ClassLabel')
+    assert.equal(await typeOf('other', 'mine'), 'Value')
+    // The only one, where none was named.
+    assert.equal(await typeOf('other'), 'ClassLabel')
+  })
+
   test('classes that lie by their names in a file are numbers where its README.md tells them, as in Python', async (t) => {
     const folder = temporary(t)
     const label = { name: 'label', data: ['dog', ' cat', null, 'newt'], type: 'STRING' as const }

@@ -622,6 +622,14 @@ describe('from the Hub', () => {
     await assert.rejects(loadDataset('owner/told', options), { code: 'DATASET_UNSUPPORTED' })
     hub.commit('datasets/owner/told', { 'default/train/0000.parquet': bytes }, 'refs/convert/parquet')
     assert.equal((await loadDataset('owner/told', options)).train.numRows, 60)
+    // One that cannot be asked for is not taken for one that is not there.
+    const failing: typeof fetch = (input, init) =>
+      decodeURIComponent(String(input)).includes('refs/convert/parquet')
+        ? Promise.resolve(new Response(null, { status: 503 }))
+        : fetch(input, init)
+    await assert.rejects(loadDataset('owner/texts', { ...options, refresh: true, retries: 0, fetch: failing }), {
+      code: 'HUB_UNREACHABLE',
+    })
     // Whoever names a revision, or files, means the repository's own.
     await assert.rejects(loadDataset('owner/told', { ...options, revision: 'main' }), { code: 'DATASET_UNSUPPORTED' })
     await assert.rejects(loadDataset('owner/told', { ...options, dataFiles: '*.csv' }), {

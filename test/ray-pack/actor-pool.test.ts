@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { GetTimeoutError, RayTaskError, ray } from '#src/ray/index.js'
+import { GetTimeoutError, type ObjectRef, RayTaskError, ray } from '#src/ray/index.js'
 import { Worker } from './pool-actor.js'
 
 after(() => ray.shutdown())
@@ -113,6 +113,26 @@ describe('a pool of actors', () => {
     assert.equal(await actors.getNextUnordered(), 6)
   })
 
+  test('a result that is late is the next still, before those of later calls', async () => {
+    const gate = latch()
+    const actors = pool()
+    actors.submit((a, x: number) => a.wait.remote(gate, x), 1)
+    actors.submit((a, x: number) => a.double.remote(x), 2)
+    await assert.rejects(actors.getNext({ timeout: 10 }), GetTimeoutError)
+    open(gate)
+    assert.deepEqual([await actors.getNext(), await actors.getNext()], [1, 4])
+  })
+
+  test('without order, a timeout drops the first of those that are late, if told to', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    for (const n of [1, 2]) actors.submit((a, x: number) => a.wait.remote(gate, x), n)
+    await assert.rejects(actors.getNextUnordered({ timeout: 10, ignoreIfTimedout: true }), GetTimeoutError)
+    open(gate)
+    assert.equal(await actors.getNextUnordered(), 2)
+    assert.ok(!actors.hasNext())
+  })
+
   test('a timeout of Infinity is none', async () => {
     const gate = latch()
     const actors = pool(1)
@@ -149,6 +169,21 @@ describe('a pool of actors', () => {
     actors.submit(send, Promise.resolve())
     assert.equal(await actors.getNext(), 2)
     await assert.rejects(actors.getNext(), { code: 'RAY_NOT_SERIALIZABLE' })
+  })
+
+  test('it is told whoever waits for it, though all other actors go on', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    const called: ObjectRef<number>[] = []
+    actors.submit((a, x: number) => called[called.push(a.wait.remote(gate, x)) - 1]!, 1)
+    actors.submit((a) => a.double.remote((() => 1) as never), 2)
+    const first = actors.getNext()
+    const second = assert.rejects(actors.getNext(), { code: 'RAY_NOT_SERIALIZABLE' })
+    actors.push(Remote.remote())
+    await second
+    assert.deepEqual(await ray.wait(called, { timeout: 0 }), [[], called])
+    open(gate)
+    assert.equal(await first, 1)
   })
 
   test('in a map it comes at its place', async () => {
@@ -191,6 +226,34 @@ describe('a pool of actors', () => {
     const actors = pool(1)
     actors.submit((a, x: number) => a.double.remote(x), 100)
     assert.deepEqual(await collect(actors.map((a, x: number) => a.double.remote(x), [1, 2])), [2, 4])
+    assert.ok(!actors.hasNext())
+  })
+
+  test('whoever waits for any result is told at once when a map drops them', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    const called: ObjectRef<number>[] = []
+    actors.submit((a, x: number) => called[called.push(a.wait.remote(gate, x)) - 1]!, 1)
+    const waiting = assert.rejects(actors.getNextUnordered(), /No more results/)
+    assert.deepEqual(await collect(actors.map((a, x: number) => a.double.remote(x), [])), [])
+    await waiting
+    assert.deepEqual(await ray.wait(called, { timeout: 0 }), [[], called])
+    open(gate)
+  })
+
+  test('a map that is left begins nothing more', async () => {
+    const gate = latch()
+    const actors = pool(1)
+    const begun: number[] = []
+    const call = (a: ReturnType<typeof Remote.remote>, n: number) => {
+      begun.push(n)
+      return n === 0 ? a.double.remote(n) : a.wait.remote(gate, n)
+    }
+    for await (const _ of actors.map(call, [0, 1, 2, 3, 4])) break
+    open(gate)
+    actors.submit(call, 5)
+    assert.equal(await actors.getNext(), 5)
+    assert.deepEqual(begun, [0, 1, 5])
   })
 
   test('two maps at once give each its own results', async () => {

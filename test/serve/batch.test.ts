@@ -107,6 +107,31 @@ describe('batches', () => {
     context.abort()
   })
 
+  test('who leaves takes no room in the batch that would have been his', async () => {
+    const batchSizeFn = (words: string[]) => words.join('').length
+    const sing = serve.batch((words: string[]) => words.map(() => words), { ...patient, maxBatchSize: 5, batchSizeFn })
+    const leaving = new CallContext()
+    const gone = assert.rejects(
+      callContext.run(leaving, () => sing('aaa')),
+      { code: 'SERVE_CANCELLED' },
+    )
+    const stays = sing('b')
+    leaving.abort()
+    await gone
+    const others = ['ccccc', 'ddddd'].map(sing)
+    assert.deepEqual(await Promise.all([stays, ...others]), [['b'], ['ccccc'], ['ddddd']])
+  })
+
+  test('a call that was cancelled before it asks is refused at once', async () => {
+    const sing = serve.batch((words: string[]) => words, { maxBatchSize: 1 })
+    const context = new CallContext()
+    context.abort()
+    await assert.rejects(
+      callContext.run(context, () => sing('a')),
+      { code: 'SERVE_CANCELLED' },
+    )
+  })
+
   test('as many batches run at once as maxConcurrentBatches says', async () => {
     const shared = latch()
     await serve.run(choir.bind(shared, { maxBatchSize: 1, maxConcurrentBatches: 2 }), free)

@@ -16,6 +16,7 @@ import {
   Broken,
   Counter,
   type CounterClass,
+  echo,
   fail,
   hold,
   lateValue,
@@ -282,6 +283,21 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     letGo(gate)
     const [report] = await ray.get(employed)
     assert.deepEqual(await ray.get(report), ['alone'])
+  })
+
+  test('an actor lives as long as one of its handles, whichever goes before', async () => {
+    const counter = Counter.remote(1)
+    const useOther = async () => {
+      const other = (await ray.get(echo.remote({ counter }))) as { counter: typeof counter }
+      assert.equal(await ray.get(other.counter.add.remote(1)), 2)
+    }
+    await useOther()
+    // Whatever its end would do to it is done within a few calls of another.
+    for (let i = 0; i < 10; i++) {
+      await collect()
+      await ray.get(add.remote(i, 1))
+    }
+    assert.equal(await ray.get(counter.add.remote(1)), 3)
   })
 
   test('an actor without a handle ends when its calls have, however many run beside each other', async () => {

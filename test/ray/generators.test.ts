@@ -96,7 +96,7 @@ inOneSession('generators', { numCpus: 2 }, () => {
     assert.deepEqual(await all(squares.remote(0)), [])
     // Asked for all at once, and from a loop that is left and taken up again.
     const asked = squares.remote(3)
-    const given = await Promise.all([asked.next(), asked.next(), asked.next(), asked.next()])
+    const given = await Promise.all(Array.from({ length: 5 }, () => asked.next()))
     assert.deepEqual(await ray.get(given.flatMap(({ value }) => value ?? [])), [0, 1, 4])
     const left = squares.remote(3)
     for await (const ref of left) {

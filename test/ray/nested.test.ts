@@ -166,9 +166,10 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   })
 
   test('an error goes through as many tasks as it has to', async () => {
-    await assert.rejects(
-      ray.get(failInside.remote()),
-      (error) => error instanceof RayTaskError && /inside/.test(error.message),
-    )
+    await assert.rejects(ray.get(failInside.options({ name: 'failInside' }).remote()), (error) => {
+      assert.ok(error instanceof RayTaskError && error.cause instanceof RayTaskError)
+      assert.deepEqual([error.task, error.cause.task], ['failInside', 'fail'])
+      return /inside/.test(error.message)
+    })
   })
 })

@@ -6,6 +6,7 @@ import vm from 'node:vm'
 import {
   ActorDiedError,
   ActorNameError,
+  GetTimeoutError,
   NotSerializableError,
   ObjectLostError,
   type ObjectRef,
@@ -171,6 +172,20 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
       const more = ((await memory()) - before) / 1e6
       assert.ok(more < 500, `${what}: ${more} MB are left of 800`)
     }
+  })
+
+  test('a look at what takes long holds nothing of what was looked at beside it', async () => {
+    const gate = latch()
+    const long = hold.remote(gate)
+    const looked = async (look: (ref: ObjectRef<number>) => Promise<unknown>) => {
+      const other = ray.put(1)
+      await look(other)
+      return new WeakRef(other)
+    }
+    await gone(await looked((other) => ray.wait([long, other])))
+    await gone(await looked((other) => assert.rejects(ray.get([other, long], { timeout: 0 }), GetTimeoutError)))
+    letGo(gate)
+    await ray.get(long)
   })
 
   test('a call that cannot be sent holds nothing, also where its actor is never called again', async () => {

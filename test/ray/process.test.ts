@@ -113,6 +113,7 @@ describe('a program of its own', () => {
       const Counter = ray.remote(class Counter { fail() { throw new RangeError('too far') } })
       const forgotten = [bad.remote(1), bad.remote(2), Counter.remote().fail.remote()]
       const passedOn = add.remote(bad.remote(3), 1)
+      await ray.get(ray.remote(function keep(box) {}).remote({ ref: bad.remote(7) }))
       await ray.get([bad.remote(4), bad.remote(5)]).catch(() => {})
       const [, second] = bad.options({ numReturns: 2 }).remote(6)
       await ray.get(second).catch(() => {})

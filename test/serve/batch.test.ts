@@ -104,7 +104,57 @@ describe('batches', () => {
     }
     const value = await asked()
     await collected(value)
+    const batchSizeFn = (values: object[]) => values.length + 1
+    const strict = serve.batch((values: object[]) => values, { maxBatchSize: 1, batchSizeFn })
+    const refused = async () => {
+      const value = {}
+      const asked = callContext.run(context, () => strict(value))
+      await assert.rejects(asked, { code: 'SERVE_BATCH_SIZE' })
+      return new WeakRef(value)
+    }
+    await collected(await refused())
     context.abort()
+  })
+
+  test('what a batch calls goes on as long as one is there whom it is for', async () => {
+    let end = () => {}
+    const gate = new Promise<void>((resolve) => (end = resolve))
+    const aborted = serve.batch(
+      async (words: string[]) => {
+        const context = callContext.getStore()!
+        await gate
+        return words.map(() => context.aborted)
+      },
+      { maxBatchSize: 2, batchWaitTimeout: Infinity },
+    )
+    const contexts = [new CallContext(), new CallContext()] as const
+    const [, stays] = contexts.map((context) => callContext.run(context, () => aborted('a')))
+    contexts[0].abort()
+    end()
+    assert.equal(await stays, false)
+  })
+
+  test('of several that fail together a method may meet one after the other', async () => {
+    const fails = serve.batch((_: string[]): string[] => {
+      throw new TypeError('on purpose')
+    }, patient)
+    const asked = ['a', 'b', 'c'].map(fails)
+    for (const one of asked) {
+      await assert.rejects(one, /on purpose/)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
+  test('whoever waits when sizes change is counted anew', async () => {
+    const batchSizeFn = (words: string[]) => words.join('').length
+    const sing = serve.batch((words: string[]) => words.map(() => words), { ...patient, maxBatchSize: 5, batchSizeFn })
+    const waiting = ['aa', 'bb'].map(sing)
+    sing.setMaxBatchSize(3)
+    assert.deepEqual(await waiting[0], ['aa'])
+    assert.deepEqual(await Promise.all([waiting[1], sing('c')]), [
+      ['bb', 'c'],
+      ['bb', 'c'],
+    ])
   })
 
   test('who leaves takes no room in the batch that would have been his', async () => {

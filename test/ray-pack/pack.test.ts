@@ -182,6 +182,13 @@ describe('values that structured cloning carries', () => {
     assert.deepEqual(await trip(holed), holed)
   })
 
+  test('objects have no other prototype than theirs, whatever JSON they are made of', async () => {
+    for (const text of ['{"__proto__":null,"a":1}', '{"__proto__":1}', '{"__proto__":{"a":1}}']) {
+      const back = await trip(JSON.parse(text))
+      assert.deepEqual([JSON.stringify(back), Object.getPrototypeOf(back)], [text, Object.prototype])
+    }
+  })
+
   test('objects of Node that can be cloned are', async () => {
     const key = createSecretKey(Buffer.from('secret'))
     const got = await trip({ key, blob: new Blob(['text']) })
@@ -484,6 +491,13 @@ describe('what cannot travel is named before anything is sent', () => {
     assert.throws(give, (error: Error) =>
       /^NotSerializableError: value(\[0\]){30} is a function.*\n +at give \(/.test(error.stack!),
     )
+  })
+
+  test('an error among the fields of another is one with itself elsewhere, whatever stands beside it as a text', async () => {
+    const within = new Error('within')
+    const failed = Object.assign(new Error('failed'), { within, retry: () => {} })
+    const [outer, inner] = await trip([failed, within] as const)
+    assert.equal(outer.within, inner)
   })
 
   test('although an error that was met before shows the same thing as a text', async () => {

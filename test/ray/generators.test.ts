@@ -78,6 +78,26 @@ test('a generator that is cancelled cleans up, whatever becomes of the answer to
   assert.ok(cleaned)
 })
 
+test('what a generator throws is told after the values before it, however long these take on their way', async () => {
+  let arrived = () => {}
+  const given = new Promise<boolean>((resolve) => {
+    arrived = () => resolve(true)
+  })
+  const values = (function* () {
+    yield 1
+    throw new RangeError('too far')
+  })()
+  let told: unknown = null
+  const ended = yieldAll(values, 'values', 1, () => given, new AbortController().signal).catch((error) => {
+    told = error
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(told, null)
+  arrived()
+  await ended
+  assert.match(String(told), /too far/)
+})
+
 inOneSession('generators', { numCpus: 2 }, () => {
   test('what a task yields comes as refs, in order, each while the task goes on', async () => {
     const step = latch()

@@ -46,8 +46,11 @@ test('a line comes when it ends, at the latest with the session', () => {
   output.write('g', 'stdout', 'b\n')
   output.write('f', 'stdout', 'b\nc')
   assert.deepEqual(written, ['stdout: (g) b\n', 'stdout: (f) ab\n'])
+  output.write('f', 'stdout', 'd\n')
+  output.write('f', 'stdout', 'e\nf')
+  assert.deepEqual(written.slice(2), ['stdout: (f) cd\n', 'stdout: (f) e\n'])
   output.end()
-  assert.equal(written.at(-1), 'stdout: (f) c\n')
+  assert.equal(written.at(-1), 'stdout: (f) f\n')
 })
 
 test('nothing is shown with logToDriver: false', () => {

@@ -184,6 +184,14 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     }
     await gone(await looked((other) => ray.wait([long, other])))
     await gone(await looked((other) => assert.rejects(ray.get([other, long], { timeout: 0 }), GetTimeoutError)))
+    await gone(
+      await looked((other) => {
+        const leaving = new AbortController()
+        const got = assert.rejects(ray.get([other, long], { signal: leaving.signal }), { name: 'AbortError' })
+        leaving.abort()
+        return got
+      }),
+    )
     letGo(gate)
     await ray.get(long)
   })

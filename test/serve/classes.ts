@@ -281,6 +281,52 @@ export class Patient {
   }
 }
 
+/** Of its health checks two fail after each that does not. */
+export class Moody {
+  constructor(readonly latch: Latch) {}
+  async checkHealth(): Promise<void> {
+    const before = Atomics.add(this.latch, 0, 1)
+    Atomics.notify(this.latch, 0)
+    if (before % 3 !== 0) throw new Error('not now')
+  }
+  call(): string {
+    return 'here'
+  }
+}
+
+/** Fails its health checks once it has been called. */
+export class Ailing {
+  #called = false
+  constructor(readonly latch: Latch) {}
+  async checkHealth(): Promise<void> {
+    if (this.#called) throw new Error('unwell')
+  }
+  async call(): Promise<string> {
+    this.#called = true
+    await held(this.latch)
+    return 'done'
+  }
+}
+
+/** Its second replica cannot be made, and those from the fourth on begin when they are let go. */
+export const Stumbler = serve.ingress(
+  class Stumbler {
+    readonly born: number
+    constructor(latch: Latch) {
+      this.born = Atomics.add(latch, 0, 1)
+      if (this.born === 1) throw new Error('stumbled')
+      if (this.born > 2) Atomics.wait(latch, 1, 0)
+    }
+    die(): never {
+      process.exit(3)
+    }
+    age(): number {
+      return this.born
+    }
+  },
+  { 'GET /die': 'die', 'GET /age': 'age' },
+)
+
 /** Does not answer health checks while the word says so. */
 export class Silent {
   readonly #born: number

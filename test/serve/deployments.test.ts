@@ -7,10 +7,13 @@ import { peekRuntime } from '#src/ray/runtime.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type DeploymentHandle, type HttpRequest, type ServeEvent, serve } from '#src/serve/index.js'
 import {
+  Ailing,
   Broken,
   Counting,
+  Fickle,
   Greeter,
   held,
+  Moody,
   Mortal,
   NeverReady,
   Patient,
@@ -289,6 +292,19 @@ describe('deployments', () => {
     assert.deepEqual({ restarts, status }, { restarts: 1, status: 'HEALTHY' })
   })
 
+  test('a call that was cancelled is not tried again when its replica dies', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Fickle).bind(shared), noSocket)
+    const call = handle.ask.remote()
+    await reached(shared, 0, 1)
+    call.cancel()
+    await assert.rejects(call, { code: 'SERVE_CANCELLED' })
+    letGo(shared)
+    await until(() => serve.status().applications.default!.deployments.Fickle!.restarts === 1)
+    assert.equal(await handle.ask.remote(), 'here')
+    assert.equal(Atomics.load(shared, 0), 2)
+  })
+
   test('a call that kills every replica fails after its second try', async () => {
     const shared = latch()
     const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared, true), noSocket)
@@ -368,6 +384,25 @@ describe('deployments', () => {
     Atomics.store(shared, 1, 1)
     await until(() => serve.status().applications.default!.deployments.Patient!.restarts === 1)
     await until(async () => (await handle.remote()) === 1)
+  })
+
+  test('a replica whose health checks fail now and then, but not one after the other, stays', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Moody, { healthCheckPeriod: 5 }).bind(shared), noSocket)
+    await reached(shared, 0, 16)
+    assert.equal(serve.status().applications.default!.deployments.Moody!.restarts, 0)
+    assert.equal(await handle.remote(), 'here')
+  })
+
+  test('one that is replaced for that ends what it runs', async () => {
+    const shared = latch()
+    const handle = await serve.run(serve.deployment(Ailing, { healthCheckPeriod: 5 }).bind(shared), noSocket)
+    const call = handle.remote()
+    const now = () => serve.status().applications.default!.deployments.Ailing!
+    await until(() => now().restarts === 1 && now().replicas.RUNNING === 1)
+    letGo(shared)
+    assert.equal(await call, 'done')
+    assert.equal(Atomics.load(shared, 0), 1)
   })
 
   test('a replica that does not answer its health checks is replaced', async () => {

@@ -17,6 +17,7 @@ import {
   Site,
   Slow,
   SlowPorter,
+  Stumbler,
   Waning,
 } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
@@ -760,6 +761,19 @@ describe('HTTP', () => {
     await until(() => now().queued === 2)
     letGo(shared)
     assert.deepEqual([(await killing).body, (await later).body], [1, 1])
+  })
+
+  test('so they do where one could not be started, once another has been', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Stumbler, { numReplicas: 1 }).bind(shared), free)
+    const now = () => serve.status().applications.default!.deployments.Stumbler!
+    // Ends the first, and on its second try the third.
+    assert.equal((await json('/die')).status, 500)
+    await until(() => now().restarts === 2)
+    const later = json('/age')
+    await until(() => now().queued === 1)
+    letGo(shared)
+    assert.equal((await later).body, 3)
   })
 
   test('a request that kills every replica is a 500, and the server goes on', async () => {

@@ -5,6 +5,7 @@ import {
   add,
   beginAndSpin,
   beginHeld,
+  beginThere,
   Counter,
   hold,
   listen,
@@ -17,7 +18,7 @@ import {
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived, isOpen } from './latch.js'
 
-inOneSession('cancel and time limits', { numCpus: 1 }, () => {
+inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
   test('a task that has not started is dropped', async () => {
     const shared = latch()
     const running = hold.remote(shared)
@@ -32,6 +33,17 @@ inOneSession('cancel and time limits', { numCpus: 1 }, () => {
     assert.equal(await ray.get(running), 1)
     assert.equal(await ray.get(add.remote(1, 1)), 2)
     assert.equal(arrived(counted), 0)
+  })
+
+  test('a task that its worker has and has not begun gives its CPU back', async () => {
+    await begin({ numCpus: 1 })
+    const shared = latch()
+    const ref = hold.remote(shared)
+    // It has gone to a worker that is being started.
+    await new Promise((resolve) => setImmediate(resolve))
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    assert.equal(await ray.get(add.remote(1, 1)), 2)
   })
 
   test('a task that runs is told through its signal, and may clean up for longer than one that spins is waited for', async () => {
@@ -87,6 +99,14 @@ inOneSession('cancel and time limits', { numCpus: 1 }, () => {
     await assert.rejects(ray.get(left), TaskCancelledError)
     letGo(stays)
     await started(stays, 2)
+
+    const [there, actor] = [latch(), StubbornActor.remote()]
+    const asks = beginThere.remote(actor, there)
+    await started(there)
+    ray.cancel(asks)
+    await assert.rejects(ray.get(asks), TaskCancelledError)
+    await started(there, 2)
+    assert.ok(!isOpen(there))
 
     // Nor is what it begins later.
     for (const recursive of [true, false]) {

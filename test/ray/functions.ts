@@ -86,6 +86,10 @@ export class Stubborn {
   }
 }
 export const StubbornActor = ray.remote(Stubborn)
+/** Has an actor begin another, and waits for it. */
+export const beginThere = ray.remote(async function beginThere(actor: ActorHandle<Stubborn>, latch: Latch) {
+  await ray.get(actor.begin.remote(latch))
+})
 /** Begins another and waits for it. */
 export const beginHeld = ray.remote(async function beginHeld(child: Latch) {
   await ray.get(holdTwice.remote(child))

@@ -327,6 +327,21 @@ export const Stumbler = serve.ingress(
   { 'GET /die': 'die', 'GET /age': 'age' },
 )
 
+/** Holds its calls, and counts its health checks. */
+export class Watched {
+  constructor(
+    readonly latch: Latch,
+    readonly checks: Latch,
+  ) {}
+  async checkHealth(): Promise<void> {
+    Atomics.add(this.checks, 0, 1)
+    Atomics.notify(this.checks, 0)
+  }
+  async call(): Promise<void> {
+    await held(this.latch)
+  }
+}
+
 /** Does not answer health checks while the word says so. */
 export class Silent {
   readonly #born: number

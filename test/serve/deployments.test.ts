@@ -23,6 +23,7 @@ import {
   Site,
   Slow,
   Visitor,
+  Watched,
 } from './classes.js'
 import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
@@ -99,7 +100,7 @@ describe('deployments', () => {
 
   test('calls go to every replica, and to the one that has least to do', async () => {
     const shared = latch()
-    const deployment = serve.deployment(Slow, { numReplicas: 2, maxOngoingRequests: 4 })
+    const deployment = serve.deployment(Slow, { numReplicas: 2, maxOngoingRequests: 8 })
     const handle = await serve.run(deployment.bind(shared), noSocket)
     const calls = Array.from({ length: 8 }, () => handle.remote())
     await reached(shared, 0, 8)
@@ -107,6 +108,19 @@ describe('deployments', () => {
     const threads = await Promise.all(calls)
     const counts = [...new Set(threads)].map((id) => threads.filter((thread) => thread === id).length)
     assert.deepEqual(counts, [4, 4])
+  })
+
+  test('none waits while any replica has room', async () => {
+    const shared = latch()
+    const deployment = serve.deployment(Slow, { numReplicas: 3, maxOngoingRequests: 1 })
+    const handle = await serve.run(deployment.bind(shared), noSocket)
+    for (let round = 1; round <= 10; round++) {
+      const calls = [handle.remote(), handle.remote(), handle.remote()]
+      await reached(shared, 0, 3 * round)
+      letGo(shared)
+      await Promise.all(calls)
+      Atomics.store(shared, 1, 0)
+    }
   })
 
   test('at most maxOngoingRequests run and maxQueuedRequests wait; the next is refused at once', async () => {
@@ -173,6 +187,39 @@ describe('deployments', () => {
     assert.equal(Atomics.load(shared, 0), 8)
   })
 
+  test('a cancelled call that waits for its turn in a replica leaves it', async () => {
+    const [shared, asked, checks] = [latch(), latch(), latch()]
+    class Asker {
+      constructor(readonly slow: { remote(): Promise<number> }) {}
+      async call(asked: Int32Array): Promise<number> {
+        const answer = this.slow.remote()
+        Atomics.add(asked, 0, 1)
+        Atomics.notify(asked, 0)
+        return answer
+      }
+      hear(): void {}
+    }
+    const options = { maxOngoingRequests: 1, healthCheckPeriod: 5, gracefulShutdownTimeout: 60_000 }
+    const watched = serve.deployment(Watched, options).bind(shared, checks)
+    const below = await serve.run(watched, { ...noSocket, name: 'watched', routePrefix: '/watched' })
+    const handle = await serve.run(serve.deployment(Asker).bind(below as never), noSocket)
+    const first = below.remote()
+    await reached(shared, 0, 1)
+    const call = handle.remote(asked)
+    await reached(asked, 0, 1)
+    call.cancel()
+    await assert.rejects(call, { code: 'SERVE_CANCELLED' })
+    // By then the asker has sent word, and the replica where the call waits has heard it.
+    await handle.hear.remote()
+    await reached(checks, 0, Atomics.load(checks, 0) + 2)
+    letGo(shared)
+    await first
+    let ended = false
+    void serve.delete('watched').then(() => (ended = true))
+    await until(() => ended)
+    assert.equal(Atomics.load(shared, 0), 1)
+  })
+
   test('a call that goes on and on holds nothing of what it has sent', async () => {
     const handle = await serve.run(serve.deployment(Greeter).bind('Hello'))
     const context = new CallContext()
@@ -200,6 +247,16 @@ describe('deployments', () => {
     letGo(shared)
     assert.equal(typeof (await handle.remote()), 'number')
     assert.equal(Atomics.load(shared, 0), 2)
+  })
+
+  test('nor does one run that is made when its maker was cancelled', async () => {
+    const handle = await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    const context = new CallContext()
+    context.abort()
+    await assert.rejects(
+      callContext.run(context, () => handle.remote('Ada')),
+      { code: 'SERVE_CANCELLED' },
+    )
   })
 
   test('what fails while nobody listens ends neither a replica nor the program', async () => {
@@ -396,13 +453,16 @@ describe('deployments', () => {
 
   test('one that is replaced for that ends what it runs', async () => {
     const shared = latch()
-    const handle = await serve.run(serve.deployment(Ailing, { healthCheckPeriod: 5 }).bind(shared), noSocket)
+    const patient = { healthCheckPeriod: 5, gracefulShutdownTimeout: 60_000 }
+    const handle = await serve.run(serve.deployment(Ailing, patient).bind(shared), noSocket)
     const call = handle.remote()
     const now = () => serve.status().applications.default!.deployments.Ailing!
     await until(() => now().restarts === 1 && now().replicas.RUNNING === 1)
     letGo(shared)
     assert.equal(await call, 'done')
     assert.equal(Atomics.load(shared, 0), 1)
+    // It waits for nothing more then.
+    await until(() => now().replicas.STOPPING === 0)
   })
 
   test('a replica that does not answer its health checks is replaced', async () => {
@@ -537,12 +597,13 @@ describe('deployments', () => {
 
   test('shutdown waits no longer than gracefulShutdownTimeout', async () => {
     const shared = latch()
-    const handle = await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: 20 }).bind(shared), noSocket)
-    const call = handle.remote()
-    const lost = assert.rejects(call, { code: 'SERVE_STOPPED' })
+    const options = { gracefulShutdownTimeout: 20, maxOngoingRequests: 1 }
+    const handle = await serve.run(serve.deployment(Slow, options).bind(shared), noSocket)
+    // One runs, and one waits.
+    const lost = [handle.remote(), handle.remote()].map((call) => assert.rejects(call, { code: 'SERVE_STOPPED' }))
     await reached(shared, 0, 1)
     await serve.shutdown()
-    await lost
+    await Promise.all(lost)
   })
 
   test('shutdown ends what is still being started', async () => {

@@ -577,6 +577,39 @@ describe('HTTP', () => {
     )
   })
 
+  test('where nothing may wait, what there is room for is answered', async () => {
+    const shared = latch()
+    letGo(shared)
+    await serve.run(serve.deployment(Slow, { maxQueuedRequests: 0 }).bind(shared), free)
+    assert.equal((await json('/hold')).status, 200)
+  })
+
+  test('an application that is deleted answers whoever still sends, and waits for nobody who leaves', async () => {
+    const body = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nabc\r\n--b--\r\n'
+    const head =
+      'POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=b\r\n' +
+      `Content-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`
+    const patient = serve.deployment(Site, { gracefulShutdownTimeout: 60_000 })
+    const begin = async () => {
+      await serve.run(patient.bind(serve.deployment(Greeter).bind('Hello')), free)
+      const talked = talk(head)
+      assert.match(String(await once(talked.socket, 'data')), /^HTTP\/1\.1 100 /)
+      let ended = false
+      void serve.delete('default').then(() => {
+        ended = true
+      })
+      await until(() => serve.status().applications.default?.deployments.Site?.replicas.STOPPING === 1)
+      return { ...talked, deleted: () => until(() => ended) }
+    }
+    const stays = await begin()
+    stays.socket.write(body)
+    assert.match(await stays.said, /HTTP\/1\.1 200 OK[\s\S]*"size":3/)
+    await stays.deleted()
+    const leaves = await begin()
+    leaves.socket.destroy()
+    await leaves.deleted()
+  })
+
   test('time that runs out is 408, and the replica hears of it; how long it waited and took is measured', async () => {
     const shared = latch()
     await serve.run(serve.deployment(Slow, { maxOngoingRequests: 1 }).bind(shared), { ...free, requestTimeout: 200 })

@@ -117,13 +117,13 @@ describe('a run with the name of an application that runs', () => {
       await serve.run(slow.bind(before), free)
       const running = ask('/hold')
       await reached(before, 0, 1)
-      const waiting = ask('/hold')
-      await until(() => status().deployments.Slow!.queued === 1)
+      const waiting = [ask('/hold'), ask('/hold')]
+      await until(() => status().deployments.Slow!.queued === 2)
       await serve.run(slow.options({ name }).bind(next), free)
       assert.deepEqual(await running, [503, { detail: 'The application is being stopped' }])
       await reached(next, 0, 1)
       letGo(next)
-      assert.deepEqual(await waiting, [200, 'let go'])
+      assert.deepEqual(await Promise.all(waiting), Array(2).fill([200, 'let go']))
       await serve.shutdown()
     }
   })

@@ -261,6 +261,18 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(Counter.options({ name: 'tally' }).remote(7).add.remote(0)), 7)
   })
 
+  test('a named actor stays where nobody has a handle to it', async () => {
+    const make = () => ray.get(Counter.options({ name: 'kept' }).remote(1).add.remote(1))
+    assert.equal(await make(), 2)
+    // Whatever its end would do to it is done within a few calls of another.
+    for (let i = 0; i < 10; i++) {
+      await collect()
+      await ray.get(add.remote(i, 1))
+    }
+    const kept = await ray.getActor<CounterClass>('kept')
+    assert.equal(await ray.get(kept.add.remote(1)), 3)
+  })
+
   test('a handle can be passed on', async () => {
     const counter = Counter.remote(0)
     assert.equal(await ray.get(useCounter.remote({ counter }, 5)), 5)

@@ -223,5 +223,9 @@ describe('a run with the name of an application that runs', () => {
     await shut
     assert.equal(living(), 0)
     await assert.rejects(serve.run(serve.deployment(NeverReady).bind(), free), { code: 'SERVE_DEPLOY_FAILED' })
+    assert.equal(living(), 0)
+    const unwell = greeter.options({ userConfig: { greeting: '' } })
+    await assert.rejects(serve.run(unwell.bind(), free), { code: 'SERVE_DEPLOY_FAILED' })
+    assert.equal(living(), 0)
   })
 })

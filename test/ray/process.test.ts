@@ -297,6 +297,7 @@ describe('a program of its own', () => {
     for (const program of [
       ['--input-type=module', '-e'],
       ['--input-type', 'module', '--eval'],
+      ['--test-name-pattern', 'one', '--inspect-port', '0', '--input-type=module', '-e'],
     ])
       assert.deepEqual(given(['--stack-trace-limit=20', ...program], source), [0, '20\n20\n', ''])
   })

@@ -114,6 +114,8 @@ function execArgv(): string[] {
     const flag = process.execArgv[i]!
     if (/^(-e|-p|-pe|--eval|--print|--input-type)$/.test(flag)) i++
     else if (!/^--(input-type|eval|print|test|inspect|inspect-brk)\b/.test(flag)) kept.push(flag)
+    // Its value may be a word of its own, which would be the program then.
+    else while (process.execArgv[i + 1]?.startsWith('-') === false) i++
   }
   return kept
 }

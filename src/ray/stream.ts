@@ -90,7 +90,7 @@ export class Stream {
     const entry = this.#untaken.first
     if (!entry) return this.#over ? null : new Promise((resolve) => this.#asking.push(resolve))
     this.#untaken.shift()
-    if (this.#untaken.length < this.limit) this.#resume()
+    this.#resume()
     return entry
   }
 

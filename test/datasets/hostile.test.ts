@@ -146,10 +146,10 @@ describe('whatever is in a packed page, unpacking it ends', () => {
       fc.assert(property, { numRuns: 2_000 })
     })
 
-  test('and nothing that has fewer or more bytes than its header says, where the codec tells', async () => {
+  test('and nothing that has fewer or more bytes than its header says', async () => {
     const { decompressPage } = await loadHyparquet()
     const bytes = Uint8Array.of(5, 6, 7, 8, 9)
-    for (const codec of ['SNAPPY', 'GZIP', 'BROTLI', 'ZSTD'] as const) {
+    for (const codec of Object.keys(packers) as (keyof typeof packers)[]) {
       const compressors = (await compressorsFor(codec))!
       const packed = new Uint8Array(packers[codec](bytes))
       assert.deepEqual([...decompressPage(packed, 5, codec, compressors)], [...bytes], codec)

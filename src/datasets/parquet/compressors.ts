@@ -60,8 +60,34 @@ function lz4(compressors: Compressors, codec: 'LZ4' | 'LZ4_RAW'): Unpack {
   return (input, outputLength) => {
     // The block of nothing, a dictionary without values for one, it takes for damaged.
     if (outputLength === 0) return new Uint8Array()
-    return compressors[codec === 'LZ4' && framed(input) ? 'LZ4' : 'LZ4_RAW']!(input, outputLength)
+    const blocks = codec === 'LZ4' ? framed(input) : null
+    // It fills up what blocks lack, unsaid.
+    const length = (blocks ?? [input]).reduce((sum, block) => sum + lz4Length(block), 0)
+    if (length !== outputLength) throw new Error('a page is not as long as its header says')
+    return compressors[blocks ? 'LZ4' : 'LZ4_RAW']!(input, outputLength)
   }
+}
+
+/** Bytes that an LZ4 block unpacks to. @see https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md */
+function lz4Length(block: Uint8Array): number {
+  let [at, length] = [0, 0]
+  const more = (nibble: number) => {
+    let count = nibble
+    for (let byte = nibble === 15 ? 255 : 0; byte === 255; count += byte) byte = block[at++] ?? 0
+    return count
+  }
+  while (at < block.length) {
+    const token = block[at++]!
+    const literals = more(token >> 4)
+    at += literals
+    length += literals
+    // The last sequence has no match: two bytes of how far back, and at least four.
+    if (at < block.length) {
+      at += 2
+      length += more(token & 15) + 4
+    }
+  }
+  return at === block.length ? length : Number.NaN
 }
 
 /** hyparquet-compressors' never ends where a tree of Huffman codes has been damaged. */
@@ -104,16 +130,18 @@ function lengthIn(input: Uint8Array): number {
 }
 
 /**
- * Whether LZ4 blocks stand in Hadoop's frames, as old writers left them: unpacked length, packed length, block. A length
- * that is negative sends hyparquet-compressors back, for ever.
+ * LZ4 blocks that stand in Hadoop's frames, as old writers left them: unpacked length, packed length, block; null where they do
+ * not. A length that is negative sends hyparquet-compressors back, for ever.
  */
-function framed(input: Uint8Array): boolean {
+function framed(input: Uint8Array): Uint8Array[] | null {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
+  const blocks: Uint8Array[] = []
   let at = 0
   while (at + 8 <= input.length) {
     const length = view.getInt32(at + 4)
-    if (length < 0) return false
+    if (length < 0) return null
+    blocks.push(input.subarray(at + 8, at + 8 + length))
     at += 8 + length
   }
-  return at === input.length
+  return at === input.length ? blocks : null
 }

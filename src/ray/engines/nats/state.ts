@@ -1,6 +1,5 @@
 import type { JetStreamManager, StreamUpdateConfig } from '@nats-io/jetstream'
 import type { KV, Kvm } from '@nats-io/kv'
-import { nanos } from '@nats-io/transport-node'
 import { STATE } from './subjects.js'
 
 /** Milliseconds that the server remembers what was forgotten: whoever was cut off for less hears of it. */
@@ -10,7 +9,7 @@ const MARKER_TTL = 3_600_000
 export async function openState(kvm: Kvm, jsm: JetStreamManager): Promise<KV> {
   const state = await kvm.create(STATE, { history: 1, markerTTL: MARKER_TTL })
   // One that is there already is opened as it is. (The client's types do not know that these can be changed.)
-  const markers = { allow_msg_ttl: true, subject_delete_marker_ttl: nanos(MARKER_TTL) } as Partial<StreamUpdateConfig>
+  const markers = { allow_msg_ttl: true, subject_delete_marker_ttl: MARKER_TTL * 1e6 } as Partial<StreamUpdateConfig>
   if ((await state.status()).markerTTL === 0) await jsm.streams.update(`KV_${STATE}`, markers)
   return state
 }

@@ -30,7 +30,7 @@ export interface Engine {
   /**
    * Ends a task: dropped if it has not started, interrupted otherwise. Its refs reject with `error`.
    * @param force ends its worker at once
-   * @param recursive whether what its code begins from now on is not wanted either
+   * @param recursive whether what its code begins until it hears of it is not wanted either
    */
   cancel(task: Task, error: Error, force: boolean, recursive: boolean): void
   /**

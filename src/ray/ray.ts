@@ -120,8 +120,8 @@ export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean 
  * computes without a pause and cannot hear of it, else within a second, in which it may clean up. A finished one stays.
  * @param ref or the generator that gives them: its next ref fails so, those from before stay
  * @param options.force ends its worker at once. @default false
- * @param options.recursive whether the tasks and actors' calls that it began are cancelled too, and those that it begins from then on,
- * with which it cleans up: who gives something back to an actor, in `finally`, wants false. @default true
+ * @param options.recursive whether the tasks and actors' calls that it began are cancelled too. What it begins once its signal tells it, to
+ * clean up, is not, as in Ray. @default true
  */
 export function cancel(
   ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>,

@@ -52,7 +52,7 @@ export class Task implements Producer {
   #ready: (() => void) | null = null
   /** Those that its code began and that have not ended. */
   #children: Set<Task> | null = null
-  /** It was cancelled, and what it begins is with it. */
+  /** It was cancelled, and so is what it has begun by the time it hears of it. */
   #cutOff = false
 
   constructor(

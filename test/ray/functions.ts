@@ -86,6 +86,15 @@ export class Stubborn {
   }
 }
 export const StubbornActor = ray.remote(Stubborn)
+/** Takes one from a counter while another runs, and gives it back, whatever comes. */
+export const borrow = ray.remote(async function borrow(counter: ActorHandle<CounterClass>, child: Latch) {
+  await ray.get(counter.add.remote(-1))
+  try {
+    await ray.get(listen.remote(child))
+  } finally {
+    counter.add.remote(1)
+  }
+})
 /** Has an actor begin another, and waits for it. */
 export const beginThere = ray.remote(async function beginThere(actor: ActorHandle<Stubborn>, latch: Latch) {
   await ray.get(actor.begin.remote(latch))

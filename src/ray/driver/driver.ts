@@ -30,13 +30,13 @@ import type {
   TraceEvent,
   WaitOptions,
 } from '../types.js'
+import { settled, waitFor } from '../waiting.js'
 import { Actors } from './actors.js'
 import { answer } from './answers.js'
 import { ObjectStore } from './object-store.js'
 import { WorkerOutput } from './output.js'
 import { Streams, wireReturns } from './streams.js'
 import { Unread } from './unread.js'
-import { settled, waitFor } from './waiting.js'
 
 /** Sessions that this process had: no two give the same ids, or refs and handles of one would reach into the next. */
 let sessions = 0

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { RemoteDefinition } from '../definition.js'
 import type { Requests } from '../driver/answers.js'
-import { awaited, settled, waitFor } from '../driver/waiting.js'
 import { decodeError, encodeError } from '../errors.js'
 import { type ActorIdentity, carriedId, identityOf } from '../handle.js'
 import { type Content, EMPTY, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
@@ -22,9 +21,11 @@ import type {
   TraceEvent,
   WaitOptions,
 } from '../types.js'
+import { awaited, settled, waitFor } from '../waiting.js'
 import { plain, prepareCall } from './call.js'
 import { Held } from './held.js'
 import { DriverRequests } from './requests.js'
+import type { Running } from './running.js'
 
 /** `ray` inside a worker: every call goes to the driver, which owns objects and actors. */
 export class WorkerClient implements Runtime {
@@ -39,7 +40,7 @@ export class WorkerClient implements Runtime {
     private readonly start: WorkerStart,
     private readonly send: (message: ToDriver) => void,
     /** The call that runs now; null if none does. */
-    private readonly running: () => number | null,
+    private readonly running: () => Running | null,
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
     this.#requests = new DriverRequests(send)
@@ -156,8 +157,8 @@ export class WorkerClient implements Runtime {
 
   async lend<T>(promise: Promise<T>): Promise<T> {
     // What a call left behind has no CPUs to lend.
-    const call = this.running()
-    if (call === null) return promise
+    const call = this.running()?.call
+    if (call === undefined) return promise
     this.send(['blocked', call])
     try {
       return await promise
@@ -172,9 +173,15 @@ export class WorkerClient implements Runtime {
     return this.#waiting(refs.map(awaited), waitFor(refs, options))
   }
 
+  /** The call that what is begun now is cancelled with: none, where that call has heard of its end and cleans up. */
+  #parent(): number | null {
+    const running = this.running()
+    return running && !running.signal.aborted ? running.call : null
+  }
+
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
-    const parent = this.running()
+    const parent = this.#parent()
     const call = prepareCall(definition, args, this.wire, (ready, code) => ({
       code,
       args: ready,
@@ -202,7 +209,7 @@ export class WorkerClient implements Runtime {
 
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
-    const parent = this.running()
+    const parent = this.#parent()
     const call = prepareCall(null, args, this.wire, (ready) => ({
       actor: identityOf(actor),
       method,

@@ -93,7 +93,7 @@ class Loop {
       start,
       (message) => this.#outbox.post(message),
       // What a constructor begins is the actor's, and goes on.
-      () => (this.#creating ? null : (this.#where()?.call ?? null)),
+      () => (this.#creating ? null : this.#where()),
     )
     this.#kept = new Kept(this.#client.held)
     const idle = idleContext(start.name, this.#self)

@@ -55,7 +55,7 @@ export type ToNode =
   | readonly ['actor', NetActor]
   | readonly ['call', actor: string, NetTask]
   | readonly ['kill', actor: string, restart: boolean]
-  /** `recursive`: what it begins from now on is not wanted either */
+  /** `recursive`: what it begins until it hears of it is not wanted either */
   | readonly ['cancel', task: string, force: boolean, recursive: boolean]
   | readonly ['free', ids: readonly string[]]
   /** What a node asked for; null when nobody has it any more. */

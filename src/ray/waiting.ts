@@ -1,8 +1,8 @@
-import { timerTime } from '../../core/timer.js'
-import { GetTimeoutError } from '../errors.js'
-import { type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
-import type { Waitable } from '../runtime.js'
-import type { GetOptions, WaitOptions } from '../types.js'
+import { timerTime } from '../core/timer.js'
+import { GetTimeoutError } from './errors.js'
+import { type Entry, entryOf, isRef, type ObjectRef } from './object-ref.js'
+import type { Waitable } from './runtime.js'
+import type { GetOptions, WaitOptions } from './types.js'
 
 /**
  * Resolves when every ref is settled, or when the first has failed: it rejects with that error at once, as Ray's get does.

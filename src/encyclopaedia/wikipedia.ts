@@ -129,7 +129,7 @@ export class Wikipedia {
     const context: Question = { term: searched, chars, asked: false }
     try {
       const asked = this.#cache.fetch(`${chars} ${searched}`, { context, status })
-      const probing = status.fetch !== 'hit' && this.#breaker.state === CircuitState.HalfOpen
+      const probing = this.#breaker.state === CircuitState.HalfOpen
       const found = await (probing ? within(asked, PROBE) : asked)
       return { ...found!, reachable: true, cached: status.fetch === 'hit', asked: context.asked }
     } catch (error) {

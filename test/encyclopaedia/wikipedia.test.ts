@@ -110,8 +110,10 @@ describe('a look-up in Wikipedia', () => {
 
   test('says who asks: program, version and repository', async () => {
     await wikipedia().lookup('tench')
-    for (const { userAgent } of wiki.requests)
+    for (const { userAgent, apiUserAgent } of wiki.requests) {
       assert.match(userAgent!, /^rayito\/\d+\.\d+\.\d+ \(https:\/\/github\.com\/[^)]+\)$/)
+      assert.equal(apiUserAgent, undefined, 'and no other name')
+    }
     await wikipedia({ userAgent: 'another/1.0 (someone@example.org)' }).lookup('tench')
     assert.equal(wiki.requests.at(-1)!.userAgent, 'another/1.0 (someone@example.org)')
   })
@@ -123,6 +125,25 @@ describe('a look-up in Wikipedia', () => {
     assert.ok((await wikipedia({ baseUrl: `${wiki.endpoint}/w/api.php` }).lookup('tench')).found)
     const elsewhere = await wikipedia({ baseUrl: `${wiki.endpoint}/elsewhere` }).lookup('tench')
     assert.equal(elsewhere.text, 'Wikipedia could not be reached (it answered 404).')
+    process.env.RAYITO_WIKIPEDIA = ''
+    assert.ok(new Wikipedia(), 'empty as good as not set')
+  })
+
+  test('leaves nothing behind: no timer, no request of which nothing is expected any more', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    assert.ok((await wikipedia().lookup('tench')).found)
+    assert.equal(timers(), before)
+    // Of a page two things are asked at once.
+    wiki.once('request', () =>
+      wiki.once('request', () => {
+        wiki.faults = [{ status: 403 }, 'silence']
+      }),
+    )
+    const left = once(wiki, 'left')
+    const lookup = await wikipedia().lookup('tench')
+    assert.equal(lookup.text, 'Wikipedia could not be reached (it answered 403).')
+    await left
   })
 
   test('on this machine is asked without the proxy of the environment', async (t) => {

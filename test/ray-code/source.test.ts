@@ -17,6 +17,11 @@ const table = new Map([['a', { weight: 2 }]])
 let calls = 0
 const count = () => ++calls
 const counted = () => calls
+let [left, right, both] = [0, 0, 0]
+const addLeft = () => ++left
+const addRight = () => ++right
+const addBoth = () => [left, ++both]
+const seen = () => [right, both]
 const fails = () => {
   throw new Error(`failed ${++calls}`)
 }
@@ -189,6 +194,7 @@ describe('a function that travels by source', () => {
   test('functions of a module share its variables, in the worker too', async () => {
     assert.deepEqual(await elsewhere(() => [count(), count(), counted(), calls]), [1, 2, 2, 2])
     assert.equal(calls, 0)
+    assert.deepEqual(await elsewhere(() => [addLeft(), addRight(), addBoth(), seen()]), [1, 1, [1, 1], [1, 1]])
   })
 
   test('methods of an object travel with it', async () => {
@@ -378,6 +384,10 @@ describe('a function that travels by source', () => {
     }
     const error = await elsewhere(() => new Missing('gone'))
     assert.deepEqual([error instanceof RangeError, error.name, error.message], [true, 'Missing', 'gone'])
+    const Bare = class extends null {
+      static readonly word = 'bare'
+    }
+    assert.deepEqual(await elsewhere(() => [Bare.word, Object.getPrototypeOf(Bare.prototype)]), ['bare', null])
   })
 
   test('a class is the same class whenever it arrives', async () => {

@@ -13,7 +13,7 @@ export type Fault =
   | { body: string }
   /** An error of the API, which comes with status 200. */
   | { error: string }
-  /** No answer, ever. */
+  /** No answer, ever; `left` is emitted when whoever asked has gone. */
   | 'silence'
   /** The connection is cut before the answer, or in the middle of it. */
   | 'cut'
@@ -26,6 +26,8 @@ export interface Asked {
   /** The parameters of the query, decoded. */
   params: Record<string, string>
   userAgent: string | undefined
+  /** What browsers say it in, which Wikipedia believes before the other. */
+  apiUserAgent: string | string[] | undefined
 }
 
 /** Pages of our own about what the test pictures and the exercise show. */
@@ -103,12 +105,18 @@ export class MediaWikiStandIn extends EventEmitter {
     const { method = '', url = '', headers } = request
     const { pathname, searchParams } = new URL(url, this.endpoint)
     const params = Object.fromEntries(searchParams)
-    this.requests.push({ method, url, params, userAgent: headers['user-agent'] })
+    this.requests.push({
+      method,
+      url,
+      params,
+      userAgent: headers['user-agent'],
+      apiUserAgent: headers['api-user-agent'],
+    })
     this.emit('request')
     const fault = this.faults.shift() ?? this.fault
     const type = { 'content-type': 'application/json; charset=utf-8' }
     const body = () => JSON.stringify(this.#query(params))
-    if (fault === 'silence') return
+    if (fault === 'silence') return void response.once('close', () => this.emit('left'))
     if (fault === 'cut') return void request.socket.destroy()
     if (fault === 'cut-half-way') {
       const whole = body()

@@ -122,7 +122,8 @@ describe('a look-up in Wikipedia', () => {
     process.env.RAYITO_WIKIPEDIA = `${wiki.endpoint}/`
     t.after(() => delete process.env.RAYITO_WIKIPEDIA)
     assert.ok((await new Wikipedia().lookup('tench')).found)
-    assert.ok((await wikipedia({ baseUrl: `${wiki.endpoint}/w/api.php` }).lookup('tench')).found)
+    for (const place of ['w/api.php', 'w/api.php?uselang=de', '?uselang=de#top'])
+      assert.ok((await wikipedia({ baseUrl: `${wiki.endpoint}/${place}` }).lookup('tench')).found, place)
     const elsewhere = await wikipedia({ baseUrl: `${wiki.endpoint}/elsewhere` }).lookup('tench')
     assert.equal(elsewhere.text, 'Wikipedia could not be reached (it answered 404).')
     process.env.RAYITO_WIKIPEDIA = ''

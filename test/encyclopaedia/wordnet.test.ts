@@ -50,6 +50,7 @@ describe('a definition of WordNet', () => {
     const machines = ['harvester, reaper', 'forklift', 'drilling platform, offshore rig']
     assert.match((await define('crane', 'crane', ['crane', ...birds]))!, /wading bird/)
     assert.match((await define('crane', 'crane', ['crane', ...machines]))!, /lifts and moves heavy objects/)
+    assert.match((await define('crane', 'crane', ['crane', 'forklift']))!, /lifts and moves heavy/, 'not its own')
   })
 
   test('has no examples in it', async () => {

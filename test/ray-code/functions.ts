@@ -21,3 +21,8 @@ export const remoteDouble = ray.remote((x: number) => 2 * x)
 export function hidden(): (x: number) => unknown[] {
   return (x) => [tools.twice(x), sample, settings.level]
 }
+
+/** Another, that asks where it is written. */
+export function hiddenPlace(): () => string {
+  return () => import.meta.url
+}

@@ -10,7 +10,7 @@ import { callSite, describe as describeCode, revive } from '#src/ray/code/index.
 import { ray } from '#src/ray/index.js'
 import { elsewhere } from './elsewhere.js'
 import * as functions from './functions.js'
-import settings, { Gauge, hidden, inline, outer, remoteDouble, tools } from './functions.js'
+import settings, { Gauge, hidden, hiddenPlace, inline, outer, remoteDouble, tools } from './functions.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'rayito-modules-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -73,6 +73,8 @@ describe('a function that a module exports', () => {
   test('that is not exported travels by source, with what its module imports', async () => {
     assert.equal((await describeCode(hidden())).kind, 'source')
     assert.deepEqual(await elsewhere(hidden(), 2), [4, 'a sample', 7])
+    const place = hiddenPlace()
+    assert.deepEqual(await elsewhere(() => [import.meta.url, place()]), [import.meta.url, HERE], 'each its own module')
   })
 })
 

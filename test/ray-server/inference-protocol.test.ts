@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { Image } from '#src/datasets/image/image.js'
 import { InferenceProtocol } from '#src/ray-server/inference-protocol.js'
-import { serve } from '#src/serve/index.js'
+import { type HttpRequest, serve } from '#src/serve/index.js'
 import { picture, service, url } from './helpers.js'
 import { bee, ibis } from './pictures.js'
 
@@ -60,6 +60,25 @@ describe('a client of the Open Inference Protocol', () => {
     )
   })
 
+  test('that is gone has none of its further pictures classified', async () => {
+    const gone = new AbortController()
+    class Seen extends InferenceProtocol {
+      count = 0
+      protected openPicture = Image.open
+      protected modelName = async () => 'seen'
+      classifyImage = async () => {
+        this.count++
+        gone.abort()
+        return []
+      }
+    }
+    const seen = new Seen()
+    const inputs = [image(...Array(3).fill(base64(picture('colour.png'))))]
+    const request = { params: { model: 'seen' }, body: { inputs }, signal: gone.signal }
+    await assert.rejects(seen.infer(request as unknown as HttpRequest), { name: 'AbortError' })
+    assert.equal(seen.count, 1)
+  })
+
   test('gets the five best classes of each picture, best first, under the id it gave', async () => {
     const { status, body } = await infer({ id: 'a1', inputs: [image(base64(await ibis()), base64(await bee()))] })
     assert.deepEqual([status, body.id, body.model_name], [200, 'a1', 'tiny-vit'])
@@ -78,7 +97,7 @@ describe('a client of the Open Inference Protocol', () => {
 
   test('may nest its data, name a version, and ask for one output', async () => {
     const good = base64(await ibis())
-    const nested = { ...image([good]), shape: [1, 1] }
+    const nested = { ...image([[good]]), shape: [1, 1, 1] }
     const versions = 'tiny-vit/versions/1'
     const { status, body } = await infer({ inputs: [nested], outputs: [{ name: 'score' }] }, versions)
     assert.deepEqual([status, body.model_version], [200, '1'])

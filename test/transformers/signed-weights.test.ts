@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import * as runtime from 'onnxruntime-node'
-import { fields, GRAPH, MODEL, message, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
+import { fields, GRAPH, MODEL, message, readNode, rewritten, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
 import { signedIsExact } from '#src/transformers/signed-probe.js'
 import { signedWeights } from '#src/transformers/signed-weights.js'
 import { fixture } from './fixtures.js'
@@ -45,13 +45,27 @@ describe('signed weights', () => {
   test('leave alone weights that lie in another file', () => {
     const model = read('columns.onnx')
     const graph = fields(model).find(({ number }) => number === MODEL.graph)!
-    const elsewhere = Uint8Array.of(TENSOR.location << 3, 1)
-    const body = fields(model, graph).flatMap(({ number, start, from, end }) =>
-      number === GRAPH.initializer
-        ? message(number, [model.subarray(from, end), elsewhere])
-        : [model.subarray(start, end)],
-    )
-    assert.ok(signedWeights(model))
+    const located = (place: number) => {
+      const body = fields(model, graph).flatMap(({ number, start, from, end }) =>
+        number === GRAPH.initializer
+          ? message(number, [model.subarray(from, end), Uint8Array.of(TENSOR.location << 3, place)])
+          : [model.subarray(start, end)],
+      )
+      return withGraph(model, graph, body)
+    }
+    assert.ok(signedWeights(located(0)), 'in this one, as is said')
+    assert.equal(signedWeights(located(1)), null)
+  })
+
+  test('leave alone a zero point that is that of the other factor, too', () => {
+    const model = read('columns.onnx')
+    const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+    const body = fields(model, graph).flatMap((field) => {
+      if (field.number !== GRAPH.node) return [model.subarray(field.start, field.end)]
+      const node = readNode(model, field, new Set())
+      if (node.op === 'MatMulInteger') node.inputs[2] = node.inputs[3]!
+      return message(GRAPH.node, rewritten(model, node))
+    })
     assert.equal(signedWeights(withGraph(model, graph, body)), null)
   })
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Span } from '#src/core/spans.js'
-import { DOINGS, type Lane, lanesOf, sharesOf } from '#src/lab/exercise-1/activity.js'
+import { SPANS, type Span } from '#src/core/spans.js'
+import { DOINGS, type Lane, lanesOf, sharesOf, watchDriver } from '#src/lab/exercise-1/activity.js'
 import { conclude, wholePercents } from '#src/lab/exercise-1/conclusion.js'
 import { timelineChart } from '#src/lab/exercise-1/timeline-chart.js'
 import type { TraceEvent } from '#src/ray/index.js'
@@ -96,6 +96,36 @@ test('what was before and after a version is not in its lanes', () => {
   assert.deepEqual(told(lanes[1]!), ['loading 0–4', 'inferring 4–5', 'waiting 5–9', 'inferring 9–10'])
 })
 
+test('workers of several machines are told apart, and stand in the order of their numbers', () => {
+  const there = (event: TraceEvent): TraceEvent => ({ ...event, pid: 2 })
+  const [begin, end] = asynchronous('load', 2, 0, 1)
+  const id2 = begin!.id2!
+  const others = asynchronous('load', 1, 2, 3).map((event) => there({ ...event, id2 }))
+  const events = [
+    thread(1, 'worker#10'),
+    thread(2, 'worker#2'),
+    there(thread(1, 'worker#2')),
+    ...[begin!, others[0]!, end!, others[1]!],
+    event('task', 1, 5, 6),
+    event('task', 2, 6, 7),
+    there(event('task', 1, 7, 8)),
+  ]
+  const lanes = lanesOf([], events, window)
+  assert.deepEqual(
+    lanes.map(({ name }) => name),
+    ['driver', 'worker#2', 'worker#2', 'worker#10'],
+  )
+  assert.deepEqual(told(lanes[1]!), ['loading 0–1', 'waiting 1–6', 'inferring 6–7', 'waiting 7–10'])
+  assert.deepEqual(told(lanes[2]!), ['waiting 0–2', 'loading 2–3', 'waiting 3–7', 'inferring 7–8', 'waiting 8–10'])
+})
+
+test('the driver is watched until it is asked for what it did', () => {
+  const asked = watchDriver()
+  SPANS.publish(span('read', 0, 1))
+  assert.equal(asked().length, 1)
+  assert.equal(SPANS.hasSubscribers, false)
+})
+
 test('whatever was recorded, lanes have no gap, shares add up to 1 and the chart’s bars lie inside it', () => {
   const time = fc.double({ min: -2, max: 12, noNaN: true })
   const one = fc.record({ cat: fc.constantFrom('task', 'load', 'read', 'infer', 'transfer', 'idle'), a: time, b: time })
@@ -130,6 +160,8 @@ test('the chart has a title, a legend, seconds, and a row for each lane', () => 
     assert.ok(svg.includes(`>${name}</text>`), name)
   for (const tick of [0, 2, 4, 6, 8, 10]) assert.ok(svg.includes(`>${tick}</text>`), String(tick))
   assert.match(svg, /aria-label="Version B, 10\.0 seconds of the workers' time: loading 0 %, .*inferring 40 %/)
+  const odd = timelineChart(version('B', 4, 6, { lanes: [{ name: '<b>&#1', stretches: [] }] }))
+  assert.doesNotMatch(odd, /<b>|&#1</)
 })
 
 test('no two labels of a chart overlap, however long the names are and whenever all can infer', () => {

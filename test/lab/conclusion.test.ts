@@ -26,12 +26,20 @@ test('A wins: it says that sharing gained nothing, and from how many pictures on
   assert.match(why, /Version A \(sequential\) was fastest/)
   assert.match(why, /C1 took 1\.90 s longer than A: 3\.90 s in loading, though it saved 2\.00 s in classifying/)
   assert.match(why, /more than about 488 pictures C1, which takes less for each, would overtake A/)
+  assert.match(why, /Starting the workers outweighed sharing the work: C1 saved 2\.00 s/)
+  const others = text([version('C2', 0.1, 10), version('C1', 4, 8)], two)
+  assert.doesNotMatch(others, /outweighed/, 'the best had workers to start, too')
 })
 
 test('A wins in everything: no number of pictures flips it', () => {
   const why = text([version('A', 0.1, 10), version('B', 2, 20)], two)
   assert.match(why, /B would stay behind A with anything from 1 to 25,000 pictures/)
-  assert.match(why, /one session .* classified 100 % more pictures a second than 2 workers/)
+  assert.match(
+    why,
+    /one session .* classified 100 % more pictures a second than 2 workers, each with pictures of its own\./,
+  )
+  const longer = text([version('A', 0.1, 10), version('B', 0.11, 20)], two)
+  assert.match(longer, /B took 10\.0 s longer than A: 10\.0 s in classifying\./, 'without the hair in loading')
 })
 
 test('a version that would win with no whole number of pictures is not said to', () => {
@@ -164,6 +172,10 @@ test('a version that loads sooner and takes less for each picture is ahead from 
 test('a break-even point that lies far beyond what was measured is no number', () => {
   const versions = [version('A', 0.1, 2.8), version('B', 0.3, 2.799_999)]
   assert.equal(breakEvenText(versions), 'By these figures B not with 25,000 pictures yet.')
+  const far = [version('A', 0.1, 10), version('C1', 60, 9.6)]
+  assert.match(text(far, two), /C1 would stay behind A with anything from 1 to 25,000 pictures/)
+  assert.doesNotMatch(breakEvenChart(far), /cross at/)
+  assert.match(breakEvenText([version('A', 1, 10), version('B', 2, 10)]), /B with no number of pictures/)
 })
 
 test('the figures of the axis lie inside the chart, on a slow machine too', () => {

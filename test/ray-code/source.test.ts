@@ -152,6 +152,7 @@ describe('a function that travels by source', () => {
     const got = await elsewhere(() => [zero, not, big, nothing, null, text, factor, table, local])
     assert.deepEqual(got, [zero, not, big, nothing, null, text, factor, table, local])
     assert.ok(Object.is((got as unknown[])[0], -0))
+    assert.ok(!(Symbol.for('rayito.hand') in globalThis), 'and what was looked at last is not held by a global')
   })
 
   test('takes them as they are at its first call', async () => {

@@ -60,6 +60,27 @@ describe('a client of the Open Inference Protocol', () => {
     )
   })
 
+  test('is told five classes of a model that has more, which is asked once how many it tells', async () => {
+    class Seven extends InferenceProtocol {
+      count = 0
+      protected openPicture = Image.open
+      protected modelName = async () => 'seven'
+      classifyImage = async () => {
+        this.count++
+        return [...'abcdefg'].map((label) => ({ label, score: 0.1 }))
+      }
+    }
+    const seven = new Seven()
+    const params = { model: 'seven' }
+    const told = await seven.describeModel({ params })
+    assert.match(JSON.stringify(told), /"shape":\[-1,5\]/)
+    assert.deepEqual([await seven.describeModel({ params }), seven.count], [told, 1])
+    const body = { inputs: [image(base64(picture('colour.png')))] }
+    const request = { params, body, signal: new AbortController().signal }
+    const { outputs } = (await seven.infer(request as unknown as HttpRequest)) as { outputs: { data: unknown[] }[] }
+    assert.deepEqual(outputs[0]!.data, [...'abcde'])
+  })
+
   test('that is gone has none of its further pictures classified', async () => {
     const gone = new AbortController()
     class Seen extends InferenceProtocol {

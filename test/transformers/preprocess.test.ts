@@ -104,6 +104,8 @@ test('every processor but one takes both forms of a size, and cuts the middle ou
     assert.deepEqual(of(`${kind}ImageProcessor`), of('BitImageProcessor'), kind)
   assert.equal(plan({ ...settings, image_processor_type: 'ViTImageProcessor' }).crop, null)
   const nothing = { shortest_edge: 33, longest_edge: null, height: null, width: null }
+  const vit = { image_processor_type: 'ViTImageProcessor' }
+  assert.deepEqual(plan({ ...vit, size: [20, 30] }), plan({ ...vit, size: { height: 20, width: 30 } }))
   const bit = { ...settings, image_processor_type: 'BitImageProcessor' }
   assert.deepEqual(plan({ ...bit, size: nothing }), plan(bit))
 })
@@ -112,6 +114,7 @@ test('what a class never does it does not because a file says so, and null is no
   const of = (kind: string, settings: object) => plan({ ...settings, image_processor_type: `${kind}ImageProcessor` })
   assert.equal(of('Segformer', { do_center_crop: true, crop_size: 32 }).crop, null)
   assert.deepEqual(of('MobileViT', { do_normalize: true }), of('MobileViT', {}))
+  assert.equal(of('Bit', { do_flip_channel_order: true }).flip, false)
   for (const flag of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize', 'do_flip_channel_order'])
     for (const kind of ['Bit', 'MobileViT'])
       assert.deepEqual(of(kind, { [flag]: null }), of(kind, { [flag]: false }), `${kind} ${flag}`)
@@ -148,6 +151,7 @@ test('what is not known is refused, not guessed', () => {
   refused({ ...vit, resample: 9 }, /resample 9/)
   refused({ ...vit, do_pad: true }, /do_pad/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)
+  refused({ ...vit, image_std: [0.5, 0.5, '0.5'] }, /three numbers/)
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
   refused(vit, /id2label of config\.json is empty/, { id2label: {} })
   refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })

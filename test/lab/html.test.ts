@@ -8,7 +8,7 @@ import sharp from 'sharp'
 import { htmlTable } from '#src/core/text-table.js'
 import { barChart } from '#src/lab/exercise-1/chart.js'
 import { notebookToHtml } from '#src/lab/notebook/html.js'
-import type { CodeCell, Output } from '#src/lab/notebook/nbformat.js'
+import type { CodeCell, Output, TextCell } from '#src/lab/notebook/nbformat.js'
 import { notebookOf, temporaryFolder } from './notebook-files.js'
 
 const folder = process.cwd()
@@ -35,6 +35,8 @@ test('terminal colours become spans; overwritten lines are gone; marks are escap
     text: ['\u001b[31mred\u001b[0m <x>\n', '10 %\r100 %\n'],
   })
   assert.match(html, /<span class="ansi-red-fg">red<\/span> &lt;x&gt;\n100 %<\/pre>/)
+  const lines = withOutput({ output_type: 'stream', name: 'stdout', text: 'one\r\ntwo\r\n' })
+  assert.match(lines, />one\ntwo<\/pre>/, 'lines of Windows are not overwritten')
 })
 
 test('what stands in columns keeps its lines, prose is broken where the page ends', () => {
@@ -96,6 +98,8 @@ test('the richest form of a display is shown', () => {
 test('an error output shows its traceback', () => {
   const html = withOutput({ output_type: 'error', ename: 'E', evalue: 'v', traceback: ['\u001b[1mline\u001b[0m'] })
   assert.match(html, /<pre class="stderr">.*line/)
+  const without = withOutput({ output_type: 'error', ename: 'E', evalue: 'v', traceback: [] })
+  assert.match(without, /<pre class="stderr">E: v<\/pre>/)
 })
 
 test('a column without a head has an empty cell there, no head', () => {
@@ -140,6 +144,9 @@ test('Markdown: tables, headings that can be linked to, code, HTML boxes', () =>
   assert.match(html, /<div class="alert alert-info">\s*<p><strong>Note<\/strong><\/p>/)
   assert.match(html, /hljs-keyword/)
   assert.match(html, /<title>A title<\/title>/)
+  const others = notebookToHtml(notebookOf('# T\n\n```cobol\nIF A < B\n```\n\n```json title="x"\n[1]\n```'), { folder })
+  assert.match(others, /IF A &lt; B/, 'a language that is not known')
+  assert.match(others, /<span class="hljs-number">1</, 'a language with more behind it')
 })
 
 test('pictures of the text are taken into the page, others are not fetched', async () => {
@@ -152,6 +159,9 @@ test('pictures of the text are taken into the page, others are not fetched', asy
   assert.equal(html.match(/data:image\/png;base64,cG5n/g)?.length, 2)
   assert.doesNotMatch(html, /example\.org/)
   assert.match(html, /<em>far<\/em> <em>gone<\/em>/)
+  const notebook = notebookOf('# P\n\n![attached](attachment:c%20d.png)')
+  ;(notebook.cells[0] as TextCell).attachments = { 'c d.png': { 'image/png': 'YWJj' } }
+  assert.match(notebookToHtml(notebook, { folder }), /<img src="data:image\/png;base64,YWJj" alt="attached">/)
 })
 
 test('the page asks no host for anything, and forbids it', () => {
@@ -166,6 +176,13 @@ test('the contents name headings, not the comments of code', () => {
   const code = '# T\n\n```bash\n## a comment\nrun\n```'
   const html = notebookToHtml(notebookOf(code, '## One', '## Two', '## Three'), { folder })
   assert.match(html, /<ol><li><a href="#One">One<\/a><\/li><li><a href="#Two">/)
+  const odd = notebookToHtml(notebookOf('# T', '## One', '## Two', '## 100 % & more'), { folder })
+  assert.match(odd, /<a href="#100-%25-%26-more">100 % &amp; more<\/a>/)
+  assert.doesNotMatch(
+    notebookToHtml(notebookOf('# T', '## One', '## Two'), { folder }),
+    /<nav>/,
+    'for two there are none',
+  )
 })
 
 test('a cell’s number can be heard', () => {

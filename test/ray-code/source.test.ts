@@ -172,8 +172,21 @@ describe('a function that travels by source', () => {
     assert.deepEqual(await elsewhere(() => [pixels.buffer instanceof SharedArrayBuffer, pixels.length]), [true, 10_000])
   })
 
-  test('functions that use each other travel together', async () => {
+  test('functions that use each other travel together, and so do classes', async () => {
     assert.equal(await elsewhere((n: number) => [even(n), odd(n)], 7).then(String), 'false,true')
+    class Hen {
+      static seen = 1
+      lay() {
+        return new Egg()
+      }
+    }
+    class Egg {
+      hatch() {
+        return new Hen()
+      }
+    }
+    Hen.seen++
+    assert.deepEqual(await elsewhere(() => [new Egg().hatch().lay() instanceof Egg, Hen.seen]), [true, 2])
   })
 
   test('references shared among what it uses stay shared, cycles too', async () => {
@@ -406,6 +419,12 @@ describe('a function that travels by source', () => {
     const back = await elsewhere((p: Point) => new Point(p.x + 1), new Point(1))
     assert.ok(back instanceof Point)
     assert.equal(back.x, 2)
+    class Counter {
+      static count = 0
+      readonly step = 1
+    }
+    assert.equal(await elsewhere(() => ++Counter.count), 1)
+    assert.equal(await elsewhere(() => ++Counter.count), 2, 'as it has become there')
   })
 
   test('Node’s modules are imported again', async () => {

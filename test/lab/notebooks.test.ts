@@ -74,6 +74,8 @@ for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb'))
     test('the file is in its canonical form, every cell with an id of its own', async () => {
       const notebook = await readNotebook(file)
       assert.equal(readFileSync(file, 'utf8'), formatNotebook(notebook))
+      const cells = notebook.cells.map((cell) => Object.fromEntries(Object.entries(cell).reverse()) as typeof cell)
+      assert.equal(formatNotebook({ ...notebook, cells }), formatNotebook(notebook), 'whatever the order of keys')
       const ids = notebook.cells.map(({ id }) => id)
       assert.equal(new Set(ids).size, ids.length)
       assert.ok(ids.every((id) => id !== undefined && /^[\w-]{1,64}$/.test(id)))

@@ -392,6 +392,13 @@ describe('a function that travels by source', () => {
     assert.deepEqual(await elsewhere(() => [[...range], range[own]]), [[3, 6, 9], 'mine'])
   })
 
+  test('a class is made after those that a compiler put into an object, if it needs them then', async () => {
+    const program = `const base_1 = { default: class Base { who() { return 'base' } } }
+      return class Derived { static made = new base_1.default().who(); again() { return Derived.made } }`
+    const Derived = new Function(program)()
+    assert.equal(await elsewhere(() => new Derived().again()), 'base')
+  })
+
   test('a class that extends one of the language keeps doing so', async () => {
     class Missing extends RangeError {
       override name = 'Missing'

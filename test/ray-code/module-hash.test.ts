@@ -131,5 +131,7 @@ describe('the hash of a module', () => {
     const [whole, part] = [write('whole', texts), write('part', less)]
     const here = await hashOf(join(part, 'a.js'))
     assert.equal(differing(here, (await hashOf(join(whole, 'a.js'))).parts), join(part, 'b.js'))
+    const other = await hashOf(join(write('other', { ...less, 'c.js': 'another' }), 'a.js'))
+    assert.equal(differing(here, other.parts), join(part, 'c.js'), 'but not one that both lack')
   })
 })

@@ -42,6 +42,7 @@ describe('names that a function does not bind', () => {
     ['export-like members', '() => (0, exports.a)(exports.b)', 'exports'],
     ['inner functions', '() => () => (a) => a + b', 'b'],
     ['a static block has its own var', 'class A { static { var a = 1; b(a) } c() { return a } }', 'a b'],
+    ['which nobody else sees', '() => { class A { static { var a = 1 } } return a }', 'a'],
   ]
   for (const [title, source, names] of cases) test(title, () => assert.equal(free(source), names))
 
@@ -69,6 +70,7 @@ describe('names that a function does not bind', () => {
     assert.deepEqual([...look('() => [this, arguments, () => this]').lexical], ['this', 'arguments'])
     assert.deepEqual([...look('function () { return () => [this, arguments, new.target] }').lexical], [])
     assert.deepEqual([...look('() => class { a = this; static b = this; c() { return this } }').lexical], [])
+    assert.deepEqual([...look('() => class { static { this.a = 1 } }').lexical], [])
     assert.deepEqual([...look('() => ({ a() { return [this, super.b] } })').lexical], [])
   })
 })

@@ -52,6 +52,7 @@ class Dog extends Animal {
     return `${super.speak()} says ${Dog.sound} × ${factor}`
   }
 }
+Object.assign(globalThis, { early: () => 7 })
 const mixed = (Base: typeof Animal) => class extends Base {}
 
 describe('a function that travels by source', () => {
@@ -481,6 +482,11 @@ describe('a function that travels by source', () => {
     } finally {
       delete (globalThis as { setting?: unknown }).setting
     }
+    assert.equal(
+      await elsewhere(new Function('return () => early()')()),
+      7,
+      'one that was there from the beginning, too',
+    )
   })
 
   test('import.meta and import() are those of its file', async () => {

@@ -169,7 +169,9 @@ test('a model that is closed answers no picture that waits', async () => {
   const settled = Promise.allSettled(calls)
   await calls[0]
   await inference.close()
-  for (const { status, ...rest } of await settled)
+  const ends = await settled
+  assert.equal(ends.at(-1)!.status, 'rejected')
+  for (const { status, ...rest } of ends)
     if (status === 'rejected') assert.equal((rest as PromiseRejectedResult).reason.code, 'PIPELINE_CLOSED')
 })
 

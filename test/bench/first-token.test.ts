@@ -133,6 +133,8 @@ function normalised(graph: Builder, x: string) {
   return graph.op('Div', [centred, graph.op('Sqrt', [graph.op('Add', [spread, graph.scalar(0.01)])])])
 }
 
+const turned = (graph: Builder, x: string) => graph.op('Transpose', [x], { perm: [0, 2, 1] })
+
 /** What may stand between tokens and the choice of the first, each from [1, 5, 6] to [1, 5, 6]. */
 const STEPS: Record<string, (graph: Builder, x: string) => string> = {
   product: (graph, x) => linear(graph, x, 2),
@@ -147,6 +149,10 @@ const STEPS: Record<string, (graph: Builder, x: string) => string> = {
   'shares of tokens': (graph, x) => graph.op('Softmax', [x], { axis: 1 }),
   'less the mean of tokens': (graph, x) =>
     graph.op('Sub', [x, graph.op('ReduceMean', [x], { axes: [1], keepdims: 1 })]),
+  'shares of tokens, which are columns': (graph, x) =>
+    turned(graph, graph.op('Softmax', [turned(graph, x)], { axis: -1 })),
+  'mixed tokens, which are columns': (graph, x) =>
+    turned(graph, graph.op('MatMul', [turned(graph, x), graph.numbers([TOKENS, TOKENS])])),
   'mixed tokens': (graph, x) => graph.op('MatMul', [graph.numbers([1, TOKENS, TOKENS]), x]),
   'there and back': (graph, x) =>
     graph.op('Transpose', [graph.op('Relu', [graph.op('Transpose', [x], { perm: [2, 0, 1] })])], { perm: [1, 2, 0] }),

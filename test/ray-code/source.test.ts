@@ -5,6 +5,7 @@ import fs, { existsSync } from 'node:fs'
 import * as path from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { compileFunction } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { deserialize, serialize } from '#src/core/travel.js'
 import { isGlobal } from '#src/ray/code/known.js'
@@ -124,13 +125,15 @@ describe('a function that travels by source', () => {
     const write = 'const o = Object.freeze({ a: 1 }); o.a = 2; return o.a'
     const forms = `() => { ${write} }, { m() { ${write} } }.m, class { n() { ${write} } }.prototype.n, () => Array.from((function* () { ${write} })())`
     const outcome = (run: () => unknown) => Promise.resolve().then(run).then(String, String)
+    // As CommonJS is compiled: the text is all of the script, and may begin as programs do.
     for (const program of [
       `return [${forms}]`,
       `/* one */ 'use strict' // two\nreturn [${forms}]`,
       `return (() => { 'use strict'; return [${forms}] })()`,
     ])
-      for (const fn of new Function(program)() as (() => unknown)[])
-        assert.equal(await outcome(() => elsewhere(fn)), await outcome(fn), program)
+      for (const made of [new Function(program), compileFunction(program), compileFunction(`#!/bin/node\n${program}`)])
+        for (const fn of made() as (() => unknown)[])
+          assert.equal(await outcome(() => elsewhere(fn)), await outcome(fn), program)
   })
 
   test('keeps its name', async () => {

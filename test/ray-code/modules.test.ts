@@ -73,6 +73,9 @@ describe('a function that a module exports', () => {
   test('that is not exported travels by source, with what its module imports', async () => {
     assert.equal((await describeCode(hidden())).kind, 'source')
     assert.deepEqual(await elsewhere(hidden(), 2), [4, 'a sample', 7])
+    const common = write('cjs', 'let n = 0; module.exports = () => [() => ++n, () => n]')
+    const [add, read] = createRequire(import.meta.url)(common.file)()
+    assert.deepEqual(await elsewhere(() => [add(), read()]), [1, 1], 'and its variables, in CommonJS, too')
     const place = hiddenPlace()
     assert.deepEqual(await elsewhere(() => [import.meta.url, place()]), [import.meta.url, HERE], 'each its own module')
   })

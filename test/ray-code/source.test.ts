@@ -5,7 +5,7 @@ import fs, { existsSync } from 'node:fs'
 import * as path from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { compileFunction } from 'node:vm'
+import { compileFunction, runInThisContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { deserialize, serialize } from '#src/core/travel.js'
 import { isGlobal } from '#src/ray/code/known.js'
@@ -213,6 +213,8 @@ describe('a function that travels by source', () => {
     assert.deepEqual(await elsewhere(() => [count(), count(), counted(), calls]), [1, 2, 2, 2])
     assert.equal(calls, 0)
     assert.deepEqual(await elsewhere(() => [addLeft(), addRight(), addBoth(), seen()]), [1, 1, [1, 1], [1, 1]])
+    const [add, read] = runInThisContext('let ofScript = 0; [() => ++ofScript, () => ofScript]') as (() => number)[]
+    assert.deepEqual(await elsewhere(() => [add!(), read!()]), [1, 1], 'and those of a script its')
   })
 
   test('methods of an object travel with it', async () => {

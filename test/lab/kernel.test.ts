@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import * as zeromq from 'zeromq'
 import { Kernel } from '#src/lab/notebook/kernel.js'
 import { patientSockets } from '#src/lab/notebook/sockets.js'
+import { Wire } from '#src/lab/notebook/wire.js'
 import { temporaryFolder } from './notebook-files.js'
 
 const cwd = join(fileURLToPath(new URL('../../..', import.meta.url)), 'notebooks')
@@ -29,6 +30,17 @@ async function run(
   })
   return { status, text }
 }
+
+test('of what comes only what is signed with the key of the session is a message', () => {
+  const { frames } = new Wire('key').encode('status', { execution_state: 'idle' })
+  const bytes = ['somebody', ...frames].map((frame) => Buffer.from(frame))
+  assert.deepEqual(new Wire('key').decode(bytes)?.content, { execution_state: 'idle' })
+  assert.equal(new Wire('another').decode(bytes), null)
+  assert.equal(new Wire('key').decode([...bytes.slice(0, -1), Buffer.from('{}')]), null, 'another content')
+  assert.equal(new Wire('key').decode(bytes.slice(0, -1)), null, 'a part is missing')
+  assert.equal(new Wire('key').decode(bytes.slice(0, 2)), null, 'all are')
+  assert.equal(new Wire('key').decode(bytes.with(2, Buffer.from('short'))), null, 'no signature at all')
+})
 
 /** Sends again and again until what is waited for is there. */
 async function until(done: Promise<unknown>, send: () => Promise<void>): Promise<void> {

@@ -450,6 +450,8 @@ describe('a function that travels by source', () => {
     ])
     const statLater = promisify
     assert.equal(await elsewhere(() => typeof statLater), 'function')
+    const { createSecureServer } = await import('node:http2')
+    assert.equal(await elsewhere(() => typeof createSecureServer), 'function', 'one that was loaded since')
   })
 
   test('so are those that only node: names', async () => {

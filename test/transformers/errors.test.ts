@@ -68,6 +68,12 @@ describe('a pipeline says', () => {
     rejects(classifier('owner/other', { source: 'embedded' }), 'MODEL_INVALID', /built-in model .* got owner\/other/))
 
   test('which file a folder lacks, and which dtypes there are', async (t) => {
+    for (const here of ['.', './', '..'])
+      await rejects(
+        classifier(here),
+        'MODEL_INVALID',
+        new RegExp(`^${here.replaceAll('.', '\\.')} has no file onnx/model\\.onnx`),
+      )
     const model = copyOfTinyVit(t)
     rmSync(join(model, 'onnx', 'model_quantized.onnx'))
     await rejects(

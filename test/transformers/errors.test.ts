@@ -39,6 +39,7 @@ describe('a pipeline says', () => {
       /`dtype` to be 'fp32' or 'q8', got `fp16`/,
     )
     await rejects(classifier(tinyVit, { numThreads: 0 }), 'INVALID_ARGUMENT', /`numThreads`.*got `0`/)
+    await rejects(classifier(tinyVit, { topK: 0 }), 'INVALID_ARGUMENT', /`topK`.*from 1 up, or null, got `0`/)
     await rejects(classifier(tinyVit, { top_k: 1 }), 'INVALID_ARGUMENT', /no option `top_k`.*topK/)
     const tiny = await classifier(tinyVit)
     await rejects(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -8,6 +9,7 @@ import { serialize } from '#src/core/travel.js'
 import { Image } from '#src/datasets/image/image.js'
 import type { Recipe } from '#src/transformers/image-classification.js'
 import { type Classification, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
+import { fillOptions } from '#src/transformers/options.js'
 import { revivePipeline } from '#src/transformers/pipeline.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
 import { fixture, ownCache, tinyVit } from './fixtures.js'
@@ -72,6 +74,15 @@ test('made again from the commit of a branch, it uses the weights that were opti
     await hub.close()
     rmSync(home, { recursive: true, force: true })
   }
+})
+
+test('not told, it uses one in a worker thread, beside which others work, and all of the main thread’s', async () => {
+  const program = `import { parentPort } from 'node:worker_threads'
+    import { fillOptions } from ${JSON.stringify(import.meta.resolve('#src/transformers/options.js'))}
+    parentPort.postMessage(fillOptions().numThreads)`
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`))
+  assert.deepEqual(await once(worker, 'message'), [1])
+  assert.equal(fillOptions().numThreads, availableParallelism())
 })
 
 test('told how many threads to use, it says so where it arrives', async () => {

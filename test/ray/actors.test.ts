@@ -54,6 +54,16 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(counter.add.remote(2)), 13)
   })
 
+  test('an answer does not wait for the call behind it', async () => {
+    const counter = Counter.remote(10)
+    const gate = latch()
+    const [added, held] = [counter.add.remote(1), counter.hold.remote(gate)]
+    await started(gate)
+    assert.equal(await ray.get(added, { timeout: 20_000 }), 11)
+    letGo(gate)
+    assert.equal(await ray.get(held), 11)
+  })
+
   test('calls run in order, one at a time, methods that await too', async () => {
     const counter = Counter.remote(0)
     const refs = Array.from({ length: 50 }, (_, i) => (i % 2 ? counter.add.remote(1) : counter.addSlowly.remote(1)))
@@ -212,6 +222,7 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
           error.message,
           /CounterClass#1 is dead: it ended while it ran CounterClass\.exit \(exit code 4\)\. /,
         )
+        assert.equal(error.exitCode, 4)
         return true
       })
   })
@@ -229,10 +240,15 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
   test('with maxRestarts the constructor runs again; the interrupted call is told, those behind it run', async () => {
     const counter = Counter.options({ maxRestarts: 1 }).remote(5)
     await ray.get(counter.add.remote(1))
+    const gate = latch()
     const interrupted = counter.exit.remote(3)
     const behind = counter.add.remote(1)
+    // Not sent yet: it stays behind those that were.
+    const last = counter.add.remote(hold.options({ numCpus: 0 }).remote(gate))
     await assert.rejects(ray.get(interrupted), ActorUnavailableError)
     assert.equal(await ray.get(behind), 6)
+    letGo(gate)
+    assert.equal(await ray.get(last), 7)
   })
 
   test('with maxTaskRetries the interrupted call runs again, in order', async () => {
@@ -242,6 +258,9 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     const [, died, ...rest] = await ray.get(refs)
     assert.equal(died, 4)
     assert.deepEqual(rest, [1, 2])
+    // To have stood behind one that died is no try.
+    const twice = Counter.options({ maxRestarts: -1, maxTaskRetries: 1 }).remote(0)
+    assert.deepEqual(await ray.get([latch(), latch()].map((tries) => twice.dieOnce.remote(tries, 1))), [2, 2])
   })
 
   test('a named actor is found; its name is taken until it is gone', async () => {

@@ -8,6 +8,7 @@ import {
   beginThere,
   borrow,
   Counter,
+  fastOrHeld,
   hold,
   listen,
   neverEnds,
@@ -154,6 +155,30 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     letGo(shared)
     assert.equal(await ray.get(behind), 10)
     assert.equal(await ray.get(running), 0)
+  })
+
+  test('what was cancelled is not run again where its actor is started again', async () => {
+    const counter = Counter.options({ maxRestarts: 1, maxTaskRetries: 1 }).remote(0)
+    const gate = latch()
+    const running = counter.hold.remote(gate)
+    await started(gate)
+    ray.cancel(running)
+    await assert.rejects(ray.get(running), TaskCancelledError)
+    ray.kill(counter, { noRestart: false })
+    letGo(gate)
+    assert.equal(await ray.get(counter.add.remote(1)), 1)
+    assert.equal(arrived(gate), 1)
+  })
+
+  test('what stands in line behind a task whose worker is ended with it has not been tried', async () => {
+    await ray.get(Array.from({ length: 300 }, () => fastOrHeld.remote(null)))
+    const gate = latch()
+    const long = fastOrHeld.remote(gate)
+    const behind = Array.from({ length: 20 }, () => fastOrHeld.options({ maxRetries: 0 }).remote(null))
+    await started(gate)
+    ray.cancel(long, { force: true })
+    await assert.rejects(ray.get(long), TaskCancelledError)
+    assert.deepEqual(new Set(await ray.get(behind)), new Set([0]))
   })
 
   test('a call of an actor that waits for its argument is dropped; those behind it run', async () => {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
-import { add, dieOnce, dieSometimes, eatMemory, fastOrHeld, hold, nothing, say, throwLate } from './functions.js'
+import {
+  add,
+  attemptOrDie,
+  dieOnce,
+  dieSometimes,
+  eatMemory,
+  fastOrHeld,
+  hold,
+  nothing,
+  say,
+  throwLate,
+} from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived } from './latch.js'
 
@@ -68,6 +79,13 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
     assert.deepEqual(
       await ray.get([...before, ...after]),
       [...before.keys()].map((i) => i + 1).concat([...after.keys()].map((i) => i + 2)),
+    )
+    // Nor has it been tried.
+    await ray.get(Array.from({ length: 200 }, () => attemptOrDie.remote(0)))
+    const attempts = await ray.get(Array.from({ length: 60 }, (_, i) => attemptOrDie.remote(i)))
+    assert.deepEqual(
+      attempts,
+      attempts.map((_, i) => (i === 10 ? 2 : 1)),
     )
   })
 

@@ -172,6 +172,12 @@ export const dieSometimes = ray.remote((i: number) => {
   if (i % 50 === 49) process.exit(1)
   return i
 })
+/** Which try it is; its first ends the worker where it is given 10. */
+export const attemptOrDie = ray.remote((i: number) => {
+  const { attempt } = ray.getRuntimeContext()
+  if (i === 10 && attempt === 1) process.exit(1)
+  return attempt
+})
 /** Nothing, or holds its thread. */
 export const fastOrHeld = ray.remote((latch: Latch | null, _load = '') => {
   if (!latch) return 0
@@ -280,6 +286,18 @@ export const giveUnfitActors = ray.remote(() => {
     },
   )
   return { refs: [Knowing.remote().add.remote(1), Counter.remote(unfit() as number).add.remote(1)] }
+})
+/** Waits for another, then holds its thread. */
+export const getAndHold = ray.remote(async ({ ref }: { ref: ObjectRef<number> }, latch: Latch) => {
+  await ray.get(ref)
+  arrive(latch)
+  holdUntil(() => isOpen(latch))
+  return arrived(latch)
+})
+/** What it gets of a list that it got before, and changed. */
+export const getAgain = ray.remote(async ({ ref }: { ref: ObjectRef<number[]> }) => {
+  ;(await ray.get(ref)).push(0)
+  return ray.get(ref)
 })
 /** Does not wait for what it asks for. */
 export const askAndGo = ray.remote((box: { ref: ObjectRef<number> }) => {

@@ -98,6 +98,19 @@ test('what a generator throws is told after the values before it, however long t
   assert.match(String(told), /too far/)
 })
 
+test('a value that turns out to be none that can travel ends a generator, the last one too, however long it goes on', async () => {
+  for (const pauses of [true, false]) {
+    const values = (async function* () {
+      yield 1
+      if (pauses) await new Promise((resolve) => setImmediate(resolve))
+    })()
+    const refuse = async () => {
+      throw new RangeError('cannot travel')
+    }
+    await assert.rejects(yieldAll(values, 'values', 1, refuse, new AbortController().signal), /cannot travel/)
+  }
+})
+
 inOneSession('generators', { numCpus: 2 }, () => {
   test('what a task yields comes as refs, in order, each while the task goes on', async () => {
     const step = latch()

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { RemoteDefinition } from '#src/ray/definition.js'
+import { Holdings } from '#src/ray/engines/local/holdings.js'
+import { makeHandle } from '#src/ray/handle.js'
 import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
 import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
 import { WorkerClient } from '#src/ray/worker/client.js'
@@ -14,6 +16,7 @@ import {
   failInside,
   fibonacci,
   findCounter,
+  getAndHold,
   giveHandle,
   giveRef,
   giveTaken,
@@ -26,7 +29,7 @@ import {
   Reader,
   unfit,
 } from './functions.js'
-import { inOneSession, latch, letGo, started } from './helpers.js'
+import { inOneSession, latch, letGo, started, until } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
@@ -69,6 +72,27 @@ test('a worker gives back the refs that its driver has heard of, and none of wha
   )
 })
 
+test('what a worker holds it has received more often than it let it go, of one value once; it may let go what it is yet to hear of', () => {
+  const [value, early] = ['value', 'early'].map((id) =>
+    makeHandle({ id, className: 'Counter', label: id, generators: [] }),
+  )
+  const held = new Holdings()
+  held.addAll([value!, value!])
+  held.addAll([value!])
+  held.letGo('value', 1)
+  assert.ok(held.has('value'))
+  held.letGo('value', 1)
+  assert.ok(!held.has('value'))
+  for (let i = 0; i < 3; i++) held.add('value', value!)
+  held.letGo('value', 3)
+  assert.ok(!held.has('value'))
+  held.letGo('early', 1)
+  held.add('early', early!)
+  assert.ok(!held.has('early'))
+  held.add('early', early!)
+  assert.deepEqual(held.take(), [['early', early]])
+})
+
 inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a task that waits for others lends them its CPU', async () => {
     assert.equal(await ray.get(fibonacci.remote(5)), 5)
@@ -76,6 +100,17 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     if (engine === 'nats')
       while ((await ray.availableResources()).CPU !== 1) await new Promise((resolve) => setTimeout(resolve, 20))
     assert.deepEqual(await ray.availableResources(), { CPU: 1 })
+    // It has it again when it goes on.
+    const [slow, gate] = [latch(), latch()]
+    const waits = getAndHold.remote({ ref: hold.options({ numCpus: 0 }).remote(slow) }, gate)
+    await started(slow)
+    letGo(slow)
+    await started(gate)
+    const free = async () => (await ray.availableResources()).CPU
+    await until(async () => (await free()) === 0)
+    assert.equal(await free(), 0)
+    letGo(gate)
+    assert.equal(await ray.get(waits), 1)
   })
 
   test('a recursion deeper than there are workers for does not stand still', async () => {

@@ -18,6 +18,7 @@ import {
   Counter,
   echo,
   firstByte,
+  getAgain,
   hold,
   make,
   nest,
@@ -85,6 +86,8 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual(copy, { list: [1, 2] })
     copy.list.push(4)
     assert.deepEqual(await ray.get(ref), { list: [1, 2] })
+    // In a worker, too.
+    assert.deepEqual(await ray.get(getAgain.remote({ ref: ray.put([1, 2]) })), [1, 2])
   })
 
   test('a worker cannot change an object that it shares with others', async () => {

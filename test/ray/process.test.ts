@@ -24,6 +24,33 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, 'late\n'])
   })
 
+  test('waits for no actor or task that is not to begin any more, nor for the time limit of a try that has ended', async () => {
+    const { code, stdout, stderr } = await run(`
+      ray.init({ numCpus: 1 })
+      const attempt = ray.remote(() => {
+        const { attempt } = ray.getRuntimeContext()
+        return attempt > 1 ? attempt : process.exit(1)
+      }, { timeout: 600_000 })
+      console.log(await ray.get(attempt.remote()))
+      const Holder = ray.remote(class Holder { ping() {} }, { numCpus: 1 })
+      const holder = globalThis.holder = Holder.remote()
+      await ray.get(holder.ping.remote())
+      const turn = () => new Promise((resolve) => setImmediate(resolve))
+      const waits = async () => {
+        await turn()
+        return process.getActiveResourcesInfo().filter((held) => held === 'Timeout').length
+      }
+      const late = Holder.remote()
+      await turn()
+      ray.kill(late)
+      console.log(await waits())
+      const task = ray.remote(() => {}).remote()
+      await turn()
+      ray.cancel(task)
+      console.log(await waits())`)
+    assert.deepEqual([code, stdout, stderr], [0, '2\n0\n0\n', ''])
+  })
+
   test('a generator that waits for its reader holds nothing, and goes on when it is read again', async () => {
     const { code, stdout, stderr } = await run(`
       ray.init({ numCpus: 2 })

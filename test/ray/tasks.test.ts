@@ -55,6 +55,12 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual(await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)]), [true, true])
   })
 
+  test('of two idle workers the one that has loaded a function before runs it again', async () => {
+    const shared = latch()
+    await ray.get([meet.remote(shared, 2), meet.remote(shared, 2)])
+    assert.equal(await ray.get(thread.remote()), await ray.get(thread.remote()))
+  })
+
   test('a function of the first file travels by its source, with the values around it; to other machines it does not', async () => {
     const factor = 3
     const triple = (x: number) => x * factor
@@ -163,6 +169,9 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual(await ray.get(pair.options({ numReturns: 1 }).remote(7)), [7, '7'])
     const wrong = pair.options({ numReturns: 3 }).remote(7) as unknown as [typeof number]
     await assert.rejects(ray.get(wrong[0]), /return 3 values/)
+    // What knows how many it holds is not cut off.
+    const [some] = echo.options({ numReturns: 2 }).remote(new Set([1, 2, 3])) as unknown as [typeof number]
+    await assert.rejects(ray.get(some), /return 2 values \(numReturns\), got 3/)
   })
 
   test('what asks for more CPUs than there are says so', async () => {

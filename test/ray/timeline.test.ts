@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { inspect } from 'node:util'
+import { now } from '#src/core/clock.js'
+import { SPANS } from '#src/core/spans.js'
 import { ray, type TraceEvent } from '#src/ray/index.js'
+import { Tallies } from '#src/ray/tally.js'
+import { CallRing } from '#src/ray/timeline/call-ring.js'
+import { Summary, summarise } from '#src/ray/timeline/summary.js'
+import { Timeline } from '#src/ray/timeline/timeline.js'
 import {
   add,
   bytesOfWhatHasANameThatIsTooLong,
@@ -21,7 +27,7 @@ import {
   throwOnce,
   toFahrenheit,
 } from './functions.js'
-import { squares } from './generators.js'
+import { squares, throwing } from './generators.js'
 import { latch, letGo, onEachEngine, started, until } from './helpers.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'rayito-timeline-'))
@@ -41,6 +47,57 @@ function named(events: readonly TraceEvent[], category: string) {
       thread: names.get(`thread_name ${event.pid} ${event.tid}`),
     }))
 }
+
+test('of spans the newest are kept, and what was there before them is told as forgotten; once ended it hears of no more', async () => {
+  await ray.shutdown()
+  const timeline = new Timeline(3)
+  const began = now()
+  const worker = timeline.started('worker#1', null, began)
+  for (let i = 0; i < 5; i++) {
+    const at = began + 10 * i
+    timeline.spans(worker, [{ category: 'profile', name: `${i}`, began: at, ended: at + 5 }])
+  }
+  const events = timeline.events([], [])
+  assert.deepEqual(
+    named(events, 'profile').map(({ name }) => name),
+    ['2', '3', '4'],
+  )
+  const [forgotten] = named(events, 'forgotten')
+  assert.ok(Math.abs(forgotten!.dur! - 15_000) <= 1, `${forgotten!.dur}`)
+  timeline.end()
+  assert.equal(SPANS.hasSubscribers, false)
+})
+
+test('of workers that have ended no more than a thousand are remembered', () => {
+  const timeline = new Timeline(1)
+  for (let i = 0; i < 1_200; i++) timeline.ended(timeline.started(`worker#${i}`, null))
+  timeline.end()
+  const workers = timeline.events([], []).filter(({ name }) => name === 'thread_name')
+  assert.deepEqual([workers.length, workers.at(-1)!.args.name], [1_000, 'worker#1199'])
+})
+
+test('a summary’s waiting is that of first tries, its running that of all; who ends an actor is none of its functions', () => {
+  const tallies = new Tallies()
+  const { id } = tallies.of('f')
+  tallies.of('Counter.__terminate__')
+  const calls = new CallRing(2)
+  const first = { sent: 0, received: 0, began: 110, ended: 160, attempt: 1, bytesIn: 0, bytesOut: 0, failed: true }
+  calls.add(first, 100, id, 1)
+  calls.add({ ...first, began: 170, ended: 210, attempt: 2 }, 100, id, 1)
+  const { functions } = summarise(tallies.all, calls)
+  assert.deepEqual(
+    functions.map(({ name, wait, run }) => [name, wait, run]),
+    [['f', { p50: 10, p95: 10, p99: 10 }, { p50: 40, p95: 50, p99: 50 }]],
+  )
+})
+
+test('times in a printed summary have three digits, and fit into their columns however long they are', () => {
+  const one = { name: 'f', count: 1, pending: 0, failures: 0, retries: 0, bytesIn: 999, bytesOut: 999_500 }
+  const wait = { p50: 0.0894, p95: 1.744, p99: 12.44 }
+  const run = { p50: 100.4, p95: 99_999.4, p99: 99_999.5 }
+  const table = new Summary({ functions: [{ ...one, wait, run }], tries: 1, kept: 1 }).toString()
+  assert.match(table, /^f +1 +0 +0\.089 +1\.74 +12\.4 +100 +99999 +100s +999 +1\.0M$/m)
+})
 
 onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
   test('it is Chrome’s trace format: stretches of time in named threads of named processes', async () => {
@@ -274,11 +331,14 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     const gate = latch()
     const held = counter.hold.remote(gate)
     const last = counter.exit.remote(1)
+    const behind = counter.add.remote(1)
     await started(gate)
     letGo(gate)
     await ray.get(held)
-    await assert.rejects(ray.get(last))
+    for (const ref of [last, behind]) await assert.rejects(ray.get(ref))
     const calls = named(await ray.timeline(), 'task')
+    // What had not begun did not run.
+    assert.equal(calls.filter(({ name }) => name === 'CounterClass.add').length, 1)
     const [before] = calls.filter(({ name }) => name === 'CounterClass.hold')
     const [exit] = calls.filter(({ name }) => name === 'CounterClass.exit')
     assert.equal(exit!.ph, 'X')
@@ -401,6 +461,11 @@ onEachEngine('the summary', { numCpus: 2 }, () => {
     const [call] = named(await ray.timeline(), 'task')
     assert.ok(bytesOut >= 5 * 8)
     assert.equal(call!.args.bytesOut, bytesOut)
+    // Of one that is tried again each try has its own.
+    await ray.get(throwing.options({ retryExceptions: true }).remote(latch()).completed())
+    const { bytesOut: all } = (await ray.summary()).functions.find(({ name }) => name === 'throwing')!
+    const tries = named(await ray.timeline(), 'task').filter(({ name }) => name === 'throwing')
+    assert.deepEqual([tries.length, tries.reduce((sum, { args }) => sum + Number(args.bytesOut), 0)], [2, all])
   })
 
   test('it prints as a table, and is to be had in a worker', async () => {

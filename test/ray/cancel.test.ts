@@ -10,6 +10,7 @@ import {
   Counter,
   fastOrHeld,
   hold,
+  leave,
   listen,
   neverEnds,
   StubbornActor,
@@ -58,6 +59,17 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
       assert.equal(await ray.get(add.remote(1, 1)), 2)
       assert.ok(isOpen(shared))
     }
+  })
+
+  test('a task that ends its worker when it is told is not run again', async () => {
+    const shared = latch()
+    const ref = leave.remote(shared)
+    await started(shared)
+    ray.cancel(ref)
+    await assert.rejects(ray.get(ref), TaskCancelledError)
+    // What would run again would stand before the second.
+    for (let i = 0; i < 2; i++) assert.equal(await ray.get(add.remote(i, 1), { timeout: 20_000 }), i + 1)
+    assert.equal(arrived(shared), 1)
   })
 
   test('a task that spins is rejected at once and its worker replaced', async () => {

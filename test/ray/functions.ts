@@ -48,6 +48,13 @@ export const listen = ray.remote(async function listen(latch: Latch) {
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
   letGo(latch)
 })
+/** Told to stop, it ends its worker. */
+export const leave = ray.remote(async function leave(latch: Latch) {
+  arrive(latch)
+  const { signal } = ray.getRuntimeContext()
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  process.exit(1)
+})
 export const makeBlob = ray.remote(function makeBlob() {
   return { blob: new Blob(['x']) }
 })

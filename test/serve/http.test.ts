@@ -101,6 +101,7 @@ describe('HTTP', () => {
       return { value, fields }
     }
     assert.deepEqual(await send('{"a":[1,"é"]}', 'application/json'), { value: { a: [1, 'é'] }, fields: {} })
+    assert.deepEqual(await send('[1]', 'application/vnd.api+json; charset=utf-8'), { value: [1], fields: {} })
     // As Windows' programs begin a text.
     assert.deepEqual(await send('\uFEFF{"a":1}', 'application/json'), { value: { a: 1 }, fields: {} })
     assert.deepEqual(await send('grüß', 'text/plain; charset=utf-8'), { value: 'grüß', fields: {} })
@@ -423,6 +424,8 @@ describe('HTTP', () => {
     assert.equal(given.headers.get('x-request-id'), 'abc-123')
     const made = (await json('/none?secret=1', { headers: { 'x-request-id': 'a b"<' } })).headers.get('x-request-id')!
     assert.match(made, /^[0-9a-f-]{36}$/)
+    const long = (await json(`/${'x'.repeat(600)}`, { headers: { 'x-request-id': 'x'.repeat(129) } })).headers
+    assert.match(long.get('x-request-id')!, /^[0-9a-f-]{36}$/)
     const malformed = await json('/%ff', { headers: { 'x-request-id': 'abc-124' } })
     assert.deepEqual([malformed.status, malformed.headers.get('x-request-id')], [400, 'abc-124'])
     assert.equal(malformed.headers.get('x-content-type-options'), 'nosniff')
@@ -435,6 +438,7 @@ describe('HTTP', () => {
       [
         ['info', 'abc-123', 'GET', '/greet/Ada', 200],
         ['info', made, 'GET', '/none', 404],
+        ['info', long.get('x-request-id'), 'GET', `/${'x'.repeat(499)}`, 404],
         ['info', 'abc-124', 'GET', '/%ff', 400],
       ],
     )

@@ -943,6 +943,8 @@ describe('HTTP', () => {
   })
 
   test('serve.fetch answers as the socket does, without one', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((held) => held === 'Timeout').length
+    const before = timers()
     await serve.run(site, { port: null })
     assert.equal(serve.status().url, null)
     const form = new FormData()
@@ -953,5 +955,7 @@ describe('HTTP', () => {
     assert.equal((await serve.fetch(new Request('http://any/none'))).status, 404)
     await serve.shutdown()
     await assert.rejects(serve.fetch(new Request('http://any/none')), { code: 'SERVE_STOPPED' })
+    // Nothing of what was answered holds the program.
+    assert.ok(timers() <= before, `${before} timers became ${timers()}`)
   })
 })

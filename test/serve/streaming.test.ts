@@ -56,7 +56,13 @@ describe('answers piece by piece', () => {
   test('a client that leaves ends the generator, and frees its place', async () => {
     const shared = latch()
     const below = serve.deployment(Source).bind(shared)
-    await serve.run(serve.deployment(Fountain, { maxOngoingRequests: 1 }).bind(shared, below), free)
+    let told = ''
+    const log = {
+      write(text: string) {
+        told += text
+      },
+    }
+    await serve.run(serve.deployment(Fountain, { maxOngoingRequests: 1 }).bind(shared, below), { ...free, log })
     for (const [at, path] of ['/endless', '/relay-endless'].entries()) {
       const leaving = new AbortController()
       const { next } = await reader(path, leaving.signal)
@@ -90,6 +96,8 @@ describe('answers piece by piece', () => {
     ])
       assert.ok(metrics.includes(`${line}\n`), line)
     assert.doesNotMatch(metrics, /broken_off_total\{route="\/(late|relay)"\}/)
+    // To leave is no failure of the service.
+    assert.doesNotMatch(told, /"level":"error"/)
   })
 
   test('what is no HTTP behind a request ends its answer, and is not answered inside of it', async () => {

@@ -192,6 +192,14 @@ export const fastOrHeld = ray.remote((latch: Latch | null, _load = '') => {
   holdUntil(() => isOpen(latch))
   return 1
 })
+/** The same, with a name that it gives back. */
+export const namedOrHeld = ray.remote((latch: Latch | null, name: string) => {
+  if (latch) {
+    arrive(latch)
+    holdUntil(() => isOpen(latch))
+  }
+  return { name }
+})
 /** Waits until two have come, if it is to wait. */
 export const lateValue = ray.remote((value: number, _gate: boolean) => value)
 export const giveFunction = ray.remote((): unknown => () => 1)

@@ -9,11 +9,13 @@ import {
   Counter,
   echo,
   fail,
+  fastOrHeld,
   giveFunction,
   here,
   hold,
   makeBlob,
   meet,
+  namedOrHeld,
   Overloaded,
   overloadedOnce,
   pair,
@@ -25,6 +27,7 @@ import {
   Unavailable,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
+import type { Latch } from './latch.js'
 
 inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
   test('a remote function returns a ref at once and its value to get', async () => {
@@ -245,6 +248,25 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
 
   test('the context tells the attempt', async () => {
     assert.equal(await ray.get(attempt.remote()), 1)
+  })
+
+  test('a result does not wait for the call behind it, however fast the function was before', async () => {
+    await begin({ numCpus: 1 })
+    const numbers = (gate: Latch | null) => fastOrHeld.remote(gate)
+    const names = (gate: Latch | null) => namedOrHeld.remote(gate, 'Ana')
+    const calls: [(gate: Latch | null) => ObjectRef<unknown>, unknown[]][] = [
+      [numbers, [0, 0, 1, 0]],
+      [names, Array(4).fill({ name: 'Ana' })],
+    ]
+    for (const [call, results] of calls) {
+      await ray.get(Array.from({ length: 300 }, () => call(null)))
+      const gate = latch()
+      const refs = [null, null, gate, null].map(call)
+      await started(gate)
+      assert.deepEqual(await ray.get(refs.slice(0, 2), { timeout: 20_000 }), results.slice(0, 2))
+      letGo(gate)
+      assert.deepEqual(await ray.get(refs), results)
+    }
   })
 
   test('workers beyond the CPUs are used again while there is work, and end once there is none for a while', async () => {

@@ -10,6 +10,7 @@ import { allowModules, nameOf, setTravelling } from '../code/index.js'
 import { generatorMethods } from '../definition.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { makeHandle } from '../handle.js'
+import { Notes } from '../notes.js'
 import type { Content } from '../object-ref.js'
 import { setLeaving } from '../pack/reach.js'
 import { pack } from '../pack.js'
@@ -62,6 +63,10 @@ export function serve(start: WorkerStart, port: Port): Promise<never> {
 
 class Loop {
   readonly #slots: Int32Array
+  /** Of a thread: where small results are noted before they are sent. */
+  readonly #notes: Notes | null
+  /** A result that is not noted waits to be sent: it leaves before the next call begins, which may hold the thread. */
+  #unnoted = false
   readonly #running = new Map<number, Running>()
   readonly #outbox: Outbox
   readonly #client: WorkerClient
@@ -84,7 +89,8 @@ class Loop {
     private readonly start: WorkerStart,
     port: Port,
   ) {
-    this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4))
+    this.#slots = new Int32Array(start.slots ?? new SharedArrayBuffer(SLOTS * 4), 0, SLOTS)
+    this.#notes = start.slots && new Notes(start.slots)
     this.#creating = start.actorId !== null
     this.#outbox = new Outbox(start, (message) => port.postMessage(message))
     // A call that ends the worker takes no other's answer along.
@@ -195,6 +201,8 @@ class Loop {
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
     if (announce) this.#outbox.post(['started', call])
+    else if (this.#unnoted) this.#outbox.flush()
+    this.#unnoted = false
     const received = call === this.#first ? this.#receivedAt : 0
     const running = new Running(this.start.name, call, label, attempt, received, this.#self)
     this.#running.set(call, running)
@@ -325,6 +333,8 @@ class Loop {
     const { call, began, received } = running
     this.#running.delete(call)
     if (this.#current === running) this.#current = null
+    const noted = ok && !before && this.#notes?.write(call, values as WireContent[], began, ended)
+    this.#unnoted ||= !noted
     this.#mark(call, SLOT.FINISHED)
     this.#outbox.result(call, ok, values, began, ended, received, before)
     this.#lastEnd = ended

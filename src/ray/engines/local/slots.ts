@@ -1,4 +1,5 @@
-import { SLOT, SLOTS, slotOf, slotState } from '../../protocol.js'
+import { Notes } from '../../notes.js'
+import { SLOT, SLOTS, slotOf, slotState, type WireResult } from '../../protocol.js'
 
 /** How far each call of a worker is. */
 export interface CallStates {
@@ -8,12 +9,15 @@ export interface CallStates {
   take(call: number): boolean
   /** How far it is: a SLOT. */
   progress(call: number): number
+  /** The result of a finished call that may be on its way for long; null where it is not known. And what its times count from. */
+  noted(call: number): [WireResult, since: number] | null
 }
 
 /** In memory shared with the worker, so that a call can be taken back before it starts. */
 export class SharedStates implements CallStates {
-  readonly memory = new SharedArrayBuffer(SLOTS * 4)
-  readonly #slots = new Int32Array(this.memory)
+  readonly memory = new SharedArrayBuffer(SLOTS * 4 + Notes.bytes)
+  readonly #slots = new Int32Array(this.memory, 0, SLOTS)
+  readonly #notes = new Notes(this.memory)
 
   queued(call: number): void {
     Atomics.store(this.#slots, slotOf(call), slotState(call, SLOT.QUEUED))
@@ -28,6 +32,10 @@ export class SharedStates implements CallStates {
 
   progress(call: number): number {
     return Atomics.load(this.#slots, slotOf(call)) - slotState(call, 0)
+  }
+
+  noted(call: number): [WireResult, since: number] | null {
+    return this.progress(call) === SLOT.FINISHED ? this.#notes.read(call) : null
   }
 }
 
@@ -49,5 +57,9 @@ export class AnnouncedStates implements CallStates {
 
   progress(call: number): number {
     return this.#started.has(call) ? SLOT.STARTED : SLOT.QUEUED
+  }
+
+  noted(): null {
+    return null
   }
 }

@@ -18,6 +18,9 @@ import type { Task } from '../../task.js'
 import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
 import { Holdings } from './holdings.js'
 
+/** Milliseconds between two looks whether a result waits behind a call that takes its time. */
+const LOOK = 10
+
 export interface LocalWorkerEvents {
   message(worker: LocalWorker, message: ToDriver): void
   /** All of its work is still in `inflight`. */
@@ -86,6 +89,9 @@ export class LocalWorker implements WorkerPlace {
   lastEnd = 0
   readonly #stderr: string[] = []
   #holds = false
+  #looking: NodeJS.Timeout | null = null
+  /** The first in line that had finished and was unheard at the last look; 0 if none was. */
+  #unheard = 0
 
   constructor(
     connector: Connector,
@@ -155,6 +161,7 @@ export class LocalWorker implements WorkerPlace {
     task.ranOn = this.name
     this.lastLabel = task.label
     this.inflight.set(call, task)
+    if (this.inflight.size === 2) this.#look()
     this.#holdProcess()
     this.#connection.states.queued(call)
     this.#calls.push([
@@ -252,6 +259,27 @@ export class LocalWorker implements WorkerPlace {
       task.fail(new NotSerializableError(`The result of ${task.label}`, why, 'Return something flatter.'))
     }
     this.events.failed(this)
+  }
+
+  /** Looks whether the first in line has long finished, unheard: its result waits for company behind a call that takes its time. */
+  #look(): void {
+    if (this.#looking || this.inflight.size < 2 || this.closing) return
+    const [first] = this.inflight.keys()
+    const finished = this.progress(first!) === SLOT.FINISHED
+    if (finished && this.#unheard === first) this.tellNoted()
+    this.#unheard = finished ? first! : 0
+    this.#looking = setTimeout(() => {
+      this.#looking = null
+      this.#look()
+    }, LOOK).unref()
+  }
+
+  /** Results that are noted and have not come yet. */
+  tellNoted(): void {
+    for (const call of [...this.inflight.keys()]) {
+      const noted = this.#connection.states.noted(call)
+      if (noted) this.events.message(this, ['results', [noted[0]], noted[1]])
+    }
   }
 
   /** When a call was handed over. */

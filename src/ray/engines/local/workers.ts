@@ -138,6 +138,7 @@ export class Workers {
     const idle = this.#idle.indexOf(worker)
     if (idle >= 0) this.#idle.splice(idle, 1)
     const ended = worker.stop().then(() => {
+      worker.tellNoted()
       const lost = [...worker.inflight]
       this.forget(worker)
       this.#ending.delete(ended)

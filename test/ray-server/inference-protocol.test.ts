@@ -25,6 +25,23 @@ async function infer(body: unknown, name = 'tiny-vit') {
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
+const params = { model: 'model' }
+const scored = (label: string) => ({ label, score: 0.1 })
+
+/** A model of its own behind the protocol, which counts the pictures that it classifies. */
+class Model extends InferenceProtocol {
+  count = 0
+  protected openPicture = Image.open
+  protected modelName = async () => params.model
+  constructor(private readonly classify: () => ReturnType<typeof scored>[]) {
+    super()
+  }
+  async classifyImage() {
+    this.count++
+    return this.classify()
+  }
+}
+
 describe('a client of the Open Inference Protocol', () => {
   service({ requestTimeout: 5_000 })
 
@@ -43,12 +60,8 @@ describe('a client of the Open Inference Protocol', () => {
   })
 
   test('is told of a model with fewer than five classes how many it has', async () => {
-    class Two extends InferenceProtocol {
-      protected openPicture = Image.open
-      protected modelName = async () => 'two'
-      classifyImage = async () => ['yes', 'no'].map((label) => ({ label, score: 0.5 }))
-    }
-    const { outputs } = (await new Two().describeModel({ params: { model: 'two' } })) as {
+    const two = new Model(() => ['yes', 'no'].map(scored))
+    const { outputs } = (await two.describeModel({ params })) as {
       outputs: { shape: number[] }[]
     }
     assert.deepEqual(
@@ -61,17 +74,7 @@ describe('a client of the Open Inference Protocol', () => {
   })
 
   test('is told five classes of a model that has more, which is asked once how many it tells', async () => {
-    class Seven extends InferenceProtocol {
-      count = 0
-      protected openPicture = Image.open
-      protected modelName = async () => 'seven'
-      classifyImage = async () => {
-        this.count++
-        return [...'abcdefg'].map((label) => ({ label, score: 0.1 }))
-      }
-    }
-    const seven = new Seven()
-    const params = { model: 'seven' }
+    const seven = new Model(() => [...'abcdefg'].map(scored))
     const told = await seven.describeModel({ params })
     assert.match(JSON.stringify(told), /"shape":\[-1,5\]/)
     assert.deepEqual([await seven.describeModel({ params }), seven.count], [told, 1])
@@ -83,19 +86,12 @@ describe('a client of the Open Inference Protocol', () => {
 
   test('that is gone has none of its further pictures classified', async () => {
     const gone = new AbortController()
-    class Seen extends InferenceProtocol {
-      count = 0
-      protected openPicture = Image.open
-      protected modelName = async () => 'seen'
-      classifyImage = async () => {
-        this.count++
-        gone.abort()
-        return []
-      }
-    }
-    const seen = new Seen()
+    const seen = new Model(() => {
+      gone.abort()
+      return []
+    })
     const inputs = [image(...Array(3).fill(base64(picture('colour.png'))))]
-    const request = { params: { model: 'seen' }, body: { inputs }, signal: gone.signal }
+    const request = { params, body: { inputs }, signal: gone.signal }
     await assert.rejects(seen.infer(request as unknown as HttpRequest), { name: 'AbortError' })
     assert.equal(seen.count, 1)
   })

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { InferenceSession } from 'onnxruntime-node'
 import { firstTokenOnly, questions } from './first-token.js'
-import { createSession } from './model-source.js'
+import { createSession, type Source } from './model-source.js'
+import type { Dtype } from './options.js'
 import type { Plan } from './plan.js'
 
 type Runtime = typeof import('onnxruntime-node')
@@ -14,17 +15,24 @@ export interface Smaller {
 
 /** Models from here on are left alone: as protobuf a file ends at 2 GB, and it is in memory three times meanwhile. */
 const LARGEST = 1e9
-/** Difference of two logits, by the largest of them: rounding stays a hundred times below, a wrong graph far above. */
-const TOLERANCE = 1e-4
+/** Difference of two logits, by the largest of them: in fp32 rounding stays a hundred times below, a wrong graph far above. */
+const TOLERANCE = { fp32: 1e-4, q8: 0 }
 
 /**
  * The model with only the first token computed where the others are not read (see first-token.ts), or null where there is
- * nothing to gain: the model is not such a one, or takes pictures of several sizes. Reads and runs the whole model once.
+ * nothing to gain: the model is not such a one, or takes pictures of several sizes. Reads and runs the whole model once; in
+ * q8, whose logits keep every bit, once more as it would be optimised.
  */
-export async function smaller(runtime: Runtime, onnx: string, plan: Plan): Promise<Smaller | null> {
+export async function smaller(
+  runtime: Runtime,
+  { model: source, externalData }: Source,
+  dtype: Dtype,
+  plan: Plan,
+): Promise<Smaller | null> {
   const size = plan.crop ?? (plan.resize?.kind === 'exact' ? plan.resize : null)
-  if (!size || (await stat(onnx)).size > LARGEST) return null
-  const model = await readFile(onnx)
+  const length = typeof source === 'string' ? (await stat(source)).size : source.length
+  if (!size || externalData || length > LARGEST) return null
+  const model = typeof source === 'string' ? await readFile(source) : source
   const asked = questions(model)
   if (!asked) return null
   const run = async (session: InferenceSession) => {
@@ -32,21 +40,20 @@ export async function smaller(runtime: Runtime, onnx: string, plan: Plan): Promi
     const outputs = await session.run({ [input!]: picture(runtime, size) })
     return { outputs, logits: outputs[session.outputNames[0]!]!.data as Float32Array }
   }
-  const session = await createSession(
-    runtime,
-    { model: asked.model },
-    {
-      graphOptimizationLevel: 'disabled',
-      enableMemPattern: false,
-    },
-  )
-  const { outputs, logits } = await run(session)
-  await session.release()
+  const once = async (model: Uint8Array, graphOptimizationLevel: 'all' | 'disabled') => {
+    const session = await createSession(runtime, { model }, { graphOptimizationLevel, enableMemPattern: false })
+    const answer = await run(session)
+    await session.release()
+    return answer
+  }
+  const { outputs, logits } = await once(asked.model, 'disabled')
   const told = (kind: string, names: string[]) =>
     new Map(names.map((name, i) => [name, Array.from(outputs[`${kind}:${i}`]!.data as BigInt64Array, Number)]))
   const made = firstTokenOnly(model, { shapes: told('shape', asked.shapes), values: told('value', asked.values) })
   if (!made) return null
-  return { model: made, agrees: async (session) => close((await run(session)).logits, logits) }
+  // what is optimised adds up in another order
+  const whole = dtype === 'q8' ? (await once(model, 'all')).logits : logits
+  return { model: made, agrees: async (session) => close((await run(session)).logits, whole, TOLERANCE[dtype]) }
 }
 
 /** Noise, the same each time, so that no token is like another. */
@@ -59,10 +66,10 @@ function picture({ Tensor }: Runtime, { width, height }: { width: number; height
   return new Tensor('float32', Float32Array.from({ length: 3 * width * height }, noise), [1, 3, height, width])
 }
 
-function close(logits: Float32Array, expected: Float32Array): boolean {
+function close(logits: Float32Array, expected: Float32Array, tolerance: number): boolean {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   return (
     logits.length === expected.length &&
-    logits.every((value, i) => Math.abs(value - expected[i]!) <= TOLERANCE * largest)
+    logits.every((value, i) => Math.abs(value - expected[i]!) <= tolerance * largest)
   )
 }

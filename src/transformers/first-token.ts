@@ -62,6 +62,7 @@ const FIRST_OPSET = 11
 /** Rows that are computed: two, since for a single one onnxruntime has kernels that add up in another order. */
 export const ROWS = 2
 const UNARY = new Set('Cast Erf Exp Gelu Identity Log Neg Reciprocal Relu Sigmoid Softplus Sqrt Tanh'.split(' '))
+const PRODUCTS = new Set(['MatMul', 'MatMulInteger'])
 const BINARY = new Set('Add Sub Mul Div Pow'.split(' '))
 
 /** The model with an output for each shape that `firstTokenOnly` needs; null where it has no first token to begin with. */
@@ -182,7 +183,7 @@ function walk(nodes: readonly Node[], { constants, taken }: Graph, told: Told): 
     else if (isFirst(node, constants, told))
       inputs = [axisOf(node, 'axis', 0, told.shapes.get(node.inputs[0]!)!.length)]
     if (axis !== null && inputs) {
-      if (node.op === 'MatMul') found.products++
+      if (PRODUCTS.has(node.op)) found.products++
       if (node.op === 'Reshape') found.formed.set(node, axis)
     } else for (const name of node.outputs) cutAll(name)
     node.inputs.forEach((name, at) => {
@@ -229,7 +230,8 @@ function through(node: Node, axis: number, { shapes, values }: Told): Wanted | n
   }
   switch (op) {
     case 'MatMul':
-      // rows of the first factor; which product of several it is concerns both
+    case 'MatMulInteger':
+      // rows of the first factor, whose zero point onnxruntime takes for all at once; which product of several it is concerns both
       return axis === result.length - 2 && data.length >= 2 ? [data.length - 2] : null
     case 'Softmax':
       return node.integers.has('axis') &&

@@ -33,7 +33,8 @@ async function build({ files, place }: BuildOrder): Promise<void> {
   await mkdir(draft, { recursive: true })
   try {
     const plan = await makePlan(files.folder, files.model)
-    if (!(await optimiseSmaller(files, plan, draft))) await optimise(files, await modelSource(runtime, files), draft)
+    const source = await modelSource(runtime, files)
+    if (!(await optimiseSmaller(files, source, plan, draft))) await optimise(files, source, draft)
     await seal(draft, plan)
     // where another was faster, its entry is as good
     await rename(draft, join(place.root, place.name)).catch(() => {})
@@ -44,13 +45,12 @@ async function build({ files, place }: BuildOrder): Promise<void> {
 }
 
 /**
- * The same of the model without what is computed for nobody, in fp32 only: the scales of a quantised model are taken over
- * what it computes. False, and nothing written, where it gives nothing or does not answer as the whole model does.
+ * The same of the model without what is computed for nobody. False, and nothing written, where it gives nothing or does
+ * not answer as the whole model does.
  */
-async function optimiseSmaller(files: ModelFiles, plan: Plan, folder: string): Promise<boolean> {
-  if (files.dtype !== 'fp32') return false
+async function optimiseSmaller(files: ModelFiles, source: Source, plan: Plan, folder: string): Promise<boolean> {
   try {
-    const found = await smaller(runtime, files.onnx, plan)
+    const found = await smaller(runtime, source, files.dtype, plan)
     if (!found) return false
     const session = await optimise(files, { model: found.model }, folder)
     const agrees = await found.agrees(session)

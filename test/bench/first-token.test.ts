@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import * as runtime from 'onnxruntime-node'
 import { questions } from '#src/transformers/first-token.js'
 import { smaller } from '#src/transformers/first-token-check.js'
+import type { Dtype } from '#src/transformers/options.js'
 import type { Plan } from '#src/transformers/plan.js'
 import { generatedVit } from '../../bench/generated-vit.js'
 import { type Constant, type Graph, readOnnx, writeOnnx } from '../../bench/onnx.js'
@@ -29,10 +30,10 @@ async function run(model: Uint8Array, seed: number, height: number, width: numbe
 }
 
 /** The smaller model of one in memory. */
-async function smallerOf(model: Uint8Array, at: Plan = plan) {
+async function smallerOf(model: Uint8Array, at: Plan = plan, dtype: Dtype = 'fp32') {
   const file = join(folder, 'model.onnx')
   writeFileSync(file, model)
-  return smaller(runtime, file, at)
+  return smaller(runtime, { model: file }, dtype, at)
 }
 
 /** Shapes of all values of a model, as it is run. */
@@ -42,14 +43,14 @@ async function shapesOf(model: Uint8Array, height: number, width: number): Promi
   return new Map(asked.shapes.map((name, i) => [name, Array.from(told[`shape:${i}`]!.data as BigInt64Array, Number)]))
 }
 
-async function assertSame(a: Uint8Array, b: Uint8Array, height = TOKENS, width = WIDTH) {
+async function assertSame(a: Uint8Array, b: Uint8Array, height = TOKENS, width = WIDTH, tolerance = 1e-5) {
   for (const seed of [1, 2, 3]) {
     const [one, other] = await Promise.all([run(a, seed, height, width), run(b, seed, height, width)])
     for (const [name, { data }] of Object.entries(one)) {
       const largest = Math.max(...(data as Float32Array).map(Math.abs), 1)
       for (const [i, value] of (data as Float32Array).entries()) {
         const difference = Math.abs(value - (other[name]!.data as Float32Array)[i]!)
-        assert.ok(difference <= 1e-5 * largest, `${name}[${i}] differs by ${difference}`)
+        assert.ok(difference <= tolerance * largest, `${name}[${i}] differs by ${difference}`)
       }
     }
   }
@@ -85,6 +86,17 @@ class Builder {
     return this.#constant({ shape: [], data: Float32Array.of(value) })
   }
 
+  several(op: string, inputs: string[], count: number) {
+    const outputs = Array.from({ length: count }, (_, i) => `${op}-${this.#nodes.length}-${i}`)
+    this.#nodes.push({ op, inputs, outputs })
+    return outputs
+  }
+
+  bytes(shape: number[]) {
+    const bytes = Uint8Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => (i * 37 + 101) & 255)
+    return this.#constant({ shape, bytes })
+  }
+
   whole(integers: number[], shape = [integers.length]) {
     return this.#constant({ shape, integers })
   }
@@ -107,6 +119,14 @@ class Builder {
 
 /** x times a weight, with one more product behind it so that there is always one to shrink. */
 const linear = (graph: Builder, x: string, seed = 1) => graph.op('MatMul', [x, graph.numbers([WIDTH, WIDTH], seed)])
+
+/** The same as dynamic quantisation writes it. */
+function quantised(graph: Builder, x: string) {
+  const [bytes, scale, zero] = graph.several('DynamicQuantizeLinear', [x], 3)
+  const sums = graph.op('MatMulInteger', [bytes!, graph.bytes([WIDTH, WIDTH]), zero!, graph.bytes([])])
+  const scales = graph.op('Mul', [scale!, graph.scalar(0.01)])
+  return graph.op('Mul', [graph.op('Cast', [sums], { to: 1 }), scales])
+}
 
 /** Attention of two heads as PyTorch's exporter writes it: shapes are asked for while it runs. */
 function attention(graph: Builder, x: string) {
@@ -138,6 +158,7 @@ const turned = (graph: Builder, x: string) => graph.op('Transpose', [x], { perm:
 /** What may stand between tokens and the choice of the first, each from [1, 5, 6] to [1, 5, 6]. */
 const STEPS: Record<string, (graph: Builder, x: string) => string> = {
   product: (graph, x) => linear(graph, x, 2),
+  'quantised product': (graph, x) => quantised(graph, x),
   bias: (graph, x) => graph.op('Add', [graph.numbers([WIDTH]), x]),
   'a constant for each token': (graph, x) => graph.op('Mul', [x, graph.numbers([1, TOKENS, WIDTH])]),
   twice: (graph, x) => graph.op('Add', [x, graph.op('Tanh', [x])]),
@@ -188,6 +209,23 @@ describe('a vision transformer that classifies by its first token', () => {
     await assertSame(model, found.model, 32, 32)
   })
 
+  test('in q8 takes its scales over all tokens, and computes what comes behind the last for the first; every bit stays', async () => {
+    const sizes = { width: 24, layers: 2, heads: 3, labels: 5, image: 32, patch: 8 }
+    const model = generatedVit(sizes, 'q8')
+    const found = await smallerOf(model, { crop: null, resize: { kind: 'exact', width: 32, height: 32 } } as Plan, 'q8')
+    assert.ok(found)
+    const shapes = await shapesOf(found.model, 32, 32)
+    const sums = [...shapes].filter(([name]) => name.endsWith('/sums'))
+    assert.deepEqual(
+      sums.filter(([, shape]) => shape.at(-2) === 2).map(([name]) => name),
+      ['layer.1.output/sums'],
+    )
+    await assertSame(model, found.model, 32, 32, 0)
+    const session = await runtime.InferenceSession.create(found.model)
+    assert.equal(await found.agrees(session), true)
+    await session.release()
+  })
+
   test('is known in the form that exporters write: shapes asked for, normalisation in parts', async () => {
     const model = classifier((graph) =>
       normalised(graph, graph.op('Add', [attention(graph, graph.tokens), graph.tokens])),
@@ -222,6 +260,23 @@ describe('a vision transformer that classifies by its first token', () => {
     assert.equal(await found!.agrees(other), false)
     const same = await runtime.InferenceSession.create(found!.model)
     assert.equal(await found!.agrees(same), true)
+  })
+})
+
+describe('in q8', () => {
+  test('logits that differ in a bit are not taken', async () => {
+    const model = (last: number) =>
+      classifier((graph) =>
+        graph.op('Add', [linear(graph, graph.tokens), graph.op('Mul', [graph.tokens, graph.scalar(last)])]),
+      )
+    const [one, other] = [model(1), model(1 + 2e-7)]
+    const agree = async (dtype: Dtype) => {
+      const found = await smallerOf(one, plan, dtype)
+      const session = await runtime.InferenceSession.create(other)
+      return found!.agrees(session)
+    }
+    assert.equal(await agree('fp32'), true)
+    assert.equal(await agree('q8'), false)
   })
 })
 

@@ -19,7 +19,7 @@ import {
   tidy,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
-import { arrived, isOpen } from './latch.js'
+import { arrived, opened } from './latch.js'
 
 inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
   test('a task that has not started is dropped', async () => {
@@ -57,7 +57,7 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
       ray.cancel(ref)
       await assert.rejects(ray.get(ref), TaskCancelledError)
       assert.equal(await ray.get(add.remote(1, 1)), 2)
-      assert.ok(isOpen(shared))
+      await opened(shared)
     }
   })
 
@@ -98,7 +98,7 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     ray.cancel(parent)
     await assert.rejects(ray.get(parent), TaskCancelledError)
     assert.equal(await ray.get(add.remote(1, 1)), 2)
-    assert.ok(isOpen(told))
+    await opened(told)
 
     const spinning = beginAndSpin.remote(never, spins)
     await started(spins)
@@ -129,7 +129,7 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
       await started(stubborn)
       ray.cancel(call, { recursive })
       await started(stubborn, 2)
-      assert.ok(isOpen(stubborn))
+      await opened(stubborn)
     }
     const [counter, child] = [Counter.remote(1), latch()]
     const task = borrow.remote(counter, child)
@@ -137,7 +137,7 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     ray.cancel(task)
     await assert.rejects(ray.get(task), TaskCancelledError)
     while ((await ray.get(counter.add.remote(0))) === 0);
-    assert.ok(isOpen(child))
+    await opened(child)
   })
 
   test('what depends on a cancelled task is cancelled too', async () => {

@@ -4,6 +4,7 @@ import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
 import {
   add,
   attemptOrDie,
+  attemptOrVanish,
   dieOnce,
   dieSometimes,
   eatMemory,
@@ -54,6 +55,14 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
       return true
     })
     assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('what fast calls returned is not lost with a worker that ends at once in the one behind them', async () => {
+    await begin({ numCpus: 1 })
+    await ray.get(Array.from({ length: 300 }, () => attemptOrVanish.remote(false)))
+    const refs = [false, false, true].map((vanish) => attemptOrVanish.options({ maxRetries: 0 }).remote(vanish))
+    assert.deepEqual(await ray.get(refs.slice(0, 2)), [1, 1])
+    await assert.rejects(ray.get(refs[2]!), WorkerCrashedError)
   })
 
   test('answers of calls that had ended are not lost with the worker', async () => {

@@ -156,6 +156,11 @@ export const eatMemory = ray.remote(function eatMemory() {
   const eaten: unknown[] = []
   for (;;) eaten.push(new Array(10_000).fill(Math.random()))
 })
+/** Its attempt, or ends its worker at once: nothing that it holds leaves. */
+export const attemptOrVanish = ray.remote((vanish: boolean) => {
+  if (vanish) (process as unknown as { reallyExit(code: number): void }).reallyExit(1)
+  return ray.getRuntimeContext().attempt
+})
 export const neverEnds = ray.remote(() => new Promise<number>(() => {}))
 export const say = ray.remote(function say(text: string) {
   console.log(text)

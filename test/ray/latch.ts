@@ -62,3 +62,12 @@ export async function started(latch: Latch, count = 1): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
+
+/** Resolves when it has been let go: by a call that another worker runs, which nothing else here waits for. */
+export async function opened(latch: Latch): Promise<void> {
+  const end = Date.now() + 30_000
+  while (!isOpen(latch)) {
+    if (Date.now() > end) throw new Error('nobody let it go in 30 s')
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}

@@ -1,22 +1,13 @@
-import { now } from '../../../core/clock.js'
-import { type Code, carriedBy } from '../../code/index.js'
+import { carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
 import { NotSerializableError } from '../../errors.js'
 import { carriedId } from '../../handle.js'
 import { type Content, type Entry, entryOf, type ObjectRef } from '../../object-ref.js'
-import {
-  KIND,
-  SLOT,
-  SLOTS,
-  slotOf,
-  type ToDriver,
-  type ToWorker,
-  type WireCall,
-  type WireObject,
-} from '../../protocol.js'
+import { KIND, SLOT, SLOTS, slotOf, type ToDriver, type ToWorker } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
 import { Holdings } from './holdings.js'
+import { type Load, Outbox } from './outbox.js'
 
 /** Milliseconds between two looks whether a result waits behind a call that takes its time. */
 const LOOK = 10
@@ -71,18 +62,10 @@ export class LocalWorker implements WorkerPlace {
   lastLabel = ''
   readonly #maxConcurrency: number
   readonly #connection: Connection
+  readonly #outbox: Outbox
   /** Slots that no call has. */
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => SLOTS - 1 - slot)
   #generation = 0
-  #calls: WireCall[] = []
-  #objects: WireObject[] = []
-  #codes: [string, Code][] = []
-  /** Bytes of shared memory that are allocated for these. */
-  #fresh = 0
-  #flushing = false
-  /** When the message was begun that brought the call which has or had that slot. */
-  readonly #sent: Float64Array | null
-  #begunAt = 0
   /** When it could begin its first call. */
   readyAt = 0
   /** When the call ended whose result came last. */
@@ -100,14 +83,20 @@ export class LocalWorker implements WorkerPlace {
   ) {
     this.name = options.name
     this.#maxConcurrency = options.maxConcurrency
-    this.#sent = options.spans ? new Float64Array(SLOTS) : null
+    this.#outbox = new Outbox(
+      (message) => this.post(message),
+      (load, error) => this.#unsent(load, error),
+      options.spans,
+    )
     this.#connection = connector.connect(options, {
       message: (message) => this.#received(message),
       unreadable: (error) => this.#unreadable(error),
       ended: (death) => {
         const expected = this.closing
         this.closing = true
-        if (!expected) events.died(this, { ...death, lastOutput: this.#stderr })
+        if (expected) return
+        this.tellNoted()
+        events.died(this, { ...death, lastOutput: this.#stderr })
       },
     })
   }
@@ -138,7 +127,7 @@ export class LocalWorker implements WorkerPlace {
     let objects = 0
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
-      this.#codes.push([definition.id, definition.code!])
+      this.#outbox.code(definition.id, definition.code!)
       this.held.addAll(carriedBy(definition.code!))
     }
     const args = task.args.map(({ content, ref }) => {
@@ -146,7 +135,7 @@ export class LocalWorker implements WorkerPlace {
         copied += content.copied
         shared += content.shared
         fresh += content.fresh
-        this.#fresh += this.#allocates(content)
+        this.#outbox.allocates(this.#allocates(content))
         this.hold(content)
         return [content.data, content.special] as const
       }
@@ -164,7 +153,7 @@ export class LocalWorker implements WorkerPlace {
     if (this.inflight.size === 2) this.#look()
     this.#holdProcess()
     this.#connection.states.queued(call)
-    this.#calls.push([
+    this.#outbox.call([
       call,
       kind,
       kind === KIND.METHOD ? settings.method! : definition.id,
@@ -174,7 +163,6 @@ export class LocalWorker implements WorkerPlace {
       task.attempt,
       this.#connection.announces || settings.timeout !== undefined,
     ])
-    this.#flushSoon(call)
     return { copied: copied + objects, shared, fresh }
   }
 
@@ -188,8 +176,8 @@ export class LocalWorker implements WorkerPlace {
     this.known.add(entry.id)
     this.events.sent(entry)
     this.hold(content)
-    this.#fresh += this.#allocates(content)
-    this.#objects.push([entry.id, content.data, content.special])
+    this.#outbox.allocates(this.#allocates(content))
+    this.#outbox.object([entry.id, content.data, content.special])
     return { wire: [entry.id], copied: content.copied }
   }
 
@@ -214,31 +202,8 @@ export class LocalWorker implements WorkerPlace {
     this.#connection.post(message)
   }
 
-  #flushSoon(call: number): void {
-    if (this.#sent) {
-      if (!this.#flushing) this.#begunAt = now()
-      this.#sent[slotOf(call)] = this.#begunAt
-    }
-    if (this.#flushing) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      if (this.#calls.length === 0) return
-      const [calls, objects, codes, fresh] = [this.#calls, this.#objects, this.#codes, this.#fresh]
-      this.#calls = []
-      this.#objects = []
-      this.#codes = []
-      this.#fresh = 0
-      try {
-        this.post(['calls', calls, objects, codes, fresh])
-      } catch (error) {
-        this.#unsent(calls, objects, codes, error)
-      }
-    })
-  }
-
   /** What cannot cross is found when it is packed; should something slip through, nobody is to wait for ever. */
-  #unsent(calls: WireCall[], objects: WireObject[], codes: [string, Code][], error: unknown): void {
+  #unsent({ calls, objects, codes }: Load, error: unknown): void {
     for (const [id] of objects) this.known.delete(id)
     for (const [id] of codes) this.codes.delete(id)
     for (const [call] of calls) {
@@ -284,7 +249,7 @@ export class LocalWorker implements WorkerPlace {
 
   /** When a call was handed over. */
   sentAt(call: number): number {
-    return this.#sent?.[slotOf(call)] ?? 0
+    return this.#outbox.sentAt(call)
   }
 
   /** When a call can have begun at the earliest. */

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, sep, win32 } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import v8 from 'node:v8'
 import vm from 'node:vm'
+import { Worker } from 'node:worker_threads'
 import { ERRORS } from '#src/core/errors.js'
+import { found } from '#src/core/findings.js'
 import { Line } from '#src/core/line.js'
 import { isInside } from '#src/core/paths.js'
+import { percentiles } from '#src/core/percentiles.js'
+import { retryAfter } from '#src/core/retry-after.js'
 import { userStack } from '#src/core/user-stack.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -104,9 +109,10 @@ describe('the house', () => {
   })
 })
 
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+
 test('a line holds nothing that has left it, though others still stand in it', async () => {
-  v8.setFlagsFromString('--expose-gc')
-  const collect = vm.runInNewContext('gc') as () => void
   const line = new Line<object>()
   const fill = () => {
     const first = {}
@@ -121,6 +127,22 @@ test('a line holds nothing that has left it, though others still stand in it', a
   assert.ok(line.first)
 })
 
+test('a line that is never empty does not grow by what has left it', () => {
+  const line = new Line<number>()
+  const used = () => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  line.push(0)
+  const before = used()
+  for (let i = 1; i <= 4_000_000; i++) {
+    line.push(i)
+    line.shift()
+  }
+  assert.ok(used() - before < 8e6, 'it holds the places of those that have left')
+  assert.deepEqual([line.first, line.length], [4_000_000, 1])
+})
+
 test('a line is left in order, also by what was put before all others, and by one that stands in its midst', () => {
   const line = new Line<number>()
   for (let i = 0; i < 5_000; i++) line.push(i)
@@ -130,6 +152,11 @@ test('a line is left in order, also by what was put before all others, and by on
   line.remove(5)
   assert.deepEqual([line.first, line.length, line.find((i) => i > 2_999)], [-2, 3_001, 3_001])
   assert.deepEqual(line.takeAll().slice(0, 4), [-2, -1, 2_000, 2_001])
+  assert.deepEqual([line.first, line.length], [undefined, 0])
+  for (const i of [1, 2, 3, 4]) line.push(i)
+  line.shift()
+  line.remove(2)
+  assert.deepEqual(line.takeAll(), [3, 4])
   assert.deepEqual([line.first, line.length], [undefined, 0])
 })
 
@@ -149,4 +176,25 @@ test('a file lies in a folder of its own drive only', () => {
   ])
   const here = (file: string) => isInside('/work', file, posix)
   assert.deepEqual(['/work/..old/tasks.js', '/worker/tasks.js', '/work'].map(here), [true, false, false])
+})
+
+test('what was found is known in threads that are not ray’s, too', async () => {
+  found('test: known everywhere', true)
+  const read = `import(workerData.module).then(({ finding }) => parentPort.postMessage(finding('test: known everywhere')))`
+  const thread = new Worker(`const { parentPort, workerData } = require('node:worker_threads'); ${read}`, {
+    eval: true,
+    workerData: { module: import.meta.resolve('#src/core/findings.js') },
+  })
+  assert.deepEqual(await once(thread, 'message'), [true])
+})
+
+test('how long to wait is said in seconds or as a date: what is past is now, and what is neither says nothing', () => {
+  const said = ['2', '0.5', '-1', 'Thu, 01 Jan 1970 00:00:00 GMT', 'soon', 'Infinity', '', null]
+  assert.deepEqual(said.map(retryAfter), [2_000, 500, 0, 0, undefined, undefined, undefined, undefined])
+  assert.ok(retryAfter('Fri, 31 Dec 9999 23:59:59 GMT')! > 2.5e14)
+})
+
+test('a percentile is one of the values: the nearest below which that share of them lies; of none it is none', () => {
+  assert.deepEqual(percentiles([40, 10, 30, 20], [0, 0.25, 0.26, 0.5, 1]), [10, 10, 20, 20, 40])
+  assert.deepEqual(percentiles([], [0.5]), [Number.NaN])
 })

@@ -137,7 +137,7 @@ class Bar implements Progress {
     const { label, unit = 'items' } = this.#options
     const ended = phase === 'done' || phase === 'stopped'
     const rate = ended ? this.#average(now) : this.#rate(now)
-    const left = this.#total === undefined ? Number.NaN : (this.#total - this.#done) / rate
+    const left = this.#total === undefined ? Number.NaN : Math.max(this.#total - this.#done, 0) / rate
     this.#drawn = now
     this.#draw({
       label,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { afterEach, beforeEach, test } from 'node:test'
+import { afterEach, beforeEach, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { type Output, progress } from '#src/core/progress.js'
+import { notice, type Output, progress } from '#src/core/progress.js'
 
 const { CI, NO_COLOR, TERM } = process.env
 beforeEach(() => {
@@ -34,6 +34,15 @@ function terminal(columns = 80, isTTY = true): Output & { text: string; screen()
   }
 }
 
+/** A clock that stands until it is set on, by seconds. */
+function clock(t: TestContext): (seconds: number) => void {
+  let time = 1e6
+  t.mock.method(performance, 'now', () => time)
+  return (seconds) => {
+    time += 1000 * seconds
+  }
+}
+
 test('a terminal shows one line with bar, percentage, amount, rate and time', () => {
   const out = terminal()
   const bar = progress({ label: 'owner/pictures', total: 40_000_000, unit: 'bytes' }, out)
@@ -57,6 +66,105 @@ test('a narrow terminal gets a line that fits', () => {
     bar.done()
     for (const line of out.screen()) assert.ok(line.length < columns, line)
   }
+})
+
+test('a label too long for half a line is cut', () => {
+  const out = terminal(121)
+  const bar = progress({ label: `owner/${'long-'.repeat(20)}`, total: 1 }, out)
+  bar.add(1)
+  bar.done()
+  assert.match(out.screen()[0]!, /^owner\/(?:long-){10}lon… {2}█{12} {2}100%/)
+})
+
+test('while it runs it shows how fast the last five seconds were, and how long what is left takes at that', (t) => {
+  const pass = clock(t)
+  const out = terminal()
+  const bar = progress({ label: 'A', total: 36_000_000, unit: 'bytes' }, out)
+  const shown = () =>
+    out
+      .screen()
+      .at(-1)!
+      .replace(/^A {2}█*░* */, '')
+  const after = (seconds: number, amount: number) => {
+    pass(seconds)
+    bar.add(amount)
+    return shown()
+  }
+  assert.equal(shown(), '0%  0.0 of 36.0 MB')
+  assert.equal(after(1, 6_000_000), '16%  6.0 of 36.0 MB  6.0 MB/s  5.0 s left')
+  assert.equal(
+    after(0.1, 3_000_000),
+    '16%  6.0 of 36.0 MB  6.0 MB/s  5.0 s left',
+    'it is drawn eight times a second at most',
+  )
+  bar.skip(9_000_000)
+  assert.equal(after(1.9, 0), '50%  18.0 of 36.0 MB  3.0 MB/s  6.0 s left')
+  assert.equal(
+    after(4.5, 4_500_000),
+    '62%  22.5 of 36.0 MB  1.0 MB/s  14 s left',
+    'what was before is no speed any more',
+  )
+  assert.equal(after(5.5, 0), '62%  22.5 of 36.0 MB', 'nothing comes')
+  assert.equal(after(2, 15_000_000), '100%  37.5 of 36.0 MB  7.5 MB/s  0.0 s left', 'there is more than was told')
+  bar.total(37_500_000)
+  pass(5)
+  bar.done()
+  assert.equal(
+    out
+      .screen()
+      .at(-2)!
+      .replace(/^A {2}█* */, ''),
+    '100%  37.5 MB  1.4 MB/s  in 20 s',
+  )
+})
+
+test('without a whole a terminal shows amount, rate and time', (t) => {
+  const pass = clock(t)
+  const out = terminal()
+  const bar = progress({ label: 'A', unit: 'pictures' }, out)
+  pass(2)
+  bar.add(7)
+  assert.match(out.screen()[0]!, /^A {2,}7 pictures {2}3\.5 pictures\/s$/)
+  bar.done()
+  assert.match(out.screen()[0]!, /^A {2,}7 pictures {2}3\.5 pictures\/s {2}in 2\.0 s$/)
+})
+
+test('times are told in the units that suit them', (t) => {
+  const pass = clock(t)
+  const took = (seconds: number) => {
+    const out = terminal(80, false)
+    const bar = progress({ label: 'A', total: 1 }, out)
+    pass(seconds)
+    bar.add(1)
+    bar.done()
+    return /in (.*) \(/.exec(out.text)![1]
+  }
+  assert.deepEqual([0.44, 9.94, 9.96, 59.4, 59.6, 200, 3599.4, 3600, 7530].map(took), [
+    '0.4 s',
+    '9.9 s',
+    '10 s',
+    '59 s',
+    '1 min 0 s',
+    '3 min 20 s',
+    '59 min 59 s',
+    '1 h 0 min',
+    '2 h 5 min',
+  ])
+})
+
+test('a line that is said stands above the bars of a terminal', () => {
+  const out = terminal()
+  notice('before', out)
+  assert.equal(out.text, 'before\n')
+  const bar = progress({ label: 'A', total: 1 }, out)
+  notice('short', out)
+  bar.add(1)
+  bar.done()
+  assert.deepEqual(out.screen().slice(0, 2), ['before', 'short'])
+  assert.match(out.screen()[2]!, /^A .*100%/)
+  out.text = ''
+  notice('after', out)
+  assert.equal(out.text, 'after\n')
 })
 
 test('two bars at once share a terminal: the one that ends leaves its line, the other goes on below', () => {

@@ -6,27 +6,31 @@ import {
   ActorDiedError,
   ActorNameError,
   ActorUnavailableError,
+  NotSerializableError,
   ObjectLostError,
   ray,
   TaskCancelledError,
 } from '#src/ray/index.js'
 import {
   add,
+  Bare,
   Boss,
   Broken,
   Counter,
   type CounterClass,
   echo,
+  Founder,
   fail,
   hold,
   lateValue,
   Meeting,
   meet,
   Patient,
+  Teller,
   useCounter,
   useOwnCounter,
 } from './functions.js'
-import { latch, letGo, onEachEngine, started } from './helpers.js'
+import { latch, letGo, onEachEngine, started, until } from './helpers.js'
 import { arrive } from './latch.js'
 
 v8.setFlagsFromString('--expose-gc')
@@ -62,6 +66,16 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(added, { timeout: 20_000 }), 11)
     letGo(gate)
     assert.equal(await ray.get(held), 11)
+  })
+
+  test('what waits behind an answer that takes a while to be sent has its turn', async () => {
+    for (const method of ['warm', 'unfit', 'begin'] as const) {
+      const teller = Teller.remote()
+      const [answer, told] = [teller[method].remote(), teller.told.remote()]
+      assert.equal(await ray.get(told, { timeout: 20_000 }), 1)
+      if (method === 'unfit') await assert.rejects(ray.get(answer), NotSerializableError)
+      else assert.ok(await ray.get(answer))
+    }
   })
 
   test('calls run in order, one at a time, methods that await too', async () => {
@@ -151,6 +165,8 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
   test('a method that is missing is named with those there are', async () => {
     const counter = Counter.remote(0) as unknown as { sub: { remote(): never } }
     await assert.rejects(ray.get(counter.sub.remote()), /no method sub.*add/s)
+    const bare = Bare.remote() as unknown as typeof counter
+    await assert.rejects(ray.get(bare.sub.remote()), /Bare has no method sub\. It has none/)
   })
 
   test('kill rejects what was called, at once', async () => {
@@ -305,6 +321,15 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.deepEqual(await ray.get(report), ['done'])
     const calls = [boss.leave.remote(), boss.hear.remote('too late')]
     for (const call of calls) await assert.rejects(ray.get(call), ActorDiedError)
+  })
+
+  test('an actor knows itself where none of its calls runs, too, and has what its constructor began', async () => {
+    const founder = Founder.remote()
+    assert.equal(await ray.get(founder.sum.remote()), 3)
+    const found = async () => (await ray.get(founder.found.remote())) !== null
+    await until(found)
+    const worker = await ray.get(founder.worker.remote())
+    assert.deepEqual(await ray.get(founder.found.remote()), { worker, attempt: 0, self: true })
   })
 
   test('an actor that passes itself on when it has no other handle any more goes on', async () => {

@@ -233,6 +233,24 @@ export function unfit(): unknown {
     }
   })()
 }
+/** Its answers take a while to be sent: for their class, until it turns out that they cannot be, for the function that they are of. */
+export const Teller = ray.remote(
+  class Teller {
+    #told = 0
+    warm(): Temperature {
+      return new Temperature(20)
+    }
+    unfit(): unknown {
+      return unfit()
+    }
+    begin(): { ref: ObjectRef<number> } {
+      return { ref: add.remote(1, 2) }
+    }
+    told(): number {
+      return ++this.#told
+    }
+  },
+)
 /** Gives what cannot travel to others, and tells what became of that. */
 export const giveUnfit = ray.remote(async function giveUnfit() {
   const told: unknown[] = []
@@ -408,6 +426,30 @@ export class BossClass {
   }
 }
 export const Boss = ray.remote(BossClass)
+/** Begins something as it is made, and looks, where none of its calls runs, who it is. */
+export const Founder = ray.remote(
+  class Founder {
+    #sum: ObjectRef<number> = add.remote(1, 2)
+    #found: unknown = null
+    constructor() {
+      const look = () => {
+        const { task, worker, attempt, currentActor } = ray.getRuntimeContext()
+        if (task === null) this.#found = { worker, attempt, self: currentActor !== null }
+        else setTimeout(look, 1)
+      }
+      setTimeout(look, 1)
+    }
+    sum(): Promise<number> {
+      return ray.get(this.#sum)
+    }
+    found(): unknown {
+      return this.#found
+    }
+    worker(): string {
+      return ray.getRuntimeContext().worker
+    }
+  },
+)
 /** Tells somebody something, and what was heard there by then. */
 export const reportTo = ray.remote(async function reportTo(
   boss: ActorHandle<BossClass>,
@@ -444,6 +486,7 @@ export const Patient = ray.remote(
     }
   },
 )
+export const Bare = ray.remote(class Bare {})
 export const Broken = ray.remote(
   class Broken {
     constructor() {

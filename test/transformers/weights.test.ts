@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { beforeEach, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { Dtype } from '#src/transformers/index.js'
@@ -76,6 +76,8 @@ describe('optimised weights', () => {
     assert.equal(second.answer, first.answer)
     assert.equal(second.stderr, '')
     assert.equal(statSync(entry()).mtimeMs, mtimeMs)
+    const graph = readFileSync(join(entry(), 'model.onnx'))
+    assert.ok(graph.includes('first-token:'), 'what is computed for nobody is in it')
   })
 
   test('are made once when several processes ask at once', async () => {
@@ -222,6 +224,25 @@ describe('optimised weights', () => {
     assert.equal((await load()).made, 1)
     assert.equal(entry(), path)
     assert.ok(!existsSync(draft))
+  })
+
+  test('take what other builders left half-way along once it is an hour old, of the same model only', async () => {
+    await load()
+    const name = basename(entry())
+    rmSync(weights, { recursive: true })
+    const like = name.replace(/[^-]+$/, 'anotherversion')
+    const drafts = [`.${like}.old`, `.${like}.young`, '.another-model.old']
+    for (const draft of drafts) mkdirSync(join(weights, draft), { recursive: true })
+    for (const draft of drafts.filter((draft) => draft.endsWith('.old'))) utimesSync(join(weights, draft), 1, 1)
+    await load()
+    assert.deepEqual(readdirSync(weights).sort(), ['.another-model.old', `.${like}.young`, name].sort())
+  })
+
+  test('leave nothing of a model that onnxruntime refuses, whose own fault is told', async (t) => {
+    const model = copyOfTinyVit(t)
+    writeFileSync(join(model, 'onnx', 'model.onnx'), 'no graph')
+    await assert.rejects(load({ model }), { code: 'MODEL_INVALID' })
+    assert.deepEqual(readdirSync(weights), [])
   })
 
   test('are done without where the cache cannot be written, and that is said once', async () => {

@@ -13,6 +13,7 @@ import {
   leave,
   listen,
   neverEnds,
+  Patient,
   StubbornActor,
   spin,
   startOther,
@@ -191,6 +192,19 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     ray.cancel(long, { force: true })
     await assert.rejects(ray.get(long), TaskCancelledError)
     assert.deepEqual(new Set(await ray.get(behind)), new Set([0]))
+  })
+
+  test('calls that an actor has before it is made are dropped; they do not run once it is', async () => {
+    const patient = Patient.options({ maxConcurrency: 3 }).remote()
+    const [gate, dropped] = [latch(), latch()]
+    const calls = [patient.wait.remote(dropped), patient.wait.remote(dropped)]
+    // They have gone to a worker that is being started.
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const call of calls) ray.cancel(call)
+    for (const call of calls) await assert.rejects(ray.get(call), TaskCancelledError)
+    letGo(gate)
+    assert.equal(await ray.get(patient.wait.remote(gate)), 'let go')
+    assert.equal(arrived(dropped), 0)
   })
 
   test('a call of an actor that waits for its argument is dropped; those behind it run', async () => {

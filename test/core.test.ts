@@ -13,6 +13,7 @@ import { Line } from '#src/core/line.js'
 import { isInside } from '#src/core/paths.js'
 import { percentiles } from '#src/core/percentiles.js'
 import { retryAfter } from '#src/core/retry-after.js'
+import { SPANS, type Span, span } from '#src/core/spans.js'
 import { userStack } from '#src/core/user-stack.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -156,8 +157,11 @@ test('a line is left in order, also by what was put before all others, and by on
   for (const i of [1, 2, 3, 4]) line.push(i)
   line.shift()
   line.remove(2)
-  assert.deepEqual(line.takeAll(), [3, 4])
-  assert.deepEqual([line.first, line.length], [undefined, 0])
+  assert.deepEqual([line.takeAll(), line.length], [[3, 4], 0])
+  line.push(5)
+  line.shift()
+  line.push(6)
+  assert.deepEqual([line.first, line.length], [6, 1])
 })
 
 test('a stack does not end with frames of rayito’s own, whether they name URLs or, under tsx, also paths', () => {
@@ -165,6 +169,15 @@ test('a stack does not end with frames of rayito’s own, whether they name URLs
   const thrown = 'TypeError: no\n    at fail (/home/me/actors.ts:9:11)'
   const stack = `${thrown}\n    at #apply (${own}:213:29)\n    at take (${fileURLToPath(own)}:15:24)`
   assert.equal(userStack(stack), thrown)
+  assert.equal(userStack(`${stack}\n    at node:internal/main/worker_thread:212:22`), thrown)
+  const unchanged = [
+    `${thrown}\n    at node:internal/timers:581:17`,
+    `TypeError: no\n    at #apply (${own}:213:29)`,
+    `TypeError: no\n    at #apply (${own}:213:29)\n    at fail (/home/me/actors.ts:9:11)`,
+    'TypeError: no',
+    undefined,
+  ]
+  assert.deepEqual(unchanged.map(userStack), unchanged)
 })
 
 test('a file lies in a folder of its own drive only', () => {
@@ -197,4 +210,41 @@ test('how long to wait is said in seconds or as a date: what is past is now, and
 test('a percentile is one of the values: the nearest below which that share of them lies; of none it is none', () => {
   assert.deepEqual(percentiles([40, 10, 30, 20], [0, 0.25, 0.26, 0.5, 1]), [10, 10, 20, 20, 40])
   assert.deepEqual(percentiles([], [0.5]), [Number.NaN])
+})
+
+test('a span ends once the promise of its work is settled, whatever that gives or throws', async (t) => {
+  const told: Span[] = []
+  const listen = (one: unknown) => told.push(one as Span)
+  SPANS.subscribe(listen)
+  t.after(() => SPANS.unsubscribe(listen))
+  const fail = () => {
+    throw new Error('as it is')
+  }
+  assert.equal(
+    span('profile', 'now', () => 1),
+    1,
+  )
+  assert.throws(() => span('profile', 'thrown', fail), /as it is/)
+  let finish = (_: number) => {}
+  const work = new Promise<number>((resolve) => {
+    finish = resolve
+  })
+  const later = span('profile', 'later', () => work, { of: 2 })
+  assert.deepEqual(
+    told.map(({ name }) => name),
+    ['now', 'thrown'],
+  )
+  finish(2)
+  assert.equal(await later, 2)
+  await assert.rejects(
+    span('profile', 'rejected', async () => fail()),
+    /as it is/,
+  )
+  assert.deepEqual(
+    told.slice(2).map(({ name, args }) => [name, args]),
+    [
+      ['later', { of: 2 }],
+      ['rejected', undefined],
+    ],
+  )
 })

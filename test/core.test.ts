@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { dirname, join, posix, relative, sep, win32 } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -9,8 +10,9 @@ import vm from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { ERRORS } from '#src/core/errors.js'
 import { found } from '#src/core/findings.js'
+import { bytes, plural } from '#src/core/format.js'
 import { Line } from '#src/core/line.js'
-import { isInside } from '#src/core/paths.js'
+import { isInside, rayitoCache } from '#src/core/paths.js'
 import { percentiles } from '#src/core/percentiles.js'
 import { retryAfter } from '#src/core/retry-after.js'
 import { SPANS, type Span, span } from '#src/core/spans.js'
@@ -189,6 +191,41 @@ test('a file lies in a folder of its own drive only', () => {
   ])
   const here = (file: string) => isInside('/work', file, posix)
   assert.deepEqual(['/work/..old/tasks.js', '/worker/tasks.js', '/work'].map(here), [true, false, false])
+})
+
+test('what is kept lies where RAYITO_CACHE says, else in the platform’s folder for caches', (t) => {
+  const { RAYITO_CACHE, XDG_CACHE_HOME } = process.env
+  t.after(() => {
+    for (const [name, value] of Object.entries({ RAYITO_CACHE, XDG_CACHE_HOME })) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  })
+  Object.assign(process.env, { RAYITO_CACHE: '/own', XDG_CACHE_HOME: '/caches' })
+  assert.equal(rayitoCache(), '/own')
+  process.env.RAYITO_CACHE = ''
+  assert.equal(rayitoCache(), join('/caches', 'rayito'))
+  delete process.env.XDG_CACHE_HOME
+  if (process.platform === 'linux') assert.equal(rayitoCache(), join(homedir(), '.cache', 'rayito'))
+})
+
+test('bytes are told in the unit that suits them, and counts with their noun', () => {
+  const cases: [number, string][] = [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1_000, '1.0 KB'],
+    [99_940, '99.9 KB'],
+    [99_960, '100 KB'],
+    [999_400, '999 KB'],
+    [999_500, '1.0 MB'],
+    [3_140_000, '3.1 MB'],
+    [2e15, '2000 TB'],
+  ]
+  for (const [amount, text] of cases) assert.equal(bytes(amount), text)
+  assert.deepEqual(
+    [0, 1, 1_200].map((count) => plural(count, 'row')),
+    ['0 rows', '1 row', '1,200 rows'],
+  )
 })
 
 test('what was found is known in threads that are not ray’s, too', async () => {

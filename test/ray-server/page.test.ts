@@ -107,6 +107,9 @@ describe('the page in a browser', { skip }, () => {
     assert.match(time, /^my hammer\.png · answered in [\d.]+ m?s: decoding 2 ms, inference 104 ms, Wikipedia 86 ms$/)
     assert.equal(await tab.locator('#picture').getAttribute('alt'), 'my hammer.png')
     assert.match(await tab.getByRole('status').innerText(), /^hammer, 97.%\. A hammer is a tool/)
+    assert.equal(await tab.locator('body.busy').count(), 0)
+    // So that the same may be chosen once more.
+    assert.equal(await tab.locator('#file').inputValue(), '')
   })
 
   test('takes pictures that are dropped or pasted', async (t) => {
@@ -121,27 +124,54 @@ describe('the page in a browser', { skip }, () => {
       await shown(tab, `${kind}.png`)
       await tab.locator('.time').waitFor()
     }
+    assert.equal(await tab.locator('#frame.over').count(), 0)
     assert.deepEqual(
       posts.map(({ body }) => /filename="(\w+)\.png"/.exec(body.toString('latin1'))?.[1]),
       ['drop', 'paste'],
     )
   })
 
+  test('shows that a file may be dropped as long as one is over it, and leaves texts alone', async (t) => {
+    const { tab } = await open(t)
+    /** Whether the page takes the event up, and shows that it would take a file. */
+    const event = (type: string, holds: 'file' | 'text') =>
+      tab.evaluate<[boolean, boolean]>(`{
+        const data = new DataTransfer()
+        data.items.add(${holds === 'file' ? "new File([], 'a.png')" : "'a text', 'text/plain'"})
+        const options = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data }
+        const event = new ${type === 'paste' ? 'ClipboardEvent' : 'DragEvent'}('${type}', options)
+        const left = document.body.dispatchEvent(event)
+        ;[!left, document.getElementById('frame').classList.contains('over')]
+      }`)
+    for (const type of ['dragenter', 'dragover', 'paste'])
+      assert.deepEqual(await event(type, 'text'), [false, false], type)
+    assert.deepEqual(await event('dragenter', 'file'), [true, true])
+    assert.deepEqual(await event('dragover', 'file'), [true, true])
+    // Into something within.
+    assert.deepEqual(await event('dragenter', 'file'), [true, true])
+    assert.deepEqual((await event('dragleave', 'file'))[1], true)
+    assert.deepEqual((await event('dragleave', 'file'))[1], false)
+  })
+
   test('says that it is not sure, and what the picture is most like', async (t) => {
     const { tab, reply } = await open(t)
     const classes = [{ label: 'basketball', score: 0.62 }]
-    reply({ body: { prediction: 'unknown', classes, milliseconds: { inference: 100, total: 100 }, page: null } })
+    reply({ body: { prediction: 'unknown', classes, milliseconds: { inference: 100, wikipedia: 0 }, page: null } })
     await give(tab, 'ball.png')
     await shown(tab, 'I am not sure')
     assert.equal(await tab.locator('.scores li').count(), 1)
     assert.match(await tab.getByRole('status').innerText(), /^Not sure what this is; most like basketball, 62.%/)
+    assert.match(await tab.locator('.time').innerText(), /: inference 100.ms$/)
     assert.match(await tab.locator('#recent').innerText(), /basketball\?/)
-    const scores = [0.7968, 0.8, 0.9962, 0.99999, 1]
+    const scores = [0.0532, 0.7968, 0.8, 0.9962, 0.99999, 1]
     reply({ body: { prediction: 'unknown', classes: scores.map((score) => ({ label: 'ball', score })) } })
     await give(tab, 'balls.png')
-    await tab.locator('.scores li').nth(4).waitFor()
+    await tab.locator('.scores li').nth(5).waitFor()
     const told = (await tab.locator('.scores .score').allInnerTexts()).map((text) => text.replace('\u00a0', ' '))
-    assert.deepEqual(told, ['79.6 %', '80 %', '99.6 %', '99.9 %', '100 %'])
+    assert.deepEqual(told, ['5.3 %', '79.6 %', '80 %', '99.6 %', '99.9 %', '100 %'])
+    reply({ body: { prediction: 'unknown' } })
+    await give(tab, 'nothing.png')
+    await tab.getByRole('button', { name: 'not sure, nothing.png: show again', exact: true }).waitFor()
   })
 
   test('shows WordNet’s definition when Wikipedia cannot be reached, and an answer without details', async (t) => {
@@ -152,6 +182,7 @@ describe('the page in a browser', { skip }, () => {
     await give(tab, 'hammer.png')
     await shown(tab, definition.text)
     assert.equal(await tab.locator('.source').innerText(), `From WordNet 3.1. ${sentence}`)
+    assert.match(await tab.getByRole('status').innerText(), /^hammer, 97.%\. a hand tool/)
     await give(tab, 'cat.png')
     await tab.locator('.name', { hasText: /^cat$/ }).waitFor()
   })
@@ -199,6 +230,8 @@ describe('the page in a browser', { skip }, () => {
       assert.match(await tab.locator('.trouble b').innerText(), title)
       assert.match(await tab.locator('.trouble').innerText(), advice)
       assert.match((await tab.getByRole('alert').textContent())!, title)
+      const hopeless = answer !== 'cut' && typeof answer === 'object' && [400, 413, 415].includes(answer.status!)
+      assert.equal(await tab.getByRole('button', { name: 'Try again' }).count(), hopeless ? 0 : 1)
     }
     reply({ body: HAMMER })
     await tab.getByRole('button', { name: 'Try again' }).click()
@@ -252,13 +285,46 @@ describe('the page in a browser', { skip }, () => {
     }
   })
 
+  test('answers a picture that the browser itself cannot show, and shows the next', async (t) => {
+    const { tab } = await open(t)
+    await tab.setInputFiles('#file', { name: 'scan.tif', mimeType: 'image/tiff', buffer: Buffer.from('II*') })
+    await tab.locator('.time', { hasText: 'scan.tif' }).waitFor()
+    await tab.locator('#recent .blank').waitFor()
+    const visible = async () => [await tab.locator('#picture').isVisible(), await tab.locator('#invite').isVisible()]
+    assert.deepEqual(await visible(), [false, true])
+    await give(tab, 'small.png')
+    await tab.locator('#picture.tiny').waitFor()
+    assert.deepEqual(await visible(), [true, false])
+    await tab.setInputFiles('#file', { name: 'large.png', mimeType: 'image/png', buffer: large })
+    await tab.locator('.time', { hasText: 'large.png' }).waitFor()
+    await tab.locator('#picture:not(.tiny)').waitFor()
+  })
+
+  test('a failure of what is not looked at any more is kept', async (t) => {
+    const { tab, reply, server } = await open(t)
+    // A browser may ask once more where a connection breaks that it had used before.
+    reply({ body: HAMMER }, 'silence', 'cut')
+    await give(tab, 'a.png')
+    await tab.locator('.time').waitFor()
+    const asked = once(server, 'post')
+    await give(tab, 'b.png')
+    await asked
+    await tab.getByRole('button', { name: /a\.png/ }).click()
+    await tab.locator('.time', { hasText: 'a.png' }).waitFor()
+    server.closeAllConnections()
+    await tab.getByRole('button', { name: 'no answer, b.png: show again', exact: true }).click()
+    await tab.locator('.trouble b', { hasText: 'cannot be reached' }).waitFor()
+  })
+
   test('a new picture ends the question about the one before', async (t) => {
     const { tab, posts, reply, server } = await open(t)
     reply('silence', { body: HAMMER })
     const asked = once(server, 'post')
-    await give(tab, 'first.png')
+    await give(tab, 'first.png', 'another.png')
     await asked
     await shown(tab, 'Looking …')
+    await shown(tab, 'first.png, 1 more to come')
+    assert.equal(await tab.locator('body.busy').count(), 1)
     await give(tab, 'second.png')
     await tab.locator('.name', { hasText: /^hammer$/ }).waitFor()
     await posts[0]!.closed
@@ -300,6 +366,7 @@ describe('the page in a browser', { skip }, () => {
     reply({ body: { ...HAMMER, 'wikipedia info': 'A hammer is a tool. '.repeat(50) } })
     await give(tab, 'a.png', 'b.png')
     await tab.locator('.time', { hasText: 'b.png' }).waitFor()
+    assert.match(await tab.locator('.text').innerText(), /tool\. ?…$/)
     await tab.getByRole('button', { name: /a.png/ }).click()
     await tab.locator('.time', { hasText: 'a.png' }).waitFor()
     const place = await tab.locator('#answer .name').boundingBox()
@@ -336,6 +403,7 @@ describe('the page in a browser', { skip }, () => {
       isMobile: true,
       colorScheme: 'dark',
     })
+    assert.match(await tab.locator('#invite').innerText(), /Photograph something\s+or choose a picture/)
     const chooser = tab.waitForEvent('filechooser')
     await tab.getByRole('button', { name: 'Photograph' }).tap()
     assert.equal(await (await chooser).element().getAttribute('capture'), 'environment')

@@ -332,8 +332,8 @@ class Loop {
   ): void {
     const { call, began, received } = running
     this.#running.delete(call)
-    if (this.#current === running) this.#current = null
-    const noted = ok && !before && this.#notes?.write(call, values as WireContent[], began, ended)
+    this.#current = null
+    const noted = ok && this.#notes?.write(call, values as WireContent[], began, ended)
     this.#unnoted ||= !noted
     this.#mark(call, SLOT.FINISHED)
     this.#outbox.result(call, ok, values, began, ended, received, before)

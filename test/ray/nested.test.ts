@@ -6,8 +6,11 @@ import { RemoteDefinition } from '#src/ray/definition.js'
 import { Holdings } from '#src/ray/engines/local/holdings.js'
 import { makeHandle } from '#src/ray/handle.js'
 import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
+import { type Packed, pack } from '#src/ray/pack.js'
 import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
 import { WorkerClient } from '#src/ray/worker/client.js'
+import { Held } from '#src/ray/worker/held.js'
+import { DriverRequests } from '#src/ray/worker/requests.js'
 import {
   add,
   askAndGo,
@@ -33,6 +36,7 @@ import { inOneSession, latch, letGo, started, until } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 test('a worker gives back the refs that its driver has heard of, and none of what could not be sent at once or in its turn', async () => {
   const sent: ToDriver[] = []
@@ -64,12 +68,77 @@ test('a worker gives back the refs that its driver has heard of, and none of wha
   const end = Date.now() + 30_000
   while (releases().length < told.length && Date.now() < end) {
     collect()
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
   }
   assert.deepEqual(
     releases().sort(),
     told.map((id) => [id, 1]),
   )
+})
+
+test('a worker gives back what it received as often as it did, of one value once; what comes again is counted anew', async () => {
+  const given: (readonly [id: string, received: number])[] = []
+  const held = new Held({}, (releases) => given.push(...releases))
+  const givenBack = async () => {
+    const end = Date.now() + 30_000
+    while (given.length === 0 && Date.now() < end) {
+      await turn()
+      collect()
+    }
+    return given.splice(0)
+  }
+  const packed = (make: () => object) => (pack([make(), make()], 'value') as Packed).data
+  const data = {
+    x: packed(() => held.ref('x')),
+    a1: packed(() => makeHandle({ id: 'a1', className: 'Counter', label: 'Counter#1', generators: [] })),
+  }
+  const receive = (id: keyof typeof data) => {
+    const [one, other] = held.unpack(structuredClone(data[id])) as object[]
+    assert.equal(one, other)
+  }
+  assert.deepEqual(await givenBack(), [['x', 2]])
+  for (const id of ['x', 'a1'] as const)
+    for (const times of [2, 1]) {
+      for (let i = 0; i < times; i++) receive(id)
+      assert.deepEqual(await givenBack(), [[id, times]])
+    }
+})
+
+test('a ref that comes again when the one before is gone, which its worker is yet to notice, is held', async () => {
+  const given: (readonly [id: string, received: number])[] = []
+  const held = new Held({}, (releases) => given.push(...releases))
+  held.ref('x')
+  await turn()
+  // Its end is told in one of the next turns.
+  collect()
+  const again = [held.ref('x')]
+  for (let i = 0; i < 20; i++) await turn()
+  assert.deepEqual([again.length, given], [1, []])
+  again.length = 0
+  while (given.length === 0) {
+    await turn()
+    collect()
+  }
+  assert.deepEqual(given, [['x', 2]])
+})
+
+test('what a worker was answered it does not hold', async () => {
+  const requests = new DriverRequests(() => {})
+  const answer = async () => {
+    const asked = requests.ask('figure', { which: 'nodes' })
+    const nodes: object[] = []
+    requests.answered(1, true, nodes)
+    assert.equal(await asked, nodes)
+    return new WeakRef(nodes)
+  }
+  const answered = await answer()
+  await turn()
+  collect()
+  assert.equal(answered.deref(), undefined)
+  // It goes on with its numbers.
+  const asked = requests.ask('figure', { which: 'nodes' })
+  requests.answered(2, true, 2)
+  assert.equal(await asked, 2)
 })
 
 test('what a worker holds it has received more often than it let it go, of one value once; it may let go what it is yet to hear of', () => {

@@ -117,6 +117,19 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     assert.equal(left!.header.get('Nats-TTL'), '3600s')
   })
 
+  test('a detached actor that its driver has killed is started again by nobody', async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    await begin()
+    const counter = Counter.options({ name: 'killed', lifetime: 'detached', maxRestarts: -1 }).remote(0)
+    await ray.get(counter.add.remote(1))
+    const { id } = (await bus.state.get(nameKey('', 'killed')))!.json<NameRecord>()
+    const kept = async () => (await bus.state.get(wardKey(id)))?.operation
+    await until(async () => (await kept()) === 'PUT')
+    ray.kill(counter)
+    await until(async () => (await kept()) === 'PURGE')
+  })
+
   test('a driver that leaves, or frees an object, while a call of a shared actor waits for it, keeps no other call waiting', async () => {
     await begin()
     const counter = Counter.options({ name: 'shared' }).remote(0)

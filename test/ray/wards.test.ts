@@ -9,7 +9,7 @@ import type { NodePeer } from '#src/ray/engines/nats/driver/node-peer.js'
 import type { Queued } from '#src/ray/engines/nats/messages.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import { NodeQueue } from '#src/ray/engines/nats/node/node-queue.js'
-import { STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { encodeWard, type Ward, Wards } from '#src/ray/engines/nats/wards.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
@@ -21,7 +21,7 @@ const skip = clusterMissing()
  * A bus whose answers to some requests of the bucket are lost: the server has done what it was asked, or was away.
  * @param done whether it has
  */
-function losing(bus: Bus, request: 'update' | 'put', times: number, done = true): Bus {
+function losing(bus: Bus, request: 'create' | 'get' | 'purge' | 'update' | 'put', times: number, done = true): Bus {
   const state = new Proxy(bus.state, {
     get(target, name) {
       const value = Reflect.get(target, name)
@@ -89,15 +89,108 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
       )
     })
 
+  const node = { id: 'node-1' } as NodePeer
+  const actorOf = (id: string, name: string) => {
+    const settings = { name, namespace: 'default', maxConcurrency: 1, detached: false }
+    return { id, className: 'Tally', label: 'Tally#1', restarts: 0, settings } as unknown as Actor
+  }
+  const namesOver = (bus: Bus) => {
+    const engine = { id: 'me', bus, nodesById: new Map([[node.id, node]]), down: false }
+    return new ActorNames(engine as unknown as DriverSide, () => true)
+  }
+
   test('where a named actor is is told again, until the server knows', async () => {
-    const node = { id: 'node-1' } as NodePeer
-    const engine = { id: 'me', bus: losing(bus, 'put', 2, false), nodesById: new Map([[node.id, node]]), down: false }
-    const names = new ActorNames(engine as unknown as DriverSide, () => true)
-    const settings = { name: 'tally', namespace: 'default', maxConcurrency: 1, detached: false }
-    const actor = { id: 'actor-1', className: 'Tally', label: 'Tally#1', restarts: 0, settings } as unknown as Actor
+    const names = namesOver(losing(bus, 'put', 2, false))
+    const actor = actorOf('actor-1', 'tally')
     assert.equal(await names.reserve(actor), true)
     await names.placed(actor, node, null)
     assert.equal((await names.locate('tally', 'default', null))?.node, node)
+  })
+
+  test('an actor has its name though the answer to its asking for it is lost; another has not', async () => {
+    const names = namesOver(losing(bus, 'create', 1))
+    const actor = actorOf('actor-2', 'count')
+    assert.equal(await names.reserve(actor), true)
+    assert.equal(await names.reserve(actorOf('actor-3', 'count')), false)
+    await names.placed(actor, node, null)
+    assert.equal((await names.locate('count', 'default', null))?.record.id, actor.id)
+  })
+
+  test('where a named actor is is asked again, until the server says', async () => {
+    const asked = losing(bus, 'get', 2, false)
+    const names = namesOver(asked)
+    const actor = actorOf('actor-4', 'known')
+    assert.equal(await names.reserve(actor), true)
+    await names.placed(actor, node, null)
+    assert.equal((await names.locate('known', 'default', null))?.node, node)
+    assert.equal(await names.locate('unknown', 'default', null), null)
+  })
+
+  test('an actor that has ended leaves its name, though the server is away at first; not one that another has by now', async () => {
+    const [first, next] = [actorOf('actor-5', 'free'), actorOf('actor-6', 'free')]
+    const key = nameKey('default', 'free')
+    const names = namesOver(losing(bus, 'purge', 2, false))
+    assert.equal(await names.reserve(first), true)
+    await bus.state.put(wardKey(first.id), encodeWard(ward(first.id)))
+    await names.forget(first)
+    assert.equal((await bus.state.get(key))?.operation, 'PURGE')
+    assert.equal((await bus.state.get(wardKey(first.id)))?.operation, 'PURGE')
+    const unheard = namesOver(losing(bus, 'purge', 2))
+    assert.equal(await unheard.reserve(first), true)
+    const freed = unheard.forget(first)
+    while ((await bus.state.get(key))?.operation !== 'PURGE') await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(await names.reserve(next), true)
+    await freed
+    assert.equal((await bus.state.get(key))?.json<NameRecord>().id, next.id)
+  })
+
+  /** A bus whose first request for a consumer fails. */
+  function slowToServe(bus: Bus): Bus {
+    let times = 1
+    return new Proxy(bus, {
+      get(target, name) {
+        const value = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) =>
+          name === 'consumer' && times-- > 0 ? Promise.reject(new Error('timeout')) : Reflect.apply(value, target, args)
+      },
+    })
+  }
+
+  test('tasks are pulled once the server is there, and what cannot begin yet is said to be worked on', async (t) => {
+    let asked = () => {}
+    const came = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    let leave: (session: null) => void = () => {}
+    const session = new Promise<null>((resolve) => {
+      leave = resolve
+    })
+    const queue = new NodeQueue(slowToServe(bus), new Cpus(2), {
+      known: () => undefined,
+      isLost: () => false,
+      session: () => {
+        asked()
+        return session
+      },
+    })
+    t.after(() => queue.drain())
+    await bus.makeConsumer(2_000, () => false)
+    const task = encodeWire({ driver: 'driver-2', publication: 1, tasks: [] } satisfies Queued)
+    await bus.enqueue('driver-2', 2_000, 'driver-2.1', () => task)
+    queue.want(new Set([2_000]))
+    await came
+    const told = new Promise<void>((resolve) => {
+      const answers = bus.subscribe('$JS.ACK.>', (_, bytes) => {
+        if (`${bytes}` !== '+WPI') return
+        answers.unsubscribe()
+        resolve()
+      })
+    })
+    await bus.flush()
+    queue.beat()
+    await told
+    leave(null)
   })
 
   test('a task whose driver cannot be asked for stays in the queue, for whoever can; one whose driver has gone does not', async (t) => {

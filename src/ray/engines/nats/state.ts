@@ -1,6 +1,7 @@
 import type { JetStreamManager, StreamUpdateConfig } from '@nats-io/jetstream'
 import type { KV, Kvm } from '@nats-io/kv'
-import { STATE } from './subjects.js'
+import type { NameRecord } from './name-record.js'
+import { STATE, wardKey } from './subjects.js'
 
 /** Milliseconds that the server remembers what was forgotten: whoever was cut off for less hears of it. */
 const MARKER_TTL = 3_600_000
@@ -20,4 +21,11 @@ export async function openState(kvm: Kvm, jsm: JetStreamManager): Promise<KV> {
  */
 export async function forget(state: KV, key: string, revision?: number): Promise<void> {
   await state.purge(key, { ttl: `${MARKER_TTL / 1000}s`, ...(revision && { previousSeq: revision }) })
+}
+
+/** Frees the name of an actor that has ended, unless another has it by now, and takes out what would start it again. */
+export async function forgetActor(state: KV, id: string, key: string | null): Promise<void> {
+  const entry = key ? await state.get(key) : null
+  if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id) await forget(state, key!, entry.revision)
+  await forget(state, wardKey(id))
 }

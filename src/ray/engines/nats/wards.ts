@@ -6,7 +6,7 @@ import type { DriverLease } from './lease.js'
 import { liveLeases } from './live-leases.js'
 import type { NetActor } from './messages.js'
 import type { NameRecord } from './name-record.js'
-import { forget } from './state.js'
+import { forgetActor } from './state.js'
 import { wardKey } from './subjects.js'
 
 /** A detached actor that may start again: all that it takes to do so without its driver, kept on the server. */
@@ -121,7 +121,7 @@ export class Wards {
   /** Of those that try, the server lets one succeed; it tells all, and the one by its answer, either of which may come first or never. */
   async #claim(key: string, ward: Ward, revision: number): Promise<void> {
     const { actor } = ward
-    if (actor.maxRestarts === 0) return this.#forget(key, actor)
+    if (actor.maxRestarts === 0) return this.#forget(actor)
     if (!this.events.room(actor.numCpus)) return
     const maxRestarts = Math.max(-1, actor.maxRestarts - 1)
     const mine: Ward = { ...ward, node: this.me, actor: { ...actor, maxRestarts } }
@@ -152,19 +152,12 @@ export class Wards {
   ended({ id, key }: Pick<NetActor, 'id' | 'key'>): void {
     if (!key) return
     this.#untold.delete(key)
-    void this.#forget(wardKey(id), { id, key })
+    void this.#forget({ id, key })
   }
 
-  async #forget(ward: string, { id, key }: Pick<NetActor, 'id' | 'key'>): Promise<void> {
-    const { state } = this.bus
-    try {
-      const entry = key ? await state.get(key) : null
-      // Another may have it by now.
-      if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id) await forget(state, key!, entry.revision)
-      await forget(state, ward)
-    } catch {
-      // Whoever asks for the name next finds that its node is gone.
-    }
+  async #forget({ id, key }: Pick<NetActor, 'id' | 'key'>): Promise<void> {
+    // Whoever asks for the name next finds that its node is gone.
+    await forgetActor(this.bus.state, id, key).catch(() => {})
   }
 
   end(): void {

@@ -1,6 +1,6 @@
 import type { Actor } from '../../../actor.js'
 import type { NameRecord } from '../name-record.js'
-import { forget } from '../state.js'
+import { forget, forgetActor } from '../state.js'
 import { nameKey, wardKey } from '../subjects.js'
 import { decodeWard } from '../wards.js'
 import type { DriverSide } from './driver-side.js'
@@ -11,6 +11,8 @@ const MOVING = 15_000
 const LOOK = 50
 /** Milliseconds until the server is told again what it has not confirmed. */
 const AGAIN = 250
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, AGAIN).unref())
 
 /** The names of actors, kept on the server: those of this driver's, and where others' are. */
 export class ActorNames {
@@ -38,7 +40,8 @@ export class ActorNames {
           () => null,
           () => this.#living(key),
         )
-        if (taken === null) return true
+        // It is this one's where only the answer was lost.
+        if (taken === null || taken?.id === actor.id) return true
         if (taken) break
       }
     } catch (error) {
@@ -49,8 +52,19 @@ export class ActorNames {
     return false
   }
 
-  /** Who has a name; undefined, and the name free, if that is nobody any more. @param left a node that was lost */
+  /** Who has a name; undefined, and the name free, if that is nobody any more. Asks until the server says. @param left a node that was lost */
   async #living(key: string, left: NodePeer | null = null): Promise<NameRecord | undefined> {
+    for (;;)
+      try {
+        return await this.#look(key, left)
+      } catch (error) {
+        const { failure, down } = this.driver
+        if (failure || down) throw failure ?? error
+        await pause()
+      }
+  }
+
+  async #look(key: string, left: NodePeer | null): Promise<NameRecord | undefined> {
     const { state } = this.driver.bus!
     const entry = await state.get(key)
     if (entry?.operation !== 'PUT') return undefined
@@ -100,17 +114,28 @@ export class ActorNames {
       try {
         return void (await tell(key))
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, AGAIN).unref())
+        await pause()
       }
     }
   }
 
+  /** Its name is free, and nothing starts it again: tells the server, again while that is away. */
   async forget(actor: Actor): Promise<void> {
     const key = this.#keys.get(actor)
     this.#keys.delete(actor)
     if (!key) return
+    const { id, settings } = actor
     const { state } = this.driver.bus!
-    await Promise.all([forget(state, key), actor.settings.detached && forget(state, wardKey(actor.id))]).catch(() => {})
+    let tell = (): Promise<unknown> =>
+      Promise.all([forget(state, key), settings.detached && forget(state, wardKey(id))])
+    do {
+      try {
+        return void (await tell())
+      } catch {
+        await pause()
+        tell = () => forgetActor(state, id, key)
+      }
+    } while (!this.driver.down)
   }
 
   /** Where a named actor is, once it is somewhere (and not on `left`); null if none lives. */
@@ -123,8 +148,8 @@ export class ActorNames {
     for (let waited = 0; waited < MOVING; waited += LOOK) {
       const record = await this.#living(key, left)
       if (!record) return null
-      const node = record?.node && this.driver.nodesById.get(record.node)
-      if (record && node && node !== left) return { record, node }
+      const node = record.node && this.driver.nodesById.get(record.node)
+      if (node) return { record, node }
       await new Promise((resolve) => setTimeout(resolve, LOOK))
     }
     return null

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, type TestContext, test } from 'node:test'
 import { Bus } from '#src/ray/engines/nats/bus.js'
-import { consumerOf, STREAM } from '#src/ray/engines/nats/subjects.js'
+import { consumerOf, STREAM, toPeer } from '#src/ray/engines/nats/subjects.js'
 import { ray, WorkerCrashedError } from '#src/ray/index.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
-import { add, heldFirst } from './functions.js'
+import { add, heldFirst, thread } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { arrived } from './latch.js'
 
@@ -75,5 +75,46 @@ describe('a task that may run once', skip ? { skip } : {}, () => {
     await first.end()
     await join('second')
     assert.equal(await ray.get(sum, { timeout: 60_000 }), 7)
+  })
+})
+
+describe('a task that the queue gives to a second worker, since it has not heard of the first', skip ? { skip } : {}, () => {
+  afterEach(() => ray.shutdown())
+
+  /** A task that runs on one worker, was given to another and has come back from there. */
+  async function givenTwice(t: TestContext) {
+    const { join, bus } = await cluster(t)
+    const workers = await Promise.all([join('one'), join('two')])
+    const working = new Promise<string>((resolve) => {
+      bus.subscribe('$JS.ACK.>', (subject, answer) => `${answer}` === '+WPI' && resolve(subject))
+    })
+    const heard = (what: string) =>
+      new Promise<void>((resolve) => {
+        bus.subscribe(toPeer('*', '*'), (_, frame) => frame.includes(what) && resolve())
+      })
+    const told = heard('running')
+    const gate = latch()
+    const task = heldFirst.remote(gate)
+    const [subject] = await Promise.all([working, told, started(gate)])
+    const returned = heard('returned')
+    bus.publish(subject, Buffer.from('-NAK'))
+    await returned
+    return { gate, task, workers }
+  }
+
+  test('goes on where it is, and does not run twice', async (t) => {
+    const { gate, task } = await givenTwice(t)
+    // Whoever it was given to has heard that it is not to run there when it has run something else.
+    assert.equal(await ray.get(add.remote(1, 2), { timeout: 30_000 }), 3)
+    letGo(gate)
+    assert.equal(await ray.get(task, { timeout: 30_000 }), 1)
+    assert.equal(arrived(gate), 1)
+  })
+
+  test('runs again where the first is lost then, though no queue has it any more', async (t) => {
+    const { task, workers } = await givenTwice(t)
+    const [idle] = (await ray.get(thread.remote())).split(':')
+    await workers.find(({ child }) => `${child.pid}` !== idle)!.end()
+    assert.equal(await ray.get(task, { timeout: 60_000 }), 2)
   })
 })

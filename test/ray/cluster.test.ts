@@ -100,9 +100,37 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
 
   test('actors spread over the nodes', async () => {
     await ray.init({ address: server.address })
-    const counters = [Counter.remote(0), Counter.remote(0)]
-    const [a, b] = await ray.get(counters.map((counter) => counter.thread.remote()))
-    assert.notEqual(a!.split(':')[0], b!.split(':')[0])
+    const pid = async (counter: ActorHandle<CounterClass>) => (await ray.get(counter.thread.remote())).split(':')[0]
+    const [first, second] = [Counter.remote(0), Counter.remote(0)]
+    const [here, there] = [await pid(first), await pid(second)]
+    assert.notEqual(here, there)
+    ray.kill(second)
+    assert.equal(await pid(Counter.remote(0)), there)
+    // Those that need no CPU go where one is free, though there are more of them there.
+    const busy = await pid(Counter.options({ numCpus: 1 }).remote(0))
+    await until(async () => (await ray.availableResources()).CPU === 1)
+    const free = await Promise.all([1, 2, 3].map(() => pid(Counter.options({ numCpus: 0 }).remote(0))))
+    assert.ok(free.every((one) => one !== busy))
+  })
+
+  test('no actor is made on a worker that is leaving, though that has the most room', async (t) => {
+    const alone = await Server.startFor(t)
+    const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 2, allow: [BUILT] })
+    await ray.init({ address: alone.address })
+    const gate = latch()
+    const last = Counter.remote(1).hold.remote(gate)
+    await started(gate)
+    const staying = await WorkerProcess.start(alone.address, { name: 'staying', numCpus: 1 })
+    t.after(() => staying.end())
+    const left = node.drain()
+    const observer = await Observer.open(alone.address)
+    t.after(() => observer.close())
+    await until(async () => (await observer.status()).nodes.some(({ draining }) => draining))
+    const [pid] = (await ray.get(Counter.remote(0).thread.remote())).split(':')
+    assert.equal(pid, `${staying.child.pid}`)
+    letGo(gate)
+    assert.equal(await ray.get(last), 1)
+    await left
   })
 
   test('a named actor that is detached outlives its driver, and its name is known to others', async () => {
@@ -251,16 +279,37 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(again.add.remote(1)), 1)
   })
 
-  test('a worker killed in mid-task: the task runs again elsewhere; without retries it is told', async () => {
+  test('a worker killed in mid-task: the task runs again elsewhere, and what shares its message; without retries it is told', async (t) => {
+    const names = ['alpha', 'beta', 'gamma']
+    await members(...names)
     await ray.init({ address: server.address })
-    const [again, once] = [latch(), latch()]
+    const counters = names.map(() => Counter.remote(0))
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    let messages = 0
+    bus.subscribe('rayito.task.>', () => messages++)
+    // Until the slow first calls are forgotten: calls share a message by how long they took of late.
+    do {
+      messages = 0
+      await ray.get(Array.from({ length: 100 }, () => fastOrHeld.remote(null)))
+    } while (messages > 20)
+    const [again, once, among] = [latch(), latch(), latch()]
     const retried = heldFirst.remote(again)
     const single = heldFirst.options({ maxRetries: 0 }).remote(once)
     const told = assert.rejects(ray.get(single), WorkerCrashedError)
     await Promise.all([started(again), started(once)])
-    await Promise.all([leave('alpha'), leave('beta')])
-    await join('gamma')
+    const sharing = Array.from({ length: 20 }, (_, i) => fastOrHeld.remote(i === 1 ? among : null))
+    await Promise.all([started(among), ray.get(sharing[0]!)])
+    // Its worker hears with the next call there that the result has come.
+    await ray.get(counters.map((counter) => counter.add.remote(1)))
+    await Promise.all(names.map((name) => leave(name)))
+    letGo(among)
+    await join('delta')
     assert.equal(await ray.get(retried), 2)
+    assert.deepEqual(
+      await ray.get(sharing),
+      sharing.map((_, i) => (i === 1 ? 1 : 0)),
+    )
     await told
     assert.equal(arrived(once), 1)
   })
@@ -305,6 +354,23 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     for (const { ph, pid, ts, dur = 0, name } of events)
       if (ph !== 'M' && lost.some((node) => node.pid === pid)) assert.ok(ts + dur <= gone + 50_000, name)
     ray.kill(counters[0]!)
+  })
+
+  test('an actor that needs more CPUs than any worker has that is left waits for one, and starts as often as it may', async (t) => {
+    const alone = await small(t)
+    const large = await WorkerProcess.start(alone.address, { name: 'large' })
+    await ray.init({ address: alone.address })
+    const counter = Counter.options({ numCpus: 2, maxRestarts: 2, maxTaskRetries: -1 }).remote(10)
+    const exit = () => ray.get(counter.exit.options({ maxTaskRetries: 0 }).remote(3))
+    await assert.rejects(exit(), { code: 'RAY_ACTOR_UNAVAILABLE' })
+    assert.equal(await ray.get(counter.add.remote(1)), 11)
+    await large.end()
+    await until(async () => (await ray.nodes()).length === 1)
+    const call = counter.add.remote(2)
+    const other = await WorkerProcess.start(alone.address, { name: 'other' })
+    t.after(() => other.end())
+    assert.equal(await ray.get(call), 12)
+    await assert.rejects(exit(), ActorDiedError)
   })
 
   test('a worker that stands still is given up, and taken back as a new one: each result comes once', async () => {

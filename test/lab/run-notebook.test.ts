@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, describe, test } from 'node:test'
+import { failure } from '#src/lab/notebook/failure.js'
 import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
 import { notebookIn } from './notebook-files.js'
@@ -86,6 +87,27 @@ test('an error of a cell without await, and one of the compiler, name their line
     line: 2,
     message: "Cell 2 of 2 (), line 2: const text: string = n\nType 'number' is not assignable to type 'string'.",
   })
+})
+
+test('of what the kernel says of an error, its line in the cell and its words are told; no line where that is not sure', () => {
+  const told = (source: string, stderr: string, javascript: string | null) =>
+    failure({ source, stderr, javascript }, { cell: 2, cells: 3, title: 'One' }).message
+  const stack = (...lines: number[]) =>
+    `${lines.map((line) => `    at evalmachine.<anonymous>:${line}:6\n`).join('')}    at sigintHandlersWrap (node:vm:280:12)\n`
+  const mapped = 'list.map((x) => { throw new Error(x) })'
+  const script = `(function(exports, require) { exports.list = void 0;\nconst list = [1];\nexports.list = list;\n${mapped};\nexports.after = 1;\n\n})(a, b)`
+  const thrown = `evalmachine.<anonymous>:4\n${mapped};\n      ^\n\nError: no 1\n${stack(4, 7)}`
+  const source = `const list = [1]\n${mapped}\nconst after = list`
+  assert.equal(told(source, thrown, script), `Cell 2 of 3 (One), line 2: ${mapped}\nError: no 1`)
+  assert.equal(told(source, thrown, null), 'Cell 2 of 3 (One)\nError: no 1')
+  assert.equal(told('const b = a', thrown, script), 'Cell 2 of 3 (One)\nError: no 1')
+  // The line that is alike, not the one that has most in common because it is long.
+  assert.match(told(`log(list.map, (x) => 'throw new Error(x) {}')\n${mapped}`, thrown, script), /, line 2: list/)
+  const json = `<anonymous_script>:1\n{\n\n\nSyntaxError: Expected property name\n    at JSON.parse (<anonymous>)\n${stack(4, 7)}`
+  assert.equal(told(source, json, script), `Cell 2 of 3 (One), line 2: ${mapped}\nSyntaxError: Expected property name`)
+  const warnings = Array.from({ length: 30 }, (_, i) => `warning ${i}\n`).join('')
+  const said = told(source, `${warnings}Error: no 1\n${stack(4, 7)}`, script).split('\n')
+  assert.deepEqual([said.length, said[1], said.at(-1)], [13, 'warning 19', 'Error: no 1'])
 })
 
 test('a kernel whose memory is full says so, not where in V8', async () => {

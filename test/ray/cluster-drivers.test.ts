@@ -117,6 +117,19 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     assert.equal(left!.header.get('Nats-TTL'), '3600s')
   })
 
+  test('a driver that leaves takes its tasks with it, though no worker was there to begin them', async (t) => {
+    const alone = await Server.startFor(t)
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    const queued = async () => (await bus.jsm.streams.info(STREAM)).state.messages
+    await ray.init({ address: alone.address })
+    const sum = ray.get(add.remote(1, 2)).catch(() => {})
+    await until(async () => (await queued()) === 1)
+    await ray.shutdown()
+    await sum
+    assert.equal(await queued(), 0)
+  })
+
   test('a detached actor that its driver has killed is started again by nobody', async (t) => {
     const bus = await Bus.open(server.address, 'test')
     t.after(() => bus.close())

@@ -409,7 +409,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const told = new Promise<void>((resolve) => {
       bus.subscribe(toPeer('*', '*'), (_, frame) => frame.includes('running') && resolve())
     })
-    await ray.init({ address: alone.address })
+    // Nothing else is said to it, such as questions for its clock.
+    await ray.init({ address: alone.address, timeline: false })
     const gate = latch()
     const task = heldFirst.remote(gate)
     await Promise.all([started(gate), told])
@@ -628,6 +629,8 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await assert.rejects(async () => {
       for (;;) await ray.get(counter.add.remote(1))
     })
+    for (const call of [counter.add.remote(1), Counter.remote(0).add.remote(1)])
+      await assert.rejects(ray.get(call, { timeout: 10_000 }), { code: 'RAY_CLUSTER_LOST' })
     await until(async () => {
       const { drivers, nodes } = await observer.status()
       return drivers.length === 0 && nodes[0]!.actors === 0

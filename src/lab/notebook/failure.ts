@@ -34,10 +34,10 @@ export function failure({ source, stderr, javascript }: Failed, place: Place): R
   })
 }
 
-/** What the error says, without its stack and the line of JavaScript that Node puts above it. */
+/** What the error says, without its stack and the line of JavaScript, or of JSON, that Node puts above it. */
 function firstLines(text: string): string {
   const lines = text
-    .split(/^evalmachine\.<anonymous>:\d+\n.*\n *\^+\n\n/m)
+    .split(/^(?:evalmachine\.<anonymous>|<anonymous_script>):\d+\n.*\n *\^*\n+/m)
     .at(-1)!
     .split('\n')
   const stack = lines.findIndex((line) => /^\s+at /.test(line))

@@ -138,16 +138,18 @@ test('a cell that never ends can be stopped: the kernel is gone, the notebook so
     'require("fs").writeFileSync("spinning", ""); while (true) {}',
   )
   const stop = new AbortController()
+  const told: string[] = []
   const running = runNotebook({
     ...run,
     signal: stop.signal,
     onCell: ({ cell }) => {
       // The second cell writes a file and spins; then the kernel's own loop is dead to everything.
       if (cell === 2) whenThere(join(run.cwd, 'spinning'), () => stop.abort())
-      return () => {}
+      return (status) => told.push(status)
     },
   })
   await assert.rejects(running, { code: 'NOTEBOOK_STOPPED', message: /^Stopped in cell 2 of 2/ })
+  assert.deepEqual(told, ['ok', 'stopped'])
   const pid = Number((await outputsOf(run))[0]!.map((output) => (output as { text: string }).text).join(''))
   assert.ok(pid > 0)
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })

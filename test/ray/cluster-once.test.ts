@@ -78,7 +78,7 @@ describe('a task that may run once', skip ? { skip } : {}, () => {
   })
 })
 
-describe('a task that the queue gives to a second worker, since it has not heard of the first', skip ? { skip } : {}, () => {
+describe('a task that the queue gives to a second worker', skip ? { skip } : {}, () => {
   afterEach(() => ray.shutdown())
 
   /** A task that runs on one worker, was given to another and has come back from there. */

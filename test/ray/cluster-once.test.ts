@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, type TestContext, test } from 'node:test'
+import type { EngineHost } from '#src/ray/engine.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
+import { CallEnds, type CallEndsEvents } from '#src/ray/engines/nats/driver/call-ends.js'
+import { SentCalls } from '#src/ray/engines/nats/driver/sent-calls.js'
 import { consumerOf, STREAM, toPeer } from '#src/ray/engines/nats/subjects.js'
 import { ray, WorkerCrashedError } from '#src/ray/index.js'
+import type { Task } from '#src/ray/task.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
 import { add, heldFirst, thread } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
@@ -117,4 +121,23 @@ describe('a task that the queue gives to a second worker', skip ? { skip } : {},
     await workers.find(({ child }) => `${child.pid}` !== idle)!.end()
     assert.equal(await ray.get(task, { timeout: 60_000 }), 2)
   })
+})
+
+test('a task that came back is published again once, though the queue had given it away twice', () => {
+  const submitted: Task[] = []
+  const sent = new SentCalls()
+  const host = { copied: () => {} } as unknown as EngineHost
+  const ends = new CallEnds(sent, host, { submit: (task: Task) => submitted.push(task) } as unknown as CallEndsEvents)
+  const task = { args: [], definition: { code: null }, state: 'running' } as unknown as Task
+  const publish = (publication: number) => {
+    const message = { publication, seq: 1, left: 1, cancelled: [], begun: null }
+    sent.set('task-1', { task, message, copied: 0, shared: 0, node: null, orphan: false })
+  }
+  publish(1)
+  ends.returned('task-1', 1, false)
+  assert.deepEqual([submitted, sent.size], [[task], 0])
+  ends.returned('task-1', 1, false)
+  publish(2)
+  ends.returned('task-1', 1, false)
+  assert.deepEqual([submitted, sent.size], [[task], 1])
 })

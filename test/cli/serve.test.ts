@@ -267,6 +267,15 @@ describe('rayito serve', () => {
   test('status of what does not answer is one line', async () => {
     const { code, line } = await fails(['status', '--address', 'http://127.0.0.1:1'])
     assert.deepEqual([code, /does not answer/.test(line)], [1, true])
+    const other = createServer((_, response) => response.end('null')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const stranger = await fails(['status', '--address', address])
+    other.close()
+    assert.equal(stranger.code, 1)
+    assert.ok(stranger.line.includes(`${address} is not a server of rayito's (HTTP 200)`), stranger.line)
+    const none = await fails(['status', '--address', 'localhost:8000'])
+    assert.deepEqual([none.code, /begins with http/.test(none.line)], [2, true])
   })
 
   test('--reload starts again when a file changes, and goes on after a broken one', async () => {
@@ -303,6 +312,11 @@ describe('rayito serve', () => {
     assert.equal(await value(3), 'third')
     program.child.kill('SIGTERM')
     assert.equal(await program.ended, 0)
+  })
+
+  test('--reload ends with an application that ends by itself', async () => {
+    writeFileSync(join(folder, 'brief.mjs'), 'process.exit(0)')
+    assert.equal(await new Program(['run', 'brief:app', '--port', '0', '--reload'], folder).ended, 0)
   })
 
   test('--reload ends when it is told to while it waits for a change', async () => {

@@ -154,7 +154,8 @@ function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arr
   if (element.converted_type === 'LIST') return listOf(inside(column, undefined, arrow), arrow)
   const fields = children.map((child) => child.element.name).sort()
   if (fields.join() === 'bytes,path') return new Feature('Image')
-  if (children.length === 0) return new Feature('Value', arrow?.dtype ?? inZone(dtypeOf(element), arrow))
+  if (children.length === 0)
+    return isJson(element) ? new Feature('Json') : new Feature('Value', dtypeOf(element, arrow))
   // A record of any names.
   if (element.converted_type === 'MAP') return new Feature('Struct')
   const parts = children.map((child, i) => {
@@ -164,10 +165,18 @@ function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arr
   return structOf(parts)
 }
 
-/** Parquet knows whether a time is one of the world's clock, pyarrow also how it is to be shown. */
-function inZone(dtype: string | null, arrow: Arrow): string | null {
-  const zone = arrow?.timeZone
-  return zone ? (dtype?.replace('tz=UTC', `tz=${zone}`) ?? null) : dtype
+const isJson = ({ converted_type, logical_type }: SchemaElement) =>
+  converted_type === 'JSON' || logical_type?.type === 'JSON'
+
+/**
+ * What `datasets` calls it. Parquet knows whether a time is one of the world's clock and how many digits a decimal has, pyarrow also
+ * how the time is to be shown and how large the decimal may be.
+ */
+function dtypeOf(element: SchemaElement, arrow: Arrow): string | null {
+  const { dtype, timeZone, isWideDecimal } = arrow ?? {}
+  const plain = dtype ?? schemaDtype(element)
+  if (isWideDecimal) return plain?.replace('decimal128', 'decimal256') ?? null
+  return timeZone ? (plain?.replace('tz=UTC', `tz=${timeZone}`) ?? null) : plain
 }
 
 const PHYSICAL: Record<string, string> = {
@@ -181,11 +190,12 @@ const PHYSICAL: Record<string, string> = {
 }
 const UNITS = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' }
 
-/** What `datasets` calls it, as far as Parquet's own schema tells. */
-function dtypeOf({ type, converted_type, logical_type, precision, scale, type_length }: SchemaElement): string | null {
+/** As far as Parquet's own schema tells. */
+function schemaDtype(element: SchemaElement): string | null {
+  const { type, converted_type, logical_type, precision, scale, type_length } = element
   const [, sign, bits] = /^(U?)INT_(\d+)$/.exec(converted_type ?? '') ?? []
   if (bits) return `${sign ? 'u' : ''}int${bits}`
-  if (converted_type === 'UTF8' || converted_type === 'JSON') return 'string'
+  if (converted_type === 'UTF8') return 'string'
   if (converted_type === 'DECIMAL') return `decimal${precision! > 38 ? 256 : 128}(${precision}, ${scale ?? 0})`
   switch (logical_type?.type) {
     case 'STRING':

@@ -2,7 +2,7 @@ import { FlatTable } from './flat-table.js'
 
 /** Numbers of Arrow's types, and what `datasets` calls those that Parquet takes for others. */
 const DTYPES: Record<number, string> = { 19: 'large_binary', 20: 'large_string', 23: 'binary_view', 24: 'string_view' }
-const [TIMESTAMP, DURATION, FIXED_SIZE_LIST, LARGE_LIST] = [10, 18, 16, 21]
+const [DECIMAL, TIMESTAMP, DURATION, FIXED_SIZE_LIST, LARGE_LIST] = [7, 10, 18, 16, 21]
 const UNITS = ['s', 'ms', 'us', 'ns']
 
 /**
@@ -47,6 +47,10 @@ export class ArrowField {
 
   get timeZone(): string | null {
     return (this.#type === TIMESTAMP && this.#table.table(3)?.text(1)) || null
+  }
+
+  get isWideDecimal(): boolean {
+    return this.#type === DECIMAL && this.#table.table(3)?.int(2) === 256
   }
 
   get isLargeList(): boolean {

@@ -18,7 +18,7 @@ import { type DataFiles, readConfigurations } from './repository/configurations.
 import { chooseFiles, type DataSetFiles, isReadable, kindOf, type Wanted } from './repository/data-files.js'
 import type { ImageRow } from './row.js'
 import { ParquetSource } from './sources/parquet-source.js'
-import { PictureSource } from './sources/picture-source.js'
+import { classesOf, classOf, PictureSource } from './sources/picture-source.js'
 import type { ReadOptions, Source } from './sources/source.js'
 
 /** What `loadDataset` takes beside the name: names as Python has them. */
@@ -284,12 +284,8 @@ async function openParquet({ folder, splits, features }: Found, options: ReadOpt
   return new Map(await Promise.all(opened))
 }
 
-/** As Python's imagefolder: classes are folders' names where all pictures lie equally deep in more than one folder. */
-function openPictures({ folder, splits, all }: Found, options: ReadOptions): Map<string, Source> {
-  const classOf = (path: string) => basename(dirname(`root/${path}`))
-  const depths = new Set(all.map((path) => path.split('/').length))
-  const classes = [...new Set(all.map(classOf))].sort()
-  const names = depths.size === 1 && classes.length > 1 ? classes : []
+function openPictures({ folder, splits, all, dropLabels }: Found, options: ReadOptions): Map<string, Source> {
+  const names = classesOf(all, dropLabels)
   const sources = [...splits].map(([split, paths]) => {
     const files = paths.map((path) => join(folder, path))
     const labels = names.length > 0 ? paths.map((path) => names.indexOf(classOf(path))) : []

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -477,6 +487,47 @@ describe('from the disk', () => {
       const { train } = await loadDataset(folderOf(t, picture, places))
       assert.deepEqual([train.columnNames, train.numRows], [['image'], 2])
     }
+  })
+
+  test("whether pictures have labels is what the README.md says (drop_labels), as in Python's imagefolder", async (t) => {
+    const labelsOf = async (places: string[], drop: string) => {
+      const folder = folderOf(t, picture, places)
+      writeFileSync(join(folder, 'README.md'), `---\nconfigs:\n- config_name: default\n  drop_labels: ${drop}\n---\n`)
+      const { train } = await loadDataset(folder)
+      return train.columnNames.includes('label') ? [train.features.label.names, await train.column('label')] : null
+    }
+    const both = ['cat/1.png', 'dog/2.png']
+    assert.deepEqual(await labelsOf(both, 'true'), null)
+    assert.deepEqual(await labelsOf(both, 'null'), [
+      ['cat', 'dog'],
+      [0, 1],
+    ])
+    assert.deepEqual(await labelsOf(['cat/1.png'], 'false'), [['cat'], [0]])
+    assert.deepEqual(await labelsOf(['cat/1.png', 'x/dog/2.png'], 'false'), [
+      ['cat', 'dog'],
+      [0, 1],
+    ])
+  })
+
+  test('of pictures and Parquet files in one folder the more frequent extension counts, as in Python', async (t) => {
+    const rowsOf = async (places: string[], options: object = {}) => {
+      const folder = folderOf(t, picture, places)
+      for (const place of places.filter((name) => name.endsWith('.parquet'))) copyFileSync(table, join(folder, place))
+      return (await loadDataset(folder, options)).numRows
+    }
+    const pictures = ['cat/1.png', 'dog/2.png']
+    assert.deepEqual(await rowsOf([...pictures, 'x.parquet']), { train: 2 })
+    assert.deepEqual(await rowsOf([...pictures, 'x.parquet'], { dataFiles: '**' }), { train: 2 })
+    assert.deepEqual(await rowsOf(['train/cat/1.png', 'labels.parquet']), { train: 1 })
+    // As many of each, and more pictures of which no extension is as frequent.
+    assert.deepEqual(await rowsOf(['cat/1.png', 'x.parquet']), { train: 60 })
+    assert.deepEqual(await rowsOf(['cat/1.png', 'dog/2.jpg', 'x.parquet']), { train: 60 })
+    // What has no part in the splits does not count.
+    assert.deepEqual(await rowsOf([...pictures, 'train.parquet']), { train: 60 })
+    await assert.rejects(rowsOf(['train/1.png', 'test/x.parquet']), {
+      code: 'DATASET_UNSUPPORTED',
+      message: /files of one kind in all splits of .*, got pictures in train and Parquet files in test\. Load each/,
+    })
   })
 
   test('pictures of kinds that cannot be decoded have their rows, which say so', async (t) => {

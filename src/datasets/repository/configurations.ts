@@ -17,6 +17,8 @@ export interface Configuration {
   folder: string
   /** From that folder; null where the names of the files tell. */
   dataFiles: DataFiles | null
+  /** Python's `drop_labels`: whether pictures have no classes; null where their folders tell. */
+  dropLabels: boolean | null
   isDefault: boolean
 }
 
@@ -52,7 +54,7 @@ export function configurationOf(
   return all[indexOf(names, name, preset, where)]!
 }
 
-const WHOLE: Configuration = { name: 'default', folder: '', dataFiles: null, isDefault: true }
+const WHOLE: Configuration = { name: 'default', folder: '', dataFiles: null, dropLabels: null, isDefault: true }
 
 /** The same of the Hub's own conversion, whose paths are `CONFIGURATION/SPLIT/0000.parquet`: the files by split. */
 export function convertedOf(paths: readonly string[], name: string | undefined, where: string): Map<string, string[]> {
@@ -89,7 +91,7 @@ function oneDefault(all: Configuration[]): Configuration[] {
 }
 
 function configuration(item: unknown): Configuration {
-  const { config_name, data_dir, data_files, default: isDefault } = mapping(item, 'a config')
+  const { config_name, data_dir, data_files, drop_labels, default: isDefault } = mapping(item, 'a config')
   if (config_name === undefined || config_name === null) got('config_name', 'a name', config_name)
   if (data_dir !== undefined && data_dir !== null && typeof data_dir !== 'string') got('data_dir', 'a folder', data_dir)
   const folder = (data_dir ?? '').replace(/^(?:\.?\/)+|\/+$/g, '')
@@ -97,6 +99,7 @@ function configuration(item: unknown): Configuration {
     name: String(config_name),
     folder: folder === '' || folder === '.' ? '' : `${folder}/`,
     dataFiles: data_files === undefined || data_files === null ? null : dataFilesOf(data_files),
+    dropLabels: drop_labels === undefined || drop_labels === null ? null : Boolean(drop_labels),
     isDefault: config_name === 'default' || Boolean(isDefault),
   }
 }

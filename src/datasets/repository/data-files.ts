@@ -1,3 +1,4 @@
+import { extname } from 'node:path/posix'
 import { RayitoError } from '../../core/errors.js'
 import { missing } from '../strict-record.js'
 import { type Configuration, configurationOf, convertedOf, type DataFiles } from './configurations.js'
@@ -17,6 +18,8 @@ export interface DataSetFiles {
   configuration: string
   /** By split: the one that is wanted, or all. */
   splits: Map<string, string[]>
+  /** Whether pictures have no classes; null where their folders tell. */
+  dropLabels: boolean | null
   /** Those of all splits: classes of pictures have the same numbers, whichever split is opened. */
   all: string[]
 }
@@ -50,7 +53,8 @@ function choose(
   configurations: readonly Configuration[] | 'converted',
 ): DataSetFiles {
   const { split } = wanted
-  const { splits, configuration } = allSplits(paths.filter(isVisible), wanted, where, configurations)
+  const { splits: found, ...rest } = allSplits(paths.filter(isVisible), wanted, where, configurations)
+  const splits = ofOneKind(found, where)
   if (splits.size === 0)
     throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
   const all = [...splits.values()].flat()
@@ -63,13 +67,34 @@ function choose(
         remedy: "Choose pictures without these columns with dataFiles, for example { dataFiles: '**/*.png' }.",
       },
     )
-  if (split === undefined) return { configuration, splits, all }
+  if (split === undefined) return { ...rest, splits, all }
   const files = splits.get(split)
   if (!files) {
     const remedy = /[[+]/.test(split) ? 'Load a whole split, and take rows of it with select().' : undefined
     throw missing('DATASET_SPLIT_NOT_FOUND', `a split of ${where}`, split, [...splits.keys()], remedy)
   }
-  return { configuration, splits: new Map([[split, files]]), all }
+  return { ...rest, splits: new Map([[split, files]]), all }
+}
+
+/** Without the files of the other kind; as in Python all splits must have the same. Throws DATASET_UNSUPPORTED. */
+function ofOneKind(splits: Map<string, string[]>, where: string): Map<string, string[]> {
+  const kinds = [...splits].flatMap(([split, files]) => {
+    const kind = kindOf(files)
+    return kind === null ? [] : [{ split, kind }]
+  })
+  const [first] = kinds
+  if (!first) return new Map()
+  const other = kinds.find(({ kind }) => kind !== first.kind)
+  if (other) {
+    const [one, two] = [first, other].map(({ split, kind }) => `${KINDS[kind].name} in ${split}`)
+    throw new RayitoError(
+      'DATASET_UNSUPPORTED',
+      `Expected files of one kind in all splits of ${where}, got ${one} and ${two}`,
+      { remedy: 'Load each split apart, with dataFiles.' },
+    )
+  }
+  const kept = [...splits].map(([split, files]) => [split, files.filter(isOf(first.kind))] as const)
+  return new Map(kept.filter(([, files]) => files.length > 0))
 }
 
 const isVisible = (path: string) => !path.split('/').some((name) => name.startsWith('.') || name.startsWith('__'))
@@ -80,45 +105,69 @@ function allSplits(
   where: string,
   configurations: readonly Configuration[] | 'converted',
 ): Omit<DataSetFiles, 'all'> {
-  if (dataFiles !== undefined) return { configuration: 'default', splits: matching(paths, dataFiles, where) }
+  const dropLabels = null
+  if (dataFiles !== undefined)
+    return { configuration: 'default', dropLabels, splits: matching(paths, dataFiles, where) }
   if (configurations === 'converted')
-    return { configuration: name ?? 'default', splits: convertedOf(dataOf(paths), name, where) }
-  const { name: configuration, folder, dataFiles: named } = configurationOf(configurations, name, where)
+    return { configuration: name ?? 'default', dropLabels, splits: convertedOf(dataOf(paths), name, where) }
+  const { name: configuration, folder, dataFiles: named, ...rest } = configurationOf(configurations, name, where)
   const inside = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
-  const splits = named === null ? splitsOf(dataOf(inside)) : matching(inside, named, where)
+  const splits = named === null ? splitsOf(inside.filter(isAnyOf(inside))) : matching(inside, named, where)
   return {
     configuration,
+    dropLabels: rest.dropLabels,
     splits: new Map([...splits].map(([split, files]) => [split, files.map((file) => folder + file)])),
   }
 }
 
+type Kind = 'parquet' | 'pictures'
+
 /** Pictures of a kind that cannot be decoded are rows, too, as in Python: left out, they would be missing without a word. */
-const KINDS = {
-  parquet: /\.parquet$/i,
-  pictures: /\.(a?png|bmp|dds|dib|gif|icns|ico|j2k|jfif|jp2|jpe?g|jpe|jpx|p[bgnp]m|pcx|psd|sgi|tga|tiff?|webp)$/i,
+const KINDS: Record<Kind, { name: string; form: RegExp }> = {
+  parquet: { name: 'Parquet files', form: /\.parquet$/i },
+  pictures: {
+    name: 'pictures',
+    form: /\.(a?png|bmp|dds|dib|gif|icns|ico|j2k|jfif|jp2|jpe?g|jpe|jpx|p[bgnp]m|pcx|psd|sgi|tga|tiff?|webp)$/i,
+  },
 }
 
 /** What Python's imagefolder takes columns from, in place of classes. */
 const METADATA = /(?:^|\/)metadata\.(csv|jsonl|parquet)$/
 
-export function kindOf(paths: readonly string[]): 'parquet' | 'pictures' | null {
+/** Python's rule: the kind of the extension that most files have, and Parquet where another is as frequent; metadata count where nothing else is there. */
+export function kindOf(paths: readonly string[]): Kind | null {
   const data = paths.filter((path) => !METADATA.test(path))
-  if (data.some((path) => KINDS.parquet.test(path))) return 'parquet'
-  if (data.some((path) => KINDS.pictures.test(path))) return 'pictures'
-  return paths.some((path) => KINDS.parquet.test(path)) ? 'parquet' : null
+  const tables = data.filter((path) => KINDS.parquet.form.test(path)).length
+  const counts = new Map<string, number>()
+  for (const path of data) {
+    const extension = extname(path).toLowerCase()
+    if (KINDS.pictures.form.test(path)) counts.set(extension, (counts.get(extension) ?? 0) + 1)
+  }
+  const pictures = Math.max(0, ...counts.values())
+  if (pictures > tables) return 'pictures'
+  return tables > 0 || paths.some((path) => KINDS.parquet.form.test(path)) ? 'parquet' : null
 }
 
 /** Whether there are only files that can be read here, as far as their names tell. */
 export function isReadable(paths: readonly string[]): boolean {
-  const kind = kindOf(paths)
+  const kind = kindOf([...splitsOf(paths.filter(isAnyOf(paths))).values()].flat())
   return kind === 'parquet' || (kind === 'pictures' && !paths.some((path) => METADATA.test(path)))
 }
 
-/** Parquet files where there are any, else pictures and what tells of them. */
+/** Whether a file is of that kind, or tells of pictures. */
+const isOf = (kind: Kind) => (path: string) =>
+  KINDS[kind].form.test(path) || (kind === 'pictures' && METADATA.test(path))
+
+/** The same of either kind; where there are no pictures, nothing tells of them. */
+function isAnyOf(paths: readonly string[]): (path: string) => boolean {
+  const isData = paths.some((path) => KINDS.pictures.form.test(path)) ? isOf('pictures') : isOf('parquet')
+  return (path) => isData(path) || KINDS.parquet.form.test(path)
+}
+
+/** Files of the kind that most are of, and what tells of pictures. */
 function dataOf(paths: readonly string[]): string[] {
   const kind = kindOf(paths)
-  if (kind === null) return []
-  return paths.filter((path) => KINDS[kind].test(path) || (kind === 'pictures' && METADATA.test(path)))
+  return kind === null ? [] : paths.filter(isOf(kind))
 }
 
 function matching(paths: readonly string[], dataFiles: DataFiles, where: string): Map<string, string[]> {

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path/posix'
 import { Feature, type Features, featuresOf } from '../features.js'
 import { Image } from '../image/image.js'
 import type { Place, Source } from './source.js'
@@ -32,4 +33,18 @@ export class PictureSource implements Source {
     if (name !== 'label') return null
     return Promise.resolve(rows ? Array.from(rows, (row) => labels[row]) : [...labels])
   }
+}
+
+/** The class of a picture: the folder that it lies in, by a path from the data set's root. */
+export const classOf = (path: string): string => basename(dirname(`root/${path}`))
+
+/**
+ * The classes of a folder of pictures, none where they have no labels. As in Python's imagefolder they are the folders' names where
+ * all pictures lie equally deep in more than one folder, else what `drop_labels` says.
+ */
+export function classesOf(paths: readonly string[], dropLabels: boolean | null): string[] {
+  const classes = [...new Set(paths.map(classOf))].sort()
+  const depths = new Set(paths.map((path) => path.split('/').length))
+  const haveLabels = dropLabels === null ? depths.size === 1 && classes.length > 1 : !dropLabels
+  return haveLabels ? classes : []
 }

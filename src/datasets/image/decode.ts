@@ -2,6 +2,7 @@ import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../../core/errors.js'
 import { plural } from '../../core/format.js'
 import { firstFrame } from './gif.js'
+import { pngOrientation, xmpOrientation } from './orientation.js'
 import type { Pixels } from './pixels.js'
 import { decodeSmallJpeg } from './small-jpeg.js'
 import { decodeSmallPng } from './small-png.js'
@@ -29,8 +30,8 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
     const isOpaque = !hasAlpha || (format === 'png' && (bytes[25] === 0 || bytes[25] === 2))
     const isGrey16 = space === 'grey16' && isOpaque
     if (isOpaque) picture.removeAlpha()
-    if (orientation && orientation > 1) picture.autoOrient()
-    else if (xmp && !orientation) turn(picture, xmp)
+    if (format === 'png') turn(picture, pngOrientation(bytes))
+    else turn(picture, orientation || xmpOrientation(xmp))
     if (space === 'cmyk') picture.pipelineColourspace('cmyk').toColourspace('cmyk')
     else if (isGrey16) picture.toColourspace('grey16')
     else if (space === 'b-w' && isOpaque) picture.toColourspace('b-w')
@@ -57,9 +58,8 @@ function isPicture(bytes: Uint8Array): boolean {
   return ['\xff\xd8\xff', '\x89PNG\r\n\x1a\n', 'GIF87a', 'GIF89a'].some((beginning) => head.startsWith(beginning))
 }
 
-/** By the orientation that is noted as XMP, where Pillow looks for it, too. Each is a mirroring, which sharp does first, and a turn. */
-function turn(picture: Sharp, xmp: Buffer): void {
-  const orientation = Number(/tiff:Orientation(?:="|>)([0-9])/.exec(xmp.toString('latin1'))?.[1])
+/** Each orientation is a mirroring, which sharp does first, and a turn. */
+function turn(picture: Sharp, orientation = 1): void {
   const degrees = { 3: 180, 5: 270, 6: 90, 7: 90, 8: 270 }[orientation]
   if (degrees) picture.rotate(degrees)
   if ([2, 5, 7].includes(orientation)) picture.flop()

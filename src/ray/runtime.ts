@@ -109,7 +109,28 @@ export function peekRuntime(): Runtime | null {
 }
 
 const never = new AbortController().signal
+const driver: RuntimeContext = { worker: 'driver', task: null, attempt: 0, signal: never, currentActor: null }
+let inner: () => { readonly signal: AbortSignal } | undefined = () => undefined
+
+/** Where an actor's calls do what others ask of it, these have signals of their own. */
+export function installSignals(whose: typeof inner): void {
+  inner = whose
+}
 
 export function runtimeContext(): RuntimeContext {
-  return context?.() ?? { worker: 'driver', task: null, attempt: 0, signal: never, currentActor: null }
+  const here = context?.() ?? driver
+  const within = inner()
+  if (!within) return here
+  const { worker, task, attempt } = here
+  return {
+    worker,
+    task,
+    attempt,
+    get signal() {
+      return within.signal
+    },
+    get currentActor() {
+      return here.currentActor
+    },
+  }
 }

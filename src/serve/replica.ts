@@ -4,6 +4,7 @@ import { types } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
+import { installSignals } from '../ray/runtime.js'
 import { drainBatches } from './batch.js'
 import { Body, valuesOf } from './body.js'
 import { CallContext, callContext } from './context.js'
@@ -60,6 +61,7 @@ export class Replica {
 
   constructor(plan: ReplicaPlan) {
     collectMeasured()
+    installSignals(() => callContext.getStore())
     giveWay()
     this.#plan = plan
     this.#instance = new plan.target(...(plan.args as never[])) as Instance

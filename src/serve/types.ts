@@ -41,7 +41,10 @@ export interface ReplicaHooks {
  * method threw. What nobody listened to is told on stderr when the session ends.
  */
 export interface DeploymentResponse<R> extends Promise<R> {
-  /** Takes a waiting call out of the queue; a running one is told by its signal. The promise rejects with SERVE_CANCELLED. */
+  /**
+   * Takes a waiting call out of the queue; a running one is told by its signal (`ray.getRuntimeContext().signal`), and so are those that it
+   * made. The promise rejects with SERVE_CANCELLED.
+   */
   cancel(): void
 }
 

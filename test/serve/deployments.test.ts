@@ -249,6 +249,37 @@ describe('deployments', () => {
     assert.equal(Atomics.load(shared, 0), 2)
   })
 
+  test('a method that a handle called hears of its cancellation, and so does what it called in turn', async () => {
+    const [shared, lone] = [latch(), latch()]
+    class Below {
+      async call(latch: Int32Array): Promise<void> {
+        ray.getRuntimeContext().signal.addEventListener('abort', () => {
+          Atomics.add(latch, 2, 1)
+          Atomics.notify(latch, 2)
+        })
+        await held(latch)
+      }
+    }
+    class Above {
+      constructor(readonly below: { remote(latch: Int32Array): Promise<void> }) {}
+      async call(latch: Int32Array): Promise<void> {
+        await this.below.remote(latch)
+      }
+    }
+    const below = serve.deployment(Below).bind()
+    const handle = await serve.run(serve.deployment(Above).bind(below as never), noSocket)
+    const calls = [handle.remote(shared), handle.remote(lone)]
+    await reached(shared, 0, 1)
+    await reached(lone, 0, 1)
+    calls[0]!.cancel()
+    await assert.rejects(calls[0]!, { code: 'SERVE_CANCELLED' })
+    await reached(shared, 2, 1)
+    assert.equal(Atomics.load(lone, 2), 0)
+    letGo(shared)
+    letGo(lone)
+    await calls[1]
+  })
+
   test('nor does one run that is made when its maker was cancelled', async () => {
     const handle = await serve.run(serve.deployment(Greeter).bind(), noSocket)
     const context = new CallContext()

@@ -1,4 +1,5 @@
 import { type CallContext, callContext } from './context.js'
+import { jsonOf } from './http-response.js'
 
 type Values = AsyncIterator<unknown> | Iterator<unknown>
 
@@ -51,7 +52,7 @@ export class Body {
   /** A value as it is sent: texts and bytes as they are, anything else as a line of JSON. */
   piece(value: unknown): string | Uint8Array {
     const asItIs = !this.lines && (typeof value === 'string' || value instanceof Uint8Array)
-    return asItIs ? value : `${JSON.stringify(value) ?? 'null'}\n`
+    return asItIs ? value : `${jsonOf(value)}\n`
   }
 
   /**

@@ -1,5 +1,7 @@
 import { expected } from '../core/errors.js'
 import { userStack } from '../core/user-stack.js'
+import { NotSerializableError } from '../ray/errors.js'
+import { isRef } from '../ray/object-ref.js'
 import type { Measured } from './measured.js'
 
 /** Whether an answer may have this status. Those below announce one. */
@@ -89,6 +91,7 @@ export interface WireResponse extends Measured {
 
 /** @param streams whether the body is to come piece by piece */
 export function wireResponse(value: unknown, streams = false): WireResponse {
+  if (value instanceof Uint8Array) return wireResponse(new HttpResponse(value))
   if (!(value instanceof HttpResponse))
     return streams ? { ...json(200, null), body: '', contentType: 'application/x-ndjson', streams } : json(200, value)
   const { status } = value
@@ -126,10 +129,34 @@ export function wireFailure(error: unknown, key: string): WireResponse {
   return { ...json(500, errorBody('Internal Server Error', key)), failure: told }
 }
 
+/** @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
+export function jsonOf(value: unknown): string {
+  const text = JSON.stringify(value)
+  if (text === undefined ? value !== undefined : text.includes('{}')) JSON.stringify(value, checkSaid)
+  return text ?? 'null'
+}
+
+function checkSaid(key: string, value: unknown): unknown {
+  const what = key === '' && typeof value === 'function' ? 'function' : unsaid(value)
+  if (what === null) return value
+  const remedy = what === 'Response' ? 'Answer new HttpResponse(body, { status, headers }).' : 'Answer plain data.'
+  const article = /^[AEIO]/.test(what) ? 'an' : 'a'
+  throw new NotSerializableError(key || 'the answer', `is ${article} ${what}, of which JSON says nothing`, remedy)
+}
+
+/** The class of an object, where that is the language's or Node's, not somebody's own. */
+function unsaid(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length > 0) return null
+  if (isRef(value)) return 'ObjectRef'
+  const type: unknown = value.constructor
+  if (typeof type !== 'function' || type === Object) return null
+  return (globalThis as Record<string, unknown>)[type.name] === type ? type.name : null
+}
+
 function json(status: number, value: unknown): WireResponse {
   return {
     status,
-    body: JSON.stringify(value) ?? 'null',
+    body: jsonOf(value),
     contentType: '',
     headers: '',
     streams: false,

@@ -387,6 +387,51 @@ describe('HTTP', () => {
       }
   })
 
+  test('bytes that a method returns are sent as they are; what JSON says nothing of is a 500, and the log says why', async () => {
+    class Odd {
+      call({ query }: { query: { what: string } }): unknown {
+        const answers: Record<string, () => unknown> = {
+          bytes: () => Uint8Array.of(1, 2, 255),
+          buffer: () => Buffer.from('raw'),
+          empty: () => [{}, new (class Nothing {})(), Object.create(null), new Date(0), undefined],
+          map: () => new Map([['a', 1]]),
+          set: () => ({ tags: new Set(['a']) }),
+          response: () => new Response('web'),
+          error: () => new RangeError('returned'),
+          ref: () => ({ later: ray.put(1) }),
+          function: () => () => 1,
+          method: () => ({ none: {}, method: () => 1 }),
+        }
+        return answers[query.what]!()
+      }
+    }
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Odd).bind(), { ...free, log })
+    for (const [what, bytes] of Object.entries({ bytes: [1, 2, 255], buffer: [...Buffer.from('raw')] })) {
+      const answer = await fetch(url(`/?what=${what}`))
+      assert.equal(answer.headers.get('content-type'), 'application/octet-stream')
+      assert.deepEqual([...new Uint8Array(await answer.arrayBuffer())], bytes)
+    }
+    assert.deepEqual((await json('/?what=empty')).body, [{}, {}, {}, '1970-01-01T00:00:00.000Z', null])
+    assert.deepEqual((await json('/?what=method')).body, { none: {} })
+    const refused = ['map', 'set', 'response', 'error', 'ref', 'function']
+    for (const what of refused) assert.equal((await json(`/?what=${what}`)).status, 500, what)
+    await serve.shutdown()
+    const failures = read().filter(({ level }) => level === 'error')
+    const whys = failures.map(
+      ({ failure }) => /(?<=NotSerializableError: ).*(?=, of which JSON)/.exec(String(failure))?.[0],
+    )
+    assert.deepEqual(whys, [
+      'the answer is a Map',
+      'tags is a Set',
+      'the answer is a Response',
+      'the answer is a RangeError',
+      'later is an ObjectRef',
+      'the answer is a function',
+    ])
+    assert.match(String(failures[2]!.failure), /HttpResponse/)
+  })
+
   test('an HttpError of a deployment below is sent as it says, however far below', async () => {
     const greeter = serve.deployment(Greeter).bind()
     const porter = serve.deployment(Porter).bind(greeter)

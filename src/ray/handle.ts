@@ -28,6 +28,10 @@ class Target {
   [inspect.custom](): string {
     return `ActorHandle(${this[identity].label})`
   }
+  /** Its `toString` would be a method of the other side. */
+  [Symbol.toPrimitive](): string {
+    return this[inspect.custom]()
+  }
 }
 
 /** Names that a handle does not answer to, so that nobody takes it for a promise, or asks it what to print, write or compare. */

@@ -27,6 +27,10 @@ class Target {
   [inspect.custom](): string {
     return `DeploymentHandle(${this[routed]().plan.key})`
   }
+  /** Its `toString` would be a method of the other side. */
+  [Symbol.toPrimitive](): string {
+    return this[inspect.custom]()
+  }
 }
 
 const handler: ProxyHandler<Target> = {

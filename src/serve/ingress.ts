@@ -39,7 +39,7 @@ export function ingress<A extends readonly unknown[], T extends object>(
   return type
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** The routes of a class; without `ingress` its `call` answers every path, as Python's `__call__` does. */
 export function routesOf(type: new (...args: never[]) => object): readonly ServedRoute[] {
@@ -47,5 +47,7 @@ export function routesOf(type: new (...args: never[]) => object): readonly Serve
   if (known) return known
   if (typeof (type.prototype as { call?: unknown }).call !== 'function') return []
   const route = { call: 'call' } as unknown as Route<unknown>
-  return ['/', '/*'].flatMap((path) => METHODS.map((method) => ({ method, path, route, hidden: path === '/*' })))
+  return ['/', '/*'].flatMap((path) =>
+    METHODS.map((method) => ({ method, path, route, hidden: path === '/*' || method === 'OPTIONS' })),
+  )
 }

@@ -427,6 +427,7 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await Promise.resolve(counter), counter)
     const { inspect } = await import('node:util')
     assert.equal(inspect(counter), 'ActorHandle(CounterClass#1)')
+    assert.equal(`${counter}`, 'ActorHandle(CounterClass#1)')
   })
 
   test('what an actor leaves no room for keeps nothing smaller waiting, and has its turn when the actor has gone', async () => {

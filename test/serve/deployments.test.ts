@@ -36,6 +36,7 @@ describe('deployments', () => {
     const handle = await serve.run(serve.deployment(Greeter).bind('Hi'), noSocket)
     assert.equal(await handle.remote('Ada'), 'Hi Ada')
     assert.equal(await handle.shout.remote('Ada', 2), 'HI ADAHI ADA')
+    assert.equal(`${handle}`, 'DeploymentHandle(default#Greeter)')
     assert.notEqual(await handle.thread.remote(), 0)
   })
 
@@ -715,7 +716,7 @@ describe('deployments', () => {
     }
     await serve.run(serve.deployment(Simple).bind(), { ...noSocket, routePrefix: '/below' })
     for (const path of ['', '/', '/a/b'])
-      for (const method of ['GET', 'PUT', 'DELETE'])
+      for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
         assert.deepEqual(await (await serve.fetch(new Request(`http://x/below${path}`, { method }))).json(), [
           method,
           path,

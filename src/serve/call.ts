@@ -1,5 +1,5 @@
 import { RayitoError } from '../core/errors.js'
-import { ActorDiedError, ActorUnavailableError, RayTaskError } from '../ray/errors.js'
+import { ActorDiedError, ActorUnavailableError, NotSerializableError, RayTaskError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { itsRuntime, peekRuntime } from '../ray/runtime.js'
@@ -33,6 +33,25 @@ interface Home {
   forget(call: Call<Measured>): void
   /** What it waited for before it takes a place is there. */
   completed(call: Call<Measured>): void
+}
+
+/** A replica's method by which a handle's calls come. */
+interface Door<R> {
+  options(options: { name: string }): { remote(id: string, method: string, args: unknown[]): ObjectRef<R> }
+}
+
+/** What a call is called. */
+export const callName = (actor: object, method: string): string => `${actorOf(actor)!.className}.${method}`
+
+/** Calls a method by one. In errors and tables the call has the method's name, and its arguments their places. */
+export function ask<R>(door: Door<R>, actor: object, id: string, method: string, args: unknown[]): ObjectRef<R> {
+  try {
+    return door.options({ name: callName(actor, method) }).remote(id, method, args)
+  } catch (error) {
+    if (!(error instanceof NotSerializableError)) throw error
+    const { path, message } = error
+    throw new NotSerializableError(path.replace('args[2]', 'args'), message.slice(path.length + 1))
+  }
 }
 
 /** Calls are told apart by replicas with this and a number. */

@@ -1,5 +1,5 @@
 import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
-import type { Call } from './call.js'
+import { ask, type Call, callName } from './call.js'
 import { type Measured, passOn } from './measured.js'
 import type { Replica } from './replica.js'
 import { CallArguments } from './response.js'
@@ -37,10 +37,10 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> 
     const { values, coming } = this.#given
     this.#call = router
       .send(
-        (actor: ActorHandle<Replica>, id) => actor.open.remote(id, method, values),
+        (actor: ActorHandle<Replica>, id) => ask(actor.open, actor, id, method, values),
         ({ measured }, actor, id) => {
           passOn(measured)
-          this.#values = received(actor.values, id)
+          this.#values = received(actor.values.options({ name: callName(actor, method) }), id)
           return new Promise((resolve) => {
             this.#ended = resolve
           })

@@ -1,5 +1,5 @@
 import { NotSerializableError } from '../ray/errors.js'
-import type { Call } from './call.js'
+import { ask, type Call } from './call.js'
 import { type Measured, passOn } from './measured.js'
 import type { Router } from './router.js'
 import type { DeploymentResponse } from './types.js'
@@ -17,7 +17,7 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
   constructor(router: Router, method: string, args: readonly unknown[]) {
     const given = new CallArguments(args)
     const { values, coming } = given
-    const call = router.send((actor, id) => actor.call.remote(id, method, values), undefined, coming).unheard()
+    const call = router.send((actor, id) => ask(actor.call, actor, id, method, values), undefined, coming).unheard()
     const value = call.answer.then(({ value, measured }) => {
       passOn(measured)
       return value

@@ -361,9 +361,21 @@ describe('deployments', () => {
     await assert.rejects(values.next())
     assert.ok(unheard instanceof Promise)
     assert.deepEqual(unread(), [
-      'rayito: ServeReplica:default:Greeter.call failed, and nobody asked for its result: TypeError: on purpose (and 2 more)',
-      'rayito: ServeReplica:default:Greeter.open failed, and nobody asked for its result: TypeError: on purpose',
+      'rayito: ServeReplica:default:Greeter.fail failed, and nobody asked for its result: TypeError: on purpose (and 3 more)',
     ])
+  })
+
+  test('an error names the method that was called and the argument that cannot cross', async () => {
+    const greeter = await serve.run(serve.deployment(Greeter).bind(), noSocket)
+    await assert.rejects(greeter.fail.remote(), /^RayTaskError: ServeReplica:default:Greeter\.fail \(/)
+    await assert.rejects(
+      greeter.options({ stream: true }).fail.remote().next(),
+      /: ServeReplica:default:Greeter\.fail \(/,
+    )
+    const never = Promise.resolve() as never
+    await assert.rejects(greeter.shout.remote('Ada', never), /: args\[1\] is a promise\. await it first\.$/)
+    const values = greeter.options({ stream: true }).shout.remote({ name: never } as never)
+    await assert.rejects(values.next(), /: args\[0\]\.name is a promise/)
   })
 
   test('a replica that dies is replaced, and the call it held is tried once more on another', async () => {

@@ -152,6 +152,21 @@ test('a package that is installed while the kernel runs can be imported; the cel
   assert.deepEqual(await runThere('1 + 1'), { status: 'ok', text: '2\n' })
 })
 
+test('in whatever folder a notebook lies, cells and modules beside it import the package by its name, with its types', async (t) => {
+  const folder = await temporaryFolder()
+  writeFileSync(
+    join(folder, 'own.ts'),
+    `import { ray } from 'rayito'\nexport const twice = ray.remote((x: number) => 2 * x)`,
+  )
+  const there = await Kernel.start({ cwd: folder })
+  t.after(() => there.close())
+  const imports = `import { ray } from 'rayito'\nimport { range } from 'rayito/lab'\nimport { twice } from './own'`
+  assert.deepEqual(await run(imports, undefined, there), { status: 'ok', text: '' })
+  await run(`const all = ray.remote((n: number) => ray.get(range(0, n).map((i) => twice.remote(i))))`, undefined, there)
+  assert.deepEqual(await run('await ray.get(all.remote(3))', undefined, there), { status: 'ok', text: '[ 0, 2, 4 ]\n' })
+  assert.match((await run(`twice.remote('2')`, undefined, there)).text, /'string' is not assignable/)
+})
+
 test('where require takes no ES modules, as before Node 20.19 and 22.12, a cell imports those of the package', async (t) => {
   const old = await Kernel.start({ cwd, env: { ...process.env, NODE_OPTIONS: '--no-experimental-require-module' } })
   t.after(() => old.close())

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { formatNotebook, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
+import { resolvePackageName } from '#src/lab/notebook/package-name.js'
 import { codeCells } from '#src/lab/notebook/run.js'
 import { root } from './tiny-hub.js'
 
@@ -17,7 +18,9 @@ interface Converter {
   close(): void
 }
 
-const { createConverter } = createRequire(import.meta.url)('tslab/dist/converter.js') as {
+const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/package.json'))
+resolvePackageName(tslab)
+const { createConverter } = tslab('./dist/converter.js') as {
   createConverter(options: object): Converter
 }
 /** One for all: most of its time it reads the declarations of Node and of the package. */
@@ -61,7 +64,7 @@ for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.ipynb'))
         .filter((code) => !code.includes('…'))
       const { declOutput } = converter.convert(
         '',
-        `import { loadDataset, Image, pipeline, ray, serve } from '../dist/index.js'\nimport wikipedia from 'wikipedia'`,
+        `import { loadDataset, Image, pipeline, ray, serve } from 'rayito'\nimport wikipedia from 'wikipedia'`,
       )
       const cell = listings.join('\n').replaceAll('export const', 'const')
       const { diagnostics } = converter.convert(declOutput!, cell)

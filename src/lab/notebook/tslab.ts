@@ -1,11 +1,13 @@
 /** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, a true state, and this package. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { resolvePackageName } from './package-name.js'
 import { patientSockets } from './sockets.js'
 
 const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/package.json'))
 
 Object.assign(tslab('zeromq'), patientSockets(tslab('zeromq')))
+resolvePackageName(tslab)
 
 // tslab keeps one timer of its compiler's. That has a second one, which a change in a watched node_modules starts: it took the
 // place of the first, and every cell failed from then on ("Unexpected pending rebuildTimer"). It gets a timer of its own.

@@ -7,6 +7,7 @@ import { before, describe, test } from 'node:test'
 import { failure } from '#src/lab/notebook/failure.js'
 import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
+import { legible } from '#src/lab/notebook/stack.js'
 import { notebookIn } from './notebook-files.js'
 
 /** Outputs of the code cells of an executed notebook, with streams' text in one piece. */
@@ -91,7 +92,7 @@ test('an error of a cell without await, and one of the compiler, name their line
 
 test('of what the kernel says of an error, its line in the cell and its words are told; no line where that is not sure', () => {
   const told = (source: string, stderr: string, javascript: string | null) =>
-    failure({ source, stderr, javascript }, { cell: 2, cells: 3, title: 'One' }).message
+    failure(source, legible(stderr, { source, javascript: javascript ?? '' }), { cell: 2, cells: 3, title: 'One' }).message
   const stack = (...lines: number[]) =>
     `${lines.map((line) => `    at evalmachine.<anonymous>:${line}:6\n`).join('')}    at sigintHandlersWrap (node:vm:280:12)\n`
   const mapped = 'list.map((x) => { throw new Error(x) })'

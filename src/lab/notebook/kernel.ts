@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,7 +41,6 @@ const TAIL = 4_000
 /** A tslab kernel in a process of its own, spoken to in Jupyter's protocol over ZeroMQ. */
 export class Kernel {
   readonly #child: ChildProcess
-  readonly #folder: string
   readonly #wire: Wire
   readonly #shell = new Dealer({ linger: 0 })
   // Without a high-water mark here nothing is dropped on this side, however fast a cell prints.
@@ -92,7 +91,6 @@ export class Kernel {
 
   private constructor(child: ChildProcess, folder: string, wire: Wire, shellPort: number, iopubPort: number) {
     this.#child = child
-    this.#folder = folder
     this.#wire = wire
     this.#iopub.subscribe()
     this.#shell.connect(`tcp://127.0.0.1:${shellPort}`)
@@ -150,11 +148,6 @@ export class Kernel {
     const { reply, lossy } = await this.#request('execute_request', content, onOutput)
     const status = reply.status === 'ok' || reply.status === 'error' ? reply.status : 'aborted'
     return { status, count: (reply.execution_count as number | undefined) ?? null, lossy }
-  }
-
-  /** The JavaScript that the last cell was turned into, as its stacks count lines; null if there is none. */
-  javascript(): Promise<string | null> {
-    return readFile(join(this.#folder, 'cell.js'), 'utf8').catch(() => null)
   }
 
   /** Interrupts the cell that runs, as Ctrl-C in a notebook does: what it started with `ray` is cancelled. */

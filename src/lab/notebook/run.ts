@@ -85,7 +85,7 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
       if (status === 'ok') continue
       // Of what ends it a cell may hear first, and fail.
       if (isStopped()) throw stopped()
-      throw failure({ source, stderr: outputs.stderr, javascript: await kernel.javascript() }, place)
+      throw failure(source, outputs.stderr, place)
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error

@@ -1,13 +1,22 @@
 /** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, a true state, and this package. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { format } from 'node:util'
+import { keepDefinitions, newestCell } from './cells.js'
 import { resolvePackageName } from './package-name.js'
 import { patientSockets } from './sockets.js'
+import { legible } from './stack.js'
 
 const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/package.json'))
 
 Object.assign(tslab('zeromq'), patientSockets(tslab('zeromq')))
 resolvePackageName(tslab)
+keepDefinitions(tslab)
+
+// tslab prints what a cell throws. Ten frames often end inside a library: the cell's own line is the last one.
+Error.stackTraceLimit = 40
+const { error } = console
+console.error = (...values: unknown[]) => error(legible(format(...values), newestCell()))
 
 // tslab keeps one timer of its compiler's. That has a second one, which a change in a watched node_modules starts: it took the
 // place of the first, and every cell failed from then on ("Unexpected pending rebuildTimer"). It gets a timer of its own.
@@ -42,7 +51,10 @@ function intercept<K extends keyof Timers>(name: K, wrap: (method: Timers[K]) =>
 
 // A client shows the last state that it heard, and tslab takes all requests at once: the end of one, a completion's too, made the
 // kernel idle while the cells behind it ran.
-const { ZmqServer } = tslab('./dist/jupyter.js') as { ZmqServer: { prototype: Publisher } }
+const { ZmqServer, JupyterHandlerImpl } = tslab('./dist/jupyter.js') as {
+  ZmqServer: { prototype: Server }
+  JupyterHandlerImpl: { prototype: Handler }
+}
 const { publishStatus, handleShellMessage } = ZmqServer.prototype
 /** Ends a message's address; its signature and its header come next. */
 const DELIMITER = Buffer.from('<IDS|MSG>')
@@ -55,6 +67,33 @@ ZmqServer.prototype.publishStatus = function (status, request) {
   if (status === 'idle' && running) publishStatus.call(this, 'busy', running)
 }
 
+// Who executes notebooks, as nbconvert and VS Code do, takes a cell's number from here; tslab does not tell of it.
+const { handleExecute } = ZmqServer.prototype
+const asked = new WeakMap<object, (count: number) => void>()
+ZmqServer.prototype.handleExecute = function (socket, request) {
+  asked.set(request.content, (execution_count) => {
+    const input = request.createReply()
+    input.header.msg_type = 'execute_input'
+    input.content = { code: request.content.code, execution_count }
+    input.signAndSend(this.connInfo.key, this.iopub)
+  })
+  return handleExecute.call(this, socket, request)
+}
+const { handleExecute: execute, handleExecuteImpl: executeNow } = JupyterHandlerImpl.prototype
+JupyterHandlerImpl.prototype.handleExecuteImpl = function (content, ...streams) {
+  asked.get(content)?.(this.execCount + 1)
+  return executeNow.call(this, content, ...streams)
+}
+
+// For 200 ms after an error tslab drops what comes, since cells that were given at once are not to run any more. What was sent after the
+// error was told waits instead: a program that goes on, as `nbconvert --allow-errors` does, lost cells, unsaid.
+let failed = { at: Number.POSITIVE_INFINITY, over: Promise.resolve() }
+JupyterHandlerImpl.prototype.handleExecute = async function (...request) {
+  const reply = await execute.apply(this, request)
+  if (reply.status === 'error') failed = { at: Date.now(), over: new Promise((resolve) => setTimeout(resolve, 200)) }
+  return reply
+}
+
 // What a client asks beside the cells tslab answers, or tells of it on the console ("unknown msg_type: history_request", which
 // JupyterLab asks of every kernel), and that is shown below the cell that runs: it is passed over.
 const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complete|comm_info|shutdown)_request"/
@@ -64,6 +103,7 @@ const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complet
 ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
   const header = frames[frames.findIndex((frame) => frame.equals(DELIMITER)) + 2]
   if (header && !ANSWERED.test(header.toString())) return
+  if (header && isAfter(header.toString(), failed.at)) await failed.over
   return handleShellMessage.call(this, socket, ...frames).catch((error: Error) => {
     if (!error.message.startsWith('invalid hmac')) throw error
   })
@@ -82,13 +122,34 @@ if (!process.features.require_module) {
   }
 }
 
-interface Publisher {
+function isAfter(header: string, moment: number): boolean {
+  const { msg_type, date } = JSON.parse(header) as { msg_type: string; date?: string }
+  return msg_type === 'execute_request' && Date.parse(date ?? '') >= moment
+}
+
+interface Server {
+  connInfo: { key: string }
+  iopub: unknown
   publishStatus(status: 'busy' | 'idle', request: Request): void
   handleShellMessage(socket: unknown, ...frames: Buffer[]): Promise<void>
+  handleExecute(socket: unknown, request: Request): Promise<void>
+}
+
+interface Handler {
+  execCount: number
+  handleExecute(content: Content, ...streams: unknown[]): Promise<{ status: string }>
+  handleExecuteImpl(content: Content, ...streams: unknown[]): Promise<unknown>
 }
 
 interface Request {
   header: { msg_type: string }
+  content: Content
+  createReply(): Request & { signAndSend(key: string, socket: unknown): void }
+}
+
+interface Content {
+  code?: string
+  execution_count?: number
 }
 
 // Not tslab's command: that would start another tslab where one is installed nearer to the notebook, without the above.

@@ -73,7 +73,10 @@ export const ERRORS = {
   },
   DATASET_SPLIT_NOT_FOUND: { meaning: 'The data set has no such split.', remedy: '' },
   DATASET_COLUMN_NOT_FOUND: { meaning: 'The data set has no such column.', remedy: '' },
-  DATASET_INDEX: { meaning: 'A row index lies outside the data set or is not whole.', remedy: '' },
+  DATASET_INDEX: {
+    meaning: 'A row index lies outside the data set or is not whole, or stands in brackets.',
+    remedy: '',
+  },
   DATASET_BROKEN: {
     meaning: 'A data file is truncated or is not Parquet.',
     remedy: 'Delete the file and fetch or write it again.',

@@ -16,7 +16,7 @@ import { type Seed, seedOf } from './rows/seed.js'
 import { type TrainTestSplitOptions, trainTestPlaces } from './rows/train-test-split.js'
 import { type SourceNames, View } from './rows/view.js'
 import { openSource, type Place, type Source } from './sources/source.js'
-import { missing } from './strict-record.js'
+import { missing, withoutIndices } from './strict-record.js'
 
 /** Rows read ahead while one is being used: decoding pictures goes on beside it. */
 const READ_AHEAD = 4
@@ -277,6 +277,7 @@ export class Dataset<Row extends object = ImageRow> {
     return via(import.meta.url, 'reviveDataset', { place: source.place, indices, names } satisfies Luggage)
   }
 }
+withoutIndices(Dataset.prototype, 'DATASET_INDEX')
 
 interface Luggage {
   place: Place

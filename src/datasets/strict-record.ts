@@ -14,6 +14,19 @@ export function strict<T extends object>(target: T, code: ErrorCode, what: strin
   })
 }
 
+/** Makes `rows[7]` an error for all of a class instead of undefined: rows are read with `await rows.at(7)`. */
+export function withoutIndices(prototype: object, code: ErrorCode): void {
+  const get = (object: object, name: string | symbol, receiver: unknown) => {
+    if (typeof name === 'symbol' || !/^\d+$/.test(name)) return Reflect.get(object, name, receiver)
+    throw new RayitoError(
+      code,
+      `Expected a row to be read with \`await dataset.at(${name})\`, got \`dataset[${name}]\``,
+    )
+  }
+  // Behind the class, where only what it lacks is looked for.
+  Object.setPrototypeOf(prototype, new Proxy(Object.prototype, { get }))
+}
+
 /** Expected a split (train, valid), got `trian`. */
 export function missing(
   code: ErrorCode,

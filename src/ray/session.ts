@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { onInterrupt } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
@@ -67,7 +67,11 @@ function session(current: Runtime): Session {
     },
     address: current.info.address,
   }
-  return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
+  return Object.defineProperties(info, {
+    then: { value: told.then.bind(told) },
+    // A notebook prints it, where a getter would not show what it gives.
+    [inspect.custom]: { value: () => ({ ...info }) },
+  }) as Session
 }
 
 const ADDRESS = /^(nats|tls):\/\/./

@@ -40,6 +40,16 @@ describe('a Dataset', () => {
     await assert.rejects(dataset.select([]).at(0), { code: 'DATASET_INDEX', message: /the data set has no rows/ })
   })
 
+  test('a row in brackets, as in Python, is refused: it was undefined, whatever stood there', async () => {
+    const dataset = (await load()) as unknown as Record<number, { image: unknown }> & ArrayLike<unknown>
+    assert.throws(() => dataset[7]!.image, {
+      code: 'DATASET_INDEX',
+      message: 'Expected a row to be read with `await dataset.at(7)`, got `dataset[7]`',
+    })
+    assert.equal(7 in dataset, false)
+    assert.equal(dataset.length, undefined)
+  })
+
   test('at counts negative indices from the end; select refuses them, as in Python', async () => {
     const dataset = await load()
     assert.equal(numberOf(await dataset.at(-1)), 59)

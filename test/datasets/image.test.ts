@@ -232,6 +232,15 @@ describe('in a notebook', () => {
     assert.deepEqual((await Image.open(png)).data, image.data)
   })
 
+  test('of a large picture it gets a smaller copy', async () => {
+    pretend()
+    const image = await (await Image.open(path)).resize(3000, 1500, 'nearest')
+    const html = image.toHTML()
+    assert.match(html, /^<img alt="3000×1500 picture" style="width:1024px;.*image-rendering:auto"/)
+    const copy = await Image.open(Buffer.from(/base64,([^"]+)/.exec(html)![1]!, 'base64'))
+    assert.deepEqual(copy, await image.resize(1024, 512))
+  })
+
   test('inside another value it is text only', () => {
     pretend()
     inspect([strip(3)])

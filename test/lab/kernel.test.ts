@@ -170,7 +170,8 @@ describe('a cell that fails', () => {
     assert.equal((await run(cell)).status, 'error')
     const uses = `const sum: Sum = first + second + new Held().n\nconsole.log([sum, old])`
     assert.deepEqual(await run(uses), { status: 'ok', text: '[ 7, undefined ]\n' })
-    for (const name of ['absent', 'Late']) assert.match((await run(name)).text, new RegExp(`Cannot find name '${name}'`))
+    for (const name of ['absent', 'Late'])
+      assert.match((await run(name)).text, new RegExp(`Cannot find name '${name}'`))
   })
 
   test('tells its own line, and nothing of what runs cells', async () => {

@@ -281,10 +281,11 @@ describe('a program of its own', () => {
       ray.free(refs)
       ray.kill(counter)
       console.log(ray.isInitialized())
-      ray.init({ numCpus: 3 })
+      console.log(ray.init({ numCpus: 3 }))
       console.log(await ray.get(Counter.remote().add.remote(2)))`)
     const lost = 'RAY_OBJECT_LOST\n'
-    assert.deepEqual([code, stdout], [0, `${lost}${lost}RAY_NOT_INITIALIZED\n[ 2, 0 ]\nfalse\n2\n`])
+    const session = "{ numCpus: 3, address: 'local' }"
+    assert.deepEqual([code, stdout], [0, `${lost}${lost}RAY_NOT_INITIALIZED\n[ 2, 0 ]\nfalse\n${session}\n2\n`])
   })
 
   test('ray.init once more changes nothing: with the same options, or with what holds by default; with others it throws', async () => {

@@ -33,6 +33,8 @@ export const MAX_PIXELS = 89_478_485
 const MODES: Record<Channels, string> = { 1: 'L', 3: 'RGB', 4: 'RGBA' }
 /** Narrower pictures are drawn larger in a notebook, or a 64-pixel one is a stamp. */
 const SHOWN_WIDTH = 160
+/** Of larger ones a notebook gets a copy whose longer side is that: no page shows more. */
+const LARGEST_SHOWN = 1024
 
 /** A picture: decoded pixels, as Pillow decodes them. Not to be written to once it was handed to a task. */
 export class Image {
@@ -104,6 +106,10 @@ export class Image {
    * @param filter default `bilinear`, as image processors use it (Pillow's own default is bicubic)
    */
   async resize(width: number, height: number, filter: ResizeFilter = 'bilinear'): Promise<Image> {
+    return this.#resized(width, height, filter)
+  }
+
+  #resized(width: number, height: number, filter: ResizeFilter): Image {
     const scale = (data: Uint8Array) => resize(data, this.width, this.height, this.channels, width, height, filter)
     const isSame = width === this.width && height === this.height
     const isMixing = this.channels === 4 && filter !== 'nearest' && !isSame
@@ -140,11 +146,17 @@ export class Image {
     return encodePng(this.#data, this.width, this.height, this.channels)
   }
 
-  /** An HTML element that shows the picture, for galleries in a notebook. Small pictures are drawn larger, pixel by pixel. */
+  /**
+   * An HTML element that shows the picture, for galleries in a notebook. Small pictures are drawn larger, pixel by pixel; of large
+   * ones, as cameras make them, a smaller copy is shown, since a notebook's file holds all that it shows.
+   */
   toHTML(): string {
-    const shown = Math.max(this.width, SHOWN_WIDTH)
-    const source = Buffer.from(this.#png()).toString('base64')
-    const size = `width:${shown}px;max-width:100%;image-rendering:${shown > this.width ? 'pixelated' : 'auto'}`
+    const scale = LARGEST_SHOWN / Math.max(this.width, this.height)
+    const scaled = (side: number) => Math.max(1, Math.round(side * scale))
+    const picture = scale < 1 ? this.#resized(scaled(this.width), scaled(this.height), 'bilinear') : this
+    const shown = Math.max(picture.width, SHOWN_WIDTH)
+    const source = Buffer.from(picture.#png()).toString('base64')
+    const size = `width:${shown}px;max-width:100%;image-rendering:${shown > picture.width ? 'pixelated' : 'auto'}`
     return `<img alt="${this.width}×${this.height} picture" style="${size}" src="data:image/png;base64,${source}">`
   }
 

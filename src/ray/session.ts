@@ -67,11 +67,9 @@ function session(current: Runtime): Session {
     },
     address: current.info.address,
   }
-  return Object.defineProperties(info, {
-    then: { value: told.then.bind(told) },
-    // A notebook prints it, where a getter would not show what it gives.
-    [inspect.custom]: { value: () => ({ ...info }) },
-  }) as Session
+  // A notebook prints it, where a getter would not show what it gives.
+  Object.defineProperty(info, inspect.custom, { value: () => ({ ...info }) })
+  return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
 }
 
 const ADDRESS = /^(nats|tls):\/\/./

@@ -92,7 +92,8 @@ test('an error of a cell without await, and one of the compiler, name their line
 
 test('of what the kernel says of an error, its line in the cell and its words are told; no line where that is not sure', () => {
   const told = (source: string, stderr: string, javascript: string | null) =>
-    failure(source, legible(stderr, { source, javascript: javascript ?? '' }), { cell: 2, cells: 3, title: 'One' }).message
+    failure(source, legible(stderr, { source, javascript: javascript ?? '' }), { cell: 2, cells: 3, title: 'One' })
+      .message
   const stack = (...lines: number[]) =>
     `${lines.map((line) => `    at evalmachine.<anonymous>:${line}:6\n`).join('')}    at sigintHandlersWrap (node:vm:280:12)\n`
   const mapped = 'list.map((x) => { throw new Error(x) })'

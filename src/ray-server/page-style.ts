@@ -42,7 +42,7 @@ main { flex: 1; display: grid; grid-template-columns: minmax(0, 25rem) minmax(0,
 .invite { text-align: center; color: var(--soft); padding: 1.5rem; }
 .invite svg { width: 3.2rem; height: 3.2rem; color: var(--bar); margin-bottom: .4rem; }
 .invite b { display: block; color: var(--ink); font-weight: 600; }
-.buttons { display: flex; gap: .7rem; margin-top: 1rem; }
+.buttons { display: flex; flex-wrap: wrap; gap: .7rem; margin-top: 1rem; }
 button { font: inherit; color: inherit; cursor: pointer; }
 .buttons button, .again {
   flex: 1; padding: .7rem .5rem; white-space: nowrap; border-radius: .5rem; border: 1px solid var(--line); background: var(--card); font-weight: 600;
@@ -54,9 +54,9 @@ button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--sun); outline-offset: 3px; border-radius: .3rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
-.answer { min-height: 25rem; padding-top: .2rem; }
+.answer { min-height: 25rem; padding-top: .2rem; overflow-wrap: anywhere; }
 .kicker { margin: 0; color: var(--soft); font-size: .9rem; }
-.name { font-size: clamp(2rem, 5vw, 3.1rem); line-height: 1.08; font-weight: 600; margin: .1rem 0 1.1rem; letter-spacing: -.015em; overflow-wrap: anywhere; text-wrap: balance; }
+.name { font-size: clamp(2rem, 5vw, 3.1rem); line-height: 1.08; font-weight: 600; margin: .1rem 0 1.1rem; letter-spacing: -.015em; text-wrap: balance; }
 .name.unnamed { font-style: italic; color: var(--soft); font-weight: 500; }
 .bars { margin-bottom: 1.4rem; }
 .scores { list-style: none; margin: 0; padding: 0; }
@@ -70,7 +70,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .scores li:first-child .label, .scores li:first-child .score { font-weight: 600; color: var(--ink); }
 .scores .track::after { content: ""; position: absolute; left: 80%; top: -.2rem; bottom: -.2rem; border-left: 1.5px solid var(--soft); opacity: .55; }
 .bars .note { display: block; text-align: right; padding: .15rem 4.5rem 0 0; font-size: .78rem; color: var(--soft); }
-.text { margin: 0; max-width: 38rem; white-space: pre-line; overflow-wrap: anywhere; border-left: 3px solid var(--glow); padding-left: 1.1rem; }
+.text { margin: 0; max-width: 38rem; white-space: pre-line; border-left: 3px solid var(--glow); padding-left: 1.1rem; }
 .source { margin: .8rem 0 0; padding-left: calc(1.1rem + 3px); font-size: .92rem; color: var(--soft); }
 a { color: var(--leaf); text-underline-offset: .18em; text-decoration-thickness: 1px; }
 .time { margin: 1.3rem 0 0; font-size: .85rem; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -78,7 +78,7 @@ a { color: var(--leaf); text-underline-offset: .18em; text-decoration-thickness:
 .trouble b { color: var(--wrong); display: block; font-size: 1.05rem; }
 .kicker + .trouble { margin-top: .5rem; }
 .trouble p { margin: .25rem 0 0; }
-.trouble small { color: var(--soft); overflow-wrap: anywhere; }
+.trouble small { color: var(--soft); }
 .steps { margin: .4rem 0 0; padding: 0; list-style: none; max-width: 34rem; counter-reset: step; }
 .steps li { counter-increment: step; padding: .55rem 0 .55rem 2.6rem; position: relative; color: var(--soft); }
 .steps li b { color: var(--ink); font-weight: 600; }

@@ -96,6 +96,7 @@ describe('the page in a browser', { skip }, () => {
       ),
     )
     assert.match(scores[0]!, /97\u00a0%/)
+    assert.equal(await tab.locator('.scores .label').nth(2).getAttribute('title'), HAMMER.classes[2]!.label)
     const width = (selector: string) => `document.querySelector('${selector}').getBoundingClientRect().width`
     const right = `Math.abs(${width('.track i')} / ${width('.track')} - 0.9731) < 0.01`
     while (!(await tab.evaluate(right)));
@@ -151,17 +152,21 @@ describe('the page in a browser', { skip }, () => {
     assert.deepEqual(await event('dragenter', 'file'), [true, true])
     assert.deepEqual((await event('dragleave', 'file'))[1], true)
     assert.deepEqual((await event('dragleave', 'file'))[1], false)
+    for (const type of ['dragenter', 'drop', 'dragenter', 'dragleave']) await event(type, 'file')
+    assert.equal(await tab.locator('#frame.over').count(), 0)
   })
 
   test('says that it is not sure, and what the picture is most like', async (t) => {
     const { tab, reply } = await open(t)
     const classes = [{ label: 'basketball', score: 0.62 }]
-    reply({ body: { prediction: 'unknown', classes, milliseconds: { inference: 100, wikipedia: 0 }, page: null } })
+    reply({
+      body: { prediction: 'unknown', classes, milliseconds: { decode: 0.3, inference: 100, wikipedia: 0 }, page: null },
+    })
     await give(tab, 'ball.png')
     await shown(tab, 'I am not sure')
     assert.equal(await tab.locator('.scores li').count(), 1)
     assert.match(await tab.getByRole('status').innerText(), /^Not sure what this is; most like basketball, 62.%/)
-    assert.match(await tab.locator('.time').innerText(), /: inference 100.ms$/)
+    assert.match(await tab.locator('.time').innerText(), /: decoding 1.ms, inference 100.ms$/)
     assert.match(await tab.locator('#recent').innerText(), /basketball\?/)
     const scores = [0.0532, 0.7968, 0.8, 0.9962, 0.99999, 1]
     reply({ body: { prediction: 'unknown', classes: scores.map((score) => ({ label: 'ball', score })) } })
@@ -409,7 +414,10 @@ describe('the page in a browser', { skip }, () => {
     assert.equal(await (await chooser).element().getAttribute('capture'), 'environment')
     await give(tab, 'x'.repeat(80))
     await tab.locator('.time').waitFor()
-    assert.ok(await tab.evaluate('document.documentElement.scrollWidth <= innerWidth'))
+    const top = await tab.evaluate<number>("document.querySelector('#answer').getBoundingClientRect().top")
+    assert.ok(top >= 0 && top < 384, `the answer begins at ${top} of 640`)
+    // What is wider widens the page, and is not scrolled to: the phone shows all of it smaller.
+    assert.equal(await tab.evaluate('Math.max(innerWidth, document.documentElement.scrollWidth)'), 320)
     const [ground, ink] = await tab.evaluate<string[]>(
       "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.querySelector('h1')).color]",
     )

@@ -225,6 +225,7 @@ describe('the page in a browser', { skip }, () => {
       [{ status: 503, headers: { 'retry-after': '2' }, body: { detail: 'Busy' } }, /busy/, /in 2 s/],
       [{ status: 500, headers: { 'x-request-id': 'abc-7' }, body: 'Internal Server Error' }, /failed/, /Request abc-7/],
       [{ status: 200, body: '<h1>Welcome to the hotel</h1>' }, /failed/, /.*/],
+      [{ status: 200, body: { status: 'ok' } }, /failed/, /.*/],
       ['cut', /cannot be reached/, /still running/],
     ]
     for (const [answer, title, advice] of cases) {

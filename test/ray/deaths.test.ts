@@ -12,12 +12,13 @@ import {
   hold,
   nothing,
   say,
+  thread,
   throwLate,
 } from './functions.js'
 import { inOneSession, latch, letGo, started } from './helpers.js'
 import { arrived } from './latch.js'
 
-inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
+inOneSession('deaths of workers', { numCpus: 2 }, ({ begin, engine }) => {
   test('a task whose worker dies runs again, three times by default', async () => {
     assert.equal(await ray.get(dieOnce.remote(latch(), 3)), 4)
     const counted = latch()
@@ -44,6 +45,13 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin }) => {
       return true
     })
     assert.equal(await ray.get(add.remote(1, 1)), 2)
+  })
+
+  test('Ctrl-C in a terminal, which all of its processes get, ends no worker', async () => {
+    if (engine !== 'processes') return
+    const before = await ray.get(thread.remote())
+    process.kill(Number.parseInt(before, 10), 'SIGINT')
+    assert.equal(await ray.get(thread.options({ maxRetries: 0 }).remote()), before)
   })
 
   test('a worker that reaches its heap limit says which', async () => {

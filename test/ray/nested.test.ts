@@ -141,6 +141,31 @@ test('what a worker was answered it does not hold', async () => {
   assert.equal(await asked, 2)
 })
 
+test('what a worker asks for in order is asked in order, however long each takes to be ready', async () => {
+  const asked: string[] = []
+  const requests = new DriverRequests((message) => {
+    if (message[0] === 'request') asked.push((message[3] as { id: string }).id)
+  })
+  const ready: (() => void)[] = []
+  const ask = (id: string, later: boolean) => {
+    const payload = { id }
+    const wait = () => new Promise<typeof payload>((resolve) => ready.push(() => resolve(payload)))
+    void requests.inOrder('seen', () => (later ? wait() : payload))
+  }
+  ask('first', true)
+  ask('second', true)
+  ready.shift()!()
+  await turn()
+  ask('third', false)
+  void requests.behind('next', { id: 'behind' })
+  await turn()
+  assert.deepEqual(asked, ['first'])
+  ready.shift()!()
+  await turn()
+  ask('last', false)
+  assert.deepEqual(asked, ['first', 'second', 'third', 'behind', 'last'])
+})
+
 test('what a worker holds it has received more often than it let it go, of one value once; it may let go what it is yet to hear of', () => {
   const [value, early] = ['value', 'early'].map((id) =>
     makeHandle({ id, className: 'Counter', label: id, generators: [] }),

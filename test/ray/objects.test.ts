@@ -92,6 +92,9 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
 
   test('a worker cannot change an object that it shares with others', async () => {
     await assert.rejects(ray.get(write.remote(ray.put({ list: [1] }))), /not extensible/)
+    // It takes a while to be opened.
+    const warm = ray.put({ list: [new Temperature(1)] })
+    await assert.rejects(ray.get(write.remote(warm as never)), /not extensible/)
     await ray.get(write.remote({ list: [1] }))
   })
 

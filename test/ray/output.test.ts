@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { WorkerOutput } from '#src/ray/driver/output.js'
+import { redirectOutput } from '#src/ray/worker/output.js'
 
 let written: string[]
 beforeEach((t) => {
@@ -58,4 +59,19 @@ test('nothing is shown with logToDriver: false', () => {
   output.write('f', 'stdout', 'a\n')
   output.end()
   assert.deepEqual(written, [])
+})
+
+test('what a worker writes goes to its driver, bytes too, and whoever waits until it is written goes on', async () => {
+  const { stdout, stderr } = process
+  const writes = [stdout.write, stderr.write] as const
+  const sent: string[] = []
+  redirectOutput((stream, text) => sent.push(`${stream}: ${text}`))
+  const written = [
+    new Promise<void>((resolve) => stdout.write('a', () => resolve())),
+    new Promise<void>((resolve) => stderr.write(new TextEncoder().encode('é'), 'utf8', () => resolve())),
+  ]
+  const more = stdout.write('b')
+  ;[stdout.write, stderr.write] = writes
+  await Promise.all(written)
+  assert.deepEqual([more, sent], [true, ['stdout: a', 'stderr: é', 'stdout: b']])
 })

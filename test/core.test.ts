@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, posix, relative, sep, win32 } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import v8 from 'node:v8'
@@ -284,4 +286,22 @@ test('a span ends once the promise of its work is settled, whatever that gives o
       ['rejected', undefined],
     ],
   )
+})
+
+test('what a process writes as it ends arrives whole, however slow its reader is; one that has gone ends nothing', async () => {
+  const program = `
+    import { writeNow } from ${JSON.stringify(import.meta.resolve('#src/core/write-now.js'))}
+    // Node's own stream, once it is there, lets nobody wait for the pipe.
+    process.once('exit', () => void process.stdout)
+    process.once('exit', () => writeNow('stdout', 'ä'.repeat(1e6)))
+    process.once('exit', () => writeNow('stderr', 'end'))`
+  const begin = () => spawn(process.execPath, ['--input-type=module', '-e', program])
+  const slow = begin()
+  // It is read from only once the pipe holds something, which it fills at once.
+  await once(slow.stdout, 'readable')
+  assert.equal(await text(slow.stdout), 'ä'.repeat(1e6))
+  const alone = begin()
+  alone.stdout.destroy()
+  const [said, [code]] = await Promise.all([text(alone.stderr), once(alone, 'exit')])
+  assert.deepEqual([said, code], ['end', 0])
 })

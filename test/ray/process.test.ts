@@ -127,7 +127,13 @@ describe('a program of its own', () => {
       const [again, alone] = [new Uint8Array(20e6), ray.put(new Uint8Array(20e6))]
       for (let i = 0; i < 12; i++)
         await ray.get([size.remote(again), other.remote(alone), other.remote(new Uint8Array(10e6))])
-      await ray.get(other.remote(new Uint8Array(120e6)))`)
+      await ray.get(other.remote(new Uint8Array(120e6)))
+      // Of that value it was said, and of that function; texts and small values are not looked at.
+      await ray.get(other.remote(again))
+      const more = new Uint8Array(60e6)
+      for (let i = 0; i < 2; i++) await ray.get([size.remote(more), other.remote('x'.repeat(2e6))])
+      const small = new Uint8Array(900_000)
+      for (let i = 0; i < 120; i++) await ray.get(other.remote(small))`)
     const told = 'rayito: size was given one and the same value of 20.0 MB 5 times, and it was copied each time. '
     assert.deepEqual([code, stderr], [0, `${told}If it stays as it is, ray.put it once and pass the ref.\n`])
   })

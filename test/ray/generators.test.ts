@@ -207,6 +207,25 @@ inOneSession('generators', { numCpus: 2 }, () => {
     assert.deepEqual(await ends(throwing.options(again).remote(latch())), ['a', 'b'])
   })
 
+  test('what a generator throws behind the last value that was asked for is told, since nobody hears of it', async () => {
+    const { write } = process.stderr
+    let told = ''
+    const seen = new Promise<void>((resolve) => {
+      process.stderr.write = ((text: string) => {
+        told += text
+        if (told.includes('no more')) resolve()
+        return true
+      }) as typeof write
+    })
+    try {
+      assert.deepEqual(await ray.get(failing.options({ numReturns: 2 }).remote(2)), [0, 1])
+      await seen
+    } finally {
+      process.stderr.write = write
+    }
+    assert.match(told, /failing threw after its last value: RangeError: no more/)
+  })
+
   test('a number of returns asks for that many refs at once; a list can be streamed', async () => {
     const both = squares.options({ numReturns: 2 }).remote(2)
     assert.deepEqual(await ray.get(both), [0, 1])

@@ -13,6 +13,7 @@ import {
   ObjectStoreFullError,
   ray,
 } from '#src/ray/index.js'
+import { Pressure } from '#src/ray/pressure.js'
 import {
   add,
   Counter,
@@ -76,6 +77,22 @@ function forcedCollections(): () => Promise<number> {
     return forced - 1
   }
 }
+
+test('where much was allocated since the last collection one is asked for, and not again at once', async () => {
+  const collections = async (use: (pressure: Pressure) => void) => {
+    const forced = forcedCollections()
+    use(new Pressure())
+    return forced()
+  }
+  const one = await collections((pressure) => void pressure.relieve())
+  assert.ok(one > 0)
+  const step = 128 * 1024 * 1024
+  assert.equal(await collections((pressure) => pressure.allocating(step - 1)), 0)
+  const used = await collections((pressure) => {
+    for (const bytes of [step - 1, 1, 1, step - 2, 1]) pressure.allocating(bytes)
+  })
+  assert.equal(used, 2 * one)
+})
 
 inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
   test('get gives a copy: an object is immutable', async () => {

@@ -26,9 +26,10 @@ describe('threads that are started ahead', () => {
       assert.deepEqual(await ray.get(seen), [`${i}`, i > 0 ? undefined : 'before the session had any thread'])
       if (await wasAhead()) ahead++
       ray.kill(actor)
-      delete process.env.RAYITO_TEST_GONE
+      process.env.RAYITO_TEST_GONE = 'while it was at rest'
       // A session that always has something to do starts none.
       await new Promise((resolve) => setTimeout(resolve, 20 * (i % 20)))
+      delete process.env.RAYITO_TEST_GONE
     }
     delete process.env.RAYITO_TEST_NOW
   })

@@ -76,6 +76,21 @@ test('of workers that have ended no more than a thousand are remembered', () => 
   assert.deepEqual([workers.length, workers.at(-1)!.args.name], [1_000, 'worker#1199'])
 })
 
+test('calls are counted by their names, a thousand of them, which keep their own; and all together', () => {
+  const tallies = new Tallies()
+  for (let i = 0; i < 1_200; i++) tallies.of(`f${i}`).submitted++
+  for (const label of ['f0', 'f999', 'f1000']) {
+    const tally = tallies.of(label)
+    tally.submitted++
+    tally.finished++
+    tally.failed++
+    tally.retried++
+  }
+  const counted = (label: string) => tallies.all.find((tally) => tally.label === label)?.submitted
+  assert.deepEqual(['f0', 'f1', 'f999', 'f1000', '(others)'].map(counted), [2, 1, 2, undefined, 201])
+  assert.deepEqual(tallies.total(), { submitted: 1_203, finished: 3, failed: 3, retried: 3 })
+})
+
 test('a summary’s waiting is that of first tries, its running that of all; who ends an actor is none of its functions', () => {
   const tallies = new Tallies()
   const { id } = tallies.of('f')

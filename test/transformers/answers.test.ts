@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
@@ -155,11 +155,16 @@ describe('a classifier', () => {
   })
 
   test('waits for no stream that stands still while there are other pictures', async () => {
-    const streams = Array.from({ length: availableParallelism() + 1 }, () => new PassThrough())
-    const waiting = streams.map((stream) => classifier(stream))
-    const first = await classifier(path('colour-64x64'))
-    for (const stream of streams) createReadStream(path('colour-64x64')).pipe(stream)
-    for (const answer of await Promise.all(waiting)) assert.deepEqual(answer, first)
+    for (const given of [
+      (stream: PassThrough) => stream,
+      (stream: PassThrough) => Readable.toWeb(stream) as ReadableStream,
+    ]) {
+      const streams = Array.from({ length: availableParallelism() + 1 }, () => new PassThrough())
+      const waiting = streams.map((stream) => classifier(given(stream)))
+      const first = await classifier(path('colour-64x64'))
+      for (const stream of streams) createReadStream(path('colour-64x64')).pipe(stream)
+      for (const answer of await Promise.all(waiting)) assert.deepEqual(answer, first)
+    }
   })
 
   test('shows what it is in one line', () => {

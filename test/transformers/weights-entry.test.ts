@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -32,4 +32,18 @@ test('large weights that were written to are no entry any more, wherever that wa
   writeFileSync(data, bytes)
   utimesSync(data, 1, new Date(mtimeMs))
   assert.equal(await readEntry(folder), null)
+})
+
+test('a folder without a graph is no entry, one without data beside it is; no file stays open', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-entry-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const open = () => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0)
+  const before = open()
+  assert.equal(await readEntry(folder), null)
+  await seal(folder, plan)
+  assert.equal(await readEntry(folder), null)
+  writeFileSync(join(folder, GRAPH), 'a graph')
+  await seal(folder, plan)
+  for (let i = 0; i < 10; i++) assert.deepEqual(await readEntry(folder), plan)
+  assert.ok(open() <= before + 1, `${open() - before} files more than before`)
 })

@@ -340,6 +340,20 @@ onEachEngine('the timeline', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual((await calls()).sort(), ['add', 'hold', 'spin'])
   })
 
+  test('a call whose arguments take a while to be opened began no sooner than the call before it had ended', async () => {
+    const counter = Counter.remote(1)
+    const gate = latch()
+    // They come with one message, and the class of the argument is not known there yet.
+    const calls = [counter.hold.remote(gate), counter.take.remote(new Temperature(1) as never)]
+    await started(gate)
+    letGo(gate)
+    await ray.get(calls)
+    const events = named(await ray.timeline(), 'task')
+    const [before] = events.filter(({ name }) => name === 'CounterClass.hold')
+    const [after] = events.filter(({ name }) => name === 'CounterClass.take')
+    assert.ok(after!.ts >= before!.ts + before!.dur! - 1, `${after!.ts} is before ${before!.ts + before!.dur!}`)
+  })
+
   test('what ended with its worker began no sooner than the call before it had ended', async () => {
     const counter = Counter.remote(1)
     await ray.get(counter.add.remote(1))

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
+import { HeadLock } from '#src/ray/engines/nats/server/head-lock.js'
 import { COMMAND, clusterMissing, printed, WorkerProcess } from './cluster.js'
 
 const skip = clusterMissing()
@@ -61,6 +62,17 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     const bus = await Bus.open(next.address, 'test')
     assert.equal((await bus.state.get('kept'))?.string(), 'what outlives it')
     await bus.close()
+  })
+
+  test('of two that find at once what one that was killed has left, one takes the folder', async () => {
+    const folder = join(data, 'left')
+    mkdirSync(folder)
+    const server = { pid: 2 ** 30, address: 'nats://127.0.0.1:1', id: 'LEFT' }
+    writeFileSync(join(folder, 'rayito-head.json'), JSON.stringify({ pid: 2 ** 30, server }))
+    const both = await Promise.allSettled([1, 2].map(() => HeadLock.take(folder, () => {})))
+    const refused = both.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))
+    assert.deepEqual(refused, ['RAY_HEAD_RUNNING'])
+    assert.deepEqual(readdirSync(folder), ['rayito-head.json'])
   })
 
   test('one that ends leaves the folder free', async () => {

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } f
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { RayitoError } from '../../../../core/errors.js'
+import { withLock } from '../../../../hub/lock.js'
 
 /** The server of a head. */
 export interface HeadServer {
@@ -31,7 +32,11 @@ export class HeadLock {
    * @throws RayitoError RAY_HEAD_RUNNING (rejects)
    */
   static async take(data: string, say: (line: string) => void): Promise<HeadLock> {
-    const file = join(data, FILE)
+    // One at a time: two that find what a killed one has left would take the folder away from each other.
+    return withLock(join(data, `${FILE}.lock`), () => HeadLock.#take(join(data, FILE), data, say))
+  }
+
+  static async #take(file: string, data: string, say: (line: string) => void): Promise<HeadLock> {
     for (;;) {
       try {
         const handle = openSync(file, 'wx')

@@ -233,6 +233,26 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(claims, 1)
   })
 
+  test('a worker ends its detached actor when another has taken that over, whose name and future it leaves alone', async (t) => {
+    const alone = await Server.startFor(t)
+    const node = await Node.join({ address: alone.address, name: 'alone', numCpus: 1, allow: [BUILT] })
+    await ray.init({ address: alone.address })
+    const counter = Counter.options({ name: 'taken', lifetime: 'detached', maxRestarts: -1 }).remote(1)
+    await ray.get(counter.add.remote(1))
+    await ray.shutdown()
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => bus.close())
+    const key = nameKey('', 'taken')
+    const record = (await bus.state.get(key))!.json<NameRecord>()
+    const ward = decodeWard((await bus.state.get(wardKey(record.id)))!.value)
+    assert.equal(node.actors.size, 1)
+    // As if this node had been cut off for so long that another took it for lost.
+    await bus.state.put(wardKey(record.id), encodeWard({ ...ward, node: 'other' }))
+    await until(async () => node.actors.size === 0)
+    await node.leave()
+    for (const kept of [key, wardKey(record.id)]) assert.equal((await bus.state.get(kept))?.operation, 'PUT')
+  })
+
   test('a detached actor is not taken for dead while the node that took it over is about to say where it is', async (t) => {
     const made = await run(`
       await ray.init({ address: ${JSON.stringify(server.address)} })

@@ -10,7 +10,7 @@ import { Observer } from '#src/ray/engines/nats/status/observe.js'
 import { LEASES, nameKey, STATE, STREAM, toPeer, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
-import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
+import { COMMAND, clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
   Counter,
@@ -746,6 +746,16 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       return true
     })
     await worker.end()
+  })
+
+  test('a worker runs modules of each of the folders that it allows', async (t) => {
+    const alone = await Server.startFor(t)
+    const allowed = [BUILT, fileURLToPath(new URL('../lab', import.meta.url))].flatMap((folder) => ['--allow', folder])
+    const worker = spawn(process.execPath, [COMMAND, 'worker', '--address', alone.address, ...allowed])
+    t.after(() => worker.kill('SIGKILL'))
+    await printed(worker, 'joined')
+    await ray.init({ address: alone.address })
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
   test('rayito status shows the nodes, rayito stop sends them away', async () => {

@@ -7,13 +7,16 @@ import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { HeadLock } from '#src/ray/engines/nats/server/head-lock.js'
+import type { ClusterStatus } from '#src/ray/engines/nats/status/cluster-status.js'
 import { COMMAND, clusterMissing, printed, WorkerProcess } from './cluster.js'
 
 const skip = clusterMissing()
 const data = mkdtempSync(join(tmpdir(), 'rayito-head-'))
 after(() => rmSync(data, { recursive: true, force: true }))
 
-const rayito = (...args: string[]) => spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' })
+const rayito = (...args: string[]) => rayitoWith({}, ...args)
+const rayitoWith = (env: NodeJS.ProcessEnv, ...args: string[]) =>
+  spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', env: { ...process.env, ...env } })
 const exit = (child: ChildProcess) =>
   new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)))
 
@@ -88,6 +91,11 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
       const { child, address } = await head('--host', host)
       const worker = await WorkerProcess.start(address, { name: 'node' })
       assert.match(rayito('status', '--address', address).stdout, /^node /m)
+      const { nodes } = JSON.parse(rayitoWith({ RAY_ADDRESS: address }, 'status', '--json').stdout) as ClusterStatus
+      assert.deepEqual(
+        nodes.map(({ name }) => name),
+        ['node'],
+      )
       await worker.end()
       const ended = exit(child)
       child.kill('SIGTERM')
@@ -115,15 +123,19 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
   })
 
   test('what cannot be is refused with exit code 2', () => {
+    const told =
+      /^rayito: .*(Expected (a port from 0 to 65535|a folder|a number above 0|`--address)|data folder .* cannot be used).*\n$/
     for (const args of [
       ['start', '--head', '--port', 'abc'],
       ['start', '--head', '--port', '99999'],
       ['worker', '--allow', join(data, 'missing')],
+      ['worker', '--num-cpus', '0', '--address', 'nats://127.0.0.1:1'],
+      ['status'],
       ['start', '--head', '--port', '0', '--data', join(fileURLToPath(import.meta.url), 'within')],
     ]) {
-      const { status, stderr } = rayito(...args)
+      const { status, stderr } = rayitoWith({ RAY_ADDRESS: '' }, ...args)
       assert.equal(status, 2, args.join(' '))
-      assert.match(stderr, /^rayito: .*(Expected a (port from 0 to 65535|folder)|data folder .* cannot be used).*\n$/)
+      assert.match(stderr, told)
     }
   })
 

@@ -49,7 +49,7 @@ notice('wait for <seen>')`,
   assert.equal(written.length, 3)
 })
 
-test('a terminal that does not know its width has 80 columns; a narrow one gets no line that is wider', () => {
+test('a terminal that does not know its width has 80 columns; a wide one is not filled, a narrow one gets no line that is wider', () => {
   const lineAt = (columns: number) => {
     const written: string[] = []
     const cell = { cell: 1, cells: 35, title: 'A picture that nobody can name', part: 1, parts: 1, outputs: [] }
@@ -57,5 +57,6 @@ test('a terminal that does not know its width has 80 columns; a narrow one gets 
     return written.at(-1)!.replace('\r\x1b[2K', '').trimEnd()
   }
   assert.equal(lineAt(0), lineAt(80))
+  assert.equal(lineAt(200), lineAt(100))
   for (const columns of [18, 20, 40]) assert.ok(lineAt(columns).length <= columns, lineAt(columns))
 })

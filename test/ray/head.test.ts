@@ -78,6 +78,18 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     assert.deepEqual(readdirSync(folder), ['rayito-head.json'])
   })
 
+  test('one whose server ends by itself says so and fails', async () => {
+    const { child } = await head()
+    const { server } = JSON.parse(readFileSync(join(data, 'rayito-head.json'), 'utf8')) as { server: { pid: number } }
+    let said = ''
+    child.stderr!.on('data', (text) => (said += text))
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    process.kill(server.pid, 'SIGKILL')
+    assert.equal(await closed, 1)
+    assert.match(said, /^rayito: nats-server ended with SIGKILL: .*\n$/)
+    assert.equal(existsSync(join(data, 'rayito-head.json')), false)
+  })
+
   test('one that ends leaves the folder free', async () => {
     const { child } = await head()
     const ended = exit(child)

@@ -143,6 +143,19 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => (await kept()) === 'PURGE')
   })
 
+  test('what is made from refs of its driver is started again by nobody else', async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    await begin()
+    const ref = ray.put(7)
+    const keeper = Keeper.options({ name: 'bound', lifetime: 'detached', maxRestarts: -1 }).remote({ ref })
+    const record = async () => (await bus.state.get(nameKey('', 'bound')))?.json<NameRecord>()
+    await until(async () => Boolean((await record())?.node))
+    assert.equal(await ray.get(keeper.open.remote()), 7)
+    assert.equal(await bus.state.get(wardKey((await record())!.id)), null)
+    ray.kill(keeper)
+  })
+
   test('a driver that leaves, or frees an object, while a call of a shared actor waits for it, keeps no other call waiting', async () => {
     await begin()
     const counter = Counter.options({ name: 'shared' }).remote(0)

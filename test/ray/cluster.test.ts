@@ -25,7 +25,7 @@ import {
 } from './functions.js'
 import { type Camera, heldStream, squares } from './generators.js'
 import { latch, letGo, started } from './helpers.js'
-import { arrive, arrived } from './latch.js'
+import { arrive, arrived, type Latch } from './latch.js'
 import { scripts } from './programs.js'
 
 const skip = clusterMissing()
@@ -149,24 +149,32 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     ray.kill(counter)
   })
 
-  test('a detached actor whose driver leaves does not wait for its answers', async () => {
-    const computed = latch()
-    const made = await run(`
-      await ray.init({ address: ${JSON.stringify(server.address)} })
-      const { Cameras } = await import(${JSON.stringify(FUNCTIONS.replace('functions.js', 'generators.js'))})
-      const camera = Cameras.options({ name: 'camera', lifetime: 'detached' }).remote()
-      const computed = ${JSON.stringify(computed)}
-      const values = camera.counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 9)
-      await values.next()
-      await started(computed, 2)
-      // What nobody reads does not keep it.
-      globalThis.kept = values`)
-    assert.equal(made.code, 0, made.stderr)
+  test('a detached actor whose driver leaves, or is killed, does not wait for its answers', async () => {
+    const computed = [latch(), latch()] as const
+    const make = (name: string, latch: Latch, end: string) =>
+      run(`
+        await ray.init({ address: ${JSON.stringify(server.address)} })
+        const { Cameras } = await import(${JSON.stringify(FUNCTIONS.replace('functions.js', 'generators.js'))})
+        const camera = Cameras.options({ name: '${name}', lifetime: 'detached' }).remote()
+        const computed = ${JSON.stringify(latch)}
+        const values = camera.counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 9)
+        await values.next()
+        await started(computed, 2)
+        // What nobody reads does not keep it.
+        globalThis.kept = values
+        ${end}`)
+    const [left, killed] = await Promise.all([
+      make('camera', computed[0], ''),
+      make('orphan', computed[1], "process.kill(process.pid, 'SIGKILL')"),
+    ])
+    assert.deepEqual([left.code, killed.signal], [0, 'SIGKILL'], left.stderr)
     await ray.init({ address: server.address })
-    const camera = await ray.getActor<Camera>('camera')
-    assert.equal(await ray.get(camera.count.remote()), 0)
-    assert.equal(arrived(computed), 2)
-    ray.kill(camera)
+    for (const name of ['camera', 'orphan']) {
+      const camera = await ray.getActor<Camera>(name)
+      assert.equal(await ray.get(camera.count.remote(), { timeout: 30_000 }), 0)
+      ray.kill(camera)
+    }
+    assert.deepEqual(computed.map(arrived), [2, 2])
   })
 
   test('a detached actor without its driver starts again on another worker when its own is lost, as often as it may', async (t) => {

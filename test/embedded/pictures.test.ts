@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -187,6 +196,21 @@ describe('the picture set', () => {
       else process.env.RAYITO_CACHE = before
     }
   })
+})
+
+test('a part of which a machine that lost its power has kept a piece is drawn again', async () => {
+  const folder = join(cache, 'pieces')
+  mkdirSync(folder)
+  const pngs = (count: number) => Array.from({ length: count }, (_, i) => Buffer.alloc(i + 1, i))
+  const rows = { train: pngs(SPLITS.train), valid: pngs(SPLITS.valid) }
+  await writePart(folder, 3, rows)
+  assert.deepEqual(await readPart(folder, 3), rows)
+  const [name] = readdirSync(folder)
+  const { size } = statSync(join(folder, name!))
+  for (const kept of [size - 1, size - (SPLITS.valid + 4), 3, 0]) {
+    truncateSync(join(folder, name!), kept)
+    assert.equal(await readPart(folder, 3), null, `${kept} of ${size} bytes`)
+  }
 })
 
 describe('the embedded default', () => {

@@ -291,7 +291,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     ray.kill(counter)
   })
 
-  test('a detached actor that ends without its driver leaves its name free', async () => {
+  test('a detached actor that ends without its driver leaves its name free; each of its starts counts', async (t) => {
     const made = await run(`
       await ray.init({ address: ${JSON.stringify(server.address)} })
       const counter = Counter.options({ name: 'brief', lifetime: 'detached', maxRestarts: 1 }).remote(40)
@@ -301,6 +301,11 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const counter = await ray.getActor<CounterClass>('brief')
     await assert.rejects(ray.get(counter.exit.remote(3)), { code: 'RAY_ACTOR_UNAVAILABLE' })
     assert.equal(await ray.get(counter.add.remote(2)), 42)
+    // Also should it be another worker that starts it next.
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    const { id } = (await bus.state.get(nameKey('', 'brief')))!.json<NameRecord>()
+    await until(async () => decodeWard((await bus.state.get(wardKey(id)))!.value).actor.maxRestarts === 0)
     await assert.rejects(ray.get(counter.exit.remote(3)), ActorDiedError)
     await until(() => isFree('brief'))
     const again = Counter.options({ name: 'brief' }).remote(0)

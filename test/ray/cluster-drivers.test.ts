@@ -156,7 +156,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     ray.kill(keeper)
   })
 
-  test('a driver that leaves, or frees an object, while a call of a shared actor waits for it, keeps no other call waiting', async () => {
+  test('a driver that leaves, or frees an object, while a call of a shared actor, or its making, waits for it, keeps no other call waiting', async () => {
     await begin()
     const counter = Counter.options({ name: 'shared' }).remote(0)
     assert.equal(await ray.get(counter.add.remote(1)), 1)
@@ -165,6 +165,10 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     const freed = thread.remote(bytes)
     ray.free(bytes)
     await assert.rejects(ray.get(freed, { timeout: 20_000 }), ObjectLostError)
+    const other = ray.put(new Uint8Array(1_000_000))
+    const made = Counter.remote(other as never)
+    ray.free(other)
+    await assert.rejects(ray.get(made.add.remote(1), { timeout: 20_000 }), ActorDiedError)
     const { code, stderr } = await run(`
       await ray.init({ address: ${JSON.stringify(server.address)} })
       const counter = await ray.getActor('shared')
@@ -182,7 +186,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(fitting.add.remote(1), { timeout: 20_000 }), 1)
   })
 
-  test("refs and handles inside what another driver's actor returns are refused, and it is said what to do", async () => {
+  test("refs and handles inside what another driver's actor is given or returns are refused, and it is said what to do", async () => {
     const end = await other(`
       globalThis.giver = Giver.options({ name: 'giver' }).remote()
       const { ref } = await ray.get(giver.ref.remote())
@@ -200,6 +204,11 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await assert.rejects(ray.get(refused!), {
       code: 'RAY_MISUSE',
       message: /^Giver.*list is to be streamed, and the actor is another driver's.* Return the values as an array\.$/,
+    })
+    const given = giver.named.remote({ ref: ray.put(1) } as never)
+    await assert.rejects(ray.get(given, { timeout: 20_000 }), {
+      code: 'RAY_NOT_SERIALIZABLE',
+      message: /^An argument has refs or handles inside.*another driver's\. Pass their values\.$/,
     })
     // Those that are known here too are the same there.
     const self = await ray.get(giver.named.remote('giver'))

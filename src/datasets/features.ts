@@ -78,10 +78,10 @@ const structOf = (fields: Iterable<readonly [string, Feature]>) =>
   new Feature('Struct', null, [], null, Object.fromEntries(fields))
 
 /**
- * The features of a Parquet file: those that `datasets` noted in it, else those that are told of it, else what its schema tells.
+ * The features of a Parquet file: those that are told of it, else those that `datasets` noted in it, else what its schema tells.
  * @param note of `datasets`
  * @param arrow pyarrow's note, which tells more than Parquet's schema
- * @param told by column, in the form of the note
+ * @param told by column, in the form of the note, and `{}` for what the schema tells
  */
 export function parquetFeatures(
   columns: readonly SchemaTree[],
@@ -89,7 +89,7 @@ export function parquetFeatures(
   arrow: string | null = null,
   told: Readonly<Record<string, unknown>> = {},
 ): Features {
-  const noted = note === null ? told : parseNote(note)
+  const noted = { ...parseNote(note), ...told }
   const made = (fields: ArrowField | null) =>
     columns.map((column, i) => {
       const { name } = column.element

@@ -281,6 +281,30 @@ describe('from the disk', () => {
     assert.equal((await loadDataset(folder, { dataFiles: '*.parquet' })).train.features.label.type, 'Value')
   })
 
+  test('a README.md goes before what a file says of its classes, and leaves plain values to it, as in Python', async (t) => {
+    const folder = folderOf(t, table, ['train.parquet', 'test.parquet'])
+    const told = async (dtype: string) => {
+      const card = `---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n    dtype: ${dtype}\n---\n`
+      writeFileSync(join(folder, 'README.md'), card)
+      const dict = await loadDataset(folder)
+      return Object.values(dict).map(({ features }) => inspect(features.label))
+    }
+    assert.deepEqual(
+      await told('{class_label: {names: [one, two]}}'),
+      Array(2).fill("ClassLabel(names=['one', 'two'])"),
+    )
+    assert.deepEqual(await told('int64'), Array(2).fill("Value('int64')"))
+  })
+
+  test('lists of plain values are what the file says of them, whatever a README.md calls them', async (t) => {
+    const folder = folderOf(t, join(TABLES, 'types.parquet'), ['train.parquet'])
+    const card =
+      '---\ndataset_info:\n  features:\n  - {name: list, sequence: int32}\n  - {name: deep, list: {list: string}}\n---\n'
+    writeFileSync(join(folder, 'README.md'), card)
+    const { list, deep } = (await loadDataset(folder)).train.features
+    assert.deepEqual([inspect(list), inspect(deep)], ["List(Value('int32'))", "List(List(Value('string')))"])
+  })
+
   test('what a README.md tells of the columns of one configuration goes for no other', async (t) => {
     const folder = folderOf(t, join(TABLES, 'no-note.parquet'), ['a/train.parquet'])
     const typeOf = async (configuration: string, name?: string) => {

@@ -380,7 +380,7 @@ describe('rows written by hyparquet-writer', () => {
       [data[0], data[2]].map((text) => ({ text })),
     )
     const broken = { code: 'DATASET_BROKEN', message: /a text in it is no UTF-8/ }
-    for (const reading of [dataset.at(1), dataset.column('text')]) await assert.rejects(reading, broken)
+    for (const read of [() => dataset.at(1), () => dataset.column('text')]) await assert.rejects(read, broken)
   })
 
   test('two columns of one name are refused, as by Python', async (t) => {

@@ -67,7 +67,7 @@ export class ParquetSource implements Source {
 
   /**
    * Reads the metadata of the files and nothing else.
-   * @param tell what is known of the columns elsewhere: asked where the first file does not say
+   * @param tell what is known of the columns elsewhere, which goes before what the files say
    */
   static async open(
     place: ParquetPlace,
@@ -75,7 +75,7 @@ export class ParquetSource implements Source {
     tell?: () => Promise<Record<string, unknown> | null>,
   ): Promise<ParquetSource> {
     const files = await Promise.all(place.files.map((path) => ParquetFile.open(path, cache)))
-    const told = files[0]?.note(NOTE) === null ? await tell?.() : null
+    const told = await tell?.()
     return new ParquetSource(told ? { ...place, told } : place, files)
   }
 

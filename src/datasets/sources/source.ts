@@ -21,7 +21,7 @@ export interface ReadOptions {
   maxPixels: number
 }
 
-/** Plain data that tells where a source lies, and what is told of its columns where the files themselves do not. */
+/** Plain data that tells where a source lies, and what is told of its columns beside what the files say. */
 export type Place =
   | { kind: 'parquet'; files: string[]; told?: Readonly<Record<string, unknown>>; options: ReadOptions }
   | { kind: 'pictures'; files: string[]; labels: number[]; names: string[]; options: ReadOptions }

@@ -362,6 +362,29 @@ describe('rows written by hyparquet-writer', () => {
     assert.equal(Buffer.from(bytes).toString('hex'), uuid.replaceAll('-', ''))
   })
 
+  test('whole numbers in JSON are exact, as in columns of them', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const texts = [
+      '{"id":9007199254740993,"n":[-1234567890123456789,1234567890123456],"s":"9007199254740993 \\" 12345678901234567"}',
+      '18446744073709551615',
+      '[0.12345678901234567, 12345678901234567.5, 12345678901234567e2, 1e-17]',
+    ]
+    const note = JSON.stringify({ info: { features: { json: { _type: 'Json' } } } })
+    const columnData = [{ name: 'json', data: texts, type: 'STRING' as const }]
+    const kvMetadata = [{ key: 'huggingface', value: note }]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, kvMetadata })))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('json'), [
+      {
+        id: 9007199254740993n,
+        n: [-1234567890123456789n, 1234567890123456],
+        s: '9007199254740993 " 12345678901234567',
+      },
+      18446744073709551615n,
+      JSON.parse(texts[2]!),
+    ])
+  })
+
   test('a text that is no UTF-8 fails in its row only, as in Python', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const schema: SchemaElement[] = [

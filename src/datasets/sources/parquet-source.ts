@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
 import { type Feature, type Features, parquetFeatures } from '../features.js'
 import { Image } from '../image/image.js'
+import { parseJson } from '../parquet/json.js'
 import { PageCache } from '../parquet/page-cache.js'
 import { ParquetFile } from '../parquet/parquet-file.js'
 import type { Place, Source } from './source.js'
@@ -164,7 +165,7 @@ function pictureRecord(value: unknown): { bytes: unknown; path: unknown } {
 
 function parsedJson(json: unknown): unknown {
   try {
-    return JSON.parse(String(json))
+    return parseJson(String(json))
   } catch (error) {
     throw new RayitoError('DATASET_BROKEN', `Expected a text of JSON, got ${inspect(json, { maxStringLength: 100 })}`, {
       cause: error,

@@ -23,6 +23,8 @@ export class Feature {
     readonly mode: string | null = null,
     /** Whether an `Image` or `Json` is given as picture or value, else as it lies in the file. */
     readonly decode: boolean = true,
+    /** Of an `Array2D` to `Array5D`, how many values it has along each axis; null where that differs. */
+    readonly shape: readonly (number | null)[] | null = null,
   ) {}
 
   /** Classes of a `ClassLabel`; 0 of anything else. */
@@ -50,6 +52,10 @@ export class Feature {
     if (this.type === 'ClassLabel') return `ClassLabel(names=[${this.names.map((name) => `'${name}'`).join(', ')}])`
     const decode = `decode=${this.decode ? 'True' : 'False'}`
     if (this.type === 'Image') return `Image(mode=${this.mode === null ? 'None' : `'${this.mode}'`}, ${decode})`
+    if (this.shape) {
+      const shape = this.shape.map((count) => count ?? 'None').join(', ')
+      return `${this.type}(shape=(${shape}), dtype='${this.dtype}')`
+    }
     if (this.type === 'Json') return `Json(${decode})`
     if (this.feature) return `${this.type}(${inspect(this.feature)}${this.length ? `, length=${this.length}` : ''})`
     if (this.fields) return `{${entriesOf(this.fields, (name, field) => `'${name}': ${inspect(field)}`).join(', ')}}`
@@ -119,12 +125,13 @@ function featureOf(column: SchemaTree, noted: unknown, arrow?: Arrow): Feature {
   // What older versions wrote for a list.
   if (Array.isArray(noted)) return listOf(inside(column, noted[0], arrow))
   if (typeof noted !== 'object' || noted === null) return featureOfSchema(column, {}, arrow)
-  const { _type: type, dtype, names, feature, length, mode, decode } = noted as Record<string, unknown>
+  const { _type: type, dtype, names, feature, length, mode, decode, shape } = noted as Record<string, unknown>
   if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>, arrow)
   if (!feature) {
     const classes = Array.isArray(names) ? names : Object.values(names ?? {})
     const [kind, given] = [dtype, mode].map((text) => (typeof text === 'string' ? text : null))
-    return new Feature(type, kind, classes, null, null, null, given, decode !== false)
+    const axes = Array.isArray(shape) ? shape : null
+    return new Feature(type, kind, classes, null, null, null, given, decode !== false, axes)
   }
   // Older versions turned a list of records into a record of lists.
   if (type === 'Sequence' && !itemOf(column))

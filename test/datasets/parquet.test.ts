@@ -148,7 +148,7 @@ describe('rows written by pyarrow', () => {
     )
   })
 
-  test('a note may have the classes by their numbers, and a length of -1 where lists differ', async () => {
+  test('a note may have the classes by their numbers, a length of -1 where lists differ, and shapes', async () => {
     const noted = async (name: string, features: object) => {
       const { columns } = (await open(file(name))).source.files[0]!
       return parquetFeatures(columns, JSON.stringify({ info: { features } }))
@@ -158,6 +158,10 @@ describe('rows written by pyarrow', () => {
     const list = (length: number) => ({ _type: 'Sequence', length, feature: { _type: 'Value', dtype: 'int32' } })
     assert.equal(inspect((await noted('types', { list: list(-1) })).list), "List(Value('int32'))")
     assert.equal(inspect((await noted('types', { list: list(2) })).list), "List(Value('int32'), length=2)")
+    const array = (shape: (number | null)[]) => ({ _type: 'Array2D', shape, dtype: 'int32' })
+    const { list: fixed } = await noted('types', { list: array([2, 3]) })
+    assert.deepEqual([inspect(fixed), fixed!.shape], ["Array2D(shape=(2, 3), dtype='int32')", [2, 3]])
+    assert.match(inspect((await noted('types', { list: array([null, 3]) })).list), /shape=\(None, 3\)/)
   })
 
   test('pictures and classes inside of lists and records are as in Python', async () => {

@@ -150,8 +150,8 @@ export function kindOf(paths: readonly string[]): Kind | null {
 
 /** Whether there are only files that can be read here, as far as their names tell. */
 export function isReadable(paths: readonly string[]): boolean {
-  const kind = kindOf([...splitsOf(paths.filter(isAnyOf(paths))).values()].flat())
-  return kind === 'parquet' || (kind === 'pictures' && !paths.some((path) => METADATA.test(path)))
+  if (!paths.some((path) => METADATA.test(path))) return kindOf(paths) !== null
+  return kindOf([...splitsOf(paths.filter(isAnyOf(paths))).values()].flat()) === 'parquet'
 }
 
 /** Whether a file is of that kind, or tells of pictures. */

@@ -86,7 +86,22 @@ export class Entry {
     this.producer = null
     const waiters = this.#waiters
     this.#waiters = null
-    if (waiters) for (const then of waiters) then()
+    if (waiters) tell(waiters)
+  }
+}
+
+/** Those that are to be told of objects that were settled. */
+const telling: (() => void)[] = []
+
+/** A failure fails what depends on it, and so on: told one after the other, since a chain may be longer than the stack is deep. */
+function tell(waiters: readonly (() => void)[]): void {
+  const first = telling.length === 0
+  for (const then of waiters) telling.push(then)
+  if (!first) return
+  try {
+    for (let i = 0; i < telling.length; i++) telling[i]!()
+  } finally {
+    telling.length = 0
   }
 }
 

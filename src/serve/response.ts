@@ -44,8 +44,14 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
 
   /** @internal */
   heard(): void {
-    this.#call.heard()
+    this.told()
     this.#given.heard()
+  }
+
+  /** @internal Of this call alone. @returns those that it was given */
+  told(): readonly HandleResponse[] {
+    this.#call.heard()
+    return this.#given.answers
   }
 
   cancel(): void {
@@ -64,12 +70,12 @@ export class CallArguments {
   /** Resolves when all are there; null where nothing is to be waited for. */
   readonly coming: Promise<unknown> | null = null
   /** Whoever hears of the call hears of their failures. */
-  #answers: HandleResponse[]
+  answers: readonly HandleResponse[]
 
   constructor(given: readonly unknown[]) {
     this.values = [...given]
-    this.#answers = given.filter((value) => value instanceof HandleResponse)
-    if (this.#answers.length === 0) return
+    this.answers = given.filter((value) => value instanceof HandleResponse)
+    if (this.answers.length === 0) return
     this.coming = this.#come()
     // Told to whoever waits for the call.
     this.coming.catch(() => {})
@@ -82,10 +88,12 @@ export class CallArguments {
       }),
     )
     // In a long chain each would hold the one before.
-    this.#answers = []
+    this.answers = []
   }
 
   heard(): void {
-    for (const answer of this.#answers) answer.heard()
+    // One after the other: a chain may be longer than the stack is deep.
+    const all = [...this.answers]
+    for (const answer of all) all.push(...answer.told())
   }
 }

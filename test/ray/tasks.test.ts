@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { InfeasibleError, NotSerializableError, type ObjectRef, RayTaskError, ray } from '#src/ray/index.js'
+import {
+  InfeasibleError,
+  NotSerializableError,
+  type ObjectRef,
+  RayTaskError,
+  ray,
+  TaskCancelledError,
+} from '#src/ray/index.js'
 import {
   add,
   askForRetries,
@@ -144,6 +151,18 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     await assert.rejects(ray.get(ref), check)
     await assert.rejects(ray.get(ref), check)
     await assert.rejects(ray.get([add.remote(ref, 1)]), check)
+  })
+
+  test('a chain may be as long as one likes, where its first fails, too', async () => {
+    const long = (ref: ObjectRef<number>) => {
+      for (let i = 0; i < 10_000; i++) ref = add.remote(ref, 1)
+      return ref
+    }
+    await assert.rejects(ray.get(long(fail.remote('no') as never)), RayTaskError)
+    const first = hold.remote(latch()) as never
+    const last = long(first)
+    ray.cancel(first)
+    await assert.rejects(ray.get(last), TaskCancelledError)
   })
 
   test('exceptions are not retried unless asked for, by class if wanted', async () => {

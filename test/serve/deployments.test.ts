@@ -124,6 +124,18 @@ describe('deployments', () => {
     }
   })
 
+  test('calls of calls may be as many as one likes', async () => {
+    class Next {
+      call(number: number): number {
+        return number + 1
+      }
+    }
+    const handle = await serve.run(serve.deployment(Next).bind(), noSocket)
+    let call = handle.remote(0)
+    for (let i = 1; i < 5_000; i++) call = handle.remote(call)
+    assert.equal(await call, 5_000)
+  })
+
   test('at most maxOngoingRequests run and maxQueuedRequests wait; the next is refused at once', async () => {
     const shared = latch()
     const options = { maxOngoingRequests: 2, maxQueuedRequests: 1 }

@@ -1,7 +1,8 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
-import { GetTimeoutError } from './errors.js'
-import { isRef, type ObjectRef } from './object-ref.js'
+import { ActorDiedError, GetTimeoutError } from './errors.js'
+import { actorOf } from './handle.js'
+import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { itsRuntime } from './runtime.js'
 import type { ActorHandle } from './types.js'
 
@@ -38,10 +39,17 @@ interface Line<A> {
 /** Results that may be ready and not fetched before `map` takes no further value, for each actor. */
 const AHEAD = 4
 
+/** Whether a call has failed since its actor is dead. */
+function diedOf(ref: ObjectRef<unknown>, actor: object): boolean {
+  const { state, error } = entryOf(ref)
+  return state === 'failed' && error instanceof ActorDiedError && error.actorId === actorOf(actor)?.id
+}
+
 const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
 
 /**
- * Ray's ActorPool: keeps a set of actors busy, one call each.
+ * Ray's ActorPool: keeps a set of actors busy, one call each. One whose call has failed since it is dead gets no further one while there are
+ * others (in Ray it does).
  *
  * ```ts
  * const pool = new ray.ActorPool([Engine.remote(), Engine.remote()])
@@ -158,7 +166,9 @@ export class ActorPool<A extends object = ActorHandle> {
   #settled(submission: Submission<A>, actor: A): void {
     submission.settled = true
     this.#busy.delete(actor)
-    this.#idle.push(actor)
+    // A dead one would take what waits, and fail it, sooner than the others can.
+    const last = this.#idle.length + this.#busy.size === 0
+    if (last || !diedOf(submission.ref!, actor)) this.#idle.push(actor)
     this.#start()
     for (const ask of this.#waiting) ask()
   }

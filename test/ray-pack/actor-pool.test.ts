@@ -161,6 +161,24 @@ describe('a pool of actors', () => {
     assert.deepEqual(await collect(actors.map((a, x: number) => a.double.remote(x), [7])), [14])
   })
 
+  test('an actor that has died fails one call, and the others do the rest; where all are dead, all calls fail', async () => {
+    const members = [Remote.remote(), Remote.remote()]
+    await ray.get(members.map((actor) => actor.double.remote(0)))
+    const actors = new ray.ActorPool(members)
+    const results = async () => {
+      for (let x = 0; x < 10; x++) actors.submit((a, x: number) => a.double.remote(x), x)
+      const results: unknown[] = []
+      while (actors.hasNext()) results.push(await actors.getNext().catch((error: Error) => error.name))
+      return results
+    }
+    ray.kill(members[0]!)
+    assert.deepEqual(await results(), ['ActorDiedError', 2, 4, 6, 8, 10, 12, 14, 16, 18])
+    ray.kill(members[1]!)
+    assert.deepEqual(await results(), Array(10).fill('ActorDiedError'))
+    actors.push(Remote.remote())
+    assert.deepEqual((await results()).slice(1), [2, 4, 6, 8, 10, 12, 14, 16, 18])
+  })
+
   test('what cannot be sent is the submitter’s error, now or when its turn comes', async () => {
     const actors = pool(1)
     const send = (a: unknown, x: unknown) => (a as { double: { remote(x: unknown): never } }).double.remote(x)

@@ -32,6 +32,8 @@ export class Actor {
   /** Whoever runs it now; the engine's business. */
   place: unknown = null
   readonly end: ActorEnd = { known: false }
+  /** It was to be made, but another driver's has its name: that one is meant, and that driver hears of its end. */
+  adopted = false
   readonly #mourners: ((death: Error) => void)[] = []
 
   constructor(

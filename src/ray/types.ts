@@ -7,7 +7,7 @@ export type * from './figures.js'
 /** Ray's session options. */
 export interface InitOptions {
   /**
-   * CPUs that tasks may take together; also the number of workers that run tasks.
+   * CPUs that tasks may take together: so many workers run tasks that take one each, and more those that take less.
    * @default the cores of the machine (os.availableParallelism)
    */
   numCpus?: number

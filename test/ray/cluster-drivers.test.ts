@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
+import type { Driver } from '#src/ray/driver/driver.js'
 import type { LocalWorker } from '#src/ray/engines/local/worker.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
@@ -12,6 +13,7 @@ import { Node } from '#src/ray/engines/nats/node/node.js'
 import type { NodeActor } from '#src/ray/engines/nats/node/node-actor.js'
 import { nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
+import { peekRuntime } from '#src/ray/runtime.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
@@ -251,6 +253,23 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await end()
     await assert.rejects(ray.get(shared.remote(0).add.remote(1)), ActorDiedError)
     assert.equal(await ray.get(shared.remote(0).add.remote(1)), 1)
+  })
+
+  test('that an actor is gone which another driver had made is no failure of this one', async () => {
+    const end = await other(`
+      globalThis.counter = Counter.options({ name: 'theirs' }).remote(40)
+      await ray.get(counter.add.remote(1))`)
+    await begin()
+    const shared = Counter.options({ name: 'theirs', getIfExists: true }).remote(0)
+    assert.equal(await ray.get(shared.add.remote(1)), 42)
+    const named = await ray.getActor<CounterClass>('theirs')
+    await end()
+    await assert.rejects(ray.get(named.add.remote(1)), ActorDiedError)
+    const unread = () => (peekRuntime() as Driver).unread()
+    assert.deepEqual(unread(), [])
+    const lost = shared.add.remote(1)
+    await ray.wait([lost])
+    assert.match(unread().join(), /^rayito: CounterClass#1 failed, and nobody asked for any of its calls: [^,]*$/)
   })
 
   test('an actor that starts again has the refs in the arguments that it was made with', async () => {

@@ -39,7 +39,7 @@ export class Unread {
 
   /** An actor is dead. */
   died(actor: Actor): void {
-    this.#died(actor, actor.death, [])
+    if (!actor.adopted) this.#died(actor, actor.death, [])
   }
 
   #died({ label, className, end }: Actor, error: unknown, returns: readonly Entry[]): void {

@@ -284,6 +284,7 @@ export class ActorTable {
   #adopt(actor: Actor, found: Actor): void {
     if (actor.state === 'dead') return
     actor.creation.succeed([EMPTY])
+    actor.adopted = true
     actor.place = found.place
     actor.state = 'alive'
     this.pump(actor)

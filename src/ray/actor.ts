@@ -69,6 +69,13 @@ export class Actor {
     else this.#mourners.push(then)
   }
 
+  /** What to do where it may start no more, for an ActorDiedError. */
+  get remedy(): { remedy?: string } {
+    const { maxRestarts } = this.settings
+    if (maxRestarts <= 0) return {}
+    return { remedy: `It has had its maxRestarts (${maxRestarts}): see why it ends, or make another actor.` }
+  }
+
   /** Whether it may start once more; counts it. */
   restart(): boolean {
     const { maxRestarts } = this.settings

@@ -265,6 +265,11 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(behind), 6)
     letGo(gate)
     assert.equal(await ray.get(last), 7)
+    // Once they are used up, to give it some is no advice.
+    await assert.rejects(
+      ray.get(counter.exit.remote(3)),
+      /code 3\)\. It has had its maxRestarts \(1\): see why it ends, /,
+    )
   })
 
   test('with maxTaskRetries the interrupted call runs again, in order', async () => {

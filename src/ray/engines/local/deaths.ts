@@ -72,7 +72,7 @@ export function restartActor(
   const why = crash instanceof WorkerCrashedError ? `it ${crash.reason}` : crash.reason
   const calls = lost.filter(([, task]) => task !== actor.creation && task.state !== 'done')
   if (!actor.restart()) {
-    const died = new ActorDiedError(actor, why, { cause: crash, ...fieldsOf(crash) })
+    const died = new ActorDiedError(actor, why, { cause: crash, ...fieldsOf(crash), ...actor.remedy })
     for (const [, task] of calls) task.fail(died)
     return actor.die(died)
   }

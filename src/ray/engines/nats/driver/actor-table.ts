@@ -230,7 +230,7 @@ export class ActorTable {
   }
 
   #restart(actor: Actor, why: string): void {
-    if (!actor.restart()) return this.#die(actor, new ActorDiedError(actor, why))
+    if (!actor.restart()) return this.#die(actor, new ActorDiedError(actor, why, actor.remedy))
     actor.creation.tally.retried++
     this.#again(actor, why)
     this.create(actor)

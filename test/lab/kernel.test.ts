@@ -180,13 +180,20 @@ describe('a cell that fails', () => {
       status: 'error',
       text: `RangeError: no 1\n    at fail (notebook cell)\n    at notebook cell\n    at Array.map (<anonymous>)\n    at line 4 of the cell: [1].map((x) => fail(x))\n`,
     })
-    await run(`import { Image } from '../dist/index.js'`)
+    await run(`import { Image, ray } from '../dist/index.js'`)
     const { text } = await run(`const image =\n  await Image.open('nowhere.png')`)
     assert.match(
       text,
       /Check the path\.\n {4}at line 2 of the cell: await Image.open\('nowhere.png'\) \{\n {2}code: 'IMAGE_NOT_FOUND'/,
     )
     assert.doesNotMatch(text, /tslab|node:|dist/)
+    const task = `const fails = ray.remote(function fails() { throw new Error('far away') })`
+    assert.match(
+      (await run(`${task}\nawait ray.get(fails.remote())`)).text,
+      /away\n {4}at fails \(notebook cell\) \{\n/,
+    )
+    const { text: refused } = await run(`const none = null\nray.remote({} as any)`)
+    assert.match(refused, /^RayitoError: .+\n {4}at line 2 of the cell: ray.remote\(\{\} as any\) \{\n/)
   })
 
   test('costs what was given at once with it, but nothing that is asked afterwards', async () => {

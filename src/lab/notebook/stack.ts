@@ -26,7 +26,7 @@ const KERNEL = [tslab, fileURLToPath(new URL('../../', import.meta.url))].flatMa
 export function legible(text: string, cell: Cell): string {
   const told: string[] = []
   let frames: string[] = []
-  for (const line of [...withoutJavaScript(text).split('\n'), null]) {
+  for (const line of [...text.replace(ABOVE, '').split('\n'), null]) {
     if (line !== null && FRAME.test(line)) {
       frames.push(line)
       continue
@@ -42,10 +42,9 @@ export function legible(text: string, cell: Cell): string {
   return told.join('\n')
 }
 
-/** Without the line of JavaScript, or of JSON, that Node puts above an error of a script. */
-function withoutJavaScript(text: string): string {
-  return text.replace(/^(?:evalmachine\.<anonymous>|<anonymous_script>):\d+\n.*\n *\^*\n+/m, '')
-}
+/** What Node puts above an error of a script: its place, the line, and where in the line; of JSON the beginning of its text. */
+const ABOVE =
+  /^(?:<anonymous_script>:\d+\n.*\n+|(?:evalmachine\.<anonymous>|file:.*|node:.*|\/.*|[A-Z]:\\.*):\d+\r?\n.*\n\s*\^+\n\n)/m
 
 function ownFrames(frames: string[], cell: Cell): string[] {
   const script = frames.findIndex((frame) => SCRIPT.test(frame))
@@ -57,7 +56,8 @@ function ownFrames(frames: string[], cell: Cell): string[] {
     .filter((frame) => !KERNEL.some((folder) => frame.includes(folder)))
     .map((frame) => {
       const [all, at, , name, line] = OWN.exec(frame) ?? []
-      if (!all) return frame
+      // A worker counts the lines of what it was sent.
+      if (!all) return frame.replace(/\bnotebook cell:\d+:\d+/, 'notebook cell')
       const place = frame === outermost ? placeOf(Number(line), cell) : null
       return `${at}${place ?? (name ? `${name}notebook cell)` : 'notebook cell')}${frame.slice(all.length)}`
     })

@@ -263,9 +263,54 @@ test('a client of another kernel, which had the port before, disturbs no cell', 
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
 })
 
+test('whoever asks, the kernel answers as one session, its own', async () => {
+  const cell = `${clientCell(`[[key, 'kernel_info_request'], [key, 'comm_info_request']]`)}
+    const sessions = async () => {
+      const one = new Dealer({ linger: 0 })
+      one.connect(\`tcp://127.0.0.1:\${shell_port}\`)
+      const { frames } = new Wire(key).encode('kernel_info_request', {})
+      await one.send(frames)
+      const answer = await one.receive()
+      one.close()
+      return [frames, answer].map((parts) => JSON.parse(String(parts[parts.findIndex((part) => String(part) === '<IDS|MSG>') + 2])).session)
+    }
+    const [[asker, first], [another, second]] = [await sessions(), await sessions()]
+    console.log(asker === another, first === second, first === asker)`
+  assert.equal((await run(cell)).text, 'kernel_info_reply\nfalse true false\n')
+})
+
 test('what a client asks beside the cells, such as their history, is no output of the cell that runs', async () => {
   const { status, text } = await run(clientCell(`[[key, 'history_request'], [key, 'kernel_info_request']]`))
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
+})
+
+test('around what the kernel does not answer stand its states, too: JupyterLab shows it as unknown until it hears one', async () => {
+  const cell = `${clientCell(`[[key, 'kernel_info_request']]`)}
+    const { Subscriber } = await import('zeromq')
+    const { iopub_port } = JSON.parse(readFileSync(path, 'utf8'))
+    const [sender, listener] = [new Dealer({ linger: 0 }), new Subscriber()]
+    sender.connect(\`tcp://127.0.0.1:\${shell_port}\`)
+    listener.connect(\`tcp://127.0.0.1:\${iopub_port}\`)
+    listener.subscribe()
+    const wire = new Wire(key)
+    const { id, frames } = wire.encode('history_request', {})
+    let state: unknown
+    const heard = (async () => {
+      for await (const parts of listener) {
+        const message = wire.decode(parts)
+        if (message?.parent === id) state = message.content.execution_state
+        if (state) return
+      }
+    })()
+    while (!state) {
+      await sender.send(frames)
+      await new Promise(setImmediate)
+    }
+    await heard
+    sender.close()
+    listener.close()
+    console.log(state)`
+  assert.equal((await run(cell)).text, 'kernel_info_reply\nbusy\n')
 })
 
 describe('what a cell shows', () => {

@@ -1,4 +1,5 @@
 /** tslab's own program, with sockets that suit it, a compiler that bears packages which come and go, a true state, and this package. */
+import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { format } from 'node:util'
@@ -59,7 +60,21 @@ const { publishStatus, handleShellMessage } = ZmqServer.prototype
 /** Ends a message's address; its signature and its header come next. */
 const DELIMITER = Buffer.from('<IDS|MSG>')
 const executing = new Set<Request>()
+/** What the kernel says comes from one session of its own. tslab gave it the asker's: JupyterLab drops what comes from another than the last. */
+const SESSION = randomUUID()
+function speakAsKernel(message: Request): void {
+  const prototype = Object.getPrototypeOf(message) as Request
+  const { createReply } = prototype
+  prototype.createReply = function () {
+    const reply = createReply.call(this)
+    reply.header.session = SESSION
+    return reply
+  }
+}
+let isKernel = false
 ZmqServer.prototype.publishStatus = function (status, request) {
+  if (!isKernel) speakAsKernel(request)
+  isKernel = true
   if (status === 'busy' && request.header.msg_type === 'execute_request') executing.add(request)
   if (status === 'idle') executing.delete(request)
   publishStatus.call(this, status, request)
@@ -95,16 +110,18 @@ JupyterHandlerImpl.prototype.handleExecute = async function (...request) {
 }
 
 // What a client asks beside the cells tslab answers, or tells of it on the console ("unknown msg_type: history_request", which
-// JupyterLab asks of every kernel), and that is shown below the cell that runs: it is passed over.
+// JupyterLab asks of every kernel), and that is shown below the cell that runs: it goes without saying. JupyterLab takes from the states
+// around it that the kernel is idle; those of requests that it makes by itself alone it passes over.
 const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complete|comm_info|shutdown)_request"/
 
 // A port may have been another kernel's before, whose client connects again by itself. What is not signed with this kernel's key is
 // passed over, as Jupyter's kernels do; tslab made it an error of the cell that ran.
 ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
   const header = frames[frames.findIndex((frame) => frame.equals(DELIMITER)) + 2]
-  if (header && !ANSWERED.test(header.toString())) return
   if (header && isAfter(header.toString(), failed.at)) await failed.over
-  return handleShellMessage.call(this, socket, ...frames).catch((error: Error) => {
+  const handle = () => handleShellMessage.call(this, socket, ...frames)
+  const isAnswered = !header || ANSWERED.test(header.toString())
+  return (isAnswered ? handle() : silently(handle)).catch((error: Error) => {
     if (!error.message.startsWith('invalid hmac')) throw error
   })
 }
@@ -119,6 +136,16 @@ if (!process.features.require_module) {
   extensions['.js'] = (module, filename) => {
     if (here.has(filename)) module.exports = here.get(filename)
     else load(module, filename)
+  }
+}
+
+function silently<T>(tell: () => T): T {
+  const { warn } = console
+  console.warn = () => {}
+  try {
+    return tell()
+  } finally {
+    console.warn = warn
   }
 }
 
@@ -142,7 +169,7 @@ interface Handler {
 }
 
 interface Request {
-  header: { msg_type: string }
+  header: { msg_type: string; session: string }
   content: Content
   createReply(): Request & { signAndSend(key: string, socket: unknown): void }
 }

@@ -29,7 +29,8 @@ async function openJupyter(args: string[]): Promise<number> {
   const kernels = writeKernelSpec([join(ROOT, 'out', '.jupyter'), join(rayitoCache(), 'jupyter')])
   const path = [kernels, process.env.JUPYTER_PATH].filter(Boolean).join(delimiter)
   const [command, ...before] = jupyter
-  const child = spawn(command!, [...before, 'lab', ...args], {
+  // An exported page is handed in alone: it holds the figures instead of naming their files.
+  const child = spawn(command!, [...before, 'lab', '--HTMLExporter.embed_images=True', ...args], {
     cwd: join(ROOT, 'notebooks'),
     env: { ...process.env, JUPYTER_PATH: path },
     stdio: 'inherit',

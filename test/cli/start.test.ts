@@ -248,6 +248,17 @@ esac
   assert.match(stdout, /\nopened\n$/)
 })
 
+test('an installed JupyterLab gets what was given, and to export pages that hold their figures', {
+  skip: process.platform === 'win32' && 'Windows starts no such program',
+}, async () => {
+  const bin = mkdtempSync(join(tmpdir(), 'rayito-bin-'))
+  folders.push(bin)
+  const program = `#!${process.execPath}\nconsole.log(process.argv.slice(2).join(' '))\n`
+  writeFileSync(join(bin, 'jupyter'), program, { mode: 0o755 })
+  const { out } = await startWith({ ...hub.env, PATH: bin }, 'jupyter', '--port', '0').ended
+  assert.equal(out, 'lab --HTMLExporter.embed_images=True --port 0\n')
+})
+
 test('JupyterLab ends with the command, whatever asks it to', {
   skip: process.platform === 'win32' && 'Windows has no signals to send',
 }, async () => {

@@ -196,6 +196,18 @@ describe('a cell that fails', () => {
     assert.match(refused, /^RayitoError: .+\n {4}at line 2 of the cell: ray.remote\(\{\} as any\) \{\n/)
   })
 
+  test('on a class with private members inside an expression tells where that may stand', async () => {
+    await run(`import { ray } from '../dist/index.js'`)
+    const body = `{ constructor(private n: number) {}\n#half = 0.5\nget() { return this.n * this.#half } }`
+    const inside = await run(`const Inside = ray.remote(class Inside ${body})`)
+    assert.match(
+      inside.text,
+      /private or protected\. Define the class in a statement of its own and give its name here\.\n/,
+    )
+    await run(`class Own ${body}\nconst Remote = ray.remote(Own)`)
+    assert.deepEqual(await run('await ray.get(Remote.remote(4).get.remote())'), { status: 'ok', text: '2\n' })
+  })
+
   test('costs what was given at once with it, but nothing that is asked afterwards', async () => {
     const given = [run(`await Promise.reject(new Error('no'))`), run('1 + 1')]
     assert.deepEqual(

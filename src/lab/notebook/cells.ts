@@ -3,7 +3,7 @@ import type { Cell } from './stack.js'
 /** What tslab makes of a cell. */
 interface Converted {
   declOutput?: string
-  diagnostics: unknown[]
+  diagnostics: { messageText: string }[]
   output?: string
 }
 interface Converter {
@@ -44,6 +44,7 @@ export function keepDefinitions(tslab: NodeJS.Require): void {
       ...converter,
       convert(before, source) {
         const converted = converter.convert(known(before), source)
+        for (const problem of converted.diagnostics) problem.messageText = withRemedy(problem.messageText)
         if (converted.diagnostics.length > 0) return converted
         newest = converted.declOutput ?? ''
         begun = { source, javascript: converted.output ?? '' }
@@ -53,6 +54,12 @@ export function keepDefinitions(tslab: NodeJS.Require): void {
       complete: (before, source, position) => converter.complete(known(before), source, position),
     }
   }
+}
+
+/** A cell exports all that it defines, which whoever wrote it cannot know. */
+function withRemedy(message: string): string {
+  const isHidden = /^Property '.+' of exported class expression may not be private or protected\.$/.test(message)
+  return isHidden ? `${message} Define the class in a statement of its own and give its name here.` : message
 }
 
 /** Of declarations those that were there before, or whose values are there. */

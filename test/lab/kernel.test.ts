@@ -219,6 +219,16 @@ describe('a cell that fails', () => {
   })
 })
 
+test('a request that fails in a service of the notebook is told below the cell', async () => {
+  await run(`import { serve } from '../dist/index.js'`)
+  const cell = `await serve.run(serve.deployment(class Poor { call() { throw new Error('out of luck') } }).bind(), { port: 0 })
+    console.log((await fetch(serve.status().url!)).status)
+    await serve.shutdown()`
+  const { text } = await run(cell)
+  assert.match(text, /^GET \/ failed: Error: out of luck\n {4}at Poor\.call \(notebook cell\)\n/m)
+  assert.match(text, /^500\n/m)
+})
+
 test('a client hears a cell’s number when it begins', async () => {
   const heard: Message[] = []
   const { count } = await kernel.execute('1 + 1', (message) => heard.push(message))

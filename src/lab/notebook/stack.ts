@@ -52,7 +52,7 @@ function ownFrames(frames: string[], cell: Cell): string[] {
   // Cells share their name in stacks: the outermost nameless frame is the one that surely belongs to the cell that ran.
   const outermost = own.findLast((frame) => OWN.test(frame) && !OWN.exec(frame)![3])
   return own
-    .filter((frame) => !/^\s+\.{3}|\bnode:/.test(frame))
+    .filter((frame) => !/^\s+\.{3}|\bnode:|at async Promise\.\w+ \(index \d+\)$/.test(frame))
     .filter((frame) => !KERNEL.some((folder) => frame.includes(folder)))
     .map((frame) => {
       const [all, at, , name, line] = OWN.exec(frame) ?? []

@@ -1,10 +1,11 @@
 import pino from 'pino'
+import { kernel } from '../../core/notebook.js'
 import type { RunOptions } from '../types.js'
 
 /** One JSON line for each request, and for each failure of the server. */
 export interface Log {
   request(line: object, message: string): void
-  failure(line: object, message: string): void
+  failure(line: { requestId: string; failure?: string }, message: string): void
   /** Writes what is still in memory. */
   flush(): void
 }
@@ -15,6 +16,9 @@ const GATHER = 100
 /** @param to where requests are told: nowhere, stdout, or what has `write`; failures always are, on stderr at least */
 export function makeLog(to: RunOptions['log']): Log {
   const options = { base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level } }
+  // A notebook's reader does not see what is written to the terminal that JupyterLab was started in.
+  if (!to && kernel())
+    return { request() {}, failure: ({ failure }, message) => console.error(`${message}: ${failure}`), flush() {} }
   if (!to) {
     const errors = pino(options, pino.destination({ dest: 2, sync: true }))
     return { request() {}, failure: (line, message) => errors.error(line, message), flush() {} }

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { Worker } from 'node:worker_threads'
-import { ERRORS } from '#src/core/errors.js'
+import { ERRORS, expected, RayitoError } from '#src/core/errors.js'
 import { found } from '#src/core/findings.js'
 import { bytes, plural } from '#src/core/format.js'
 import { Line } from '#src/core/line.js'
@@ -112,6 +112,31 @@ describe('the house', () => {
       assert.ok(row.includes(meaning) && row.includes(remedy), `ERRORS.md says something else of ${code}`)
     }
   })
+})
+
+test('what was expected is told with what was got, in one line', () => {
+  class Shown {
+    toString = () => 'shown'
+  }
+  const cases: [unknown, string][] = [
+    [undefined, '`undefined` (undefined)'],
+    [null, '`null` (null)'],
+    [2n, '`2n` (bigint)'],
+    ['x'.repeat(100), `\`${'x'.repeat(80)}\` (string)`],
+    [[1, [2]], '`[ 1, [Array] ]` (object)'],
+    [{ a: 1 }, '`{ a: 1 }` (object)'],
+    [new Shown(), '`shown` (object)'],
+  ]
+  for (const [got, told] of cases)
+    assert.throws(() => expected('n', 'a number', got), {
+      code: 'INVALID_ARGUMENT',
+      option: 'n',
+      message: `Expected \`n\` to be a number, got ${told}`,
+    })
+  const plain = new RayitoError('RAY_MISUSE', 'No', { found: 1 })
+  assert.deepEqual([plain.message, 'cause' in plain, { ...plain }], ['No', false, { code: 'RAY_MISUSE', found: 1 }])
+  assert.deepEqual(new RayitoError('USAGE', 'No', { cause: null }).cause, null)
+  assert.equal(new RayitoError('USAGE', 'No', { remedy: 'Do.' }).message, 'No. Do.')
 })
 
 v8.setFlagsFromString('--expose-gc')

@@ -84,28 +84,35 @@ ZmqServer.prototype.publishStatus = function (status, request) {
 
 // Who executes notebooks, as nbconvert and VS Code do, takes a cell's number from here; tslab does not tell of it.
 const { handleExecute } = ZmqServer.prototype
-const asked = new WeakMap<object, (count: number) => void>()
+const asked = new WeakMap<object, Asking>()
 ZmqServer.prototype.handleExecute = function (socket, request) {
-  asked.set(request.content, (execution_count) => {
+  const begin = (execution_count: number) => {
     const input = request.createReply()
     input.header.msg_type = 'execute_input'
     input.content = { code: request.content.code, execution_count }
     input.signAndSend(this.connInfo.key, this.iopub)
-  })
+  }
+  asked.set(request.content, { header: request.header, received: performance.now(), begin })
   return handleExecute.call(this, socket, request)
 }
 const { handleExecute: execute, handleExecuteImpl: executeNow } = JupyterHandlerImpl.prototype
 JupyterHandlerImpl.prototype.handleExecuteImpl = function (content, ...streams) {
-  asked.get(content)?.(this.execCount + 1)
+  asked.get(content)?.begin(this.execCount + 1)
   return executeNow.call(this, content, ...streams)
 }
 
 // For 200 ms after an error tslab drops what comes, since cells that were given at once are not to run any more. What was sent after the
-// error was told waits instead: a program that goes on, as `nbconvert --allow-errors` does, lost cells, unsaid.
-let failed = { at: Number.POSITIVE_INFINITY, over: Promise.resolve() }
-JupyterHandlerImpl.prototype.handleExecute = async function (...request) {
-  const reply = await execute.apply(this, request)
-  if (reply.status === 'error') failed = { at: Date.now(), over: new Promise((resolve) => setTimeout(resolve, 200)) }
+// error was told waits instead: a program that goes on, as `nbconvert --allow-errors` does, lost cells, unsaid. And what was sent before is
+// dropped however late it comes. When the error was, is reckoned on the client's clock, of which nothing else is known.
+let failed = { session: '', at: 0, over: Promise.resolve() }
+JupyterHandlerImpl.prototype.handleExecute = async function (content, ...streams) {
+  const { header, received } = asked.get(content)!
+  if (header.session === failed.session && sentAt(header) < failed.at) return { status: 'abort' }
+  const reply = await execute.call(this, content, ...streams)
+  if (reply.status !== 'error') return reply
+  // Whole milliseconds, both of them.
+  const at = sentAt(header) + performance.now() - received - 1
+  failed = { session: header.session, at, over: new Promise((resolve) => setTimeout(resolve, 200)) }
   return reply
 }
 
@@ -118,7 +125,7 @@ const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complet
 // passed over, as Jupyter's kernels do; tslab made it an error of the cell that ran.
 ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
   const header = frames[frames.findIndex((frame) => frame.equals(DELIMITER)) + 2]
-  if (header && isAfter(header.toString(), failed.at)) await failed.over
+  if (header && isAfter(header.toString())) await failed.over
   const handle = () => handleShellMessage.call(this, socket, ...frames)
   const isAnswered = !header || ANSWERED.test(header.toString())
   return (isAnswered ? handle() : silently(handle)).catch((error: Error) => {
@@ -149,9 +156,14 @@ function silently<T>(tell: () => T): T {
   }
 }
 
-function isAfter(header: string, moment: number): boolean {
-  const { msg_type, date } = JSON.parse(header) as { msg_type: string; date?: string }
-  return msg_type === 'execute_request' && Date.parse(date ?? '') >= moment
+/** Whether the client that met the last error sent it after that. */
+function isAfter(text: string): boolean {
+  const header = JSON.parse(text) as Header
+  return header.msg_type === 'execute_request' && header.session === failed.session && sentAt(header) >= failed.at
+}
+
+function sentAt({ date }: Header): number {
+  return Date.parse(date ?? '')
 }
 
 interface Server {
@@ -169,9 +181,22 @@ interface Handler {
 }
 
 interface Request {
-  header: { msg_type: string; session: string }
+  header: Header
   content: Content
   createReply(): Request & { signAndSend(key: string, socket: unknown): void }
+}
+
+interface Header {
+  msg_type: string
+  session: string
+  date?: string
+}
+
+/** A cell that is asked to run. */
+interface Asking {
+  header: Header
+  received: number
+  begin(count: number): void
 }
 
 interface Content {

@@ -235,7 +235,7 @@ test('a virtual environment that was left before it had pip is made again', {
   const python = `#!/bin/sh
 case "$*" in
   '-m venv '*) /bin/cp "$0" '${join(made, 'python')}' ;;
-  '-m jupyter lab') echo opened ;;
+  '-m jupyter lab '*) echo opened ;;
   '-m jupyterlab '*) exit 1 ;;
 esac
 `

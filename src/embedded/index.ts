@@ -41,7 +41,7 @@ async function findOrBuild(root: string): Promise<string> {
       (found) => found?.isFile(),
     )
   if (await isThere()) return folder
-  const { withLock } = await import('../hub/lock.js')
+  const { withLock } = await import('../core/lock.js')
   try {
     await mkdir(root, { recursive: true })
     await withLock(join(root, `${name}.lock`), async () => {

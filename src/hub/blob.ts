@@ -53,7 +53,7 @@ export async function fetchBlob(context: Context, commit: string, file: RepoFile
   )
 }
 
-/** Makes the blob, unless another holder of the lock just did (see lock.ts). */
+/** Makes the blob, unless another holder of the lock just did (see core/lock.ts). */
 async function finish(partial: string, blob: string, size: number): Promise<void> {
   await rename(partial, blob).catch(async (error) => {
     if ((await sizeOf(blob)) !== size) throw error

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
+import { withLock } from '../core/lock.js'
 import { type Progress, progress, silent } from '../core/progress.js'
 import { fetchBlob, partialPath } from './blob.js'
 import { blobName, blobPath, isCached, isCommit, linkBlob, sizeOf, snapshotFolder } from './cache.js'
 import { type Context, contextOf } from './context.js'
 import { diskFailure, notCached } from './failures.js'
 import { listingOf } from './listing.js'
-import { withLock } from './lock.js'
 import type { HubOptions, Repo, RepoFile, Snapshot } from './types.js'
 
 /** Files fetched at the same time by one call. */

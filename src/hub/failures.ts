@@ -121,10 +121,3 @@ export function notCached(context: Context, what = '', count = 1): RayitoError {
   const message = `Expected ${asked(context, what)} (${repo.revision})${others} in the cache ${cacheDir}, as requests are turned off`
   return new RayitoError('HUB_OFFLINE', message, { repo: repo.id, file: what || context.file })
 }
-
-/** An abort, as the caller of `abort` gave it. */
-export function rethrowAborted(signal: AbortSignal | undefined): (error: unknown) => never {
-  return (error) => {
-    throw signal?.aborted ? signal.reason : error
-  }
-}

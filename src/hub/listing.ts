@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { plural } from '../core/format.js'
+import { withLock } from '../core/lock.js'
 import {
   type Entry,
   isCommit,
@@ -14,7 +15,6 @@ import {
 } from './cache.js'
 import type { Context } from './context.js'
 import { diskFailure, notCached } from './failures.js'
-import { withLock } from './lock.js'
 import { patientFetch } from './request.js'
 
 /** The listing as the cache knows it: null commit where the revision was never looked up, null listing where none was kept. */

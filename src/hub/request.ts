@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rethrowAborted } from '../core/abort.js'
 import { notice } from '../core/progress.js'
 import { retryAfter } from '../core/retry-after.js'
 import { unhurry } from '../core/unhurry.js'
 import type { Context } from './context.js'
-import { isRefusal, Passing, refusal, rethrowAborted, unreachable } from './failures.js'
+import { isRefusal, Passing, refusal, unreachable } from './failures.js'
 import { ProxyRefusal, proxiedFetch } from './proxied-fetch.js'
 
 /*

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileS
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { withLock } from '#src/hub/lock.js'
+import { withLock } from '#src/core/lock.js'
 import { temporary } from './support.js'
 
 test('one at a time, and every one in the end', async (t) => {

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } f
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { RayitoError } from '../../../../core/errors.js'
-import { withLock } from '../../../../hub/lock.js'
+import { withLock } from '../../../../core/lock.js'
 
 /** The server of a head. */
 export interface HeadServer {

@@ -3,7 +3,7 @@ import { link, mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rethrowAborted } from './failures.js'
+import { rethrowAborted } from './abort.js'
 
 /**
  * A lock between threads, processes and machines that share a folder: a file that only one can create, which names its

@@ -118,7 +118,7 @@ function trouble(error) {
     415: ['That is not a picture I can read', 'Choose a PNG, JPEG, WebP or GIF.'],
     422: ['No picture arrived', 'Choose it once more.'],
     429: ['Too many at once', 'Wait a moment, then try again.'],
-    503: ['Everybody is busy', wait > 0 ? 'Try again in ' + wait + ' s.' : 'Try again in a moment.'],
+    503: ['The service is busy, or still starting', wait > 0 ? 'Try again in ' + wait + ' s.' : 'Try again in a moment.'],
   }[status]
   if (error.unread) return { title: 'The file cannot be read', advice: 'It was moved or changed meanwhile, or is a folder. Choose it once more.', message: '', again: false }
   if (said) return { title: said[0], advice: said[1], message, again: status !== 415 && status !== 413 && status !== 400 }

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect, isDeepStrictEqual } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer'
 import { serialize } from '#src/core/travel.js'
 import { Feature } from '#src/datasets/features.js'
@@ -134,6 +135,14 @@ describe('which files make up which split', () => {
     assert.equal(fitting(`${'*a'.repeat(100)}b`)('a'.repeat(1000)), false)
     assert.equal(fitting(`${'**/'.repeat(50)}c`)(`${path}c`), true)
     assert.equal(fitting(`${'*a'.repeat(100)}b`)(`${'a'.repeat(1000)}b`), true)
+  })
+
+  test('and need no stack that a thread may not have', async () => {
+    const module = new URL('../../../dist/datasets/repository/splits.js', import.meta.url)
+    const program = `import(${JSON.stringify(module.href)}).then(({ fitting }) =>
+      require('node:worker_threads').parentPort.postMessage(['*a', '**/'].map((one) => fitting(one.repeat(1300))('b'))))`
+    const thread = new Worker(program, { eval: true, resourceLimits: { stackSizeMb: 0.4 } })
+    assert.deepEqual(await once(thread, 'message'), [[false, false]])
   })
 })
 

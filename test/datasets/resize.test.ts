@@ -174,7 +174,7 @@ describe('resize', () => {
     const module = new URL('../../../dist/datasets/index.js', import.meta.url)
     const program = `
       import { resize } from ${JSON.stringify(module.href)}
-      try { resize(new Uint8Array(3), 1, 1, 3, 2, 2) } catch ({ code, message }) { console.log(code, message) }`
+      try { console.log(resize(new Uint8Array(3), 1, 1, 3, 2, 2).length) } catch ({ code, message }) { console.log(code, message) }`
     const told = (...command: string[]) =>
       spawnSync(command[0]!, [...command.slice(1), '--input-type=module', '-e', program], { encoding: 'utf8' }).stdout
     const cannot = /^RUNTIME_UNAVAILABLE WebAssembly, which resizes pictures, cannot be had \(.*\)\. /
@@ -183,6 +183,8 @@ describe('resize', () => {
     assert.match(without, /no --jitless\.\n$/)
     if (process.platform !== 'linux') return
     const little = told('sh', '-c', 'ulimit -v 6000000; exec "$@"', 'sh', process.execPath)
+    // From Node 24 on V8 does with memory that has no unmapped room behind it.
+    if (Number.parseInt(process.versions.node, 10) >= 24) return assert.equal(little, '12\n')
     assert.match(little, cannot)
     assert.match(little, /\(ulimit -v\)/)
   })

@@ -86,6 +86,7 @@ export function fitting(pattern: string): (path: string) => boolean {
     return chunks.map((form, i) => (i === 0 || i === chunks.length - 1 ? form : first(form))).join('')
   }
   const chunks = chunksOf(parts, (wildcard) => wildcard.startsWith('**')).map(names)
+  if (groups + chunks.length > MOST_WILDCARDS) return () => false
   const form = new RegExp(`^${chunks.map((form, i) => (i === chunks.length - 1 ? form : first(form))).join('')}$`)
   return (path) => form.test(path)
 }
@@ -102,6 +103,9 @@ function chunksOf(parts: string[], isWildcard: (part: string) => boolean): strin
 
 /** Characters of a path at most. */
 const LONGEST = 4096
+
+/** What compiles a pattern needs room for each on the stack, and a thread may have little left. */
+const MOST_WILDCARDS = 300
 
 const PART = /(?<=^|\/)\*\*\/|\*\*|\*|\[!?[^\]]+\]|[\s\S]/g
 

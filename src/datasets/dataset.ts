@@ -15,7 +15,8 @@ import { range, type ShardOptions, shardRange, wholeFrom } from './rows/row-rang
 import { type Seed, seedOf } from './rows/seed.js'
 import { type TrainTestSplitOptions, trainTestPlaces } from './rows/train-test-split.js'
 import { type SourceNames, View } from './rows/view.js'
-import { openSource, type Place, type Source } from './sources/source.js'
+import { openSource } from './sources/open-source.js'
+import type { Place, Source } from './sources/source.js'
 import { missing, withoutIndices } from './strict-record.js'
 
 /** Rows read ahead while one is being used: decoding pictures goes on beside it. */

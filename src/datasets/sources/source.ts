@@ -25,9 +25,3 @@ export interface ReadOptions {
 export type Place =
   | { kind: 'parquet'; files: string[]; told?: Readonly<Record<string, unknown>>; options: ReadOptions }
   | { kind: 'pictures'; files: string[]; labels: number[]; names: string[]; options: ReadOptions }
-
-/** Opens a source by its place; only the reader that it needs is imported. */
-export async function openSource(place: Place): Promise<Source> {
-  if (place.kind === 'parquet') return (await import('./parquet-source.js')).ParquetSource.open(place)
-  return new (await import('./picture-source.js')).PictureSource(place)
-}

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { fromUser } from '../../core/user-stack.js'
-import type { ActorIdentity } from '../handle.js'
 
 /** What every error of `ray` is. They keep class, fields and cause on their way between workers. */
 export class RayError extends RayitoError {}
@@ -135,7 +134,7 @@ export class OutOfMemoryError extends WorkerCrashedError {
   }
 }
 
-type Which = Pick<ActorIdentity, 'id' | 'label'>
+type Which = { id: string; label: string }
 
 interface ActorDeath extends WorkerDeath {
   cause?: unknown

@@ -16,6 +16,7 @@ interface Settings {
   feature_extractor_type?: string
   do_resize?: Flag
   size?: unknown
+  default_to_square?: Flag
   resample?: number
   crop_pct?: number | null
   do_center_crop?: Flag
@@ -29,6 +30,7 @@ interface Settings {
   include_top?: Flag
   do_flip_channel_order?: Flag
   do_pad?: Flag
+  use_square_size?: Flag
 }
 
 /** config.json, as far as image classification uses it. */
@@ -75,11 +77,12 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
   const defaults = Object.hasOwn(PROCESSORS, kind)
     ? PROCESSORS[kind]!
     : invalid(`pictures are prepared by ${type}, which is not known`)
-  const size = sizeOf(settings.size ?? defaults.size, defaults.sizes === 'exact')
+  const size = sizeOf(settings.size ?? defaults.size, says(settings.default_to_square, defaults.sizes === 'exact'))
   if (!size || (defaults.sizes === 'shortest' && size.kind !== 'shortest')) {
     return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)
   }
-  if (settings.do_pad) invalid(`${type} with do_pad is not known`)
+  for (const step of ['do_pad', 'use_square_size'] as const)
+    if (settings[step]) invalid(`${type} with ${step} is not known`)
   const filter = RESIZE_FILTERS[settings.resample ?? defaults.resample]
   if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
   let resize: Plan['resize'] = says(settings.do_resize, true) ? enlarged(kind, size, settings) : null

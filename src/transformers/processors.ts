@@ -1,6 +1,6 @@
 /**
  * What transformers' Python classes take a setting for that a model's preprocessor_config.json leaves out
- * (models/*\/image_processing_*.py, `__init__`; the slow processors, which work on Pillow).
+ * (models/*\/image_processing_pil_*.py of transformers 5, the processors that work on Pillow).
  */
 export interface ProcessorDefaults {
   /** How a bare number is meant, and the size without one. */
@@ -22,7 +22,6 @@ export interface ProcessorDefaults {
 const STANDARD = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 const CLIP = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] }
-const NEAREST = 0
 const BILINEAR = 2
 const BICUBIC = 3
 
@@ -34,12 +33,12 @@ const plain = { crop: null, normalize: true, flip: null }
 
 /** By the name of Python's class without its ending. */
 export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
-  Beit: { ...plain, ...exact(256), ...STANDARD, resample: BICUBIC, crop: cropped(224) },
+  Beit: { ...plain, ...exact(224), ...STANDARD, resample: BICUBIC, crop: cropped(224, false) },
   Bit: { ...plain, ...shortest(224), ...CLIP, resample: BICUBIC, crop: cropped(224) },
   CLIP: { ...plain, ...shortest(224), ...CLIP, resample: BICUBIC, crop: cropped(224) },
-  ConvNext: { ...plain, ...shortest(384), ...STANDARD, sizes: 'shortest', resample: BILINEAR },
+  ConvNext: { ...plain, ...shortest(384), ...STANDARD, sizes: 'shortest', resample: BICUBIC },
   DeiT: { ...plain, ...exact(256), ...STANDARD, resample: BICUBIC, crop: cropped(224) },
-  EfficientNet: { ...plain, ...exact(346), ...STANDARD, resample: NEAREST, crop: cropped(289, false) },
+  EfficientNet: { ...plain, ...exact(346), ...STANDARD, resample: BICUBIC, crop: cropped(289, false) },
   Levit: { ...plain, ...shortest(224), ...IMAGENET, resample: BICUBIC, crop: cropped(224) },
   MobileNetV1: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
   MobileNetV2: { ...plain, ...shortest(256), ...STANDARD, resample: BILINEAR, crop: cropped(224) },
@@ -47,15 +46,15 @@ export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
     ...plain,
     ...shortest(224),
     ...STANDARD,
-    resample: BILINEAR,
+    resample: BICUBIC,
     crop: cropped(256),
     normalize: null,
     flip: true,
   },
   PoolFormer: { ...plain, ...shortest(224), ...IMAGENET, resample: BICUBIC, crop: cropped(224) },
-  Pvt: { ...plain, ...exact(224), ...IMAGENET, resample: BILINEAR },
+  Pvt: { ...plain, ...exact(224), ...IMAGENET, resample: BICUBIC },
   Segformer: { ...plain, ...exact(512), ...IMAGENET, resample: BILINEAR, crop: 'never' },
-  Siglip: { ...plain, ...exact(224), ...STANDARD, resample: BICUBIC },
+  Siglip: { ...plain, ...exact(224), sizes: 'both', ...STANDARD, resample: BICUBIC },
   ViT: { ...plain, ...exact(224), ...STANDARD, resample: BILINEAR },
 }
 

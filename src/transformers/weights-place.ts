@@ -7,7 +7,7 @@ import { rayitoCache } from '../core/paths.js'
 import { dataFiles, type ModelFiles } from './model-files.js'
 
 /** Raised when what is kept changes its form. */
-const FORMAT = 6
+const FORMAT = 7
 
 /** Where the optimised weights of a model are kept. */
 export interface Place {

@@ -103,6 +103,11 @@ test('every processor but one takes both forms of a size, and cuts the middle ou
   for (const kind of ['ViT', 'DeiT', 'Siglip', 'Pvt', 'EfficientNet'])
     assert.deepEqual(of(`${kind}ImageProcessor`), of('BitImageProcessor'), kind)
   assert.equal(plan({ ...settings, image_processor_type: 'ViTImageProcessor' }).crop, null)
+  for (const type of ['ViTImageProcessor', 'BitImageProcessor']) {
+    const meant = (square: boolean) => plan({ image_processor_type: type, size: 33, default_to_square: square }).resize
+    assert.deepEqual(meant(true), { kind: 'exact', width: 33, height: 33 })
+    assert.deepEqual(meant(false), { kind: 'shortest', edge: 33 })
+  }
   const nothing = { shortest_edge: 33, longest_edge: null, height: null, width: null }
   const vit = { image_processor_type: 'ViTImageProcessor' }
   assert.deepEqual(plan({ ...vit, size: [20, 30] }), plan({ ...vit, size: { height: 20, width: 30 } }))
@@ -150,6 +155,7 @@ test('what is not known is refused, not guessed', () => {
   refused({ ...vit, size: { shortest_edge: 20, longest_edge: 30 } }, /Expected a size/)
   refused({ ...vit, resample: 9 }, /resample 9/)
   refused({ ...vit, do_pad: true }, /do_pad/)
+  refused({ image_processor_type: 'CLIPImageProcessor', use_square_size: true }, /use_square_size/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)
   refused({ ...vit, image_std: [0.5, 0.5, '0.5'] }, /three numbers/)
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)

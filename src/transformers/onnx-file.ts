@@ -129,7 +129,7 @@ export function message(number: number, pieces: Uint8Array[]): Uint8Array[] {
 }
 
 /** A field that holds a text. */
-const string = (number: number, content: string) => message(number, [Buffer.from(content, 'utf8')])
+export const string = (number: number, content: string) => message(number, [Buffer.from(content, 'utf8')])
 
 /** A field that holds a whole number. */
 const integer = (number: number, value: number) => [

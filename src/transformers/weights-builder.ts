@@ -12,6 +12,7 @@ import type { ModelFiles } from './model-files.js'
 import { createSession, modelSource, reason, refusal, type Source } from './model-source.js'
 import type { Plan } from './plan.js'
 import { type Failure, toFailure } from './thread-protocol.js'
+import { alignWeights } from './weights-align.js'
 import { DATA, GRAPH, seal } from './weights-entry.js'
 import type { Place } from './weights-place.js'
 
@@ -81,13 +82,15 @@ async function optimise(files: ModelFiles, source: Source, folder: string): Prom
       },
     },
   } as const
-  return createSession(runtime, source, options).catch(async (cause: Error) => {
+  const session = await createSession(runtime, source, options).catch(async (cause: Error) => {
     // a full disk and a bad model fail alike; only a bad one fails without writing, too
     await createSession(runtime, source, {}).catch((why: Error) => {
       throw refusal(files, 'load', why)
     })
     throw new Error(reason(cause), { cause })
   })
+  await alignWeights(folder)
+  return session
 }
 
 /** Removes drafts that nobody finishes: of this entry, since only the lock's holder builds it, and old ones of its like. */

@@ -71,6 +71,29 @@ export function withDataBeside(model: Uint8Array, name: string): { model: Uint8A
   return { model: withGraph(model, graph, body), data: Buffer.concat(data) }
 }
 
+/** A model with a further table of 32-bit floats. */
+export function withFloats(model: Uint8Array, name: string, dims: readonly number[], values: Float32Array): Uint8Array {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  const number = (field: number, value: number) =>
+    protobuf.Writer.create()
+      .uint32(field << 3)
+      .int32(value)
+      .finish()
+  const table = message(GRAPH.initializer, [
+    ...dims.map((size) => number(TENSOR.dims, size)),
+    number(TENSOR.dataType, 1),
+    ...message(TENSOR.name, [Buffer.from(name)]),
+    ...message(TENSOR.rawData, [new Uint8Array(values.buffer)]),
+  ])
+  return withGraph(model, graph, [model.subarray(graph.from, graph.end), ...table])
+}
+
+/** An output of 32-bit floats, of any shape. */
+export const floatOutput = (name: string) => [
+  ...message(1, [Buffer.from(name)]),
+  ...message(2, message(1, [Buffer.from([8, 1])])),
+]
+
 /** A model with further nodes, and another output instead of its own. */
 export function withNodes(
   model: Uint8Array,

@@ -24,7 +24,17 @@ import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { seal } from '#src/transformers/weights-entry.js'
-import { copyOfTinyVit, edit, fixture, ownCache, tinyVit, withDataBeside } from './fixtures.js'
+import {
+  copyOfTinyVit,
+  edit,
+  fixture,
+  floatOutput,
+  ownCache,
+  tinyVit,
+  withDataBeside,
+  withFloats,
+  withNodes,
+} from './fixtures.js'
 import { runProgram } from './programs.js'
 
 const { folder: cache, weights } = ownCache()
@@ -206,6 +216,26 @@ describe('optimised weights', () => {
       assert.equal((await load({ model, dtype, note: /cannot be kept/ })).answer[0]!.label, answer[0]!.label)
     })
   }
+
+  test('of odd sizes end no process, whose processor reads only what lies at a multiple of 64 bytes', async (t) => {
+    const best = `
+      const clf = await pipeline('image-classification', process.env.MODEL, { functionToApply: 'none', topK: 3 })
+      console.log(JSON.stringify(await clf(picture)))
+    `
+    const plain = await runProgram(best, { MODEL: tinyVit })
+    const model = copyOfTinyVit(t)
+    const onnx = join(model, 'onnx', 'model.onnx')
+    const [few, many] = [10, 257]
+    const same = Float32Array.from({ length: few * many }, (_, i) => Number(Math.floor(i / many) === i % many))
+    const table = withFloats(readFileSync(onnx), 'odd', [few, many], same)
+    writeFileSync(onnx, withNodes(table, [['MatMul', ['logits', 'odd'], 'many']], floatOutput('many')))
+    edit(join(model, 'config.json'), (config) => {
+      const names = Object.values(config.id2label as object)
+      config.id2label = Object.fromEntries(Array.from({ length: many }, (_, i) => [i, names[i] ?? `class ${i}`]))
+    })
+    const { code, signal, stdout } = await runProgram(best, { MODEL: model })
+    assert.deepEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: plain.stdout })
+  })
 
   test('are kept for each dtype and each model', async (t) => {
     await load()

@@ -60,12 +60,14 @@ export function reason({ message }: Error): string {
 }
 
 /** A session from a file or bytes, behind the thread's gate. */
-export function createSession(
+export async function createSession(
   runtime: typeof import('onnxruntime-node'),
   { model, externalData }: Source,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   const { InferenceSession: Session } = runtime
-  const all = externalData ? { ...options, externalData } : options
+  const isOptimised = options.graphOptimizationLevel === 'disabled'
+  const right = isOptimised ? {} : await (await import('./pad-fusion.js')).withoutPadFusion(model)
+  const all = { ...options, extra: { ...options.extra, ...right.extra }, ...(externalData && { externalData }) }
   return native(() => (typeof model === 'string' ? Session.create(model, all) : Session.create(model, all)))
 }

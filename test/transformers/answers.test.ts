@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { createReadStream } from 'node:fs'
+import { copyFileSync, createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +10,7 @@ import { inspect } from 'node:util'
 import { pipeline as pipelineOfTransformers, RawImage } from '@huggingface/transformers'
 import { Image } from '#src/datasets/image/image.js'
 import { type Classification, type Dtype, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
-import { fixture, ownCache, readFixture, tinyVit } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, ownCache, readFixture, tinyVit } from './fixtures.js'
 
 interface Row {
   dtype: Dtype
@@ -181,4 +182,21 @@ describe('a classifier', () => {
     await assert.rejects(classifier(42 as never), { code: 'INVALID_ARGUMENT' })
     assert.equal((await classifier(path('colour-64x64'))).length, 5)
   })
+})
+
+test('zeros around what is pooled are greater than negative numbers', async (t) => {
+  const model = copyOfTinyVit(t)
+  copyFileSync(fixture('pooled.onnx'), join(model, 'onnx', 'model.onnx'))
+  edit(join(model, 'config.json'), (config) => {
+    config.id2label = { 0: 'red', 1: 'green', 2: 'blue' }
+  })
+  const classifier = await pipeline('image-classification', model, { functionToApply: 'none' })
+  const black = new Image(new Uint8Array(3 * 32 * 32), 32, 32)
+  // of 16 × 16 windows the first row and the first column reach over the edge; all others see black, which is −1
+  const mean = -(15 * 15) / (16 * 16)
+  assert.deepEqual(
+    await classifier(black),
+    ['red', 'green', 'blue'].map((label) => ({ label, score: mean })),
+  )
+  await classifier.close()
 })

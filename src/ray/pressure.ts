@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** Bytes that may be allocated before the first collection. */
-const STEP = 128 * 1024 * 1024
+export const STEP = 128 * 1024 * 1024
 
 /**
  * V8 does not count shared memory when it decides to collect: garbage objects would pile up by the gigabyte. So the store

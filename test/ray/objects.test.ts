@@ -404,6 +404,25 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal((await ray.get(ray.put(new Uint8Array(4_000_000)))).length, 4_000_000)
   })
 
+  test('what only garbage in workers refers to takes no room: they are asked for it in time', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 20_000_000 })
+    for (let i = 0; i < 60; i++) await ray.get(echo.remote([ray.put(new Uint8Array(1_000_000))]))
+  })
+
+  test('nor do texts and objects, which the store does not count, stay for garbage in workers', async () => {
+    await begin({ numCpus: 1 })
+    const passOn = async () => {
+      const ref = ray.put('text '.repeat(1_000_000))
+      await ray.get(echo.remote([ref]))
+      return new WeakRef(ref)
+    }
+    const refs = []
+    for (let i = 0; i < 20; i++) refs.push(await passOn())
+    await turn()
+    collect()
+    assert.ok(refs.filter((ref) => ref.deref()).length < 15)
+  })
+
   test('what lies in shared memory is put without taking room, and without a collection', async () => {
     await begin({ numCpus: 1, objectStoreMemory: 200_000_000 })
     const shared = new Uint8Array(new SharedArrayBuffer(150_000_000))

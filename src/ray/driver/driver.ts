@@ -64,7 +64,11 @@ export class Driver implements Runtime {
     const { namespace, address, objectStoreMemory, logToDriver, timeline } = options
     this.namespace = namespace
     this.address = address
-    this.objects = new ObjectStore(objectStoreMemory, (id) => this.engine.release(id))
+    this.objects = new ObjectStore(
+      objectStoreMemory,
+      (id) => this.engine.release(id),
+      () => this.engine.collect(),
+    )
     const { moved } = this.objects
     this.output = new WorkerOutput(logToDriver)
     this.#timeline = timeline === false ? null : new Timeline(timeline)

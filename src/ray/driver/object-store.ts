@@ -1,6 +1,9 @@
 import { ObjectStoreFullError } from '../errors.js'
 import type { Content, Entry } from '../object-ref.js'
-import { Pressure } from '../pressure.js'
+import { Pressure, STEP } from '../pressure.js'
+
+/** What is no buffer takes up to so many times the bytes that it is counted for. */
+const TIMES = 4
 
 /** The shared memory that was allocated for an object. */
 interface Allocation {
@@ -19,6 +22,8 @@ export class ObjectStore {
   readonly #elsewhere = new Set<Allocation>()
   readonly #allocations = new WeakMap<Entry, Allocation>()
   readonly #pressure = new Pressure()
+  /** Bytes of objects that came since workers were last asked which refs are garbage there. */
+  #unasked = 0
   readonly #collected = new FinalizationRegistry<Allocation>((allocation) => {
     this.#let(allocation)
     this.gone(allocation.id)
@@ -28,6 +33,8 @@ export class ObjectStore {
     private readonly limit: number,
     /** Told of objects that nobody can ask for any more. */
     private readonly gone: (id: string) => void,
+    /** Asks workers to let go what is garbage there: a ref is small, and no reason to collect, but holds its object here. */
+    private readonly collect: () => void,
   ) {}
 
   /**
@@ -43,7 +50,9 @@ export class ObjectStore {
 
   /** Keeps an object, as a task's result: the memory is there already, room or not. */
   keep(entry: Entry, content: Content, elsewhere: boolean): void {
-    const { fresh: bytes } = content
+    const { fresh: bytes, copied } = content
+    this.#unasked += bytes + TIMES * copied
+    if (this.#unasked >= Math.min(STEP, this.limit / 4)) this.#ask()
     if (bytes) {
       const allocation = { id: entry.id, bytes, elsewhere: elsewhere ? new WeakRef(entry) : null }
       this.#held += bytes
@@ -81,7 +90,14 @@ export class ObjectStore {
     let held = this.#relieve()
     // A collection that was under way already keeps what died since it began.
     if (held + bytes > this.limit) held = this.#relieve()
-    if (held + bytes > this.limit) throw new ObjectStoreFullError(bytes, held, this.limit)
+    if (held + bytes <= this.limit) return
+    this.#ask()
+    throw new ObjectStoreFullError(bytes, held, this.limit)
+  }
+
+  #ask(): void {
+    this.#unasked = 0
+    this.collect()
   }
 
   /** Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides. */

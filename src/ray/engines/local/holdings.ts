@@ -6,6 +6,10 @@ export class Holdings {
   /** What it let go before its answer, which says that it holds it, came here. */
   readonly #early = new Map<string, number>()
 
+  get size(): number {
+    return this.#things.size
+  }
+
   get(id: string): { readonly thing: object } | undefined {
     return this.#things.get(id)
   }

@@ -150,7 +150,7 @@ export class Workers {
 
   /** Refs and handles that are garbage in workers are let go there. */
   collect(): void {
-    for (const worker of this.#all) if (!worker.closing) worker.post(['collect'])
+    for (const worker of this.#all) if (!worker.closing && worker.held.size > 0) worker.post(['collect'])
   }
 
   /** A worker let refs and handles go. */

@@ -38,7 +38,7 @@ export interface Engine {
    * @returns to be called when it goes on
    */
   pause(task: Task): () => void
-  /** Objects that nobody can ask for any more: workers may drop their copies. */
+  /** An object that nobody can ask for any more, or a function that nobody can call: workers may drop their copies. */
   release(id: string): void
   /** Refs and handles that are garbage in workers are to be let go. */
   collect(): void
@@ -68,8 +68,8 @@ export interface EngineHost {
   readonly address: string
   /** A request of code in a worker, to be answered with `worker.post(['answer', …])`. */
   request(worker: WorkerPlace, request: number, operation: string, payload: unknown): void
-  /** An object went to a worker: `release` is to be called when nobody can ask for it any more. */
-  sent(entry: Entry): void
+  /** An object or a function went to a worker: `release` is to be called when nobody can ask for it any more. */
+  sent(thing: { readonly id: string }): void
   /** Refs and handles by id, as results name them. */
   carried(worker: WorkerPlace, ids: readonly string[]): object[]
   /** @param worker its name, where `label` is what it runs */

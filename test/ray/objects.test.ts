@@ -3,6 +3,7 @@ import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
+import type { Driver } from '#src/ray/driver/driver.js'
 import {
   ActorDiedError,
   ActorNameError,
@@ -14,6 +15,7 @@ import {
   ray,
 } from '#src/ray/index.js'
 import { Pressure } from '#src/ray/pressure.js'
+import { runtime } from '#src/ray/runtime.js'
 import {
   add,
   Counter,
@@ -39,7 +41,7 @@ import {
   write,
 } from './functions.js'
 import { squares } from './generators.js'
-import { inOneSession, latch, letGo, started } from './helpers.js'
+import { inOneSession, latch, letGo, started, until } from './helpers.js'
 
 v8.setFlagsFromString('--expose-gc')
 const collect = vm.runInNewContext('gc') as () => void
@@ -155,6 +157,33 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     await turn()
     collect()
     assert.ok(memory() - before < 100_000_000, `${(memory() - before) / 1e6} MB are left of 400`)
+  })
+
+  test('a function that nobody can call any more goes, in workers too, with what it took along', async () => {
+    if (engine === 'nats') return
+    const called = async () => {
+      const kept = ray.put('kept')
+      await ray.get(ray.remote(() => String(kept)).remote())
+      return new WeakRef(kept)
+    }
+    const calledInside = async () => {
+      const made = ray.remote(async () => {
+        const kept = ray.put('kept')
+        await ray.get(ray.remote(() => String(kept)).remote())
+        return [kept]
+      })
+      const [kept] = await ray.get(made.remote())
+      return new WeakRef(kept!)
+    }
+    for (const kept of [await called(), await calledInside()]) {
+      await until(async () => {
+        ;(runtime() as Driver).engine.collect()
+        collect()
+        await turn()
+        return !kept.deref()
+      })
+      assert.ok(!kept.deref())
+    }
   })
 
   test('the error of an end holds nothing of the code that brought it about', async () => {

@@ -173,6 +173,8 @@ class Session {
   }
 
   debugging<T>(work: () => T): T {
+    // All that are there are told of.
+    scripts.clear()
     this.post('Debugger.enable')
     try {
       return work()

@@ -10,6 +10,8 @@ interface Strictness {
 }
 
 const known = new Map<string, Strictness>()
+/** Each cell of a notebook is a script, each time that it runs. */
+const KEPT = 64
 
 /** `'use strict'` before anything else but comments. */
 const FIRST = /^(?:#!.*)?(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/[^\n]*\n)*(['"])use strict\1/
@@ -23,6 +25,7 @@ export function isStrictIn(script: Script, piece: string): boolean {
   if (!strictness) {
     const { source } = script
     strictness = { source, spans: strictSpans(source) }
+    if (known.size >= KEPT) known.clear()
     known.set(script.id, strictness)
   }
   const at = strictness.source.indexOf(piece)

@@ -54,8 +54,13 @@ export interface Requests {
   figure: { which: 'told' | 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
 
-/** Functions that workers made remote, by worker and id. */
-const definitions = new WeakMap<WorkerPlace, Map<string, RemoteDefinition>>()
+/** Functions that workers made remote, by worker and id, as long as there are calls of them. */
+const definitions = new WeakMap<WorkerPlace, Map<string, WeakRef<RemoteDefinition>>>()
+const uncalled = new FinalizationRegistry<{ known: Map<string, WeakRef<RemoteDefinition>>; id: string }>(
+  ({ known, id }) => {
+    if (!known.get(id)?.deref()) known.delete(id)
+  },
+)
 
 /** Does what a worker asks and answers it. */
 export async function answer(
@@ -160,14 +165,15 @@ function definition(
     known = new Map()
     definitions.set(worker, known)
   }
-  let made = known.get(id)
+  let made = known.get(id)?.deref()
   if (!made) {
     made = RemoteDefinition.received(name, code, generators)
     carries(
       code,
       carried.map((thing) => driver.carried(worker, thing)),
     )
-    known.set(id, made)
+    known.set(id, new WeakRef(made))
+    uncalled.register(made, { known, id })
   }
   return made
 }

@@ -78,7 +78,7 @@ export class Driver implements Runtime {
       address,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
-      sent: (entry) => this.objects.watch(entry),
+      sent: (thing) => this.objects.watch(thing),
       output: (label, stream, text, worker) => this.output.write(label, stream, text, worker),
       copied: (copied, shared, fresh = 0) => {
         moved.copied += copied

@@ -31,7 +31,7 @@ export class ObjectStore {
 
   constructor(
     private readonly limit: number,
-    /** Told of objects that nobody can ask for any more. */
+    /** Told of objects that nobody can ask for any more, and functions that nobody can call. */
     private readonly gone: (id: string) => void,
     /** Asks workers to let go what is garbage there: a ref is small, and no reason to collect, but holds its object here. */
     private readonly collect: () => void,
@@ -74,9 +74,9 @@ export class ObjectStore {
     this.#elsewhere.delete(allocation)
   }
 
-  /** An object went to a worker: `gone` is to be told. */
-  watch(entry: Entry): void {
-    this.#collected.register(entry, { id: entry.id, bytes: 0, elsewhere: null })
+  /** An object, or a function, went to a worker: `gone` is to be told. */
+  watch(thing: { readonly id: string }): void {
+    this.#collected.register(thing, { id: thing.id, bytes: 0, elsewhere: null })
   }
 
   /** Shared memory came into being that no `put` asked for: for an argument, or a result. */

@@ -19,7 +19,7 @@ export class Kept {
   code(id: string, code: Code): void {
     const made = revive(code, (travel) => this.held.revive(travel)) as Promise<Callable>
     made.then(
-      (fn) => this.#codes.set(id, fn),
+      (fn) => this.#codes.has(id) && this.#codes.set(id, fn),
       () => {},
     )
     this.#codes.set(id, made)
@@ -43,6 +43,7 @@ export class Kept {
 
   free(id: string): void {
     this.#objects.delete(id)
+    this.#codes.delete(id)
   }
 
   /** The value of an argument that came with its call, or of the object that it names. @throws ObjectLostError */

@@ -97,7 +97,7 @@ export class LocalEngine implements Engine {
       {
         message: (from, message) => this.#message(from, message),
         died: (from, death) => this.#ends.died(from, death),
-        sent: (entry) => host.sent(entry),
+        sent: (thing) => host.sent(thing),
         failed: (from) => this.#settled(from),
         released: (from, ids) => this.#workers.released(from, ids),
         output: (from, stream, text) =>
@@ -327,7 +327,8 @@ export class LocalEngine implements Engine {
   }
 
   release(id: string): void {
-    for (const worker of this.#workers) if (worker.known.delete(id)) worker.post(['free', [id]])
+    for (const worker of this.#workers)
+      if (worker.known.delete(id) || worker.codes.delete(id)) worker.post(['free', [id]])
   }
 
   /** Whether any worker holds a ref or handle. */

@@ -2,7 +2,7 @@ import { carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
 import { NotSerializableError } from '../../errors.js'
 import { carriedId } from '../../handle.js'
-import { type Content, type Entry, entryOf, type ObjectRef } from '../../object-ref.js'
+import { type Content, entryOf, type ObjectRef } from '../../object-ref.js'
 import { KIND, SLOT, SLOTS, slotOf, type ToDriver, type ToWorker } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Connection, Connector, Death, WorkerOptions } from './connection.js'
@@ -16,8 +16,8 @@ export interface LocalWorkerEvents {
   message(worker: LocalWorker, message: ToDriver): void
   /** All of its work is still in `inflight`. */
   died(worker: LocalWorker, death: Death): void
-  /** An object went to a worker for the first time: its end is to be told. */
-  sent(entry: Entry): void
+  /** An object or a function went to a worker for the first time: its end is to be told. */
+  sent(thing: { readonly id: string }): void
   output(worker: LocalWorker, stream: 'stdout' | 'stderr', text: string): void
   /** Calls have failed on their way there or back. */
   failed(worker: LocalWorker): void
@@ -127,6 +127,7 @@ export class LocalWorker implements WorkerPlace {
     let objects = 0
     if (kind !== KIND.METHOD && !this.codes.has(definition.id)) {
       this.codes.add(definition.id)
+      this.events.sent(definition)
       this.#outbox.code(definition.id, definition.code!)
       this.held.addAll(carriedBy(definition.code!))
     }

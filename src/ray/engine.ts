@@ -49,7 +49,7 @@ export interface Engine {
   total(): Resources
   available(): Resources
   nodes(): NodeInfo[]
-  /** Finished calls by worker, of workers that live or lived. */
+  /** Finished calls by worker, of workers that live or lived; of many, the latest thousand. */
   perWorker(): Record<string, number>
   /** Calls that run at this moment; null where some may and it is not known which. */
   running(): RunningCall[] | null

@@ -45,3 +45,25 @@ export class Tallies {
     return total
   }
 }
+
+/** Finished calls by worker; of the many that a long session had, those that were heard of last. */
+export class WorkerCounts {
+  readonly #counts = new Map<string, number>()
+  /** Of all others together. */
+  #others = 0
+
+  add(worker: string): void {
+    const count = (this.#counts.get(worker) ?? 0) + 1
+    if (this.#counts.size >= MOST) this.#counts.delete(worker)
+    this.#counts.set(worker, count)
+    if (this.#counts.size <= MOST) return
+    const [longest, calls] = this.#counts.entries().next().value!
+    this.#counts.delete(longest)
+    this.#others += calls
+  }
+
+  get all(): Record<string, number> {
+    const all = Object.fromEntries(this.#counts)
+    return this.#others ? { ...all, [OTHERS]: this.#others } : all
+  }
+}

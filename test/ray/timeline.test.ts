@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import { now } from '#src/core/clock.js'
 import { SPANS } from '#src/core/spans.js'
 import { ray, type TraceEvent } from '#src/ray/index.js'
-import { Tallies } from '#src/ray/tally.js'
+import { Tallies, WorkerCounts } from '#src/ray/tally.js'
 import { CallRing } from '#src/ray/timeline/call-ring.js'
 import { Summary, summarise } from '#src/ray/timeline/summary.js'
 import { Timeline } from '#src/ray/timeline/timeline.js'
@@ -89,6 +89,17 @@ test('calls are counted by their names, a thousand of them, which keep their own
   const counted = (label: string) => tallies.all.find((tally) => tally.label === label)?.submitted
   assert.deepEqual(['f0', 'f1', 'f999', 'f1000', '(others)'].map(counted), [2, 1, 2, undefined, 201])
   assert.deepEqual(tallies.total(), { submitted: 1_203, finished: 3, failed: 3, retried: 3 })
+})
+
+test('calls are counted by worker: of more than a thousand workers, by those that were heard of last; the others’ together', () => {
+  const counts = new WorkerCounts()
+  for (let i = 0; i < 3_000; i++) {
+    counts.add(`a#${i}`)
+    counts.add('lasting')
+  }
+  const { all } = counts
+  assert.equal(Object.keys(all).length, 1_001)
+  assert.deepEqual([all.lasting, all['a#2999'], all['a#0'], all['(others)']], [3_000, 1, undefined, 2_001])
 })
 
 test('a summary’s waiting is that of first tries, its running that of all; who ends an actor is none of its functions', () => {

@@ -194,9 +194,8 @@ export class LocalEngine implements Engine {
     const actor = this.#workers.actors.get(worker)
     this.#limits.end(task)
     if (task.state !== 'done') {
-      const { finished } = this.#workers
       worker.finished++
-      finished[worker.name] = (finished[worker.name] ?? 0) + 1
+      this.#workers.finished.add(worker.name)
       task.definition.measured(ran / 1e6)
       if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
       else this.#threw(worker, task, decodeError(values), before, actor)
@@ -349,7 +348,7 @@ export class LocalEngine implements Engine {
   }
 
   perWorker(): Record<string, number> {
-    return { ...this.#workers.finished }
+    return this.#workers.finished.all
   }
 
   running(): RunningCall[] {

@@ -2,6 +2,7 @@ import type { Finding } from '../../../core/findings.js'
 import type { Actor } from '../../actor.js'
 import type { SessionInfo } from '../../options.js'
 import { Stream } from '../../stream.js'
+import { WorkerCounts } from '../../tally.js'
 import type { Task } from '../../task.js'
 import type { Recorder } from '../../timeline/recorder.js'
 import type { Connector, HeapLimits } from './connection.js'
@@ -33,7 +34,7 @@ export class Workers {
   readonly busy = new Set<LocalWorker>()
   readonly actors = new Map<LocalWorker, Actor>()
   /** Finished calls by worker, of those that live or lived. */
-  readonly finished: Record<string, number> = {}
+  readonly finished = new WorkerCounts()
   readonly #all = new Set<LocalWorker>()
   readonly #idle: LocalWorker[] = []
   readonly #ending = new Set<Promise<void>>()

@@ -2,6 +2,7 @@ import type { Actor } from '../../../actor.js'
 import type { EngineHost } from '../../../engine.js'
 import { decodeError, NotSerializableError, TaskTimeoutError, WorkerCrashedError } from '../../../errors.js'
 import { type Content, isRef } from '../../../object-ref.js'
+import { WorkerCounts } from '../../../tally.js'
 import type { Task } from '../../../task.js'
 import type { NetContent, NetResult } from '../messages.js'
 import { carriedOf } from '../outgoing.js'
@@ -24,7 +25,7 @@ export interface CallEndsEvents {
 /** How a driver's calls end: with a result, or where they ran, and whether they may try again. */
 export class CallEnds {
   /** Calls by worker. */
-  readonly finished: Record<string, number> = {}
+  readonly finished = new WorkerCounts()
 
   constructor(
     private readonly sent: SentCalls,
@@ -47,7 +48,7 @@ export class CallEnds {
     this.sent.delete(id)
     if (task.state === 'done') return
     task.tally.retried += retries
-    if (worker) this.finished[worker] = (this.finished[worker] ?? 0) + 1
+    if (worker) this.finished.add(worker)
     if (ok) {
       task.definition.measured(milliseconds)
       const contents = (values as readonly NetContent[]).map((value) => this.#content(node, value))

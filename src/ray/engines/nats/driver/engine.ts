@@ -270,7 +270,7 @@ export class NatsEngine implements Engine, DriverSide {
   }
 
   perWorker(): Record<string, number> {
-    return { ...this.#ends.finished }
+    return this.#ends.finished.all
   }
 
   /** A node tells what ran once it has ended. */

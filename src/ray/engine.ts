@@ -1,6 +1,6 @@
 import type { Finding } from '../core/findings.js'
 import type { Actor } from './actor.js'
-import type { Content, Entry } from './object-ref.js'
+import type { Content } from './object-ref.js'
 import type { ToWorker } from './protocol.js'
 import type { Task } from './task.js'
 import type { Recorder, RunningCall } from './timeline/recorder.js'

@@ -54,6 +54,18 @@ test('a line comes when it ends, at the latest with the session', () => {
   assert.equal(written.at(-1), 'stdout: (f) f\n')
 })
 
+test('of a progress bar the latest is kept, and a line that does not end is shown before it is too long', () => {
+  const output = new WorkerOutput(true)
+  for (let i = 0; i < 100_000; i++) output.write('bar', 'stderr', `\r${i} of many`)
+  output.write('bar', 'stderr', '\r')
+  output.write('bar', 'stderr', '\n')
+  assert.deepEqual(written, ['stderr: (bar) 99999 of many\r\n'])
+  for (let i = 0; i < 100_000; i++) output.write('dots', 'stdout', '.')
+  output.end()
+  assert.equal(written.slice(1).join('').replaceAll(/[^.]/g, '').length, 100_000)
+  assert.ok(written.length > 20 && written.length < 30)
+})
+
 test('nothing is shown with logToDriver: false', () => {
   const output = new WorkerOutput(false)
   output.write('f', 'stdout', 'a\n')

@@ -5,6 +5,9 @@ const writeSoon = (stream: Stream, text: string): void => void process[stream].w
 /** How long a line stays known, in milliseconds: as long as Ray's. */
 const WINDOW = 5_000
 
+/** Characters of a line that has not ended after which it is shown as one. */
+const LONGEST = 4_096
+
 /** A line that was shown, and how often other workers have printed it since. */
 interface Shown {
   worker: string
@@ -31,8 +34,11 @@ export class WorkerOutput {
     if (!this.visible) return
     const key = `${stream} ${worker} ${label}`
     const lines = ((this.#partial.get(key)?.rest ?? '') + text).split('\n')
-    const rest = lines.pop()!
-    if (rest) this.#partial.set(key, { label, stream, worker, rest })
+    const rest = overwritten(lines.pop()!)
+    if (rest.length > LONGEST) {
+      lines.push(rest)
+      this.#partial.delete(key)
+    } else if (rest) this.#partial.set(key, { label, stream, worker, rest })
     else this.#partial.delete(key)
     const fresh = lines.filter((line) => this.#isFresh(label, stream, worker, line))
     if (fresh.length) writeSoon(stream, fresh.map((line) => `(${label}) ${line}\n`).join(''))
@@ -68,4 +74,9 @@ export class WorkerOutput {
       this.#forget(key, key.slice(0, space) as Stream, key.slice(space + 1), write)
     }
   }
+}
+
+/** What of a line that has not ended a terminal would show: a progress bar goes back to its beginning and writes it anew. */
+function overwritten(line: string): string {
+  return line.slice(line.lastIndexOf('\r', line.length - 2) + 1)
 }

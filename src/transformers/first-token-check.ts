@@ -37,8 +37,9 @@ export async function smaller(
   if (!asked) return null
   const run = async (session: InferenceSession) => {
     const [input] = session.inputNames
+    const [first] = session.outputNames
     const outputs = await session.run({ [input!]: picture(runtime, size) })
-    return { outputs, logits: outputs[session.outputNames[0]!]!.data as Float32Array }
+    return { outputs, logits: (outputs.logits ?? outputs[first!])!.data as Float32Array }
   }
   const once = async (model: Uint8Array, graphOptimizationLevel: 'all' | 'disabled') => {
     const session = await createSession(runtime, { model }, { graphOptimizationLevel, enableMemPattern: false })

@@ -100,9 +100,10 @@ function checkedNames(session: InferenceSession, plan: Plan, name: string): [inp
   const inputs = session.inputMetadata
   const [input] = inputs
   if (inputs.length !== 1 || !input?.isTensor || input.shape.length !== 4 || input.type !== 'float32') {
-    return invalid(
-      `Expected one input of pixels, [batch, 3, height, width] in float32, got ${session.inputNames.join(', ')}`,
+    const got = inputs.map(
+      (each) => `${each.name}${each.isTensor ? ` [${each.shape.join(', ')}] in ${each.type}` : ''}`,
     )
+    return invalid(`Expected one input of pixels, [batch, 3, height, width] in float32, got ${got.join(' and ')}`)
   }
   if (typeof input.shape[1] === 'number' && input.shape[1] !== 3) {
     return invalid(`Expected an input of three channels first, got [${input.shape.join(', ')}]`)

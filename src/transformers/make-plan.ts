@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
@@ -57,11 +58,16 @@ export async function makePlan(folder: string, name: string): Promise<Plan> {
       })
     })
   const config = await read('config.json', () => AutoConfig.from_pretrained(folder, here))
-  const settings = await read('preprocessor_config.json', async () => {
-    const value: unknown = JSON.parse(await readFile(join(folder, 'preprocessor_config.json'), 'utf8'))
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it holds no settings')
-    return value as Settings
-  })
+  const json = (file: string) =>
+    read(file, async () => {
+      const value: unknown = JSON.parse(await readFile(join(folder, file), 'utf8'))
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it holds no settings')
+      return value
+    })
+  const whole: { image_processor?: Settings | null } = existsSync(join(folder, 'processor_config.json'))
+    ? await json('processor_config.json')
+    : {}
+  const settings = whole.image_processor ?? (await json('preprocessor_config.json'))
   return resolvePlan(config as unknown as Config, settings, name)
 }
 
@@ -71,7 +77,7 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
     throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
   }
   const named = settings.image_processor_type ?? settings.feature_extractor_type
-  const type = named && named !== NO_CLASS ? named : typeOf(config)
+  const type = named && named !== NO_CLASS ? String(named) : typeOf(config)
   if (!type) return invalid('preprocessor_config.json names no image_processor_type')
   const kind = type.replace(/(ImageProcessor|FeatureExtractor)(Fast)?$/, '')
   const defaults = Object.hasOwn(PROCESSORS, kind)
@@ -165,7 +171,8 @@ function cropOf(settings: Settings, { crop }: ProcessorDefaults, invalid: Invali
 function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefaults, invalid: Invalid): Arithmetic {
   const channels = (value: number | number[] | null | undefined, fallback: number[]): number[] => {
     const three = typeof value === 'number' ? [value, value, value] : (value ?? fallback)
-    if (three.length !== 3 || !three.every(Number.isFinite)) invalid('image_mean and image_std must have three numbers')
+    if (!Array.isArray(three) || three.length !== 3 || !three.every(Number.isFinite))
+      invalid('image_mean and image_std must have three numbers')
     return three
   }
   const std = channels(settings.image_std, defaults.std)

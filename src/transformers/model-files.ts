@@ -34,7 +34,12 @@ export async function dataFiles(onnx: string): Promise<string[]> {
     .map((name) => join(dirname(onnx), name))
 }
 
-const CONFIGURATION = ['config.json', 'preprocessor_config.json']
+const SETTINGS = 'preprocessor_config.json'
+/** Where transformers 5 keeps the settings of a processor that reads texts, too; they count before the others. */
+const SETTINGS_OF_ALL = 'processor_config.json'
+const CONFIGURATION = ['config.json', SETTINGS]
+/** All that a model's plan is made of; the last need not be there, or stands for the one before it. */
+export const CONFIGURATIONS = [...CONFIGURATION, SETTINGS_OF_ALL]
 
 /** What a model's repository must have. */
 export const neededFiles = (dtype: Dtype): string[] => [FILES[dtype], ...CONFIGURATION]
@@ -58,11 +63,12 @@ export async function findModel(model: string, options: FilledOptions): Promise<
   const onnxFiles: string[] = []
   const pick = (path: string) => {
     if (path.endsWith('.onnx')) onnxFiles.push(path)
-    return CONFIGURATION.includes(path) || path === wanted || isDataOf(wanted, path)
+    return CONFIGURATIONS.includes(path) || path === wanted || isDataOf(wanted, path)
   }
   const snapshot = await download({ type: 'model', id: model, revision }, pick, hub)
   for (const needed of neededFiles(dtype)) {
     if (snapshot.files.includes(needed)) continue
+    if (needed === SETTINGS && snapshot.files.includes(SETTINGS_OF_ALL)) continue
     // of what Python left without a list of files, and with the Hub out of reach, nobody knows: that is the failure then
     await hubFile({ type: 'model', id: model, revision }, needed, hub)
     missing(model, needed, onnxFiles)
@@ -80,7 +86,10 @@ async function inFolder(folder: string, model: string, dtype: Dtype): Promise<st
       () => false,
     )
   const there = await Promise.all(Object.values(FILES).map(async (file) => ((await exists(file)) ? [file] : [])))
-  for (const needed of neededFiles(dtype)) if (!(await exists(needed))) missing(model, needed, there.flat())
+  for (const needed of neededFiles(dtype)) {
+    if ((await exists(needed)) || (needed === SETTINGS && (await exists(SETTINGS_OF_ALL)))) continue
+    missing(model, needed, there.flat())
+  }
   return join(folder, ...FILES[dtype].split('/'))
 }
 

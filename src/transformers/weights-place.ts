@@ -4,7 +4,7 @@ import { readFile, realpath, stat } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join } from 'node:path'
 import { rayitoCache } from '../core/paths.js'
-import { dataFiles, type ModelFiles } from './model-files.js'
+import { CONFIGURATIONS, dataFiles, type ModelFiles } from './model-files.js'
 
 /** Raised when what is kept changes its form. */
 const FORMAT = 7
@@ -36,8 +36,8 @@ const digest = (text: string, length: number) => createHash('sha256').update(tex
 
 /** The files that a loaded model is made of, by their content. */
 export async function identities({ folder, onnx }: ModelFiles): Promise<string[]> {
-  const small = ['config.json', 'preprocessor_config.json'].map(async (name) =>
-    digest(await readFile(join(folder, name), 'utf8'), 64),
+  const small = CONFIGURATIONS.map(async (name) =>
+    digest(await readFile(join(folder, name), 'utf8').catch(() => ''), 64),
   )
   const large = [onnx, ...(await dataFiles(onnx))].map(identity)
   return Promise.all([...small, ...large])

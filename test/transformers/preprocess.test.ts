@@ -158,6 +158,8 @@ test('what is not known is refused, not guessed', () => {
   refused({ image_processor_type: 'CLIPImageProcessor', use_square_size: true }, /use_square_size/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)
   refused({ ...vit, image_std: [0.5, 0.5, '0.5'] }, /three numbers/)
+  refused({ ...vit, image_std: '0.5' }, /three numbers/)
+  refused({ image_processor_type: 3 }, /prepared by 3, which is not known/)
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
   refused(vit, /id2label of config\.json is empty/, { id2label: {} })
   refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })

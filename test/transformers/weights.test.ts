@@ -181,6 +181,26 @@ describe('optimised weights', () => {
     assert.notEqual(entry(), before)
   })
 
+  test('are made anew when the settings for pictures do, which may be a part of processor_config.json', async (t) => {
+    const { answer } = await load()
+    const model = copyOfTinyVit(t)
+    const [own, whole] = ['preprocessor_config.json', 'processor_config.json'].map((name) => join(model, name)) as [
+      string,
+      string,
+    ]
+    writeFileSync(whole, JSON.stringify({ image_processor: JSON.parse(readFileSync(own, 'utf8')) }))
+    edit(own, (settings) => {
+      settings.image_mean = 0
+    })
+    assert.deepEqual(await load({ model }), { answer, made: 1 }, 'it counts before the file that is for pictures only')
+    rmSync(own)
+    assert.deepEqual((await load({ model })).answer, answer)
+    edit(whole, ({ image_processor: settings }) => ({ image_processor: { ...(settings as object), image_mean: 0 } }))
+    const other = await load({ model })
+    assert.equal(other.made, 1)
+    assert.notDeepEqual(other.answer, answer)
+  })
+
   for (const [dtype, file, ending, apart] of [
     ['fp32', 'model.onnx', '_data', false],
     ['q8', 'model_quantized.onnx', '.data', true],

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { AckPolicy } from '@nats-io/jetstream'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { DriverLease, Lease, NodeLease } from '#src/ray/engines/nats/lease.js'
 import { Leases, OwnLease } from '#src/ray/engines/nats/leases.js'
+import { keptLeases } from '#src/ray/engines/nats/live-leases.js'
 import { NodeRecorder } from '#src/ray/engines/nats/node/node-recorder.js'
-import { BEAT, consumerOf, HELLO, LEASES, NODE_PATIENCE, STREAM } from '#src/ray/engines/nats/subjects.js'
+import { BEAT, consumerOf, HELLO, LEASES, NODE_PATIENCE, STATE, STREAM } from '#src/ray/engines/nats/subjects.js'
 import type { Task } from '#src/ray/task.js'
-import { clusterMissing, Server } from './cluster.js'
+import { clusterMissing, Server, WorkerProcess } from './cluster.js'
 import { relays } from './hosts.js'
 
 const skip = clusterMissing()
@@ -69,14 +71,47 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
 })
 
 /** A server and somebody on it who gives signs of life. */
-async function alive(t: TestContext, lease: Lease = driver): Promise<{ bus: Bus; own: OwnLease }> {
+async function alive(t: TestContext, lease: Lease = driver): Promise<{ bus: Bus; own: OwnLease; address: string }> {
   const server = await Server.startFor(t)
   const bus = await Bus.open(server.address, 'here')
   t.after(() => bus.close())
   const own = new OwnLease(bus, () => lease)
   t.after(() => own.end())
-  return { bus, own }
+  return { bus, own, address: server.address }
 }
+
+test(
+  'who asks in vain who lives, since the server starts again just then, hears of them all the same',
+  skip ? { skip } : {},
+  async (t) => {
+    const { bus, own, address } = await alive(t)
+    const there = await Bus.open(address, 'there')
+    t.after(() => there.close())
+    there.subscribe(HELLO, () => void there.leases.put(`node.${node.id}`, JSON.stringify(node)))
+    await there.flush()
+    await bus.jsm.streams.update(`KV_${LEASES}`, { allow_direct: false })
+    const leases = new Leases({ seen: () => {}, lost: () => {} })
+    t.after(() => leases.end())
+    await leases.follow(bus, own, 'node')
+    assert.deepEqual(
+      leases.nodes().map(({ name }) => name),
+      ['one'],
+    )
+  },
+)
+
+test('a worker that cannot join in the end says so and ends', skip ? { skip } : {}, async (t) => {
+  const { bus, address } = await alive(t)
+  const { config } = await bus.jsm.streams.info(`KV_${STATE}`)
+  await bus.jsm.streams.delete(config.name)
+  await bus.jsm.streams.add({ ...config, max_consumers: 1 })
+  await bus.jsm.consumers.add(config.name, { durable_name: 'other', ack_policy: AckPolicy.None })
+  await assert.rejects(
+    WorkerProcess.start(address, { name: 'late' }),
+    /ended with 1: .*Node late could not join.*consumers/s,
+  )
+  assert.deepEqual(await keptLeases(bus, 'node.*'), [])
+})
 
 test('who has left gives no further sign of life', skip ? { skip } : {}, async (t) => {
   const { bus, own } = await alive(t, node)

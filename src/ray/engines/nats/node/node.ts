@@ -4,6 +4,7 @@ import { RayError } from '../../../errors.js'
 import { packageVersion } from '../../../version.js'
 import { Cpus } from '../../local/cpus.js'
 import { placementOf } from '../../local/schedule.js'
+import { shown } from '../address.js'
 import { Bus } from '../bus.js'
 import { epochOf, goesOn, unknownFrame } from '../channel.js'
 import { farewell } from '../farewell.js'
@@ -73,13 +74,22 @@ export class Node {
   static async join(options: NodeOptions): Promise<Node> {
     const name = options.name ?? `${hostname()}-${process.pid}`
     const bus = await Bus.open(options.address, `rayito node ${name}`)
-    await agree(bus, name).catch(async (error) => {
-      await bus.close()
-      throw error
-    })
-    const node = new Node(bus, name, options)
-    await node.#start()
-    return node
+    let node: Node | null = null
+    try {
+      await agree(bus, name)
+      node = new Node(bus, name, options)
+      await node.#start()
+      return node
+    } catch (cause) {
+      // One that stayed half joined would be given work, and be told to end in vain.
+      await (node ? node.leave() : bus.close())
+      if (cause instanceof RayError) throw cause
+      const message = `Node ${name} could not join at ${shown(options.address)}: ${(cause as Error).message}`
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', message, {
+        cause,
+        remedy: 'Look whether the server was started again meanwhile, and at its log; then start the worker again.',
+      })
+    }
   }
 
   private constructor(

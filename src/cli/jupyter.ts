@@ -78,6 +78,8 @@ function writeKernelSpec([folder, ...others]: string[]): string {
     argv: [process.execPath, tslab, 'kernel', '--config-path', '{connection_file}'],
     display_name: 'TypeScript',
     language: 'typescript',
+    // Windows has no signal for it.
+    ...(process.platform === 'win32' && { interrupt_mode: 'message' }),
   }
   try {
     writeFile(join(folder!, 'kernels', 'tslab', 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`)

@@ -306,6 +306,18 @@ test('what a client asks beside the cells, such as their history, is no output o
   assert.deepEqual({ status, text }, { status: 'ok', text: 'kernel_info_reply\n' })
 })
 
+test('a client may ask for an interruption, as Jupyter does where there are no signals', async () => {
+  const cell = `${clientCell(`[[key, 'kernel_info_request']]`)}
+    const { control_port } = JSON.parse(readFileSync(path, 'utf8'))
+    const control = new Dealer({ linger: 0 })
+    control.connect(\`tcp://127.0.0.1:\${control_port}\`)
+    const interrupt = () => control.send(new Wire(key).encode('interrupt_request', {}).frames)`
+  assert.equal((await run(cell)).status, 'ok')
+  assert.equal((await run('setTimeout(interrupt, 1)\nawait new Promise(() => {})')).status, 'error')
+  const { text } = await run('console.log(new Wire(key).decode(await control.receive())!.type)\ncontrol.close()')
+  assert.equal(text, 'interrupt_reply\n')
+})
+
 test('around what the kernel does not answer stand its states, too: JupyterLab shows it as unknown until it hears one', async () => {
   const cell = `${clientCell(`[[key, 'kernel_info_request']]`)}
     const { Subscriber } = await import('zeromq')

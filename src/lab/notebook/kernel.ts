@@ -119,7 +119,7 @@ export class Kernel {
         this.#shell.close()
         this.#iopub.close()
         for (const { idle } of this.#requests.values()) idle()
-        void rm(folder, { recursive: true, force: true }).finally(resolve)
+        void rm(folder, { recursive: true, force: true, maxRetries: 5 }).then(resolve, () => resolve())
       }
       child.once('error', (error) => end(` before it began (${error.message})`, error))
       // 'close', not 'exit': its last words have been read by then.
@@ -152,7 +152,9 @@ export class Kernel {
 
   /** Interrupts the cell that runs, as Ctrl-C in a notebook does: what it started with `ray` is cancelled. */
   interrupt(): void {
-    this.#child.kill('SIGINT')
+    if (process.platform !== 'win32') this.#child.kill('SIGINT')
+    // There a signal ends the process.
+    else this.#send('interrupt_request', {}, { onOutput() {}, reply: null, idle() {} })
   }
 
   /** Ends the kernel and the threads in it, whatever they do; resolves when the process is gone. */

@@ -72,10 +72,16 @@ function speakAsKernel(message: Request): void {
   }
 }
 let isKernel = false
+// Windows has no signal to interrupt a cell with: there Jupyter sends a message (`interrupt_mode` of the kernel's description). It is heard
+// between the turns of the event loop, as Ctrl-C is then.
 ZmqServer.prototype.publishStatus = function (status, request) {
   if (!isKernel) speakAsKernel(request)
   isKernel = true
   if (status === 'busy' && request.header.msg_type === 'execute_request') executing.add(request)
+  if (status === 'busy' && request.header.msg_type === 'interrupt_request') {
+    answer(request, 'interrupt_reply', { status: 'ok' }, this.connInfo.key, this.control)
+    process.emit('SIGINT', 'SIGINT')
+  }
   if (status === 'idle') executing.delete(request)
   publishStatus.call(this, status, request)
   const [running] = executing
@@ -87,10 +93,7 @@ const { handleExecute } = ZmqServer.prototype
 const asked = new WeakMap<object, Asking>()
 ZmqServer.prototype.handleExecute = function (socket, request) {
   const begin = (execution_count: number) => {
-    const input = request.createReply()
-    input.header.msg_type = 'execute_input'
-    input.content = { code: request.content.code, execution_count }
-    input.signAndSend(this.connInfo.key, this.iopub)
+    answer(request, 'execute_input', { code: request.content.code, execution_count }, this.connInfo.key, this.iopub)
   }
   asked.set(request.content, { header: request.header, received: performance.now(), begin })
   return handleExecute.call(this, socket, request)
@@ -146,6 +149,13 @@ if (!process.features.require_module) {
   }
 }
 
+function answer(request: Request, type: string, content: object, key: string, socket: unknown): void {
+  const reply = request.createReply()
+  reply.header.msg_type = type
+  reply.content = content
+  reply.signAndSend(key, socket)
+}
+
 function silently<T>(tell: () => T): T {
   const { warn } = console
   console.warn = () => {}
@@ -169,6 +179,7 @@ function sentAt({ date }: Header): number {
 interface Server {
   connInfo: { key: string }
   iopub: unknown
+  control: unknown
   publishStatus(status: 'busy' | 'idle', request: Request): void
   handleShellMessage(socket: unknown, ...frames: Buffer[]): Promise<void>
   handleExecute(socket: unknown, request: Request): Promise<void>

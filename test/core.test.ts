@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join, posix, relative, sep, win32 } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
@@ -16,6 +17,7 @@ import { bytes, plural } from '#src/core/format.js'
 import { Line } from '#src/core/line.js'
 import { isInside, rayitoCache } from '#src/core/paths.js'
 import { percentiles } from '#src/core/percentiles.js'
+import { rename } from '#src/core/rename.js'
 import { retryAfter } from '#src/core/retry-after.js'
 import { SPANS, type Span, span } from '#src/core/spans.js'
 import { userStack } from '#src/core/user-stack.js'
@@ -218,6 +220,20 @@ test('a file lies in a folder of its own drive only', () => {
   ])
   const here = (file: string) => isInside('/work', file, posix)
   assert.deepEqual(['/work/..old/tasks.js', '/worker/tasks.js', '/work'].map(here), [true, false, false])
+})
+
+test('a file that somebody reads for a moment is replaced', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'rayito-rename-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const [fresh, old] = [join(folder, 'fresh'), join(folder, 'old')]
+  await Promise.all([writeFile(fresh, 'new'), writeFile(old, 'old')])
+  const reader = await open(old)
+  const replaced = rename(fresh, old)
+  // By now Windows has refused it.
+  await stat(folder).finally(() => reader.close())
+  await replaced
+  assert.equal(readFileSync(old, 'utf8'), 'new')
+  await assert.rejects(rename(fresh, old), { code: 'ENOENT' })
 })
 
 test('what is kept lies where RAYITO_CACHE says, else in the platform’s folder for caches', (t) => {

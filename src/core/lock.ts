@@ -62,8 +62,10 @@ async function acquire(path: string, holder: string, { signal, waiting, stale = 
 /** Whole from the first moment: written aside, then linked into place, which fails where a lock is. */
 async function create(path: string, holder: string): Promise<boolean> {
   const draft = `${path}.${randomUUID().slice(0, 8)}`
+  let drafted = false
   try {
     await writeFile(draft, holder)
+    drafted = true
     // Where the file system has no hard links, the name alone must do.
     await link(draft, path).catch((error) => {
       if (error.code === 'EEXIST') throw error
@@ -71,7 +73,10 @@ async function create(path: string, holder: string): Promise<boolean> {
     })
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    // One that was removed keeps its name on Windows until the last who reads it has closed it; nobody can open it then.
+    if (code === 'EPERM' && drafted && process.platform === 'win32') return false
     throw error
   } finally {
     await unlink(draft).catch(() => {})

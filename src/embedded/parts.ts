@@ -2,8 +2,9 @@
  * The pictures of a class are kept in a file of their own as soon as they are made, so that a build that was interrupted
  * goes on where it was: each PNG behind its length (32 bits, little-endian), split after split.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { rename } from '../core/rename.js'
 import { SPLITS, type Split } from './rows.js'
 
 const pathOf = (folder: string, label: number) => join(folder, `${label}.part`)

@@ -6,7 +6,6 @@ import {
   readdir,
   readFile,
   readlink,
-  rename,
   rm,
   stat,
   symlink,
@@ -14,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
+import { rename } from '../core/rename.js'
 import { type Context, isInside } from './context.js'
 import type { RepoFile } from './types.js'
 

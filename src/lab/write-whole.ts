@@ -1,5 +1,6 @@
-import { access, constants, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises'
 import { RayitoError } from '../core/errors.js'
+import { rename } from '../core/rename.js'
 
 /**
  * Makes a folder in which files can be made, with those above it. Rejects with RESULTS_UNWRITABLE.

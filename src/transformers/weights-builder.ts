@@ -3,9 +3,10 @@
  * the model's memory meanwhile, which the process's end gives back, and ending it half-way harms nobody.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as runtime from 'onnxruntime-node'
+import { rename } from '../core/rename.js'
 import { smaller } from './first-token-check.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'

@@ -11,6 +11,7 @@ import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
+import { noLinks } from '../links.js'
 import { FIXTURES, onePage, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {
@@ -698,12 +699,14 @@ describe('a damaged file', () => {
 
   test('is none where the system will not open it, or where what it holds is not supported', async (t) => {
     const path = join(temporary(t), 'a.parquet')
-    symlinkSync(path, path)
-    await assert.rejects(loadDataset(pathToFileURL(dirname(path))), {
-      code: 'DATASET_UNREADABLE',
-      message: /^Expected to read .*a\.parquet, got ELOOP\. Check that/,
-    })
-    rmSync(path)
+    if (!noLinks) {
+      symlinkSync(path, path)
+      await assert.rejects(loadDataset(pathToFileURL(dirname(path))), {
+        code: 'DATASET_UNREADABLE',
+        message: /^Expected to read .*a\.parquet, got ELOOP\. Check that/,
+      })
+      rmSync(path)
+    }
     const columnData = [{ name: 'whole', data: [1, 2], type: 'INT32' as const }]
     const options = { columnData, codec: 'LZO' as const, compressors: { LZO: (bytes: Uint8Array) => bytes } }
     writeFileSync(path, new Uint8Array(parquetWriteBuffer(options)))

@@ -1,5 +1,5 @@
-import { readlink } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { readdir, readlink, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import type { FileMetaData, SchemaTree } from 'hyparquet'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
@@ -187,5 +187,20 @@ async function remedyFor(path: string): Promise<{ remedy?: string }> {
     (to) => resolve(dirname(path), to),
     () => null,
   )
-  return target === null ? {} : { remedy: `Delete ${target}, which it is a link to, and load it again.` }
+  if (target !== null) return { remedy: `Delete ${target}, which it is a link to, and load it again.` }
+  const blob = await sameFile(path).catch(() => null)
+  return blob === null ? {} : { remedy: `Delete it and ${blob}, which is the same file, and load it again.` }
+}
+
+/** The name of the same file among the cache's blobs, as where the system makes no symbolic links; null where it is none of them. */
+async function sameFile(path: string): Promise<string | null> {
+  const [, folder] = /^(.*[\\/]datasets--[^\\/]+)[\\/]snapshots[\\/]/.exec(path) ?? []
+  if (!folder) return null
+  const identity = async (name: string) => (await stat(name, { bigint: true })).ino
+  const wanted = await identity(path)
+  for (const name of await readdir(join(folder, 'blobs'))) {
+    const blob = join(folder, 'blobs', name)
+    if ((await identity(blob)) === wanted) return blob
+  }
+  return null
 }

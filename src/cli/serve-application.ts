@@ -51,7 +51,7 @@ export function findModule(module: string): string {
   for (const folder of folders)
     for (const extension of EXTENSIONS) {
       const file = resolve(folder, `${module}${extension}`)
-      if (existsSync(file) && statSync(file).isFile()) return compiled(file)
+      if (existsSync(file) && statSync(file).isFile()) return onOurDrive(compiled(file))
     }
   throw new RayitoError('SERVE_APP_NOT_FOUND', `There is no module '${module}' in ${resolve()} or in this package`)
 }
@@ -61,6 +61,12 @@ function compiled(file: string): string {
   if (!/^\.m?ts$/.test(extname(file)) || basename(dirname(file)) !== 'src') return file
   const built = join(dirname(dirname(file)), 'dist', basename(file).replace(/ts$/, 'js'))
   return existsSync(built) ? built : file
+}
+
+/** With this package's letter for its drive: to Node modules on c: and C: are two, and each would import a package of its own. */
+function onOurDrive(file: string): string {
+  const [ours] = /^[a-z]:/i.exec(PACKAGE) ?? []
+  return ours && file.toUpperCase().startsWith(ours.toUpperCase()) ? ours + file.slice(ours.length) : file
 }
 
 /** The application with so many replicas of the deployment that answers. */

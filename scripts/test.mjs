@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).map((part) => part.replaceAll('\\', '/'))
 const size = (path) => statSync(join(root, 'test', path)).size
 const files = readdirSync(join(root, 'test'), { recursive: true })
   .map((path) => String(path).replaceAll('\\', '/'))

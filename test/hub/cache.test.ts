@@ -17,6 +17,7 @@ import { test } from 'node:test'
 import { linkBlob } from '#src/hub/cache.js'
 import { contextOf } from '#src/hub/context.js'
 import { download, hubFile, listFiles } from '#src/hub/index.js'
+import { noLinks } from '../links.js'
 import { DATASET, FILES, LARGE, noise, setEnvironment, setup } from './support.js'
 
 const all = () => true
@@ -127,7 +128,8 @@ test('has one file by its path, and null for one that the repository lacks', asy
 })
 
 test('downloads files whose paths need escaping, and empty files', async (t) => {
-  const files = { 'a folder/50% of ünïcode #1?.txt': 'odd', 'empty.txt': '', 'deep/er/est/file': 'deep' }
+  const mark = process.platform === 'win32' ? '' : '?' // in no name of Windows
+  const files = { [`a folder/50% of ünïcode #1${mark}.txt`]: 'odd', 'empty.txt': '', 'deep/er/est/file': 'deep' }
   const { options } = await setup(t, files)
   const { folder } = await download(DATASET, all, options)
   for (const [path, text] of Object.entries(files)) assert.equal(readFileSync(join(folder, path), 'utf8'), text)
@@ -175,7 +177,7 @@ test('downloads again what is broken in the snapshot', async (t) => {
   const { folder } = await download(DATASET, all, options)
   truncateSync(join(folder, 'data/train.parquet'), 1000)
   rmSync(join(folder, 'README.md'))
-  symlinkSync('../nowhere', join(folder, 'README.md'))
+  if (!noLinks) symlinkSync('../nowhere', join(folder, 'README.md'))
   hub.reset()
   await download(DATASET, all, options)
   assert.deepEqual(readFileSync(join(folder, 'data/train.parquet')), Buffer.from(LARGE))
@@ -242,7 +244,9 @@ test('without a listing and refused by the Hub, takes of a model what the snapsh
   await assert.rejects(download(DATASET, parquet, options), { code: 'HUB_REPO_NOT_FOUND' })
 })
 
-test('knows what came without a listing by its blobs, wherever Python keeps what several repositories share', async (t) => {
+test('knows what came without a listing by its blobs, wherever Python keeps what several repositories share', {
+  skip: noLinks,
+}, async (t) => {
   const { hub, options } = await setup(t)
   const { files } = await listFiles(DATASET, options)
   await download(DATASET, parquet, options)

@@ -256,7 +256,6 @@ test('leaves the file that Python downloads to at the same time to it', async (t
   const { hub, options } = await setup(t)
   mkdirSync(blobs(options), { recursive: true })
   const pythons = openSync(join(blobs(options), `${sha256}.incomplete`), 'a')
-  t.after(() => closeSync(pythons))
   writeSync(pythons, LARGE.subarray(0, 100_000))
   hub.faults.hold = 1
   const held = once(hub, 'held')
@@ -264,7 +263,8 @@ test('leaves the file that Python downloads to at the same time to it', async (t
   await held
   writeSync(pythons, LARGE.subarray(100_000))
   hub.release()
-  assert.deepEqual(readFileSync((await path)!), Buffer.from(LARGE))
+  const bytes = readFileSync((await path.finally(() => closeSync(pythons)))!)
+  assert.deepEqual(bytes, Buffer.from(LARGE))
   assert.deepEqual(readFileSync(join(blobs(options), `${sha256}.incomplete`)), Buffer.from(LARGE))
 })
 

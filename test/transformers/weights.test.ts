@@ -24,6 +24,7 @@ import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { seal } from '#src/transformers/weights-entry.js'
+import { noLinks } from '../links.js'
 import {
   copyOfTinyVit,
   edit,
@@ -206,7 +207,9 @@ describe('optimised weights', () => {
     ['q8', 'model_quantized.onnx', '.data', true],
   ] as const) {
     const where = apart ? 'the cache keeps it in another folder' : 'it lies there'
-    test(`are made of a file ${ending} beside the ${dtype} graph, where ${where}`, async (t) => {
+    test(`are made of a file ${ending} beside the ${dtype} graph, where ${where}`, {
+      skip: apart && noLinks,
+    }, async (t) => {
       const { answer } = await load({ dtype })
       const model = copyOfTinyVit(t)
       const name = `${file}${ending}`

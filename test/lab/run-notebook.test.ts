@@ -240,7 +240,9 @@ while (true) {}`,
   await once(runner, 'exit')
   const said = readFileSync(spinning, 'utf8')
   const file = /--config-path=(.+)$/.exec(said)![1]!
-  while (lives(Number.parseInt(said, 10)) || existsSync(dirname(file)))
+  // Windows ends it with its runner, at once.
+  const left = () => process.platform !== 'win32' && existsSync(dirname(file))
+  while (lives(Number.parseInt(said, 10)) || left())
     await new Promise((resolve) => setTimeout(resolve, 50))
 })
 

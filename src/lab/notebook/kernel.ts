@@ -281,7 +281,7 @@ async function connectionFile(connection: object): Promise<string> {
 }
 
 /** Frames of a stack, native ones too, and what Node and V8 write around them: they would leave no room for the error itself. */
-const AROUND = /^\s+at |^Node\.js v|^[\s{}^]*$|^\s*\d+: 0x|^---|^<---|\[\d+:0x/
+const AROUND = /^\s+at |^Node\.js v|^[\s{}^]*$|^\s*\d+: (0x|[0-9A-F]{16})|^---|^<---|\[\d+:(0x|[0-9A-F]{16})/
 
 function lastLines(text: string): string {
   const said = text.split(/\r?\n/).filter((line) => !AROUND.test(line))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Row } from '../../bench/row.js'
+import { noSignals } from '../windows.js'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
 
@@ -48,7 +49,7 @@ test('a folder that cannot be written is told in one line, before anything is me
   }
 })
 
-test('a signal ends the bench and what it began', async () => {
+test('a signal ends the bench and what it began', { skip: noSignals }, async () => {
   const child = spawn(process.execPath, [MAIN, 'tasks', '--quick'])
   await once(child.stdout, 'data')
   child.kill('SIGTERM')

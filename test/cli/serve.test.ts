@@ -10,6 +10,7 @@ import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
 import { until } from '../serve/helpers.js'
+import { noSignals } from '../windows.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const command = join(root, 'dist', 'cli', 'main.js')
@@ -22,7 +23,6 @@ after(() => {
 })
 
 const onWindows = process.platform === 'win32'
-const noSignals = onWindows && 'Windows has no signals to send'
 /** How a program ends that is told to: there it is ended. */
 const TOLD = onWindows ? null : 0
 

@@ -21,6 +21,7 @@ import { codeCells } from '#src/lab/notebook/run.js'
 import { writeJson } from '#src/lab/write-json.js'
 import { writeWhole } from '#src/lab/write-whole.js'
 import { root, tinyHub } from '../lab/tiny-hub.js'
+import { noSignals } from '../windows.js'
 
 let hub: Awaited<ReturnType<typeof tinyHub>>
 const folders: string[] = []
@@ -108,7 +109,7 @@ test('results of a run before are not taken for those of a notebook that left no
 })
 
 test('Ctrl-C ends kernel and workers and saves what there is', {
-  skip: process.platform === 'win32' && 'Windows has no SIGINT to send',
+  skip: noSignals,
 }, async () => {
   const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
   await new Promise<void>((resolve) => {
@@ -261,7 +262,7 @@ test('an installed JupyterLab gets what was given, and to export pages that hold
 })
 
 test('JupyterLab ends with the command, whatever asks it to', {
-  skip: process.platform === 'win32' && 'Windows has no signals to send',
+  skip: noSignals,
 }, async () => {
   const bin = mkdtempSync(join(tmpdir(), 'rayito-bin-'))
   folders.push(bin)

@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { COMMAND, clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
+import { noSignals } from '../windows.js'
 
-const skip = clusterMissing() || (process.platform === 'win32' && 'Windows has no signals to send')
+const skip = clusterMissing() || noSignals
 
 test('a worker that is told to stop while it joins leaves again', skip ? { skip } : {}, async () => {
   const server = await Server.start()

@@ -25,8 +25,8 @@ import { chooseFiles } from '#src/datasets/repository/data-files.js'
 import { fitting, splitsOf } from '#src/datasets/repository/splits.js'
 import { canFollow } from '#src/datasets/sources/type-order.js'
 import { setEnvironment } from '../hub/support.js'
-import { noLinks } from '../links.js'
 import { type Files, HubStandIn } from '../stand-ins/hub.js'
+import { noLinks } from '../windows.js'
 import { FIXTURES, PICTURES, readJson, TABLES, temporary } from './support.js'
 
 const table = join(TABLES, 'groups.parquet')

@@ -11,7 +11,7 @@ import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
-import { noLinks } from '../links.js'
+import { noLinks } from '../windows.js'
 import { FIXTURES, onePage, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {

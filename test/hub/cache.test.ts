@@ -17,7 +17,7 @@ import { test } from 'node:test'
 import { linkBlob } from '#src/hub/cache.js'
 import { contextOf } from '#src/hub/context.js'
 import { download, hubFile, listFiles } from '#src/hub/index.js'
-import { noLinks } from '../links.js'
+import { noLinks } from '../windows.js'
 import { DATASET, FILES, LARGE, noise, setEnvironment, setup } from './support.js'
 
 const all = () => true

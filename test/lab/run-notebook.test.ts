@@ -8,6 +8,7 @@ import { failure } from '#src/lab/notebook/failure.js'
 import { type CodeCell, type Output, readNotebook, textOf } from '#src/lab/notebook/nbformat.js'
 import { codeCells, type RunOptions, runNotebook } from '#src/lab/notebook/run.js'
 import { legible } from '#src/lab/notebook/stack.js'
+import { noSignals } from '../windows.js'
 import { notebookIn } from './notebook-files.js'
 
 /** Outputs of the code cells of an executed notebook, with streams' text in one piece. */
@@ -180,7 +181,7 @@ await new Promise<void>((_, reject) => {
 })
 
 test("a terminal's Ctrl-C, which goes to all its processes, leaves the kernel to its runner", {
-  skip: process.platform === 'win32' && 'Windows has no SIGINT to send',
+  skip: noSignals,
 }, async () => {
   const run = await notebookIn(
     `const { existsSync, writeFileSync } = require('fs')
@@ -242,8 +243,7 @@ while (true) {}`,
   const file = /--config-path=(.+)$/.exec(said)![1]!
   // Windows ends it with its runner, at once.
   const left = () => process.platform !== 'win32' && existsSync(dirname(file))
-  while (lives(Number.parseInt(said, 10)) || left())
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  while (lives(Number.parseInt(said, 10)) || left()) await new Promise((resolve) => setTimeout(resolve, 50))
 })
 
 test('a flood of output, in large pieces or faster than it can be sent, neither hangs nor fills the notebook; the next cell runs', async () => {

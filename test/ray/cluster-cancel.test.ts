@@ -4,6 +4,7 @@ import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Observer } from '#src/ray/engines/nats/status/observe.js'
 import { STREAM } from '#src/ray/engines/nats/subjects.js'
 import { type ObjectRef, ray } from '#src/ray/index.js'
+import { noSignals } from '../windows.js'
 import { clusterMissing, Line, Server, WorkerProcess } from './cluster.js'
 import { add, fastOrHeld, hold } from './functions.js'
 import { latch, letGo, started, until } from './helpers.js'
@@ -79,7 +80,9 @@ describe('a task that is cancelled before any worker has it', skip ? { skip } : 
     await neverRuns(gate)
   })
 
-  test('does not run where others of its message do; all of a message cancelled, it is taken out of the queue', async (t) => {
+  test('does not run where others of its message do; all of a message cancelled, it is taken out of the queue', {
+    skip: noSignals,
+  }, async (t) => {
     const { queued, join } = await begin(t)
     /** Thirty calls in fewer messages, and no worker that could have one. */
     const share = async (worker: WorkerProcess) => {

@@ -14,6 +14,7 @@ import type { NodeActor } from '#src/ray/engines/nats/node/node-actor.js'
 import { nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
+import { noSignals } from '../windows.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
@@ -374,7 +375,9 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await assert.rejects(ray.get(ticker.ticks.remote()), /its node leaving left/)
   })
 
-  test('a driver that stood still until its tasks were taken out of the queue is told so, whoever knew of it', async (t) => {
+  test('a driver that stood still until its tasks were taken out of the queue is told so, whoever knew of it', {
+    skip: noSignals,
+  }, async (t) => {
     const alone = await Server.startFor(t)
     const bus = await Bus.open(alone.address, 'test')
     t.after(() => bus.close())

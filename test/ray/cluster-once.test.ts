@@ -7,6 +7,7 @@ import { SentCalls } from '#src/ray/engines/nats/driver/sent-calls.js'
 import { consumerOf, STREAM, toPeer } from '#src/ray/engines/nats/subjects.js'
 import { ray, WorkerCrashedError } from '#src/ray/index.js'
 import type { Task } from '#src/ray/task.js'
+import { noSignals } from '../windows.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
 import { add, heldFirst, thread } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
@@ -66,7 +67,9 @@ describe('a task that may run once, where the server has forgotten to whom it ga
 describe('a task that may run once', skip ? { skip } : {}, () => {
   afterEach(() => ray.shutdown())
 
-  test('runs elsewhere where the worker that it was given to is lost before it could begin', async (t) => {
+  test('runs elsewhere where the worker that it was given to is lost before it could begin', {
+    skip: noSignals,
+  }, async (t) => {
     const { join, bus } = await cluster(t)
     const first = await join('first')
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 30_000 }), 3)

@@ -10,6 +10,7 @@ import { Observer } from '#src/ray/engines/nats/status/observe.js'
 import { LEASES, nameKey, STATE, STREAM, toPeer, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, type ActorHandle, RayError, ray, WorkerCrashedError } from '#src/ray/index.js'
+import { noSignals, OWN_KILL } from '../windows.js'
 import { COMMAND, clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
@@ -167,7 +168,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       make('camera', computed[0], ''),
       make('orphan', computed[1], "process.kill(process.pid, 'SIGKILL')"),
     ])
-    assert.deepEqual([left.code, killed.signal], [0, 'SIGKILL'], left.stderr)
+    assert.deepEqual([left.code, killed.signal], [0, OWN_KILL], left.stderr)
     await ray.init({ address: server.address })
     for (const name of ['camera', 'orphan']) {
       const camera = await ray.getActor<Camera>(name)
@@ -406,7 +407,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await assert.rejects(exit(), ActorDiedError)
   })
 
-  test('a worker that stands still is given up, and taken back as a new one: each result comes once', async () => {
+  test('a worker that stands still is given up, and taken back as a new one: each result comes once', {
+    skip: noSignals,
+  }, async () => {
     await ray.init({ address: server.address })
     const gate = latch()
     const counter = Counter.options({ maxRestarts: -1, maxTaskRetries: -1 }).remote(10)
@@ -432,7 +435,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(counter.add.remote(1)), 12)
   })
 
-  test('a task of a worker that was given up and is back at once runs again, on the same worker too', async (t) => {
+  test('a task of a worker that was given up and is back at once runs again, on the same worker too', {
+    skip: noSignals,
+  }, async (t) => {
     const alone = await Server.startFor(t)
     const still = await WorkerProcess.start(alone.address, { name: 'still', numCpus: 1 })
     t.after(() => still.end())
@@ -585,7 +590,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       const refs = [hold.remote(gate), hold.remote(gate), hold.remote(gate)]
       await started(gate, 2)
       process.kill(process.pid, 'SIGKILL')`)
-    assert.equal((await child).signal, 'SIGKILL')
+    assert.equal((await child).signal, OWN_KILL)
     await ray.init({ address: server.address })
     // Its tasks hold all CPUs until they are taken away.
     assert.equal(await ray.get(nothing.remote(), { timeout: 60_000 }), undefined)
@@ -626,7 +631,9 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.equal(arrived(gate), 2)
   })
 
-  test('a driver that stood still until it was given up is told so: each of its calls rejects, once, and no new one runs', async () => {
+  test('a driver that stood still until it was given up is told so: each of its calls rejects, once, and no new one runs', {
+    skip: noSignals,
+  }, async () => {
     const gate = latch()
     const child = run(`
       await ray.init({ address: ${JSON.stringify(server.address)} })

@@ -109,7 +109,7 @@ export class Server {
 
   async end(): Promise<void> {
     await this.down('SIGKILL')
-    rmSync(this.#data, { recursive: true, force: true })
+    rmSync(this.#data, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ray, WorkerCrashedError } from '#src/ray/index.js'
+import { OWN_KILL } from '../windows.js'
 import { add, crash } from './functions.js'
 import { onEachEngine } from './helpers.js'
 import { scripts } from './programs.js'
@@ -56,7 +57,7 @@ describe('a program whose workers are processes', () => {
       spin.remote()
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), 200)
       await new Promise(() => {})`)
-    assert.equal(signal, process.platform === 'win32' ? null : 'SIGKILL')
+    assert.equal(signal, OWN_KILL)
     const worker = Number(stdout)
     assert.ok(worker > 0)
     while (lives(worker)) await new Promise((resolve) => setTimeout(resolve, 50))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OutOfMemoryError, ray, WorkerCrashedError } from '#src/ray/index.js'
+import { noSignals } from '../windows.js'
 import {
   add,
   attemptOrDie,
@@ -48,7 +49,7 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin, engine }) => {
   })
 
   test('Ctrl-C in a terminal, which all of its processes get, ends no worker', async () => {
-    if (engine !== 'processes') return
+    if (engine !== 'processes' || noSignals) return
     const before = await ray.get(thread.remote())
     process.kill(Number.parseInt(before, 10), 'SIGINT')
     assert.equal(await ray.get(thread.options({ maxRetries: 0 }).remote()), before)

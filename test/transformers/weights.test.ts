@@ -24,7 +24,7 @@ import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { seal } from '#src/transformers/weights-entry.js'
-import { noLinks } from '../links.js'
+import { noLinks } from '../windows.js'
 import {
   copyOfTinyVit,
   edit,

@@ -1,0 +1,8 @@
+const onWindows = process.platform === 'win32'
+
+/** What Windows lacks, for the option `skip`. */
+export const noLinks = onWindows && 'Windows makes symbolic links for administrators and developers alone'
+export const noSignals = onWindows && 'Windows has no signals to send'
+
+/** The signal of a process that killed itself: there it has an exit code alone. */
+export const OWN_KILL = onWindows ? null : 'SIGKILL'

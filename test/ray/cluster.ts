@@ -2,10 +2,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { rayitoCache } from '#src/core/paths.js'
 
 export const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
 /** The built tests, whose modules workers may run. */
@@ -14,8 +15,9 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url))
 /** The server's program: NATS_SERVER, in rayito's cache, on the PATH. */
 export function natsServer(): string | null {
   const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
-  const cache = process.env.RAYITO_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'rayito')
-  const places = [join(cache, 'bin'), ...(process.env.PATH ?? '').split(delimiter)].map((folder) => join(folder, name))
+  const places = [join(rayitoCache(), 'bin'), ...(process.env.PATH ?? '').split(delimiter)].map((folder) =>
+    join(folder, name),
+  )
   return [process.env.NATS_SERVER, ...places].find((file) => file && existsSync(file)) ?? null
 }
 

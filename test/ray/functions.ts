@@ -117,7 +117,7 @@ export const holdTwice = ray.remote(function holdTwice(latch: Latch) {
 })
 export const dieOnce = ray.remote(function dieOnce(tries: Latch, lives: number) {
   if (arrive(tries) < lives) {
-    process.stderr.write('last words\n')
+    process.stderr.write('last words\r\n') // as what Node itself says on Windows ends
     process.exit(7)
   }
   return arrived(tries)

@@ -36,7 +36,7 @@ test('one worker may say the same as often as it likes, and the two streams are 
 test('tasks of one name on two workers count as two', () => {
   const output = new WorkerOutput(true)
   output.write('f', 'stdout', 'x\n', 'worker#1')
-  output.write('f', 'stdout', 'x\n', 'worker#2')
+  output.write('f', 'stdout', 'x\r\n', 'worker#2')
   output.end()
   assert.deepEqual(written, ['stdout: (f) x\n', 'stdout: (f) x [repeated 1x by other workers]\n'])
 })

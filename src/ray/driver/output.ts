@@ -33,7 +33,7 @@ export class WorkerOutput {
   write(label: string, stream: Stream, text: string, worker = label): void {
     if (!this.visible) return
     const key = `${stream} ${worker} ${label}`
-    const lines = ((this.#partial.get(key)?.rest ?? '') + text).split('\n')
+    const lines = ((this.#partial.get(key)?.rest ?? '') + text).split(/\r?\n/)
     const rest = overwritten(lines.pop()!)
     if (rest.length > LONGEST) {
       lines.push(rest)

@@ -332,7 +332,7 @@ export class LocalWorker implements WorkerPlace {
     if (message[0] === 'output') {
       const [, stream, text] = message
       if (stream === 'stderr') {
-        this.#stderr.push(...text.split('\n').filter((line) => line.trim()))
+        this.#stderr.push(...text.split(/\r?\n/).filter((line) => line.trim()))
         this.#stderr.splice(0, this.#stderr.length - LAST_LINES)
       }
       this.events.output(this, stream, text)

@@ -13,11 +13,13 @@ export function rayitoCache(): string {
   return process.env.RAYITO_CACHE || join(platformCache(), 'rayito')
 }
 
-/** A path from the environment, as Python reads it where no shell did: `~` at its beginning, `$NAME` and `${NAME}`. */
+const NAMES = process.platform === 'win32' ? /\$(?:(\w+)|\{(\w+)\})|%(\w+)%/g : /\$(?:(\w+)|\{(\w+)\})/g
+
+/** A path from the environment, as Python reads it where no shell did: `~` at its beginning, `$NAME` and `${NAME}`, of Windows `%NAME%`. */
 function expanded(path: string | undefined): string | undefined {
   return path
     ?.replace(/^~(?=[\\/]|$)/, () => homedir())
-    .replace(/\$(?:(\w+)|\{(\w+)\})/g, (whole, name, braced) => process.env[name ?? braced] ?? whole)
+    .replace(NAMES, (whole, name, braced, windows) => process.env[name ?? braced ?? windows] ?? whole)
 }
 
 /** What Python's huggingface_hub keeps: HF_HOME, else ~/.cache/huggingface. */

@@ -141,6 +141,8 @@ test('finds the cache where Python does', (t) => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
   assert.equal(of({ HF_HUB_CACHE: '${RAYITO_TEST}/hub', HUGGINGFACE_HUB_CACHE: '/old' }), '/disk/hub')
   assert.equal(of({ HF_HUB_CACHE: '$RAYITO_TEST/$RAYITO_NOT_SET/~' }), '/disk/$RAYITO_NOT_SET/~')
+  const windows = process.platform === 'win32'
+  assert.equal(of({ HF_HUB_CACHE: '%RAYITO_TEST%/hub' }), windows ? '/disk/hub' : '%RAYITO_TEST%/hub')
 })
 
 test('goes through the proxy that the environment names, but not to this machine, nor where NO_PROXY says so', async (t) => {

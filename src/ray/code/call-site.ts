@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /** Rayito's own compiled files. */
@@ -35,5 +36,5 @@ export function callSite(): string | undefined {
 
 /** The URL of an absolute path, as CommonJS modules have it. */
 function pathOf(file: string): string | undefined {
-  return /^(\/|[a-zA-Z]:\\)/.test(file) ? pathToFileURL(file).href : undefined
+  return isAbsolute(file) ? pathToFileURL(file).href : undefined
 }

@@ -72,6 +72,14 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
   async function members(...names: string[]): Promise<void> {
     await Promise.all([...workers.keys()].filter((name) => !names.includes(name)).map((name) => leave(name, 'SIGTERM')))
     await Promise.all(names.filter((name) => !workers.has(name)).map((name) => join(name)))
+    // Without signals they leave without a word, and count until they are missed.
+    if (noSignals) await onlyThere(names)
+  }
+
+  async function onlyThere(names: readonly string[]): Promise<void> {
+    const observer = await Observer.open(server.address)
+    await until(async () => (await observer.status()).nodes.every(({ name }) => names.includes(name)))
+    await observer.close()
   }
 
   before(async () => {

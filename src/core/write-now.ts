@@ -9,6 +9,8 @@ const TRIES = 1_000
  * may be slow; one that nobody reads any more ends nothing.
  */
 export function writeNow(stream: 'stdout' | 'stderr', text: string): void {
+  // A console of Windows takes bytes for letters of its code page. What Node writes to it is there at once.
+  if (process.platform === 'win32' && process[stream].isTTY) return void process[stream].write(text)
   let rest: Uint8Array = Buffer.from(text)
   for (let tries = 0; rest.length > 0 && tries < TRIES; )
     try {

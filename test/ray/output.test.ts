@@ -59,7 +59,7 @@ test('of a progress bar the latest is kept, and a line that does not end is show
   for (let i = 0; i < 100_000; i++) output.write('bar', 'stderr', `\r${i} of many`)
   output.write('bar', 'stderr', '\r')
   output.write('bar', 'stderr', '\n')
-  assert.deepEqual(written, ['stderr: (bar) 99999 of many\r\n'])
+  assert.deepEqual(written, ['stderr: (bar) 99999 of many\n'])
   for (let i = 0; i < 100_000; i++) output.write('dots', 'stdout', '.')
   output.end()
   assert.equal(written.slice(1).join('').replaceAll(/[^.]/g, '').length, 100_000)

@@ -216,11 +216,14 @@ describe('from the Hub', () => {
   test('a model is named by its commit, downloaded once and read by name', async () => {
     const files = folderFiles(tinyVit)
     const { 'onnx/model_quantized.onnx': _, ...fp32 } = files
+    const { 'preprocessor_config.json': settings, ...others } = fp32
+    const whole = `{"image_processor": ${Buffer.from(settings as Uint8Array).toString()}}`
     const { model, data } = withDataBeside(files['onnx/model.onnx'] as Uint8Array, 'model.onnx.data')
     const hub = await HubStandIn.start({
       'models/owner/vit': files,
       'models/owner/fp32': fp32,
       'models/owner/beside': { ...fp32, 'onnx/model.onnx': model, 'onnx/model.onnx.data': data },
+      'models/owner/whole': { ...others, 'processor_config.json': whole },
       'models/owner/torch': { 'config.json': '{}' },
     })
     try {
@@ -236,7 +239,13 @@ describe('from the Hub', () => {
       assert.deepEqual(await second(picture), await here(picture))
       const beside = await classifier('owner/beside', options)
       assert.deepEqual(await beside(picture), await here(picture), 'weights beside the graph come along')
-      await Promise.all([second, here, beside].map((one) => one.close()))
+      const parts = await classifier('owner/whole', options)
+      assert.deepEqual(
+        await parts(picture),
+        await here(picture),
+        'a processor of several parts stands for the settings',
+      )
+      await Promise.all([second, here, beside, parts].map((one) => one.close()))
 
       await rejects(
         classifier('owner/fp32', { ...options, dtype: 'q8' }),

@@ -32,7 +32,7 @@ export async function build(root: string, name: string): Promise<void> {
     const labels = pictures.map((_, row) => Math.floor(row / SPLITS[split]))
     await writeTable(join(draft, fileOf(split)), pictures, labels)
   }
-  await rm(join(root, name), { recursive: true, force: true })
+  await rm(join(root, name), { recursive: true, force: true, maxRetries: 5 })
   await rename(draft, join(root, name))
   // the parts, and what other versions left
   for (const other of await readdir(root)) {

@@ -50,8 +50,10 @@ export async function seal(folder: string, plan: Plan): Promise<void> {
 export async function readEntry(folder: string): Promise<Plan | null> {
   try {
     const { plan, files } = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')) as Manifest
-    const sound = await Promise.all(Object.entries(files).map(([name, print]) => isSound(join(folder, name), print)))
-    return GRAPH in files && sound.every(Boolean) ? plan : null
+    // All looks end, whatever one of them finds: Windows removes no folder of which a file is open.
+    const looks = Object.entries(files).map(([name, print]) => isSound(join(folder, name), print))
+    const sound = (await Promise.allSettled(looks)).every((look) => look.status === 'fulfilled' && look.value)
+    return GRAPH in files && sound ? plan : null
   } catch {
     return null
   }

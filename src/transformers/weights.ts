@@ -76,7 +76,7 @@ async function build(files: ModelFiles, place: Place, note: (line: string) => vo
       const made = await readEntry(folder)
       if (made) return made
       note(`Optimising ${files.model} (${files.dtype}) for this processor, once.`)
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
       await runBuilder({ files, place })
       return await readEntry(folder)
     })

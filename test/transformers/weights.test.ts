@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -133,7 +134,9 @@ describe('optimised weights', () => {
     'a changed byte': (folder) => {
       const file = join(folder, 'model.data')
       const byte = readFileSync(file)[60_000]! ^ 1
-      writeSync(openSync(file, 'r+'), Uint8Array.of(byte), 0, 1, 60_000)
+      const handle = openSync(file, 'r+')
+      writeSync(handle, Uint8Array.of(byte), 0, 1, 60_000)
+      closeSync(handle)
     },
     'zeros from a lost power supply, and the old time': (folder) => {
       const file = join(folder, 'model.data')

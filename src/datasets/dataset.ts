@@ -227,7 +227,7 @@ export class Dataset<Row extends object = ImageRow> {
     return new Dataset(this.#view.change(renaming(originalColumnName, newColumnName)))
   }
 
-  /** Row after row; the next ones are read while one is used. A page is decoded once, unless a row's pages together are larger than the cache. */
+  /** Row after row; the next ones are read while one is used. A page is decoded once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Row, void, undefined> {
     const ahead: Promise<Row>[] = []
     for (let next = 0; next < this.numRows || ahead.length > 0; ) {

@@ -48,7 +48,7 @@ export interface LoadOptions extends HubOptions {
    */
   source?: Origin
   /**
-   * Bytes of decoded pages to keep, for all splits together.
+   * Bytes of decoded pages to keep, for all splits together; more where the pages that hold one row have more.
    * @default 67108864 (64 MiB)
    */
   cacheBytes?: number

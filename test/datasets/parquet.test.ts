@@ -513,6 +513,21 @@ describe('reading is lazy', () => {
     assert.ok(read() < 2 * metadataLength(path) + 524_288 + 40 * 4096 + size, `${read()} of ${size}`)
   })
 
+  test("nor where a row's pages together are larger than the cache", async (t) => {
+    const path = join(temporary(t), 'wide.parquet')
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const data = Array.from({ length: 500 }, (_, i) => `text ${i % 50}`)
+    const columnData = names.map((name) => ({ name, data, type: 'STRING' as const }))
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: 250 })))
+    const { dataset, read } = await open(path, 1)
+    let rows = 0
+    for await (const row of dataset)
+      assert.equal(Object.values(row).join(), names.map(() => data[rows]).join(), `${rows++}`)
+    assert.equal(rows, 500)
+    const { size } = statSync(path)
+    assert.ok(read() < 4 * size, `${read()} of ${size}`)
+  })
+
   test('what is asked for twice at once is read once', async () => {
     const { dataset, read } = await open(file('no-dictionary'))
     await Promise.all([dataset.at(37), dataset.at(37), dataset.at(38)])

@@ -19,6 +19,8 @@ export interface ChunkContext {
   schemaPath: SchemaTree[]
   /** Rows of the row group. */
   rows: number
+  /** Names the column in the cache, whichever group or file it is of. */
+  column: string
   /** Names the chunk in the cache. */
   key: string
 }
@@ -63,8 +65,8 @@ export class ColumnChunkReader {
     const { pages } = await this.#table
     if (pages.length === 0) throw new Error('a column has no pages')
     const index = lastAtMost(pages, row, ({ firstRow }) => firstRow)
-    const { cache, key, rows } = this.#context
-    const { values } = await cache.get(`${key}:${index}`, () => this.#read(index), bytesOf)
+    const { cache, column, key, rows } = this.#context
+    const { values } = await cache.get(`${key}:${index}`, () => this.#read(index), bytesOf, column)
     return { values, firstRow: pages[index]!.firstRow, end: pages[index + 1]?.firstRow ?? rows }
   }
 
@@ -128,8 +130,8 @@ export class ColumnChunkReader {
 
   /** Kept as a page is: the dictionary of a column of pictures can be a megabyte. */
   #dictionary(): Promise<Values> {
-    const { cache, key } = this.#context
-    return cache.get(`${key}:dictionary`, () => this.#readDictionary(), bytesOf)
+    const { cache, column, key } = this.#context
+    return cache.get(`${key}:dictionary`, () => this.#readDictionary(), bytesOf, `${column}:dictionary`)
   }
 
   async #readDictionary(): Promise<Values> {

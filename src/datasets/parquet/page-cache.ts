@@ -1,6 +1,11 @@
-/** Decoded pages by key, within a budget of bytes: what was used longest ago goes first. A page asked for twice at once is read once. */
+/**
+ * Decoded pages by key, within a budget of bytes: what was used longest ago goes first. A page asked for twice at once is read once.
+ * What was used last in each place stays: a row needs a page of each column, and each row after it would read them all again.
+ */
 export class PageCache {
   readonly #entries = new Map<string, { value: Promise<unknown>; bytes: number }>()
+  /** By place, the key used last. */
+  readonly #latest = new Map<string, string>()
   #bytes = 0
 
   constructor(readonly budget: number) {}
@@ -10,8 +15,12 @@ export class PageCache {
     return this.#bytes
   }
 
-  /** What is kept under the key, else what `read` brings; its size is asked of `sizeOf` once it is there. */
-  get<T>(key: string, read: () => Promise<T>, sizeOf: (value: T) => number): Promise<T> {
+  /**
+   * What is kept under the key, else what `read` brings; its size is asked of `sizeOf` once it is there.
+   * @param place the column, of whose pages rows need one at a time
+   */
+  get<T>(key: string, read: () => Promise<T>, sizeOf: (value: T) => number, place = ''): Promise<T> {
+    this.#latest.set(place, key)
     const known = this.#entries.get(key)
     if (known) {
       // A Map keeps the order of insertion: the front is the longest unused.
@@ -26,18 +35,18 @@ export class PageCache {
       (made) => {
         entry.bytes = sizeOf(made)
         this.#bytes += entry.bytes
-        this.#shrink(key)
+        this.#shrink()
       },
       () => this.#entries.delete(key),
     )
     return value
   }
 
-  /** The newest stays even when it alone is over the budget: its neighbours are about to be asked for. */
-  #shrink(newest: string): void {
+  #shrink(): void {
+    const kept = new Set(this.#latest.values())
     for (const [key, { bytes }] of this.#entries) {
       if (this.#bytes <= this.budget) return
-      if (key === newest || bytes === 0) continue
+      if (kept.has(key) || bytes === 0) continue
       this.#entries.delete(key)
       this.#bytes -= bytes
     }

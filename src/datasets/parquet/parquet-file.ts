@@ -127,7 +127,8 @@ export class ParquetFile {
     const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema.join('\0') === name)
     if (!chunk) throw new Error(`row group ${group} lacks the column ${leaf.path.join('.')}`)
     const schemaPath = hyparquet.getSchemaPath(metadata.schema, leaf.path)
-    const made = new ColumnChunkReader(chunk, { hyparquet, file, cache, schemaPath, rows: Number(num_rows), key })
+    const rows = Number(num_rows)
+    const made = new ColumnChunkReader(chunk, { hyparquet, file, cache, schemaPath, rows, column: name, key })
     this.#chunks.set(key, made)
     return made
   }

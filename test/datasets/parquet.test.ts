@@ -100,6 +100,40 @@ describe('rows written by pyarrow', () => {
       }
     })
 
+  test('a whole number of 32 bits, with which differences begin, may be written with 33, as by DuckDB', async (t) => {
+    const path = join(temporary(t), 'begin.parquet')
+    const data_page_header = {
+      num_values: 3,
+      encoding: 'DELTA_BINARY_PACKED',
+      definition_level_encoding: 'RLE',
+      repetition_level_encoding: 'RLE',
+    } as const
+    // 2^32 - 1 without a sign, then one less twice.
+    const first = [0b1111_1110, 255, 255, 255, 0b1_1111]
+    writeFileSync(path, onePage('INT32', 'REQUIRED', { data_page_header }, [128, 1, 4, 3, ...first, 1, 0, 0, 0, 0]))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('x'), [-1, -2, -3])
+  })
+
+  test('an interval is its twelve bytes, as to pyarrow', async (t) => {
+    const path = join(temporary(t), 'interval.parquet')
+    const data = [Uint8Array.from({ length: 12 }, (_, i) => i), null]
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 1 },
+      {
+        name: 'x',
+        type: 'FIXED_LEN_BYTE_ARRAY',
+        type_length: 12,
+        repetition_type: 'OPTIONAL',
+        converted_type: 'INTERVAL',
+      },
+    ]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'x', data }], schema })))
+    const { dataset } = await open(path)
+    assert.equal(inspect(dataset.features.x), "Value('fixed_size_binary[12]')")
+    assert.deepEqual(await dataset.column('x'), data)
+  })
+
   test('packed values may be filled up by more than to the next eight', async (t) => {
     const path = join(temporary(t), 'filled.parquet')
     const data_page_header = {

@@ -64,6 +64,22 @@ export class Claims {
     }
   }
 
+  /**
+   * Differences of whole numbers of 32 bits. DuckDB writes a first one without a sign with 33 bits, and hyparquet would lose the
+   * highest: it gets the number of 32 that is meant, in as many bytes.
+   */
+  wholeDeltas(): void {
+    this.deltas()
+    this.#varint()
+    const start = this.at
+    const first = this.#varint()
+    if (first < 2 ** 32) return
+    const meant = (first % 2 === 0 ? first / 2 : -(first + 1) / 2) | 0
+    let rest = meant < 0 ? -2 * meant - 1 : 2 * meant
+    for (let at = start; at < this.at; at++, rest = Math.floor(rest / 128))
+      this.bytes[at] = (rest % 128) + (at < this.at - 1 ? 128 : 0)
+  }
+
   /** Of 35 bits at most, as no writer takes more bytes than needed and hyparquet reads on. */
   #varint(): number {
     let value = 0

@@ -89,7 +89,8 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
     const lengths = bytes.subarray(claims.at)
     // The beginnings' lengths go before the ends'.
     if (encoding === 'DELTA_BYTE_ARRAY') claims.deltas(count - nulls)
-    claims.deltas()
+    if (encoding === 'DELTA_BINARY_PACKED' && type === 'INT32') claims.wholeDeltas()
+    else claims.deltas()
     if (encoding === 'DELTA_BYTE_ARRAY') checkTexts(hyparquet, lengths, count - nulls)
   }
 }

@@ -22,7 +22,9 @@ const HEADER_LIMIT = 1 << 24
 /** First and last byte of a chunk: its dictionary, if it has one, goes before its data. */
 function rangeOf({ meta_data: meta }: ColumnChunk): { start: number; end: number } {
   if (!meta) throw new Error('a column chunk lacks its metadata')
-  const start = Number(meta.dictionary_page_offset || meta.data_page_offset)
+  const [dictionary, data] = [Number(meta.dictionary_page_offset ?? 0), Number(meta.data_page_offset)]
+  // Where there is none, some writers tell of one behind the data.
+  const start = dictionary > 0 && dictionary < data ? dictionary : data
   return { start, end: start + Number(meta.total_compressed_size) }
 }
 

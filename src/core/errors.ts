@@ -87,7 +87,7 @@ export const ERRORS = {
   },
   DATASET_UNSUPPORTED: {
     meaning:
-      'A Parquet file holds a codec, an encoding or a type that cannot be read here, or pages larger than a gigabyte; or a file of metadata tells of pictures.',
+      'A Parquet file holds a codec, an encoding or a type that cannot be read here, is encrypted, or holds pages larger than a gigabyte; or a file of metadata tells of pictures.',
     remedy:
       'Write it again without, for example with pyarrow: pq.write_table(pq.read_table(file), file, row_group_size=10_000).',
   },

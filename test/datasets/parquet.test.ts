@@ -735,6 +735,32 @@ describe('a damaged file', () => {
     await assert.rejects(damaged.dataset.at(0), { code: 'DATASET_NOT_FOUND', message: /a\.parquet is gone/ })
   })
 
+  test('is none where it is encrypted, whole or a column of it', async (t) => {
+    const encrypted = join(FIXTURES, 'encrypted.parquet')
+    const { dataset } = await open(encrypted)
+    assert.deepEqual(await dataset.column('plain'), [3, 4])
+    const code = 'DATASET_UNSUPPORTED'
+    await assert.rejects(dataset.column('secret'), {
+      code,
+      message: /encrypted\.parquet .*the encrypted column secret/,
+    })
+    const path = join(temporary(t), 'a.parquet')
+    writeFileSync(path, Buffer.concat([readFileSync(encrypted).subarray(0, -4), Buffer.from('PARE')]))
+    await assert.rejects(open(path), { code, message: /a\.parquet .*encrypted metadata/ })
+  })
+
+  test('that has a column without a name is an error when it is loaded', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const columnData = [{ name: 'column', data: [1], type: 'INT32' as const }]
+    const bytes = Buffer.from(parquetWriteBuffer({ columnData }))
+    // Thrift's field 4, a text of six bytes, in the schema behind the data: made a field that nobody knows.
+    const at = bytes.lastIndexOf('column', bytes.lastIndexOf('column') - 1)
+    assert.equal(bytes[at - 1], 6)
+    bytes[at - 2]! += 0x70
+    writeFileSync(path, bytes)
+    await assert.rejects(open(path), { code: 'DATASET_BROKEN', message: /a column in its schema has no name/ })
+  })
+
   test('gone for a while is read again once it is back', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     copyFileSync(file('no-dictionary'), path)

@@ -6,6 +6,7 @@ export function readFooter(file: FileReader): Promise<Uint8Array> {
   const { byteLength } = file
   return file.reading(async (read) => {
     const tail = Buffer.from(await read(Math.max(0, byteLength - 8), byteLength))
+    if (tail.toString('latin1', 4) === 'PARE') throw new Error('encrypted metadata, not supported')
     if (tail.length < 8 || tail.toString('latin1', 4) !== 'PAR1') throw new Error('it does not end as one')
     const length = tail.readUInt32LE()
     if (length > byteLength - 8) throw new Error(`its footer of ${length} bytes is longer than the file`)

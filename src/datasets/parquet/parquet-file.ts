@@ -26,6 +26,7 @@ export class ParquetFile {
     readonly cache: PageCache,
     readonly hyparquet: Hyparquet,
   ) {
+    if (metadata.schema.some(({ name }) => name === undefined)) throw new Error('a column in its schema has no name')
     this.columns = hyparquet.parquetSchema(metadata).children
     let start = 0
     for (const { num_rows } of metadata.row_groups) {
@@ -126,6 +127,7 @@ export class ParquetFile {
     const { columns, num_rows } = metadata.row_groups[group]!
     const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema.join('\0') === name)
     if (!chunk) throw new Error(`row group ${group} lacks the column ${leaf.path.join('.')}`)
+    if (chunk.crypto_metadata) throw new Error(`the encrypted column ${leaf.path.join('.')}, not supported`)
     const schemaPath = hyparquet.getSchemaPath(metadata.schema, leaf.path)
     const rows = Number(num_rows)
     const made = new ColumnChunkReader(chunk, { hyparquet, file, cache, schemaPath, rows, column: name, key })
@@ -177,7 +179,9 @@ async function guard<T>(path: string, read: () => Promise<T>): Promise<T> {
     if (syscall) throw fail('DATASET_UNREADABLE', `Expected to read ${path}, got ${code}`)
     if (UNSUPPORTED.test(message))
       throw fail('DATASET_UNSUPPORTED', `Expected ${path} to hold what can be read here, got ${message}`)
-    const told = `Expected ${path} to be a whole Parquet file: ${message}`
+    // What hyparquet stumbles over in damaged bytes tells nobody anything.
+    const why = error instanceof TypeError ? 'what it says of itself is damaged' : message
+    const told = `Expected ${path} to be a whole Parquet file: ${why}`
     throw new RayitoError('DATASET_BROKEN', told, { cause: error, ...(await remedyFor(path)) })
   }
 }

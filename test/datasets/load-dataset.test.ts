@@ -458,6 +458,8 @@ describe('from the disk', () => {
     for (const [first, next, both] of [
       [value('uint8'), value('int64'), true],
       [b, value('large_string'), true],
+      [value('timestamp[us]'), value('date32'), true],
+      [value('date32'), value('timestamp[us]'), false],
       [value('binary'), value('fixed_size_binary[4]'), true],
       [value('timestamp[us]'), value('timestamp[ms, tz=UTC]'), true],
       [value('decimal128(5, 2)'), value('decimal256(60, 2)'), true],

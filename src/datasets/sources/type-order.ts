@@ -5,8 +5,8 @@ const KINDS: readonly (readonly [form: RegExp, kind: string])[] = [
   [/^u?int\d+$/, 'whole'],
   [/^(large_)?string(_view)?$/, 'text'],
   [/^(large_)?binary(_view)?$|^fixed_size_binary\[\d+\]$/, 'bytes'],
-  // Dates, whatever their unit and zone.
-  [/^(timestamp|date).*/, 'time'],
+  // Moments, whatever their unit and zone.
+  [/^timestamp.*/, 'time'],
   [/^decimal\d+\(\d+, (-?\d+)\)$/, 'decimal($1)'],
 ]
 
@@ -37,5 +37,7 @@ export function canFollow(first: Feature, next: Feature): boolean {
   if (first.feature || first.fields || next.feature || next.fields) return false
   const [wanted, got] = [kindOf(first), kindOf(next)]
   if (wanted === got) return true
+  // A day is its first moment; a cast to days would change moments.
+  if (wanted === 'time' && got === 'date32') return true
   return wanted.startsWith('float') && FLOATS.includes(got) && FLOATS.indexOf(got) < FLOATS.indexOf(wanted)
 }

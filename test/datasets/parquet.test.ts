@@ -10,6 +10,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
+import { wholeChunk } from '#src/datasets/parquet/page-table.js'
 import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
 import { noLinks } from '../windows.js'
 import { FIXTURES, onePage, readJson, TABLES, temporary } from './support.js'
@@ -113,6 +114,17 @@ describe('rows written by pyarrow', () => {
     writeFileSync(path, onePage('INT32', 'REQUIRED', { data_page_header }, [128, 1, 4, 3, ...first, 1, 0, 0, 0, 0]))
     const { dataset } = await open(path)
     assert.deepEqual(await dataset.column('x'), [-1, -2, -3])
+  })
+
+  test('a column begins with its data where a dictionary is told of behind them, as to pyarrow', () => {
+    const sizes = { total_compressed_size: 50n, total_uncompressed_size: 50n, num_values: 1n, encodings: [] }
+    const places = { data_page_offset: 4n, dictionary_page_offset: 90n }
+    const kind = { type: 'INT32', codec: 'UNCOMPRESSED' } as const
+    const { pages } = wholeChunk({
+      file_offset: 0n,
+      meta_data: { ...kind, path_in_schema: ['x'], ...sizes, ...places },
+    })
+    assert.deepEqual(pages, [{ offset: 4, length: 50, firstRow: 0 }])
   })
 
   test('an interval is its twelve bytes, as to pyarrow', async (t) => {

@@ -5,8 +5,17 @@ const writeSoon = (stream: Stream, text: string): void => void process[stream].w
 /** How long a line stays known, in milliseconds: as long as Ray's. */
 const WINDOW = 5_000
 
-/** Characters of a line that has not ended after which it is shown as one. */
-const LONGEST = 4_096
+/** Characters of a line that has not ended after which it is shown in pieces. */
+const LONGEST = 1 << 20
+
+/** A line that has not ended. */
+interface Begun {
+  rest: string
+  /** Whether what comes next is written over it, as behind `\r`. */
+  overwrite: boolean
+}
+
+const EMPTY: Begun = { rest: '', overwrite: false }
 
 /** A line that was shown, and how often other workers have printed it since. */
 interface Shown {
@@ -21,7 +30,7 @@ interface Shown {
  * print too within five seconds is shown once, and then how often it was repeated, as Ray does (RAY_DEDUP_LOGS).
  */
 export class WorkerOutput {
-  readonly #partial = new Map<string, { label: string; stream: Stream; worker: string; rest: string }>()
+  readonly #partial = new Map<string, Begun & { label: string; stream: Stream; worker: string }>()
   readonly #shown = new Map<string, Shown>()
 
   constructor(private readonly visible: boolean) {}
@@ -33,14 +42,16 @@ export class WorkerOutput {
   write(label: string, stream: Stream, text: string, worker = label): void {
     if (!this.visible) return
     const key = `${stream} ${worker} ${label}`
-    const lines = ((this.#partial.get(key)?.rest ?? '') + text).split(/\r?\n/)
-    const rest = overwritten(lines.pop()!)
-    if (rest.length > LONGEST) {
-      lines.push(rest)
-      this.#partial.delete(key)
-    } else if (rest) this.#partial.set(key, { label, stream, worker, rest })
-    else this.#partial.delete(key)
+    const begun = this.#partial.get(key) ?? EMPTY
+    // What is kept is not looked through again: a line may get longer by a dot at a time.
+    const lines = text.split(/\r?\n/)
+    if (lines.length > 1) lines[0] = ended(begun, lines[0]!)
+    const { rest, overwrite } = continued(lines.length > 1 ? EMPTY : begun, lines.pop()!)
     const fresh = lines.filter((line) => this.#isFresh(label, stream, worker, line))
+    // A piece of a line is no line that others might print, too.
+    if (rest.length > LONGEST) fresh.push(rest)
+    if (rest && rest.length <= LONGEST) this.#partial.set(key, { label, stream, worker, rest, overwrite })
+    else this.#partial.delete(key)
     if (fresh.length) writeSoon(stream, fresh.map((line) => `(${label}) ${line}\n`).join(''))
   }
 
@@ -76,7 +87,14 @@ export class WorkerOutput {
   }
 }
 
-/** What of a line that has not ended a terminal would show: a progress bar goes back to its beginning and writes it anew. */
-function overwritten(line: string): string {
-  return line.slice(line.lastIndexOf('\r', line.length - 2) + 1)
+/** A line that has ended. */
+const ended = ({ rest, overwrite }: Begun, more: string) => rest + (overwrite && more ? '\r' : '') + more
+
+/** Of a line that has not ended, what a terminal would show: a progress bar goes back to its beginning and writes it anew. */
+function continued({ rest, overwrite }: Begun, more: string): Begun {
+  const goesBack = more.endsWith('\r')
+  const text = goesBack ? more.slice(0, -1) : more
+  const back = text.lastIndexOf('\r')
+  if (back >= 0) return { rest: text.slice(back + 1), overwrite: goesBack }
+  return { rest: overwrite && text ? text : rest + text, overwrite: goesBack || (overwrite && !text) }
 }

@@ -177,6 +177,8 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     }
     for (const kept of [await called(), await calledInside()]) {
       await until(async () => {
+        // What a worker did last it may hold until it does something else.
+        await ray.get([echo.remote(0), echo.remote(1)])
         ;(runtime() as Driver).engine.collect()
         collect()
         await turn()

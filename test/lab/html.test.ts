@@ -149,6 +149,17 @@ test('Markdown: tables, headings that can be linked to, code, HTML boxes', () =>
   assert.match(others, /<span class="hljs-number">1</, 'a language with more behind it')
 })
 
+test('a line of text does not end between a number and its unit; code stays as it is', () => {
+  const html = notebookToHtml(
+    notebookOf('# T\n\n- it took 12.5 s, **82 %** of them for 741 KB\n- `5 % 2` of 3 sheets'),
+    {
+      folder,
+    },
+  )
+  assert.match(html, /took 12\.5\u00a0s, <strong>82\u00a0%<\/strong> of them for 741\u00a0KB/)
+  assert.match(html, /<code>5 % 2<\/code> of 3 sheets/)
+})
+
 test('pictures of the text are taken into the page, others are not fetched', async () => {
   const folder = await temporaryFolder()
   await writeFile(join(folder, 'a b.png'), 'png')

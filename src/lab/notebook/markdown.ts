@@ -21,6 +21,9 @@ const PICTURES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
+/** A number before its unit: a line does not end between them. */
+const MEASURE = /(\d) (?=(?:%|ms|s|[KMG]?B)(?![\w%]))/g
+
 /** Text as it may stand in HTML, also inside an attribute. */
 export function escapeHtml(text: string): string {
   const marks: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
@@ -54,6 +57,9 @@ export function markdownToHtml(markdown: string, options: MarkdownOptions): stri
   const marked = new Marked({
     gfm: true,
     async: false,
+    walkTokens(token) {
+      if (token.type === 'text') token.text = token.text.replace(MEASURE, '$1\u00a0')
+    },
     renderer: {
       code({ text, lang = '' }: Tokens.Code) {
         return `<pre class="code"><code>${highlight(text, lang.split(/\s/)[0]!)}</code></pre>\n`

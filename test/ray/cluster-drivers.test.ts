@@ -14,7 +14,7 @@ import type { NodeActor } from '#src/ray/engines/nats/node/node-actor.js'
 import { nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
-import { noSignals } from '../windows.js'
+import { noSignals, OWN_KILL } from '../windows.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import {
   add,
@@ -144,6 +144,31 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await until(async () => (await kept()) === 'PUT')
     ray.kill(counter)
     await until(async () => (await kept()) === 'PURGE')
+  })
+
+  test('an actor that ends while its killed driver is still taken for alive leaves its name free, and is started again by nobody', async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    await begin()
+    const { signal, stderr } = await run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      const counters = [
+        Counter.options({ name: 'bereaved', lifetime: 'detached', maxRestarts: -1 }).remote(0),
+        Counter.options({ name: 'orphaned' }).remote(0),
+      ]
+      await ray.get(counters.map((counter) => counter.add.remote(1)))
+      process.kill(process.pid, 'SIGKILL')`)
+    assert.equal(signal, OWN_KILL, stderr)
+    const [bereaved] = await Promise.all(
+      ['bereaved', 'orphaned'].map(async (name) => {
+        const record = (await bus.state.get(nameKey('', name)))!.json<NameRecord>()
+        ray.kill(await ray.getActor<CounterClass>(name))
+        return record
+      }),
+    )
+    for (const name of ['bereaved', 'orphaned'])
+      await until(async () => (await bus.state.get(nameKey('', name)))?.operation === 'PURGE')
+    await until(async () => (await bus.state.get(wardKey(bereaved!.id)))?.operation === 'PURGE')
   })
 
   test('what is made from refs of its driver is started again by nobody else', async (t) => {

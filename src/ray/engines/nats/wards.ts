@@ -155,6 +155,14 @@ export class Wards {
     void this.#forget({ id, key })
   }
 
+  /** One ended here before its driver did, who may not have freed its name any more. */
+  async endedBefore(id: string, key: string): Promise<void> {
+    const entry = await this.bus.state.get(key).catch(() => null)
+    if (entry?.operation !== 'PUT') return
+    const record = entry.json<NameRecord>()
+    if (record.id === id && record.node === this.me) this.ended({ id, key })
+  }
+
   async #forget({ id, key }: Pick<NetActor, 'id' | 'key'>): Promise<void> {
     // Whoever asks for the name next finds that its node is gone.
     await forgetActor(this.bus.state, id, key).catch(() => {})

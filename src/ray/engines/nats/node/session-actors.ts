@@ -18,9 +18,14 @@ export interface ActorsSession {
   tell(message: FromNode): void
 }
 
+/** How many that ended are remembered by their names. */
+const KEPT = 1_000
+
 /** A driver's actors on this node. */
 export class SessionActors {
   readonly #actors = new Set<NodeActor>()
+  /** The last named ones that ended before their driver did: in its own last moments it frees no names. */
+  readonly #ended: { id: string; key: string }[] = []
 
   constructor(
     private readonly node: Node,
@@ -99,6 +104,8 @@ export class SessionActors {
     this.node.actors.delete(actor.id)
     // While its driver lives, that frees the name.
     if (actor.warded && this.session.gone) this.node.wards.ended(actor)
+    const { id, key } = actor
+    if (key && !this.session.gone && this.#ended.push({ id, key }) > KEPT) this.#ended.shift()
     if (this.session.gone) this.node.actorsEnded()
     // What it ran is told with its end: afterwards the driver knows its calls no more.
     this.session.tell(['died', actor.id, encodeError(error), this.session.calls.events()])
@@ -119,11 +126,13 @@ export class SessionActors {
       // One that leaves frees its names itself.
       if (!again) this.node.wards.ended(actor)
     }
+    if (!again) for (const { id, key } of this.#ended.splice(0)) void this.node.wards.endedBefore(id, key)
   }
 
   /** Another node has taken over an actor that is here still. */
   taken(actor: NodeActor): void {
     actor.warded = false
+    actor.key = null
     // Its driver may have others here, whose workers go on.
     actor.engine!.kill(actor, false)
   }

@@ -64,7 +64,7 @@ export interface Engine {
 /** What an engine needs of the model. */
 export interface EngineHost {
   readonly namespace: string
-  /** The session's: 'local', or the cluster's. */
+  /** The session's: 'local', or the cluster's, without a password. */
   readonly address: string
   /** A request of code in a worker, to be answered with `worker.post(['answer', …])`. */
   request(worker: WorkerPlace, request: number, operation: string, payload: unknown): void

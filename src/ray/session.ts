@@ -3,6 +3,7 @@ import { RayitoError } from '../core/errors.js'
 import { onInterrupt } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver/driver.js'
+import { urlOf } from './engines/nats/address.js'
 import { checkInitOptions, type SessionInfo, sessionOptions } from './options.js'
 import { installStart, peekRuntime, type Runtime, runtime, setRuntime } from './runtime.js'
 import type { InitOptions } from './types.js'
@@ -72,16 +73,10 @@ function session(current: Runtime): Session {
   return Object.defineProperty(info, 'then', { value: told.then.bind(told) }) as Session
 }
 
-const ADDRESS = /^(nats|tls):\/\/./
-
 function startDriver(given: InitOptions): Driver {
   const options = sessionOptions(given)
   const { address } = options
-  if (address !== 'local' && !ADDRESS.test(address))
-    throw new RayitoError(
-      'INVALID_ARGUMENT',
-      `Expected \`address\` to be 'local' or nats://HOST:PORT, got \`${address}\``,
-    )
+  if (address !== 'local') urlOf(address)
   // Where the environment chooses the cluster, programs made for one machine go on as they are.
   if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
     throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {

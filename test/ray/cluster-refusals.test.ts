@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { type InitOptions, type RayError, type RemoteFunction, ray } from '#src/ray/index.js'
 import {
@@ -69,6 +70,11 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
   test('an address that is none', () => {
     assert.throws(() => ray.init({ address: 'http://example.org' }), /nats:\/\//)
     assert.throws(() => ray.init({ address: 'nats://127.0.0.1:1', numCpus: 2 }), { code: 'RAY_MISUSE' })
+    for (const address of ['ana:secret@localhost:4222', 'nats:/ana:secret@localhost', 'nats://ana:sec/ret@localhost'])
+      assert.throws(
+        () => ray.init({ address }),
+        ({ code, message }: RayError) => code === 'INVALID_ARGUMENT' && !/sec|ana/.test(message),
+      )
   })
 
   test('the commands say so of one that is none, without what may be a password', () => {
@@ -94,7 +100,8 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     await ray.shutdown()
     const right = address.replace('//', '//ana:p%40ss@')
     await worker(right)
-    await begin({ address: right })
+    // What a notebook shows of it is kept with its outputs.
+    assert.doesNotMatch(inspect([ray.init({ address: right }), await ray.init()]), /p%40ss/)
     assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
@@ -104,7 +111,8 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     await ray.shutdown()
     const right = address.replace('//', '//s3cret@')
     await worker(right)
-    await begin({ address: right })
+    // What a notebook shows of it is kept with its outputs.
+    assert.doesNotMatch(inspect([ray.init({ address: right }), await ray.init()]), /p%40ss/)
     assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 
@@ -133,7 +141,8 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     }
     const right = address.replace('//', '//enough:p@')
     await worker(right)
-    await begin({ address: right })
+    // What a notebook shows of it is kept with its outputs.
+    assert.doesNotMatch(inspect([ray.init({ address: right }), await ray.init()]), /p%40ss/)
     assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 

@@ -6,6 +6,7 @@ import { reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import type { Engine, WorkerPlace } from '../engine.js'
 import { makeEngine } from '../engines/make-engine.js'
+import { shown } from '../engines/nats/address.js'
 import { NotInitializedError, TaskCancelledError } from '../errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
@@ -45,6 +46,7 @@ let sessions = 0
 export class Driver implements Runtime {
   readonly engine: Engine
   readonly namespace: string
+  /** Without a password: notebooks show it. */
   readonly address: string
   readonly objects: ObjectStore
   readonly actors: Actors
@@ -63,7 +65,7 @@ export class Driver implements Runtime {
   constructor(readonly options: SessionOptions) {
     const { namespace, address, objectStoreMemory, logToDriver, timeline } = options
     this.namespace = namespace
-    this.address = address
+    this.address = shown(address)
     this.objects = new ObjectStore(
       objectStoreMemory,
       (id) => this.engine.release(id),
@@ -75,7 +77,7 @@ export class Driver implements Runtime {
     this.engine = makeEngine(options, {
       recorder: this.#timeline,
       namespace,
-      address,
+      address: this.address,
       request: (worker, request, operation, payload) => void answer(this, worker, request, operation, payload),
       carried: (worker, ids) => ids.map((id) => this.carried(worker, id)),
       sent: (thing) => this.objects.watch(thing),

@@ -58,7 +58,7 @@ export class Node {
   /** Drivers that were lost: nothing of theirs begins here again. */
   readonly #lost = new Set<string>()
   readonly #queue: NodeQueue
-  /** The cluster's, as it is known here. */
+  /** The cluster's, as it is known here, without a password. */
   readonly address: string
   readonly wards: Wards
   readonly #leases: Leases
@@ -98,7 +98,7 @@ export class Node {
     private readonly options: NodeOptions,
   ) {
     this.name = name
-    this.address = options.address
+    this.address = shown(options.address)
     this.cpus = new Cpus(options.numCpus ?? availableParallelism())
     this.allow = options.allow ?? []
     this.cpus.whenGiven(() => this.changed())

@@ -163,7 +163,7 @@ export const ERRORS = {
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
   RAY_CLUSTER_UNREACHABLE: {
-    meaning: 'No NATS server with JetStream answers at the address, or it can store nothing.',
+    meaning: 'No NATS server with JetStream answers at the address, or it is too old or can store nothing.',
     remedy: 'Check the address, or start one with `rayito start --head`.',
   },
   RAY_CLUSTER_EMPTY: {

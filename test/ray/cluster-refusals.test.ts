@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
@@ -153,6 +155,25 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     const message = /has no JetStream/
     await assert.rejects(begin({ address: `nats://127.0.0.1:${port}` }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
     child.kill()
+  })
+
+  test('a server that is too old is told so: neither drivers nor workers wait', async () => {
+    const server = await serverWith()
+    // What it says of itself, when greeting and afterwards, has the version.
+    const older = createServer((client) => {
+      const real = connect(server.port, '127.0.0.1', () => client.pipe(real).once('close', () => client.destroy()))
+      real.on('data', (said) =>
+        client.write(said.toString('latin1').replace(/"version":"[^"]*"/, '"version":"2.10.26"'), 'latin1'),
+      )
+    }).listen(0, '127.0.0.1')
+    ends.push(async () => void older.close())
+    await once(older, 'listening')
+    const address = `nats://127.0.0.1:${(older.address() as AddressInfo).port}`
+    const message = /is nats-server 2\.10\.26, 2\.11 is the oldest that will do/
+    await assert.rejects(begin({ address }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
+    const { code, stderr } = await notJoined(address)
+    assert.equal(code, 1)
+    assert.match(stderr, message)
   })
 
   test('a server that can store nothing is told so: neither drivers nor workers wait', async () => {

@@ -21,6 +21,7 @@ import { RayError } from '../../errors.js'
 import { shown } from './address.js'
 import { CONNECT_TIMEOUT, dial } from './dial.js'
 import { type QueueMessage, queueMessage } from './queue-message.js'
+import { isRecent, OLDEST } from './server-version.js'
 import { openState } from './state.js'
 import {
   ACK_WAIT,
@@ -74,6 +75,15 @@ export class Bus {
 
   static async open(address: string, name: string): Promise<Bus> {
     const connection = await dial(address, name)
+    const { version = '' } = connection.info ?? {}
+    if (!isRecent(version)) {
+      await connection.close()
+      const message = `The server at ${shown(address)} is nats-server ${version}, ${OLDEST} is the oldest that will do`
+      throw new RayError('RAY_CLUSTER_UNREACHABLE', message, {
+        remedy:
+          'Install a newer one there (https://nats.io/download), or start one with `rayito start --head --install`.',
+      })
+    }
     try {
       const jsm = await jetstreamManager(connection, { timeout: CONNECT_TIMEOUT })
       await jsm.streams.add({

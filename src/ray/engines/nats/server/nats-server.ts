@@ -3,10 +3,10 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync
 import { delimiter, join } from 'node:path'
 import { RayitoError } from '../../../../core/errors.js'
 import { rayitoCache } from '../../../../core/paths.js'
+import { isRecent } from '../server-version.js'
 
-/** The version that rayito is tested with; 2.11 is the oldest that will do. */
+/** The version that rayito is tested with. */
 const NATS_SERVER_VERSION = '2.15.1'
-const OLDEST = [2, 11]
 
 const FILE = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
 
@@ -21,9 +21,8 @@ export function findNatsServer(): string {
   const found = [NATS_SERVER, ...places].find((file) => file && existsSync(file))
   if (!found) throw new RayitoError('NATS_SERVER_MISSING', 'There is no nats-server in the cache or on the PATH')
   const { stdout } = spawnSync(found, ['--version'], { encoding: 'utf8' })
-  const [, major, minor] = /v(\d+)\.(\d+)/.exec(stdout ?? '') ?? []
-  const [wantMajor, wantMinor] = OLDEST as [number, number]
-  if (Number(major) > wantMajor || (Number(major) === wantMajor && Number(minor) >= wantMinor)) return found
+  const [, version] = /v(\d+\.\d+)/.exec(stdout ?? '') ?? []
+  if (version && isRecent(version)) return found
   throw new RayitoError('NATS_SERVER_MISSING', `${found} is too old or does not run (${stdout?.trim() || 'no answer'})`)
 }
 

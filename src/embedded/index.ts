@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RayitoError } from '../core/errors.js'
@@ -36,16 +36,16 @@ async function findOrBuild(root: string): Promise<string> {
   const name = await version()
   const folder = join(root, name)
   const { fileOf } = await import('./rows.js')
-  const isThere = async () =>
-    (await Promise.all(['train', 'valid'].map((split) => stat(join(folder, fileOf(split))).catch(() => null)))).every(
-      (found) => found?.isFile(),
+  const isWhole = async () =>
+    (await Promise.all((['train', 'valid'] as const).map((split) => endsAsTable(join(folder, fileOf(split)))))).every(
+      Boolean,
     )
-  if (await isThere()) return folder
+  if (await isWhole()) return folder
   const { withLock } = await import('../core/lock.js')
   try {
     await mkdir(root, { recursive: true })
     await withLock(join(root, `${name}.lock`), async () => {
-      if (await isThere()) return
+      if (await isWhole()) return
       const { build } = await import('./build.js')
       await build(root, name)
     })
@@ -53,6 +53,24 @@ async function findOrBuild(root: string): Promise<string> {
     throw explained(root, cause as NodeJS.ErrnoException)
   }
   return folder
+}
+
+const MISSING = ['ENOENT', 'ENOTDIR', 'EISDIR']
+
+/** A machine that lost its power may keep a name without all of its bytes. What cannot be read is left to who wants to read it. */
+async function endsAsTable(path: string): Promise<boolean> {
+  try {
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      const { buffer } = await file.read(Buffer.alloc(4), 0, 4, Math.max(size - 4, 0))
+      return buffer.toString('latin1') === 'PAR1'
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    return !MISSING.includes((error as NodeJS.ErrnoException).code ?? '')
+  }
 }
 
 /** Changes when the pixels may: with the builder, the drawings and what renders them (which is not loaded for that: it takes longer than all the rest). */

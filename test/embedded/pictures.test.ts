@@ -115,6 +115,20 @@ describe('the picture set', () => {
       assert.deepEqual(readFileSync(join(folder, 'data', name)), readFileSync(join(whole, 'data', name)), name)
   })
 
+  test('a set of which a machine that lost its power has kept a piece is drawn again', async () => {
+    const drafts = join(sets, `.${folder.slice(sets.length + 1)}.parts`)
+    for (const kept of [0.5, 0]) {
+      const train = join(folder, fileOf('train'))
+      truncateSync(train, Math.floor(statSync(train).size * kept))
+      mkdirSync(drafts)
+      await layParts(whole, drafts)
+      const program = startProgram(ASK, { RAYITO_CACHE: cache })
+      assert.equal(await program.ended, 0, program.said.stderr)
+      assert.equal(sha256(readFileSync(train)), sha256(readFileSync(join(whole, fileOf('train')))), `${kept} of it`)
+    }
+    assert.deepEqual(entries(), [folder.slice(sets.length + 1)])
+  })
+
   test("is tiny-imagenet's twin", async () => {
     assert.deepEqual([splits.train!.numRows, splits.valid!.numRows], [10_000, 1_000])
     assert.deepEqual(readdirSync(join(folder, 'data')).sort(), [

@@ -108,6 +108,14 @@ test('of what the kernel says of an error, its line in the cell and its words ar
   assert.match(told(`log(list.map, (x) => 'throw new Error(x) {}')\n${mapped}`, thrown, script), /, line 2: list/)
   const json = `<anonymous_script>:1\n{\n\n\nSyntaxError: Expected property name\n    at JSON.parse (<anonymous>)\n${stack(4, 7)}`
   assert.equal(told(source, json, script), `Cell 2 of 3 (One), line 2: ${mapped}\nSyntaxError: Expected property name`)
+  // Its fields and what caused it are in the notebook; so many that the error itself would not be told.
+  const fields = Array.from({ length: 12 }, (_, i) => `    field${i}: ${i},\n`).join('')
+  const caused = `RayitoError: no room. Make some. {\n  code: 'X',\n  [cause]: Error: ENOSPC {\n${fields}  }\n}\n`
+  for (const stderr of [caused, `${caused.replace(/ {2}}\n}\n$/, '')}${stack(4, 7)}  }\n}\n`, caused + caused])
+    assert.match(
+      told(source, stderr, script),
+      /^Cell 2 of 3 \(One\)(, line 2: .*)?\nRayitoError: no room\. Make some\.$/,
+    )
   const warnings = Array.from({ length: 30 }, (_, i) => `warning ${i}\n`).join('')
   const said = told(source, `${warnings}Error: no 1\n${stack(4, 7)}`, script).split('\n')
   assert.deepEqual([said.length, said[1], said.at(-1)], [13, 'warning 19', 'Error: no 1'])

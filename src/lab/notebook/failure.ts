@@ -26,9 +26,13 @@ export function failure(source: string, stderr: string, place: Place): RayitoErr
   })
 }
 
-/** What the error says, without its stack. */
+/** The last line of what an error says, where its fields and what caused it follow: `RangeError: bad {`. */
+const OPEN = /^(\S*(?:Error|Exception)\b.*) \{$/
+
+/** What the error says, without its stack and its fields. */
 function firstLines(text: string): string {
   const lines = text.split('\n')
-  const stack = lines.findIndex((line) => /^\s+at /.test(line))
-  return (stack < 0 ? lines : lines.slice(0, stack)).slice(-12).join('\n') || 'the cell gave no reason'
+  const end = lines.findIndex((line) => OPEN.test(line) || /^\s+at /.test(line))
+  const said = end < 0 ? lines : [...lines.slice(0, end), ...(OPEN.exec(lines[end]!)?.slice(1) ?? [])]
+  return said.slice(-12).join('\n') || 'the cell gave no reason'
 }

@@ -1,3 +1,4 @@
+import { isLively } from '../core/progress.js'
 import type { Output } from '../lab/notebook/nbformat.js'
 import type { CellProgress } from '../lab/notebook/run.js'
 import { wrap } from './report.js'
@@ -14,12 +15,13 @@ const MARKS = { ok: '✓', error: '✗', stopped: '■' }
 const LISTEN = 1_000
 
 /**
- * Shows each cell of an execution on a line of its own: while it runs on a terminal, with the bar that the cell moves, else once it has ended. The notices of
+ * Shows each cell of an execution on a line of its own: while it runs on a lively terminal, with the bar that the cell moves, else once it has ended. The notices of
  * cells (core/progress.ts) have lines of their own, once each: those that are in `said` are not said again.
  */
 export function cellLines(notebook: string, terminal: Terminal, said = new Set<string>()) {
   const width = () => Math.min(terminal.columns || 80, 100)
-  const clear = terminal.isTTY ? '\r\x1b[2K' : ''
+  const lively = isLively(terminal)
+  const clear = lively ? '\r\x1b[2K' : ''
   const timers: NodeJS.Timeout[] = []
   const end = () => timers.splice(0).forEach(clearInterval)
   const say = (outputs: readonly Output[]) => {
@@ -41,7 +43,7 @@ export function cellLines(notebook: string, terminal: Terminal, said = new Set<s
         const shown = what.length > room ? `${what.slice(0, room - 1)}…` : what
         return `${head}${shown.padEnd(room)} ${seconds}`
       }
-      if (terminal.isTTY) {
+      if (lively) {
         const draw = () => terminal.write(`${clear}${line('▸', barOf(outputs))}`)
         draw()
         timers.push(setInterval(draw, 100).unref())

@@ -3,6 +3,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { isLively } from '../core/progress.js'
 import { SOURCES } from '../core/source.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-1/exercise-file.js'
 import { EXERCISE_2_FILE } from '../lab/exercise-2/exercise-2-file.js'
@@ -106,7 +107,7 @@ async function start(
   if (!exercise) return
   const { stdout } = process
   const columns = Math.min(stdout.columns || 80, 100)
-  stdout.write(`\n${report(exercise, { colour: stdout.isTTY && !process.env.NO_COLOR, columns })}`)
+  stdout.write(`\n${report(exercise, { colour: isLively(stdout), columns })}`)
 }
 
 /** When a file was written, in nanoseconds; undefined where there is none. */

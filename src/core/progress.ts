@@ -44,11 +44,15 @@ export const silent: Progress = { add() {}, skip() {}, total() {}, done() {} }
  */
 export function progress(options: ProgressOptions, out: Output = process.stderr): Progress {
   if (!isMainThread) return silent
-  const { NO_COLOR, CI, TERM } = process.env
   const display = notebookDisplay()?.newDisplay()
   if (display) return new Bar(options, (state) => display.html(html(state)))
-  if (out.isTTY && !NO_COLOR && !CI && TERM !== 'dumb') return new Bar(options, terminal(out))
-  return new Bar(options, plain(out))
+  return new Bar(options, isLively(out) ? terminal(out) : plain(out))
+}
+
+/** Whether it is a terminal whose lines may change and have colours: NO_COLOR and CI ask for plain ones. */
+export function isLively(out: Output): boolean {
+  const { NO_COLOR, CI, TERM } = process.env
+  return Boolean(out.isTTY) && !NO_COLOR && !CI && TERM !== 'dumb'
 }
 
 /** Says a line, in a notebook as an output of its own; on a terminal it stands above the bars. */

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { cellLines } from '#src/cli/cell-lines.js'
 import { runNotebook } from '#src/lab/notebook/run.js'
 import { notebookIn } from './notebook-files.js'
+
+const { CI, NO_COLOR, TERM } = process.env
+for (const name of ['CI', 'NO_COLOR', 'TERM']) delete process.env[name]
+after(() => {
+  for (const [name, value] of Object.entries({ CI, NO_COLOR, TERM })) if (value !== undefined) process.env[name] = value
+})
 
 test('a terminal shows the bar that a cell moves, and its heading once that is done', async () => {
   const run = await notebookIn(
@@ -59,4 +65,18 @@ test('a terminal that does not know its width has 80 columns; a wide one is not 
   assert.equal(lineAt(0), lineAt(80))
   assert.equal(lineAt(200), lineAt(100))
   for (const columns of [18, 20, 40]) assert.ok(lineAt(columns).length <= columns, lineAt(columns))
+})
+
+test('a terminal that is to be plain gets a line for each cell that ends, as where there is none', () => {
+  const shown = (env: NodeJS.ProcessEnv) => {
+    const written: string[] = []
+    const cell = { cell: 1, cells: 35, title: 'A picture', part: 1, parts: 1, outputs: [] }
+    Object.assign(process.env, env)
+    cellLines('a.ipynb', { isTTY: true, columns: 40, write: (text) => written.push(text) }).onCell(cell)('ok')
+    for (const name of Object.keys(env)) delete process.env[name]
+    return written.map((text) => text.replace(/ +\d+\.\d s\n$/, ''))
+  }
+  for (const env of [{ CI: 'true' }, { NO_COLOR: '1' }, { TERM: 'dumb' }])
+    assert.deepEqual(shown(env), ['a.ipynb\n', ' ✓  1/35  A picture'], JSON.stringify(env))
+  assert.equal(shown({}).length, 3)
 })

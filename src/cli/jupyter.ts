@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { rayitoCache } from '../core/paths.js'
+import { fromHere, rayitoCache } from '../core/paths.js'
 import { unwritable } from '../lab/write-whole.js'
 
 /** The JupyterLab that is installed where there is none. */
@@ -32,7 +32,7 @@ async function openJupyter(args: string[]): Promise<number> {
   // An exported page is handed in alone: it holds the figures instead of naming their files.
   const child = spawn(command!, [...before, 'lab', '--HTMLExporter.embed_images=True', ...args], {
     cwd: join(ROOT, 'notebooks'),
-    env: { ...process.env, JUPYTER_PATH: path },
+    env: { ...fromHere(process.env), JUPYTER_PATH: path },
     stdio: 'inherit',
   })
   // A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.

@@ -3,6 +3,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { fromHere } from '../core/paths.js'
 import { isLively } from '../core/progress.js'
 import { SOURCES } from '../core/source.js'
 import { EXERCISE_FILE, readExercise1 } from '../lab/exercise-1/exercise-file.js'
@@ -49,7 +50,7 @@ export function startCommand(): Command {
       'execute the notebooks; leaves executed notebooks, HTML copies and results in out/ once they are complete. With --head: start a cluster',
     )
     .addOption(new Option('--source <name>', 'where data set and model come from (default: "auto")').choices(SOURCES))
-    .option('--model <id>', 'model of the Hub (default: the one transformers.pipeline takes)')
+    .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)')
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
@@ -89,7 +90,8 @@ async function start(
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve(options.out)
   await makeFolder(out)
-  const env: NodeJS.ProcessEnv = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
+  const settings = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
+  const env = fromHere(settings)
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
   if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)

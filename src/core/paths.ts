@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import path, { join } from 'node:path'
+import path, { join, resolve } from 'node:path'
 
 /** The platform's folder for caches of programs. */
 function platformCache(): string {
@@ -35,6 +35,30 @@ export function hubCache(): string {
 /** Where `hf auth login` leaves the token: HF_TOKEN_PATH, else HF_HOME/token. */
 export function hubTokenPath(): string {
   return expanded(process.env.HF_TOKEN_PATH) || join(hubHome(), 'token')
+}
+
+/** The variables that name files and folders. */
+const PLACES = [
+  'RAYITO_CACHE',
+  'XDG_CACHE_HOME',
+  'HF_HOME',
+  'HF_HUB_CACHE',
+  'HUGGINGFACE_HUB_CACHE',
+  'HF_TOKEN_PATH',
+  'NATS_SERVER',
+  'NATS_CREDS',
+  'NATS_CA',
+  'NATS_CERT',
+  'NATS_KEY',
+]
+
+/** An environment for a program that runs in another folder: the paths in it lead where they do from here. */
+export function fromHere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  // `~` and names of variables lead to the same place from everywhere; what is no path is a model of the Hub
+  const isRelative = (name: string) =>
+    name === 'RAYITO_MODEL' ? /^\.{1,2}([\\/]|$)/.test(env[name]!) : !/^[~$%]/.test(env[name]!)
+  const names = [...PLACES, 'RAYITO_MODEL'].filter((name) => env[name] && isRelative(name))
+  return { ...env, ...Object.fromEntries(names.map((name) => [name, resolve(env[name]!)])) }
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -106,6 +107,20 @@ test('results of a run before are not taken for those of a notebook that left no
   const { stdout, stderr, status } = spawnSync(process.execPath, [main, 'start'], { cwd: other, encoding: 'utf8' })
   assert.deepEqual([status, stderr], [0, ''])
   assert.match(stdout, /\nExecuted notebook: .+\nAs a page: .+\n$/)
+})
+
+test('paths lead from where it is started, not from the notebooks: those of caches, and of a model in a folder', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
+  folders.push(cwd)
+  cpSync(join(root, 'test', 'fixtures', 'models', 'tiny-vit'), join(cwd, 'model'), { recursive: true })
+  const before = readdirSync(join(root, 'notebooks'))
+  const env = { ...hub.env, RAYITO_CACHE: 'made', HF_HOME: join('.', 'hf'), RAYITO_IMAGES: '2', RAYITO_VERSIONS: 'A' }
+  const { code, err } = await startIn(cwd, env, 'start', '--notebook', '1', '--model', './model').ended
+  assert.equal(code, 0, err)
+  const { model } = JSON.parse(readFileSync(join(cwd, 'out', 'exercise-1.json'), 'utf8'))
+  assert.equal(model, join(realpathSync(cwd), 'model'))
+  assert.deepEqual(readdirSync(cwd).sort(), ['hf', 'made', 'model', 'out'])
+  assert.deepEqual(readdirSync(join(root, 'notebooks')), before)
 })
 
 test('Ctrl-C ends kernel and workers and saves what there is', {

@@ -226,3 +226,29 @@ test('the conclusion quotes the shares, in whole per cent that add up to 100', (
     }),
   )
 })
+
+test('the conclusion speaks of no version that was not run', () => {
+  const names = ['A', 'B', 'C1', 'C2'] as const
+  const time = fc.double({ min: 0.01, max: 100, noNaN: true })
+  const some = fc.tuple(
+    fc.subarray([...names], { minLength: 1 }),
+    fc.array(fc.tuple(time, time), { minLength: 4, maxLength: 4 }),
+  )
+  fc.assert(
+    fc.property(
+      some,
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 3 }),
+      ([run, times], cores, workers) => {
+        const versions = run.map((name, i) => {
+          const lanes = lanesOf([span('load', 0, 1), span('infer', 1, 9)], [], window)
+          return version(name, ...times[i]!, { lanes, bytesMoved: name === 'A' ? 0 : 1e6 * (i + 1) })
+        })
+        const moving = Object.fromEntries(run.filter((name) => name !== 'A').map((name, i) => [name, i / 10]))
+        const { why } = conclude(versions, { cores, workers, moving })
+        for (const name of names.filter((one) => !run.includes(one)))
+          assert.doesNotMatch(why, new RegExp(`\\b${name}\\b`))
+      },
+    ),
+  )
+})

@@ -164,7 +164,8 @@ function workersTime(order: Version[]): string {
       return [`in ${name} ${list(DOINGS.map((doing, i) => `${rounded[i]} % ${doing}`))}`]
     })
   if (texts.length === 0) return ''
-  return `The workers' time (in A the driver's) went, from start to end: ${texts.join('; ')}.`
+  const ofA = order.some(({ name }) => name === 'A') ? " (in A the driver's)" : ''
+  return `The workers' time${ofA} went, from start to end: ${texts.join('; ')}.`
 }
 
 /** Shares of 1 in whole per cent that add up to 100: those with the largest rests are rounded up. */

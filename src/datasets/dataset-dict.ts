@@ -73,9 +73,12 @@ class AllSplits<Row extends object> {
   }
 
   /** What Python prints. */
+  toString(): string {
+    return printed(this)
+  }
+
   [inspect.custom](): string {
-    const splits = splitsOf(this).map(([name, split]) => `    ${name}: ${inspect(split).replaceAll('\n', '\n    ')}\n`)
-    return `DatasetDict({\n${splits.join('')}})`
+    return printed(this)
   }
 
   /** Crosses to other threads by its files. */
@@ -103,6 +106,11 @@ export const DatasetDict = AllSplits as {
 }
 
 const splitsOf = <Row extends object>(dict: AllSplits<Row>) => Object.entries(dict) as [string, Dataset<Row>][]
+
+function printed<Row extends object>(dict: AllSplits<Row>): string {
+  const splits = splitsOf(dict).map(([name, split]) => `    ${name}: ${String(split).replaceAll('\n', '\n    ')}\n`)
+  return `DatasetDict({\n${splits.join('')}})`
+}
 
 function eachOf<Row extends object, T>(dict: AllSplits<Row>, made: (split: Dataset<Row>) => T): Record<string, T> {
   return Object.fromEntries(splitsOf(dict).map(([name, split]) => [name, made(split)]))

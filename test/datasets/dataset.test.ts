@@ -24,6 +24,7 @@ describe('a Dataset', () => {
     assert.equal(inspect(dict.train), dataset)
     const inner = "Dataset({\n        features: ['image', 'label'],\n        num_rows: 60\n    })"
     assert.equal(inspect(dict), `DatasetDict({\n    train: ${inner}\n    valid: ${inner}\n})`)
+    assert.deepEqual([String(dict), String(dict.train)], [inspect(dict), inspect(dict.train)])
     assert.equal(inspect(dict.train.features.label), "ClassLabel(names=['fish', 'newt', 'owl', 'fox', 'elk'])")
     assert.equal(inspect(dict.train.features.image), 'Image(mode=None, decode=True)')
   })
@@ -149,7 +150,7 @@ describe('a DatasetDict', () => {
     assert.equal('valid' in dict, false)
     assert.ok(dict instanceof DatasetDict)
     assert.equal(await Promise.resolve(dict), dict)
-    assert.equal(`${dict}`, '[object Object]')
+    assert.equal(`${dict}`, inspect(dict))
   })
 })
 

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** The project's root, from .build/test/embedded. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
-export const shared = join(root, '..', 'shared')
+export const shared = process.env.RAYITO_SHARED ?? join(root, '..', 'shared')
 
 /** Kept between runs and shared by all files of one: the pictures are drawn once, by whoever asks first. */
 export const commonCache = join(root, '.build', 'cache')

@@ -25,6 +25,7 @@ import {
   lateValue,
   Meeting,
   meet,
+  Nameless,
   Patient,
   Teller,
   useCounter,
@@ -167,6 +168,8 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     await assert.rejects(ray.get(counter.sub.remote()), /no method sub.*add/s)
     const bare = Bare.remote() as unknown as typeof counter
     await assert.rejects(ray.get(bare.sub.remote()), /Bare has no method sub\. It has none/)
+    const nameless = Nameless.remote() as unknown as typeof counter
+    await assert.rejects(ray.get(nameless.sub.remote()), /: The class has no method sub\. It has none/)
   })
 
   test('kill rejects what was called, at once', async () => {

@@ -487,6 +487,7 @@ export const Patient = ray.remote(
   },
 )
 export const Bare = ray.remote(class Bare {})
+export const Nameless = ray.remote(class {})
 export const Broken = ray.remote(
   class Broken {
     constructor() {

@@ -269,7 +269,7 @@ class Loop {
     if (name === TERMINATE) return () => undefined
     const method = this.#instance?.[name]
     if (typeof method === 'function') return method as Callable
-    throw new RayitoError('RAY_MISUSE', `${this.#className} has no method ${name}`, {
+    throw new RayitoError('RAY_MISUSE', `${this.#className || 'The class'} has no method ${name}`, {
       remedy: `It has ${methodsOf(this.#instance).join(', ') || 'none'}.`,
     })
   }

@@ -156,7 +156,7 @@ export const ImageClassifier: Deployment<[wikipediaSearch: DeploymentHandle<Wiki
         }
       },
       {
-        'GET /': { html: page, contentSecurityPolicy: pagePolicy },
+        'GET /': { html: (root) => page({ root }), contentSecurityPolicy: pagePolicy },
         'POST /whatis': WHAT_IS,
         'POST /what-is': WHAT_IS,
         ...INFERENCE_PROTOCOL,

@@ -5,6 +5,8 @@ import { STYLE } from './page-style.js'
 export interface PageOptions {
   /** The most bytes that the service takes in a picture: larger ones are made smaller before they are sent. @default 10485760 */
   maxBytes?: number
+  /** The way from its address to the server's own pages. @default '' */
+  root?: string
 }
 
 /** A picture for the browser's tab, and the page's sign: a small sun. */
@@ -22,6 +24,7 @@ const script = ({ maxBytes = 10 << 20 }: PageOptions) => `const LIMIT = ${maxByt
  * answers. It asks nothing of any other host and works under `pagePolicy` of the same options.
  */
 export function page(options: PageOptions = {}): string {
+  const { root = '' } = options
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -78,8 +81,8 @@ export function page(options: PageOptions = {}): string {
 <p id="alert" class="unseen" role="alert"></p>
 <footer>
   <span>Pictures go to this service only, and are not kept.</span>
-  <a href="docs">Its HTTP interface</a>
-  <a href="metrics">Metrics</a>
+  <a href="${root}docs">Its HTTP interface</a>
+  <a href="${root}metrics">Metrics</a>
   <details><summary>Ask from a program</summary><pre id="curl">curl -F file=@picture.jpg …/whatis</pre></details>
 </footer>
 <script type="module">${script(options)}</script>

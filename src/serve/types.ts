@@ -158,8 +158,11 @@ export interface Route<T> {
 
 /** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */
 export interface Page {
-  /** The whole page; a function is called once, when it is first asked for. */
-  html: string | (() => string)
+  /**
+   * The whole page; a function is called once, when it is first asked for, with the way from there to the server's own pages: `''`,
+   * or `'../'` for an application below a prefix.
+   */
+  html: string | ((root: string) => string)
   /** @default its own scripts and styles, this server, and nothing else */
   contentSecurityPolicy?: () => string
 }

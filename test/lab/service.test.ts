@@ -136,6 +136,21 @@ describe('a service that runs', () => {
     }
   })
 
+  test('is used below its prefix, if it has one', async () => {
+    const { info } = await import('#src/ray-server.js')
+    const address = serve.status().url!
+    await serve.run(info, { name: 'below', routePrefix: '/below' })
+    await serve.delete('default')
+    try {
+      const { url } = await findService(settings(address))
+      assert.equal(url, `${address}/below`)
+      assert.equal((await new ServiceClient(url).whatIs({ name: 'ibis.png', bytes: await ibis() })).status, 200)
+    } finally {
+      await serve.run(info)
+      await serve.delete('below')
+    }
+  })
+
   test('answers the client, which remembers question and answer', async () => {
     const path = join(folder, 'my ibis.png')
     writeFileSync(path, await ibis())

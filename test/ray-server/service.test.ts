@@ -192,6 +192,20 @@ assert requests.post(${JSON.stringify(url('/whatis'))}).status_code == 422
     assert.match(response.headers.get('content-security-policy')!, /default-src 'none'/)
   })
 
+  test('its links lead to pages that are there, below a prefix too', async () => {
+    const { info } = await import('#src/ray-server.js')
+    await serve.run(info, { name: 'below', routePrefix: '/a/b' })
+    try {
+      for (const address of [url('/'), url('/a/b/')]) {
+        const links = [...(await (await fetch(address)).text()).matchAll(/<a href="([^"]+)"/g)]
+        assert.equal(links.length, 2)
+        for (const [, link] of links) assert.equal((await fetch(new URL(link!, address))).status, 200, link)
+      }
+    } finally {
+      await serve.delete('below')
+    }
+  })
+
   test('/metrics has the times of decoding, inference and Wikipedia, and hits of the cache', async () => {
     await ask(await ibis())
     const text = await (await fetch(url('/metrics'))).text()

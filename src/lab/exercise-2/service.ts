@@ -60,7 +60,8 @@ export class Service {
 export async function findService(
   settings: Pick<Settings, 'service' | 'source' | 'model' | 'dtype'>,
 ): Promise<Service> {
-  const service = (await answers(settings.service)) ? new Service(settings.service, null) : await ownService(settings)
+  const prefix = await prefixAt(settings.service)
+  const service = prefix === null ? await ownService(settings) : new Service(settings.service + prefix, null)
   askDirectly(new URL(service.url).hostname)
   return service
 }
@@ -84,18 +85,19 @@ async function ownService(settings: Pick<Settings, 'source' | 'model' | 'dtype'>
 /** What this process started last, and with which settings: a cell that runs again does not start another beside it. */
 let own: { service: Service; key: string } | null = null
 
-/** Whether the service, and not something else, answers there. */
-async function answers(url: string): Promise<boolean> {
+/** Below which path the service answers there, '' where it has none; null where it does not, or something else. */
+async function prefixAt(url: string): Promise<string | null> {
   try {
     const response = await fetch(`${url}/-/status`, { signal: AbortSignal.timeout(PATIENCE) })
     const { applications } = (await response.json()) as {
-      applications: Record<string, { status: string; deployments: object }>
+      applications: Record<string, { status: string; routePrefix: string; deployments: object }>
     }
-    return Object.values(applications).some(
+    const found = Object.values(applications).find(
       ({ status, deployments }) => status === 'RUNNING' && 'ImageClassifier' in deployments,
     )
+    return found ? found.routePrefix.replace(/\/$/, '') : null
   } catch {
-    return false
+    return null
   }
 }
 

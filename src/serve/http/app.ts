@@ -182,6 +182,8 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
 /** @param folder whether its path ends with a slash: its relative links are meant from there */
 function addPage(table: Table, url: string, given: Page, folder = false, application?: RunningApplication): void {
   let page: ReturnType<typeof servedPage> | null = null
+  const names = url.split('/').filter(Boolean).length
+  const depth = folder ? names : names - 1
   table.add('GET', url, {
     application,
     schema: HIDDEN,
@@ -189,7 +191,7 @@ function addPage(table: Table, url: string, given: Page, folder = false, applica
       const [, name, slash, query] = ADDRESS.exec(request.url)!
       // Relative, since a proxy may have another path before it.
       if (Boolean(slash) !== folder) return reply.redirect(`${folder ? `./${name}/` : `../${name}`}${query}`, 307)
-      page ??= servedPage(given)
+      page ??= servedPage(given, '../'.repeat(depth))
       return reply.headers(page.headers).send(page.html)
     },
   })

@@ -7,8 +7,9 @@ export interface ServedPage {
   headers: Record<string, string>
 }
 
-export function servedPage({ html: source, contentSecurityPolicy }: Page): ServedPage {
-  const html = typeof source === 'string' ? source : source()
+/** @param root the way from its address to the server's root */
+export function servedPage({ html: source, contentSecurityPolicy }: Page, root: string): ServedPage {
+  const html = typeof source === 'string' ? source : source(root)
   return {
     html,
     headers: {

@@ -156,6 +156,12 @@ export class RunningApplication {
     for (const deployment of this.deployments) deployment.drain()
   }
 
+  /** Its requests have no longer than the deployment gives them which answers; as long as that is idle, others may ask it yet. */
+  async endIfLate(): Promise<void> {
+    const { router, bound } = this.ingress
+    if (!(await router.idle(bound.options.gracefulShutdownTimeout))) await this.ingress.stop(0)
+  }
+
   async #stopAll(within: number, next?: RunningApplication): Promise<void> {
     this.drain()
     const end = performance.now() + within

@@ -50,7 +50,8 @@ export function status(): ServeStatus {
 
 /**
  * Ends all applications: running requests are answered, new ones get 503, replicas end. Resolves when that is done, at the
- * latest after the longest gracefulShutdownTimeout. What is still being started is started no further.
+ * latest after the longest gracefulShutdownTimeout; requests by HTTP have that of the deployment which answers them. What is
+ * still being started is started no further.
  */
 export async function shutdown(): Promise<void> {
   shutdowns++

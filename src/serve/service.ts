@@ -198,7 +198,11 @@ export class Service {
     const patience = Math.max(0, ...applications.map(({ patience }) => patience))
     const end = performance.now() + patience
     const http = await this.#http?.catch(() => null)
-    for (const application of applications) application.drain()
+    for (const application of applications) {
+      application.drain()
+      // Though others have more time.
+      void application.endIfLate()
+    }
     await http?.drain(patience)
     const left = Math.max(0, end - performance.now())
     await Promise.all(applications.map((application) => application.stop(left)))

@@ -943,6 +943,18 @@ describe('HTTP', () => {
     assert.ok(read().every(({ level }) => level !== 'error'))
   })
 
+  test('nor does shutdown give it longer than its deployment does, whatever others are given', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow, { gracefulShutdownTimeout: 0 }).bind(shared), free)
+    const patient = serve.deployment(Greeter, { gracefulShutdownTimeout: Infinity })
+    await serve.run(patient.bind(), { ...free, name: 'other', routePrefix: '/other' })
+    const asked = json('/hold')
+    await reached(shared, 0, 1)
+    await serve.shutdown()
+    const { status, body } = await asked
+    assert.deepEqual([status, body], [503, { detail: 'The application is being stopped' }])
+  })
+
   test('what shutdown has waited for the requests it does not wait for their deployment again', async () => {
     const shared = latch()
     const patience = 3_000

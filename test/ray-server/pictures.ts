@@ -14,3 +14,7 @@ export async function striped(seed: number): Promise<Uint8Array<ArrayBuffer>> {
 /** Of 'ibis, sacred ibis' it is sure (0.95), of 'bee' too (0.99). */
 export const ibis = () => striped(2436)
 export const bee = () => striped(2380)
+
+/** Of 'ibis, sacred ibis' 0.7997, of 'bee' 0.8003. */
+export const almostSure = () => striped(2767)
+export const justSure = () => striped(4567)

@@ -44,9 +44,9 @@ export class WorkerOutput {
     const key = `${stream} ${worker} ${label}`
     const begun = this.#partial.get(key) ?? EMPTY
     // What is kept is not looked through again: a line may get longer by a dot at a time.
-    const lines = text.split(/\r?\n/)
-    if (lines.length > 1) lines[0] = ended(begun, lines[0]!)
-    const { rest, overwrite } = continued(lines.length > 1 ? EMPTY : begun, lines.pop()!)
+    const all = text.split(/\r?\n/).map((line, i) => continued(i === 0 ? begun : EMPTY, line))
+    const { rest, overwrite } = all.pop()!
+    const lines = all.map((line) => line.rest)
     const fresh = lines.filter((line) => this.#isFresh(label, stream, worker, line))
     // A piece of a line is no line that others might print, too.
     if (rest.length > LONGEST) fresh.push(rest)
@@ -87,10 +87,7 @@ export class WorkerOutput {
   }
 }
 
-/** A line that has ended. */
-const ended = ({ rest, overwrite }: Begun, more: string) => rest + (overwrite && more ? '\r' : '') + more
-
-/** Of a line that has not ended, what a terminal would show: a progress bar goes back to its beginning and writes it anew. */
+/** Of a line, what a terminal would show: a progress bar goes back to its beginning and writes it anew. */
 function continued({ rest, overwrite }: Begun, more: string): Begun {
   const goesBack = more.endsWith('\r')
   const text = goesBack ? more.slice(0, -1) : more

@@ -86,8 +86,7 @@ function readTensor(model: Uint8Array, field: Field): [name: string, Tensor] {
     else if (part.number === TENSOR.int32Data) tensor.list.push(part)
     else {
       if (part.number === TENSOR.name) name = text(model, part)
-      if (part.number === TENSOR.externalData || (part.number === TENSOR.location && part.value !== 0))
-        tensor.external = true
+      if (part.number === TENSOR.location && part.value !== 0) tensor.external = true
       tensor.rest.push(part)
     }
   }

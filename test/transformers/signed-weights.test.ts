@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import * as runtime from 'onnxruntime-node'
-import { fields, GRAPH, MODEL, message, readNode, rewritten, TENSOR, withGraph } from '#src/transformers/onnx-file.js'
+import {
+  fields,
+  GRAPH,
+  INT8,
+  MODEL,
+  message,
+  newNode,
+  readNode,
+  rewritten,
+  string,
+  TENSOR,
+  text,
+  UINT8,
+  withGraph,
+} from '#src/transformers/onnx-file.js'
 import { signedIsExact } from '#src/transformers/signed-probe.js'
 import { signedWeights } from '#src/transformers/signed-weights.js'
 import { fixture } from './fixtures.js'
@@ -22,6 +36,28 @@ async function outputs(model: Uint8Array, input: (size: number) => runtime.Tenso
   return Object.fromEntries(values)
 }
 
+/** The initializers of a model, each with its type. */
+function types(model: Uint8Array): Record<string, number> {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  const tensors = fields(model, graph).filter(({ number }) => number === GRAPH.initializer)
+  const entries = tensors.map((tensor) => {
+    const part = (wanted: number) => fields(model, tensor).find(({ number }) => number === wanted)!
+    return [text(model, part(TENSOR.name)), part(TENSOR.dataType).value]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** A model with more in its graph. */
+function withMore(model: Uint8Array, ...more: Uint8Array[][]): Uint8Array {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  return withGraph(model, graph, [model.subarray(graph.from, graph.end), ...more.flat()])
+}
+
+const value = (field: number, name: string) => message(field, string(1, name))
+const node = (op: string, ...inputs: string[]) => message(GRAPH.node, newNode(op, inputs, 'more'))
+const bytes = (name: string) =>
+  message(GRAPH.initializer, [Uint8Array.of(TENSOR.dataType << 3, UINT8), ...string(TENSOR.name, name)])
+
 describe('signed weights', () => {
   for (const name of graphs.filter((name) => !name.startsWith('kept-'))) {
     test(`change no result: ${name}`, async (t) => {
@@ -31,6 +67,8 @@ describe('signed weights', () => {
       const signed = signedWeights(model)
       assert.ok(signed, 'rewritten')
       assert.deepEqual(model, before, 'the given bytes stay')
+      for (const [name, type] of Object.entries(types(signed)))
+        assert.equal(type, name === 'x_zero' ? UINT8 : INT8, name)
       for (const seed of [1, 7, 100, 255]) {
         const bytes = (size: number) => Uint8Array.from({ length: size }, (_, i) => (seed * (i + 1) * 37) & 255)
         assert.deepEqual(await outputs(signed, bytes, 'uint8'), await outputs(model, bytes, 'uint8'))
@@ -67,6 +105,38 @@ describe('signed weights', () => {
       return message(GRAPH.node, rewritten(model, node))
     })
     assert.equal(signedWeights(withGraph(model, graph, body)), null)
+  })
+
+  for (const [where, ...more] of [
+    ['is an output of the model', value(GRAPH.output, 'w')],
+    ['may be given as an input', value(GRAPH.input, 'w')],
+    ['has the type of its zero point noted', value(GRAPH.valueInfo, 'w_zero')],
+    ['is the weight of another operator', node('ConvInteger', 'x', 'w', 'x_zero', 'w_zero')],
+    ['has the zero point of a computed factor', node('MatMulInteger', 'x', 'computed', 'x_zero', 'w_zero')],
+    [
+      'is that of two products, of which one must stay',
+      node('MatMulInteger', 'x', 'w', 'x_zero', 'w_zero_2'),
+      [...bytes('w_zero_2'), ...value(GRAPH.output, 'w_zero_2')],
+    ],
+  ] as [string, ...Uint8Array[][]][])
+    test(`leave alone a weight that ${where}`, () => {
+      assert.equal(signedWeights(withMore(read('columns.onnx'), ...more)), null)
+    })
+
+  test('are those of a product beside one that must stay', () => {
+    const model = withMore(
+      read('columns.onnx'),
+      [...bytes('w_2'), ...bytes('w_zero_2'), ...value(GRAPH.output, 'w_zero_2')],
+      node('MatMulInteger', 'x', 'w_2', 'x_zero', 'w_zero_2'),
+    )
+    const unsigned = { x_zero: UINT8, w_2: UINT8, w_zero_2: UINT8 }
+    assert.deepEqual(types(signedWeights(model)!), { ...unsigned, w: INT8, w_zero: INT8 })
+  })
+
+  test('are exact on a processor that has instructions for them', async (t) => {
+    const known = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
+    if (!/\bavx(512)?_vnni\b/.test(known)) return t.skip('not known of this processor')
+    assert.equal(await signedIsExact(runtime), true)
   })
 
   test("give a dynamically quantised classifier's logits, every bit of them", async (t) => {

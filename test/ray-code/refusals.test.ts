@@ -118,8 +118,17 @@ describe('what a function cannot take along is named', () => {
       reveal() {
         return this.#secret
       }
+      #hidden() {
+        return this.#secret
+      }
+      static arrow = () => super.name
+      hidden() {
+        return this.#hidden
+      }
     }
     await refused(Derived.prototype.hello, 'hello', /uses super of its class/)
+    await refused(Derived.arrow, 'arrow', /uses `super` of the place/)
+    await refused(new Derived().hidden(), /hidden/, /uses private names of its class/)
     await refused(Derived.prototype.reveal, 'reveal', /uses private names of its class/)
   })
 

@@ -100,6 +100,20 @@ describe('a function that travels by source', () => {
     }`)() as Record<string, (a: number) => number>
     assert.equal(await elsewhere(x!, 1), 2)
     assert.equal(await elsewhere(three!, 1), 4)
+    const names = { handle: new EventEmitter(), last: 'four' }
+    const four = {
+      [names.last]: (a: number) => a,
+      [`${names.last}!`](a: number) {
+        return a + 4
+      },
+    } as Record<string, (a: number) => number>
+    assert.equal(await elsewhere(four['four!']!, 1), 5, 'which stays here')
+  })
+
+  test('may be written as only sloppy code may', async () => {
+    const forms = '() => 010, function () { return 010 }, { method() { return 010 } }.method'
+    const [arrow, plain, method] = new Function(`return [${forms}]`)()
+    for (const fn of [arrow, plain, method]) assert.equal(await elsewhere(fn as () => number), 8)
   })
 
   test('may be a private method that a class gave away', async () => {

@@ -345,7 +345,6 @@ function isBag(name: string, value: unknown): value is object {
 }
 
 function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
-  if (source.sloppy) return false
   if (around?.script.isModule) return true
   // An ordinary function shows it by what it has.
   if (source.kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn))

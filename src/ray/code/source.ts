@@ -1,4 +1,12 @@
-import type { AnyNode, ClassExpression, Options } from 'acorn'
+import type {
+  AnyNode,
+  ClassExpression,
+  ExpressionStatement,
+  MethodDefinition,
+  ObjectExpression,
+  Options,
+  Property,
+} from 'acorn'
 import { type FreeName, type Lexical, namesOf } from './names.js'
 import { parse } from './parse.js'
 
@@ -17,8 +25,6 @@ export interface Source {
   free: Map<string, FreeName>
   /** What it uses of the place where it was defined and cannot take along. */
   lexical: Lexical[]
-  /** Whether it can only be understood in sloppy mode. */
-  sloppy: boolean
   /** Lines of it above the place that V8 says it stands at: a class's is its constructor. */
   above: number
 }
@@ -32,22 +38,20 @@ interface Edit {
 /** Null: it has no source (it is native, or bound) or none that can be understood. */
 export function sourceOf(fn: (...args: never[]) => unknown): Source | null {
   const text = Function.prototype.toString.call(fn)
-  if (/\{\s*\[native code\]\s*\}$/.test(text)) return null
   return (
     understand(`(${text}\n)`, 'module') ??
     understand(`(${text}\n)`, 'script') ??
-    understand(`${OBJECT}${text}\n})`, 'module', OBJECT) ??
-    understand(`${OBJECT}${text}\n})`, 'script', OBJECT) ??
-    understand(`${CLASS}${text}\n})`, 'module', CLASS)
+    understand(`${CLASS}${text}\n})`, 'module', CLASS) ??
+    understand(`${OBJECT}${text}\n})`, 'script', OBJECT)
   )
 }
 
 /** The expression's key under which a method's value is. */
 export const METHOD_KEY = METHOD
 
-/** What a method is put into, so that it can be parsed: only a class may have private ones. */
-const OBJECT = '({'
+/** What a method is put into, so that it can be parsed: only a class may have private ones, only an object sloppy ones. */
 const CLASS = '(class{'
+const OBJECT = '({'
 
 /** @param around what the text was put into, if it is taken for a method */
 function understand(wrapped: string, sourceType: 'module' | 'script', around?: string): Source | null {
@@ -55,34 +59,25 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     ecmaVersion: 'latest',
     sourceType,
     allowSuperOutsideMethod: true,
-    allowAwaitOutsideFunction: false,
     checkPrivateFields: false,
   }
   let root: AnyNode
   try {
-    const { body } = parse(wrapped, options)
-    if (body.length !== 1 || body[0]!.type !== 'ExpressionStatement') return null
-    root = body[0]!.expression
+    root = (parse(wrapped, options).body[0] as ExpressionStatement).expression
   } catch {
     return null
   }
   const edits: Edit[] = []
-  let kind: Source['kind'] = 'function'
-  let within: AnyNode = root
-  if (around && (root.type === 'ObjectExpression' || root.type === 'ClassExpression')) {
-    const members = root.type === 'ObjectExpression' ? root.properties : root.body.body
-    const member = members[0]
-    if (members.length !== 1 || !member || (member.type !== 'Property' && member.type !== 'MethodDefinition'))
-      return null
-    if (member.type === 'Property' && !member.method && member.kind === 'init') return null
-    const { key, value, computed } = member
-    edits.push({ start: 0, end: around.length, text: OBJECT })
-    edits.push({ start: key.start, end: key.end, text: computed ? `'${METHOD}'` : METHOD })
+  let kind: Source['kind'] = root.type === 'ClassExpression' ? 'class' : 'function'
+  let within = root
+  if (around) {
+    const [member] = root.type === 'ClassExpression' ? root.body.body : (root as ObjectExpression).properties
+    const { key, value } = member as MethodDefinition | Property
+    edits.push({ start: 0, end: around.length, text: OBJECT }, { start: key.start, end: key.end, text: `'${METHOD}'` })
     kind = 'method'
-    within = value as AnyNode
-  } else if (root.type === 'ClassExpression') kind = 'class'
-  else if (root.type !== 'FunctionExpression' && root.type !== 'ArrowFunctionExpression') return null
-  const base = kind === 'class' && root.type === 'ClassExpression' && root.superClass
+    within = value
+  }
+  const base = root.type === 'ClassExpression' && root.superClass
   if (base) edits.push({ start: base.start, end: base.end, text: BASE })
   const { free, lexical, metas, imports } = names(within, kind)
   edits.push(...metas.map((span) => ({ ...span, text: META })), ...imports.map((span) => ({ ...span, text: IMPORT })))
@@ -92,8 +87,7 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     kind,
     free,
     lexical: [...lexical],
-    sloppy: sourceType === 'script',
-    above: root.type === 'ClassExpression' && kind === 'class' ? linesAbove(root, wrapped) : 0,
+    above: root.type === 'ClassExpression' ? linesAbove(root, wrapped) : 0,
   }
 }
 

@@ -567,9 +567,34 @@ describe('a function that travels by source', () => {
         throw new Error('late')
       }
     }
-    const there = (...calls: unknown[][]) => instanceElsewhere(Late, ...calls).catch(lineOf)
-    const lines = [await there(['']), await there(['x'], ['early']), await there(['x'], ['late'])]
-    const here = [() => new Late(''), () => new Late('x').early(), () => new Late('x').late()]
+    class Short extends based({
+      on: 'several lines',
+    }) {
+      fail(): never {
+        throw new Error('short')
+      }
+    }
+    class Bare {
+      fail(): never {
+        throw new Error('bare')
+      }
+    }
+    const there = (type: new (name: string) => object, ...calls: unknown[][]) =>
+      instanceElsewhere(type, ...calls).catch(lineOf)
+    const lines = [
+      await there(Late, ['']),
+      await there(Late, ['x'], ['early']),
+      await there(Late, ['x'], ['late']),
+      await there(Short, [], ['fail']),
+      await there(Bare, [], ['fail']),
+    ]
+    const here = [
+      () => new Late(''),
+      () => new Late('x').early(),
+      () => new Late('x').late(),
+      () => new Short().fail(),
+      () => new Bare().fail(),
+    ]
     assert.deepEqual(lines, here.map(lineHere))
   })
 

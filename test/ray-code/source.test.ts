@@ -128,6 +128,34 @@ describe('a function that travels by source', () => {
     assert.equal(await elsewhere(new Safe().open, 2), 6)
   })
 
+  test('may have classes and objects in it that have super and private names of their own', async () => {
+    const makers = {
+      make() {
+        class Kept {
+          #n = 1
+          get n() {
+            return this.#n
+          }
+        }
+        const Other = class {
+          #n = 2
+          n = () => this.#n
+        }
+        const above = { n: () => 3 }
+        const object = {
+          n: () => 4,
+          up() {
+            return (super.valueOf as unknown) === Object.prototype.valueOf && this.n()
+          },
+        }
+        return [new Kept().n, new Other().n(), above.n(), object.up()]
+      },
+    }
+    assert.deepEqual(await elsewhere(makers.make), [1, 2, 3, 4])
+    const { make } = makers
+    assert.deepEqual(await elsewhere(() => make()), [1, 2, 3, 4])
+  })
+
   test('may be minified', async () => {
     const [small, one, many] = new Function(
       'return [class{y=2},class{m(){return 1}},class{static a(){return 1}b(){}}]',

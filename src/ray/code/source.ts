@@ -103,19 +103,21 @@ function names(node: AnyNode, kind: Source['kind']): ReturnType<typeof namesOf> 
     return namesOf({ ...rest, superClass: null } as AnyNode)
   }
   const found = namesOf(node)
-  if (kind === 'method' && has(node, 'Super')) found.lexical.add('super')
-  if (kind !== 'class' && has(node, 'PrivateIdentifier')) found.lexical.add('private names')
+  // An arrow function has its super from where it stands, as a method has.
+  const isSuper =
+    kind === 'method' && namesOf({ ...node, type: 'ArrowFunctionExpression' } as AnyNode).lexical.has('super')
+  if (isSuper) found.lexical.add('super')
+  if (hasPrivateName(node)) found.lexical.add('private names')
   return found
 }
 
-/** Whether a node has one of that type in it, other than in an inner class. */
-function has(node: unknown, wanted: string): boolean {
+/** Whether a node has one in it, other than in a class. */
+function hasPrivateName(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false
-  if (Array.isArray(node)) return node.some((item) => has(item, wanted))
   const { type } = node as { type?: string }
-  if (type === wanted) return true
+  if (type === 'PrivateIdentifier') return true
   if (type === 'ClassExpression' || type === 'ClassDeclaration') return false
-  return Object.values(node).some((value) => has(value, wanted))
+  return Object.values(node).some(hasPrivateName)
 }
 
 function edited(text: string, edits: Edit[]): string {

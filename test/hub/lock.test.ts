@@ -78,6 +78,21 @@ test('is touched by its holder every two seconds while the work goes on', async 
       assert.ok(Date.now() - statSync(path).mtimeMs < 60_000)
     }
   })
+  writeFileSync(path, 'that of who came next')
+  utimesSync(path, 1, 1)
+  t.mock.timers.tick(2_000)
+  for (let turn = 0; turn < 1_000; turn++) await new Promise((go) => setImmediate(go))
+  assert.equal(statSync(path).mtimeMs, 1000, 'and no longer')
+})
+
+test('is not taken for work that was given up before', async (t) => {
+  const path = join(temporary(t), 'a')
+  const signal = AbortSignal.abort(new Error('given up'))
+  await assert.rejects(
+    withLock(path, async () => assert.fail('begun'), { signal }),
+    /given up/,
+  )
+  assert.ok(!existsSync(path))
 })
 
 test('is left to whom it was given meanwhile', async (t) => {

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { Gate, installGate, native } from '#src/core/gate.js'
+
+/** Native work that ends when it is told. */
+function work() {
+  let end!: (value: string) => void
+  const ended = native(() => new Promise<string>((resolve) => (end = resolve)))
+  return { end, ended }
+}
+
+const soon = () => new Promise<string>((resolve) => setImmediate(resolve, 'does not go on'))
+
+test('who closes a gate waits for all that is inside, and nothing enters any more', async () => {
+  const gate = new Gate()
+  assert.deepEqual([gate.inside, await gate.empty(), gate.emptySync()], [false, true, true])
+  installGate(gate.shared)
+  const [one, other] = [work(), work()]
+  await assert.rejects(
+    native(() => Promise.reject(new Error('failed'))),
+    /failed/,
+  )
+  assert.deepEqual([gate.inside, await gate.empty(1), gate.emptySync(1)], [true, false, false])
+  gate.close()
+  let isEmpty = false
+  const empty = gate.empty().then((all) => {
+    isEmpty = all
+  })
+  one.end('first')
+  assert.equal(await one.ended, 'first')
+  await soon()
+  assert.deepEqual([gate.inside, isEmpty], [true, false])
+  other.end('second')
+  assert.equal(await other.ended, 'second')
+  await empty
+  assert.deepEqual([gate.inside, isEmpty, gate.emptySync(0)], [false, true, true])
+  const refused = native(() => assert.fail('entered'))
+  assert.equal(await Promise.race([refused, soon()]), 'does not go on')
+  assert.equal(gate.inside, false)
+  gate.release()
+})
+
+test('the process waits at its end for the gates of threads that have not ended, and for those only', async () => {
+  const before = process.listenerCount('exit')
+  const [one, other] = [new Gate(), new Gate()]
+  assert.equal(process.listenerCount('exit'), before + 1)
+  one.release()
+  assert.equal(process.listenerCount('exit'), before + 1)
+  // A thread that is inside until it sees that the gate is closing.
+  const source = `
+    const gate = new Int32Array(require('node:worker_threads').workerData)
+    Atomics.add(gate, 0, 2)
+    require('node:worker_threads').parentPort.postMessage('inside')
+    while (!(Atomics.load(gate, 0) & 1)) Atomics.wait(gate, 0, 2, 1)
+    Atomics.sub(gate, 0, 2)
+    Atomics.notify(gate, 0)
+  `
+  const worker = new Worker(source, { eval: true, workerData: other.shared })
+  await once(worker, 'message')
+  process.listeners('exit').at(-1)!.call(process, 0)
+  assert.equal(other.inside, false)
+  other.release()
+  assert.equal(process.listenerCount('exit'), before)
+  await once(worker, 'exit')
+})

@@ -162,6 +162,7 @@ const STEPS: Record<string, (graph: Builder, x: string) => string> = {
   bias: (graph, x) => graph.op('Add', [graph.numbers([WIDTH]), x]),
   'a constant for each token': (graph, x) => graph.op('Mul', [x, graph.numbers([1, TOKENS, WIDTH])]),
   twice: (graph, x) => graph.op('Add', [x, graph.op('Tanh', [x])]),
+  'held below a half': (graph, x) => graph.op('Clip', [x, '', graph.scalar(0.5)]),
   residual: (graph, x) => graph.op('Add', [linear(graph, graph.op('Erf', [x]), 3), x]),
   norm: (graph, x) => graph.op('LayerNormalization', [x, graph.numbers([WIDTH]), graph.numbers([WIDTH])], { axis: -1 }),
   'norm in parts': normalised,

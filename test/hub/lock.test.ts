@@ -113,12 +113,16 @@ test('what is no lock of ours is taken over, too', async (t) => {
   assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
 })
 
-test('a folder that cannot be written is an error, not a wait', async (t) => {
+test('a folder or a file that cannot be written is an error, not a wait', async (t) => {
   const file = join(temporary(t), 'file')
   writeFileSync(file, '')
   await assert.rejects(
     withLock(join(file, 'a'), async () => {}),
     { code: /ENOTDIR|EEXIST|ENOENT/ },
+  )
+  await assert.rejects(
+    withLock(join(file, '..', 'a'.repeat(300)), async () => {}),
+    { code: /ENAMETOOLONG|ENOENT|EINVAL/ },
   )
 })
 

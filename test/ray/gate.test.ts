@@ -44,8 +44,9 @@ test('who closes a gate waits for all that is inside, and nothing enters any mor
 
 test('the process waits at its end for the gates of threads that have not ended, and for those only', async () => {
   const before = process.listenerCount('exit')
-  const [one, other] = [new Gate(), new Gate()]
+  const one = new Gate()
   assert.equal(process.listenerCount('exit'), before + 1)
+  const other = new Gate()
   one.release()
   assert.equal(process.listenerCount('exit'), before + 1)
   // A thread that is inside until it sees that the gate is closing.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -137,5 +138,23 @@ test('of many that find a lock left behind, one at a time takes it', async (t) =
     inside--
   }
   await Promise.all(Array.from({ length: 8 }, () => withLock(path, work)))
+  assert.deepEqual(readdirSync(join(path, '..')), [])
+})
+
+test('what somebody is about to take over is left to that one, for a minute', async (t) => {
+  const path = join(temporary(t), 'a')
+  const guard = `${path}.takeover`
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
+  const left = JSON.stringify({ pid, host: hostname(), id: 'x' })
+  writeFileSync(path, left)
+  writeFileSync(guard, '')
+  const abort = new AbortController()
+  const waits = withLock(path, async () => assert.fail('taken'), { signal: abort.signal })
+  for (let turn = 0; turn < 200; turn++) assert.equal(await readFile(path, 'utf8'), left)
+  abort.abort(new Error('waited'))
+  await assert.rejects(waits, /waited/)
+  const aMinuteAgo = Date.now() / 1000 - 61
+  utimesSync(guard, aMinuteAgo, aMinuteAgo)
+  assert.equal(await withLock(path, async () => 'taken'), 'taken')
   assert.deepEqual(readdirSync(join(path, '..')), [])
 })

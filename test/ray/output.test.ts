@@ -88,6 +88,8 @@ test('of a progress bar its last state is shown when it ends, however it is writ
     ['1 of 3\r', '2 of 3', '\r', '', 'do', 'ne', '\n'],
     ['1 of 3\r2 of 3\rdone\r\n'],
     ['1 of 3\r2 of 3\rdone'],
+    ['1 of 3\r', 'done\r'],
+    ['do', '', 'ne'],
   ]) {
     written = []
     const output = new WorkerOutput(true)

@@ -2,6 +2,7 @@ import { expected } from '../core/errors.js'
 import { userStack } from '../core/user-stack.js'
 import { NotSerializableError } from '../ray/errors.js'
 import { isRef } from '../ray/object-ref.js'
+import { keyStep } from '../ray/pack/path.js'
 import type { Measured } from './measured.js'
 
 /** Whether an answer may have this status. Those below announce one. */
@@ -132,16 +133,24 @@ export function wireFailure(error: unknown, key: string): WireResponse {
 /** @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
 export function jsonOf(value: unknown): string {
   const text = JSON.stringify(value)
-  if (text === undefined ? value !== undefined : text.includes('{}')) JSON.stringify(value, checkSaid)
+  if (text === undefined ? value !== undefined : text.includes('{}')) JSON.stringify(value, checkSaid())
   return text ?? 'null'
 }
 
-function checkSaid(key: string, value: unknown): unknown {
-  const what = key === '' && typeof value === 'function' ? 'function' : unsaid(value)
-  if (what === null) return value
-  const remedy = what === 'Response' ? 'Answer new HttpResponse(body, { status, headers }).' : 'Answer plain data.'
-  const article = /^[AEIO]/.test(what) ? 'an' : 'a'
-  throw new NotSerializableError(key || 'the answer', `is ${article} ${what}, of which JSON says nothing`, remedy)
+/** What JSON.stringify shows each value to, beside the one that it stands in. */
+function checkSaid(): (this: unknown, key: string, value: unknown) => unknown {
+  const paths = new Map<unknown, string>()
+  return function (key, value) {
+    const around = paths.get(this)
+    const path = around === undefined ? '' : around + (Array.isArray(this) ? `[${key}]` : keyStep(key))
+    paths.set(value, path)
+    const what = path === '' && typeof value === 'function' ? 'function' : unsaid(value)
+    if (what === null) return value
+    const remedy = what === 'Response' ? 'Answer new HttpResponse(body, { status, headers }).' : 'Answer plain data.'
+    const article = /^[AEIO]/.test(what) ? 'an' : 'a'
+    const where = path.replace(/^\./, '') || 'the answer'
+    throw new NotSerializableError(where, `is ${article} ${what}, of which JSON says nothing`, remedy)
+  }
 }
 
 /** The class of an object, where that is the language's or Node's, not somebody's own. */

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  errorBody,
+  HttpError,
+  HttpResponse,
+  httpErrorOf,
+  jsonOf,
+  missingField,
+  wireError,
+  wireFailure,
+  wireResponse,
+} from '#src/serve/http-response.js'
+
+const json = (status: number, body: string, headers = '') => ({
+  ...{ status, body, contentType: '', headers },
+  ...{ streams: false, failure: '', measured: '' },
+})
+
+test('an answer and an error have a status that there is', () => {
+  assert.equal(new HttpResponse('').status, 200)
+  for (const status of [200, 599])
+    assert.deepEqual([new HttpResponse('', { status }).status, new HttpError(status).status], [status, status])
+  for (const status of [199, 600, 200.5, '200', undefined] as number[]) {
+    assert.throws(() => new HttpError(status), {
+      code: 'INVALID_ARGUMENT',
+      message: /^Expected `status` to be a whole/,
+    })
+    if (status !== undefined) assert.throws(() => new HttpResponse('', { status }), { code: 'INVALID_ARGUMENT' })
+  }
+})
+
+test('an error says what its client is told', () => {
+  assert.equal(String(new HttpError(404, 'No such city')), 'HttpError: No such city')
+  assert.equal(String(new HttpError(422, missingField('body', 'file'))).slice(0, 29), 'HttpError: [{"type":"missing"')
+  const headers = { 'retry-after': '1' }
+  assert.deepEqual(
+    wireError(new HttpError(503, 'Full', headers), 'detail'),
+    json(503, '{"detail":"Full"}', JSON.stringify(headers)),
+  )
+  assert.deepEqual(wireError(new HttpError(404), 'detail'), json(404, ''), 'what the status means is known there')
+  assert.deepEqual(errorBody([1]), { detail: [1] })
+  assert.deepEqual(errorBody([1], 'error'), { error: '[1]' })
+  assert.deepEqual(errorBody('none', 'error'), { error: 'none' })
+})
+
+test('an error is one for HTTP also where it is a cause, or has lost its class', () => {
+  const one = new HttpError(404, 'gone', { a: 'b' })
+  assert.equal(httpErrorOf(one), one)
+  assert.equal(httpErrorOf(new Error('', { cause: new Error('', { cause: one }) })), one)
+  const crossed = { name: 'HttpError', status: 404, detail: ['gone'], headers: { a: 'b' } }
+  const found = httpErrorOf({ cause: crossed })!
+  assert.deepEqual({ ...found, name: found.name }, crossed)
+  assert.ok(found instanceof HttpError)
+  for (const other of [
+    { ...crossed, detail: undefined },
+    { ...crossed, status: 99 },
+    { ...crossed, name: 'HTTPError' },
+    new Error('', { cause: 'text' }),
+    null,
+    undefined,
+  ])
+    assert.equal(httpErrorOf(other), null)
+  const round = new Error('round')
+  round.cause = round
+  assert.equal(httpErrorOf(round), null)
+})
+
+test('a value is sent as JSON, bytes and texts of an answer as they are', () => {
+  assert.deepEqual(wireResponse({ a: [1] }), json(200, '{"a":[1]}'))
+  assert.deepEqual(wireResponse('text'), json(200, '"text"'))
+  assert.deepEqual(wireResponse(undefined), json(200, 'null'))
+  const bytes = Uint8Array.of(1)
+  const asIs = { ...json(200, ''), body: bytes, contentType: 'application/octet-stream' }
+  assert.deepEqual(wireResponse(bytes), asIs)
+  const headers = { 'Content-Type': 'image/png', 'X-Own': ['a', 'b'] as const }
+  assert.deepEqual(wireResponse(new HttpResponse(bytes, { status: 201, headers })), {
+    ...{ ...asIs, status: 201 },
+    ...{ contentType: 'image/png', headers: '{"X-Own":["a","b"]}' },
+  })
+  assert.deepEqual(wireResponse(new HttpResponse('text')), {
+    ...json(200, 'text'),
+    contentType: 'text/plain; charset=utf-8',
+  })
+  assert.deepEqual(wireResponse(new HttpResponse([1], { status: 202, headers })), {
+    ...json(202, '[1]'),
+    headers: '{"X-Own":["a","b"]}',
+  })
+})
+
+test('what comes piece by piece says what it is, and nothing of its length', () => {
+  const lines = { ...json(200, ''), contentType: 'application/x-ndjson', streams: true }
+  assert.deepEqual(wireResponse({}, true), lines)
+  const headers = { 'Content-Length': '5', 'content-type': 'text/csv', a: 'b' }
+  assert.deepEqual(wireResponse(new HttpResponse(null, { status: 206, headers }), true), {
+    ...{ ...lines, status: 206 },
+    ...{ contentType: 'text/csv', headers: '{"a":"b"}' },
+  })
+  assert.equal(wireResponse(new HttpResponse('', { headers })).headers, '{"Content-Length":"5","a":"b"}')
+})
+
+test('an unknown failure is told in the log only', () => {
+  const { failure, ...told } = wireFailure(new TypeError('secret'), 'error')
+  assert.deepEqual({ ...told, failure: '' }, json(500, '{"error":"Internal Server Error"}'))
+  assert.match(failure, /^TypeError: secret\n {4}at .*http-response\.test/)
+  assert.equal(wireFailure(Object.assign(new Error('bare'), { stack: undefined }), 'detail').failure, 'Error: bare')
+  assert.equal(wireFailure('a text', 'detail').failure, 'a text')
+})
+
+test('what JSON would say nothing of is refused by its path', () => {
+  class Own {}
+  for (const [value, text] of [
+    [undefined, 'null'],
+    [{ a: undefined }, '{}'],
+    [{ own: new Own(), list: [{}], none: Object.create(null) }, '{"own":{},"list":[{}],"none":{}}'],
+    ['{}', '"{}"'],
+  ] as const)
+    assert.equal(jsonOf(value), text)
+  for (const [value, message] of [
+    [new Map(), /^the answer is a Map, of which JSON says nothing\. Answer plain data\./],
+    [{ a: [1, { 'b c': new Set([1]) }] }, /^a\[1\]\["b c"\] is a Set, /],
+    [[new Map()], /^\[0\] is a Map, /],
+    [{ a: new ArrayBuffer(1) }, /^a is an ArrayBuffer, /],
+    [() => 1, /^the answer is a function, /],
+    [new Response('x'), /^the answer is a Response, .* Answer new HttpResponse\(body, { status, headers }\)\./],
+  ] as const)
+    assert.throws(() => jsonOf(value), { code: 'RAY_NOT_SERIALIZABLE', message })
+})

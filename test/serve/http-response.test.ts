@@ -104,7 +104,7 @@ test('an unknown failure is told in the log only', () => {
   assert.deepEqual({ ...told, failure: '' }, json(500, '{"error":"Internal Server Error"}'))
   assert.match(failure, /^TypeError: secret\n {4}at .*http-response\.test/)
   assert.equal(wireFailure(Object.assign(new Error('bare'), { stack: undefined }), 'detail').failure, 'Error: bare')
-  assert.equal(wireFailure('a text', 'detail').failure, 'a text')
+  for (const thrown of ['a text', null]) assert.equal(wireFailure(thrown, 'detail').failure, String(thrown))
 })
 
 test('what JSON would say nothing of is refused by its path', () => {
@@ -114,6 +114,10 @@ test('what JSON would say nothing of is refused by its path', () => {
     [{ a: undefined }, '{}'],
     [{ own: new Own(), list: [{}], none: Object.create(null) }, '{"own":{},"list":[{}],"none":{}}'],
     ['{}', '"{}"'],
+    [
+      { none: {}, list: [], nothing: null, bytes: Uint8Array.of(7) },
+      '{"none":{},"list":[],"nothing":null,"bytes":{"0":7}}',
+    ],
   ] as const)
     assert.equal(jsonOf(value), text)
   for (const [value, message] of [

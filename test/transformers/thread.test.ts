@@ -85,7 +85,10 @@ describe("a classifier's thread", () => {
   test('that ends rejects what was asked of it, and what is asked later', async () => {
     const { classifier, worker } = await withThread()
     const pending = classifier(large)
-    const refused = assert.rejects(pending, { code: 'PIPELINE_WORKER_DIED', message: /ended with exit code 1/ })
+    const refused = assert.rejects(pending, {
+      code: 'PIPELINE_WORKER_DIED',
+      message: /with .*tiny-vit ended with exit code 1/,
+    })
     await new Promise(setImmediate)
     await worker.terminate()
     await refused
@@ -132,12 +135,13 @@ describe("a classifier's thread", () => {
   })
 
   test('is closed with its classifier: calls under way and later ones are rejected', async () => {
-    const { classifier } = await withThread()
+    const { classifier, worker } = await withThread()
     const refused = assert.rejects(classifier(large), { code: 'PIPELINE_CLOSED' })
     await new Promise(setImmediate)
     await classifier.close()
+    assert.equal(worker.threadId, -1, 'it has ended')
     await refused
-    await assert.rejects(classifier(picture), { code: 'PIPELINE_CLOSED', message: /was closed/ })
+    await assert.rejects(classifier(picture), { code: 'PIPELINE_CLOSED', message: /with .*tiny-vit was closed/ })
   })
 })
 

@@ -68,11 +68,13 @@ async function alignedPlaces(noted: string, data: FileHandle): Promise<string> {
 }
 
 async function copyToEnd(data: FileHandle, from: number, length: number): Promise<number> {
-  const to = Math.ceil((await data.stat()).size / ALIGNMENT) * ALIGNMENT
+  const { size } = await data.stat()
+  // What is copied makes the file longer: read behind its end, it would be the copy itself.
+  if (from + length > size) throw new Error(`${DATA} ends before its weights do`)
+  const to = Math.ceil(size / ALIGNMENT) * ALIGNMENT
   const buffer = Buffer.alloc(Math.min(CHUNK, length))
   for (let done = 0; done < length; ) {
     const { bytesRead } = await data.read(buffer, 0, Math.min(buffer.length, length - done), from + done)
-    if (bytesRead === 0) throw new Error(`${DATA} ends before its weights do`)
     await data.write(buffer, 0, bytesRead, to + done)
     done += bytesRead
   }

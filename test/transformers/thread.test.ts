@@ -98,6 +98,17 @@ describe("a classifier's thread", () => {
     await Promise.all([classifier.close(), another.close()])
   })
 
+  test('that ends with an error of its own is told with that error, which is the cause', async () => {
+    const { classifier, worker } = await withThread()
+    const refused = assert.rejects(classifier(large), (error: Error) => {
+      assert.match(error.message, /^The thread that inferred with .*tiny-vit ended: Cannot destructure /)
+      return error.cause instanceof TypeError
+    })
+    worker.postMessage(null)
+    await refused
+    await classifier.close()
+  })
+
   test('is sent a picture, not all of the memory that it is a part of', async () => {
     const { classifier } = await withThread()
     const many = new Uint8Array(500e6)

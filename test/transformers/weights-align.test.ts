@@ -54,7 +54,7 @@ test('weights laid out for kernels that lie at odd places are copied to the end,
   const folder = weights(
     t,
     {
-      odd: { ...plain, prepacked_0: 'MatMul|70;33;5|128;64;6|300;3;7', prepacked_1: 'Gemm|1;2;8' },
+      odd: { prepacked_0: 'MatMul|70;33;5|128;64;6|300;3;7', prepacked_1: 'Gemm|1;2;8', ...plain },
       even: { ...plain, prepacked_0: 'MatMul|64;33;5|0;7;6' },
       none: plain,
     },

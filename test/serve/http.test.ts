@@ -223,6 +223,15 @@ describe('HTTP', () => {
       const { status, body } = await json('/upload', init)
       assert.deepEqual([status, body], [422, { detail }])
     }
+    // What has a content, or a name, was chosen.
+    for (const [content, name] of [
+      ['x', ''],
+      ['', 'empty.png'],
+    ] as const) {
+      const given = new FormData()
+      given.append('file', new Blob([content]), name)
+      assert.equal((await json('/upload', { ...empty, body: given })).status, 200)
+    }
     const broken = { method: 'POST', body: '{"a"', headers: { 'content-type': 'application/json' } }
     const { status, body } = await json('/echo', broken)
     assert.equal(status, 422)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
@@ -11,6 +12,7 @@ import { LocalInference } from '#src/transformers/local-inference.js'
 import { findModel } from '#src/transformers/model-files.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
+import { PrivateThread } from '#src/transformers/private-thread.js'
 import { lease } from '#src/transformers/shared-inference.js'
 import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
 import { type Ended, runProgram } from './programs.js'
@@ -57,6 +59,16 @@ describe("a classifier's thread", () => {
     const { inference, release } = await second
     assert.equal((await inference.classify(pixels, { topK: 1, functionToApply: null })).length, 1)
     await release()
+  })
+
+  test('that cannot load its model has ended when that is told', async (t) => {
+    const model = copyOfTinyVit(t)
+    writeFileSync(join(model, 'onnx', 'model.onnx'), 'no graph')
+    const before = process.listenerCount('exit')
+    const started = once(process, 'worker') as Promise<[Worker]>
+    await assert.rejects(pipeline('image-classification', model), { code: 'MODEL_INVALID' })
+    const [worker] = await started
+    assert.deepEqual([worker.threadId, process.listenerCount('exit')], [-1, before], 'and is not waited for at the end')
   })
 
   test('is another once the files of the model have changed', async (t) => {
@@ -177,18 +189,19 @@ test('pictures that are asked for at once are prepared one after the other, in m
   await inference.close()
 })
 
-test('a model that is closed answers no picture that waits', async () => {
-  const inference = await LocalInference.open(await findModel(tinyVit, fillOptions()), 1, () => {})
-  const pixels = await toPixels(picture)
-  const calls = Array.from({ length: 5 }, () => inference.classify(pixels, { topK: 1, functionToApply: null }))
-  const settled = Promise.allSettled(calls)
-  await calls[0]
-  await inference.close()
-  const ends = await settled
-  assert.equal(ends.at(-1)!.status, 'rejected')
-  for (const { status, ...rest } of ends)
-    if (status === 'rejected') assert.equal((rest as PromiseRejectedResult).reason.code, 'PIPELINE_CLOSED')
-})
+for (const { name, open } of [LocalInference, PrivateThread])
+  test(`a model that is closed answers no picture that waits: ${name}`, async () => {
+    const inference = await open(await findModel(tinyVit, fillOptions()), 1, () => {})
+    const pixels = await toPixels(picture)
+    const calls = Array.from({ length: 5 }, () => inference.classify(pixels, { topK: 1, functionToApply: null }))
+    const settled = Promise.allSettled(calls)
+    await calls[0]
+    await inference.close()
+    const ends = await settled
+    assert.equal(ends.at(-1)!.status, 'rejected')
+    for (const { status, ...rest } of ends)
+      if (status === 'rejected') assert.equal((rest as PromiseRejectedResult).reason.code, 'PIPELINE_CLOSED')
+  })
 
 /** Some at a time, or they take a minute. */
 async function times(count: number, work: (i: number) => Promise<void>): Promise<void> {

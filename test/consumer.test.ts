@@ -1,10 +1,11 @@
 /** What a package that takes rayito sees of it: its declarations, and what an editor or Shift+Tab in a notebook shows. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { ray, serve } from '#src/index.js'
 import { root } from './lab/tiny-hub.js'
 
@@ -141,4 +142,28 @@ export const upload = async (image: Image) => new Blob([await image.toPng()])
   )
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '')
+})
+
+test('what a bundler took away from its files says that it is to be left out of the bundle', async () => {
+  const bundle = join(root, '.build', 'bundle', 'dist')
+  rmSync(bundle, { recursive: true, force: true })
+  const script = join('ray', 'worker', 'main.js')
+  cpSync(join(root, 'dist'), bundle, { recursive: true, filter: (path) => !path.endsWith(script) })
+  const own = (await import(pathToFileURL(join(bundle, 'index.js')).href)) as typeof import('#src/index.js')
+  const refusal = (error: Error & { code?: string }) =>
+    error.code === 'PACKAGE_BUNDLED' &&
+    /got no such file\. Leave rayito out of the bundle: .*esbuild/.test(error.message)
+  assert.throws(() => own.ray.init(), refusal)
+  assert.throws(() => own.ray.remote(() => 1).remote(), refusal)
+  await assert.rejects(own.pipeline('image-classification', 'rayito/rayito-pictures'), refusal)
+
+  // CommonJS has no import.meta: a bundler leaves an empty object there.
+  const file = join(bundle, 'core', 'package-file.js')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('(import.meta.url)', '(({}).url)'))
+  const program = `await import(${JSON.stringify(pathToFileURL(join(bundle, 'index.js')).href)})`
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
+  assert.match(
+    stderr,
+    /RayitoError: Expected `import\.meta\.url` to be .*, got nothing\. Leave rayito out of the bundle/,
+  )
 })

@@ -8,6 +8,13 @@ export const ERRORS = {
   // options and arguments
   INVALID_ARGUMENT: { meaning: 'A value or an option is not what the call takes.', remedy: '' },
 
+  // src/core
+  PACKAGE_BUNDLED: {
+    meaning: 'A file of the package is missing, as where a bundler has put its code into a bundle.',
+    remedy:
+      "Leave rayito out of the bundle: --external:rayito (esbuild), external: ['rayito'] (Rollup, Vite), externals (webpack), serverExternalPackages: ['rayito'] (Next.js).",
+  },
+
   // src/hub
   HUB_REPO_NOT_FOUND: {
     meaning: 'The Hub has no such repository, or it is private.',

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
+import { HOME } from './package-file.js'
 
 /** Where rayito's own code is: as Node names it, and as what compiles modules as they are loaded (tsx) does with some. */
-const HOUSE = placesOf('../')
+const HOUSE = placesOf('./')
 /** Folders of rayito whose code calls its user's. */
-const OURS = ['../ray/worker/', '../serve/'].flatMap(placesOf)
+const OURS = ['ray/worker/', 'serve/'].flatMap(placesOf)
 /** Frames that are looked at to find the user's, however deep in a value something was found. */
 const DEEP = 200
 
@@ -45,6 +46,6 @@ export function fromUser(error: Error): void {
 const isUsers = (line: string) => /^\s+at /.test(line) && !/\bnode:|<anonymous>\)?$/.test(line)
 
 function placesOf(folder: string): string[] {
-  const { href } = new URL(folder, import.meta.url)
+  const { href } = new URL(folder, HOME)
   return [href, fileURLToPath(href)]
 }

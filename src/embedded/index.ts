@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { RayitoError } from '../core/errors.js'
+import { packageFile } from '../core/package-file.js'
 import { rayitoCache } from '../core/paths.js'
 
 /** The picture set that is built on the machine. */
@@ -12,7 +12,7 @@ export const EMBEDDED_MODEL = 'rayito/rayito-pictures'
 
 /** The model's folder, absolute, laid out as a repository of the Hub. */
 export function embeddedModel(): string {
-  return fileURLToPath(new URL('../../models/rayito-pictures', import.meta.url))
+  return packageFile('../models/rayito-pictures')
 }
 
 const building = new Map<string, Promise<string>>()

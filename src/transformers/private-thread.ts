@@ -1,14 +1,13 @@
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { Gate } from '../core/gate.js'
+import { packageFile } from '../core/package-file.js'
 import type { Inference } from './inference.js'
 import type { ModelFiles } from './model-files.js'
 import type { Answering, Classification } from './postprocess.js'
 import type { Pixels } from './preprocess.js'
 import { fromFailure, type Reply, type Request, type ThreadStart } from './thread-protocol.js'
 
-const SCRIPT = fileURLToPath(new URL('./inference-thread.js', import.meta.url))
 /** The id under which `open` waits. */
 const OPENING = 0
 /** How long `close` waits for the thread to leave onnxruntime; a first loading may be at work for a while. */
@@ -36,7 +35,11 @@ export class PrivateThread implements Inference {
   private constructor(files: ModelFiles, numThreads: number, note: (line: string) => void) {
     const start: ThreadStart = { gate: this.#gate.shared, files, numThreads }
     this.#name = files.model
-    this.#worker = new Worker(SCRIPT, { workerData: start, execArgv: [], name: 'rayito inference' })
+    this.#worker = new Worker(packageFile('transformers/inference-thread.js'), {
+      workerData: start,
+      execArgv: [],
+      name: 'rayito inference',
+    })
     this.#worker.on('message', (reply: Reply) => {
       if (reply.kind === 'note') note(reply.line)
       else if (reply.kind === 'ready') this.#settle(OPENING)?.resolve([])

@@ -1,12 +1,12 @@
 import { fork } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { InferenceSession } from 'onnxruntime-node'
 import { childEnv } from '../core/child-env.js'
 import { RayitoError } from '../core/errors.js'
 import { native } from '../core/gate.js'
 import { withLock } from '../core/lock.js'
+import { packageFile } from '../core/package-file.js'
 import { makePlan } from './make-plan.js'
 import type { ModelFiles } from './model-files.js'
 import { createSession, modelSource, refusal } from './model-source.js'
@@ -20,7 +20,6 @@ type Runtime = typeof import('onnxruntime-node')
 type SessionOptions = InferenceSession.SessionOptions
 /** Without a plan of all buffers beforehand a session is a quarter smaller (measured on ViT-Base) and as fast. */
 const SMALL: SessionOptions = { enableMemPattern: false }
-const BUILDER = fileURLToPath(new URL('./weights-builder.js', import.meta.url))
 
 /** A model ready to run. */
 export interface Loaded {
@@ -91,7 +90,11 @@ async function build(files: ModelFiles, place: Place, note: (line: string) => vo
 
 function runBuilder(order: BuildOrder): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = fork(BUILDER, { env: childEnv(), execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(packageFile('transformers/weights-builder.js'), {
+      env: childEnv(),
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
     let said = ''
     let result: BuildResult | undefined
     child.stderr?.on('data', (data: Buffer) => {

@@ -1,14 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { childEnv } from '../../../core/child-env.js'
 import { epoch, now } from '../../../core/clock.js'
+import { packageFile } from '../../../core/package-file.js'
 import { decodeError } from '../../errors.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import { decodeWire, encodeWire } from '../../wire.js'
 import type { Connection, ConnectionEvents, Connector, HeapLimits, WorkerOptions } from '../local/connection.js'
 import { AnnouncedStates } from '../local/slots.js'
-
-const SCRIPT = fileURLToPath(new URL('../../worker/process.js', import.meta.url))
 
 /** Milliseconds that the last words of a process may take after its end. */
 const LAST_WORDS = 500
@@ -34,7 +32,7 @@ class ProcessConnection implements Connection {
 
   constructor({ resourceLimits, env, ...options }: WorkerOptions, events: ConnectionEvents) {
     const made = now()
-    const child = fork(SCRIPT, [String(process.pid)], {
+    const child = fork(packageFile('ray/worker/process.js'), [String(process.pid)], {
       execArgv: [...execArgv(), ...heapFlags(resourceLimits)],
       serialization: 'advanced',
       env: childEnv(env),

@@ -1,10 +1,9 @@
-import { fileURLToPath } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
+import { packageFile } from '../../../core/package-file.js'
 import type { WorkerStart } from '../../protocol.js'
 import type { HeapLimits } from '../local/connection.js'
-
-const SCRIPT = new URL('../../worker/main.js', import.meta.url)
 
 /** The part of workerpool's Pool that its types leave out. */
 interface PoolInternals {
@@ -39,7 +38,8 @@ export class Thread {
   constructor(name: string, resourceLimits: HeapLimits | undefined, ahead: boolean) {
     // It inherits this process's flags (loaders and conditions among them), of which `--input-type` forbids that it begins with a file.
     const typed = process.execArgv.some((flag) => flag.startsWith('--input-type'))
-    this.#pool = workerpool.pool(typed ? `import('${SCRIPT}')` : fileURLToPath(SCRIPT), {
+    const script = packageFile('ray/worker/main.js')
+    this.#pool = workerpool.pool(typed ? `import('${pathToFileURL(script)}')` : script, {
       maxWorkers: 1,
       workerType: 'thread',
       workerTerminateTimeout: 100,

@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { RayitoError } from './errors.js'
+
+/** The folder of this package's code. In CommonJS that a bundler made of it no module knows where it lies. */
+export const HOME = folderOf(import.meta.url)
+
+function folderOf(module: string | undefined): URL {
+  if (!module)
+    throw new RayitoError('PACKAGE_BUNDLED', 'Expected `import.meta.url` to be where rayito lies, got nothing')
+  return new URL('../', module)
+}
+
+/**
+ * A file or folder of the package that is not imported but begun or read, absolute.
+ * @param path from the folder of its code
+ * @throws RayitoError PACKAGE_BUNDLED if it is not there
+ */
+export function packageFile(path: string): string {
+  const file = fileURLToPath(new URL(path, HOME))
+  if (!existsSync(file)) throw new RayitoError('PACKAGE_BUNDLED', `Expected rayito to have ${file}, got no such file`)
+  return file
+}

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isRequired } from './modules.js'
 
 /** Rayito's own compiled files. */
 const OURS = ['ray', 'serve'].map((folder) => new URL(`../../${folder}/`, import.meta.url).href)
@@ -11,7 +12,7 @@ export function shippedFrom(file: string): void {
   shipped.add(file)
 }
 
-/** URL of the file that calls into rayito, or undefined if it has none (a notebook cell, eval). */
+/** URL of the module that calls into rayito, or undefined if it is none of Node's (a notebook cell, eval, what a test runner translated). */
 export function callSite(): string | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error
   try {
@@ -25,7 +26,9 @@ export function callSite(): string | undefined {
       if (file.startsWith('node:')) continue
       const url = file.startsWith('file:') ? file : pathOf(file)
       if (url && shipped.has(url)) return undefined
-      if (!OURS.some((ours) => url?.startsWith(ours))) return url
+      if (OURS.some((ours) => url?.startsWith(ours))) continue
+      // One that Node did not load must not be loaded by it because of us: it would run a second time.
+      return file.startsWith('file:') || isRequired(file) ? url : undefined
     }
     return undefined
   } finally {

@@ -16,10 +16,19 @@ import { awaited, type Steps } from './steps.js'
 import { isStrictIn } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, isFilledAgain, lookUp } from './variables.js'
+import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
 import { privateMembers } from './weak.js'
 
 const REMEDY =
   'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
+
+/** What stands for import.meta and import(…) of the module that a function is written in. */
+const OF_MODULE = new Map<string, (url: string) => CodeNode>([
+  [META, (url) => ({ kind: 'meta', url })],
+  [VITE_META, (url) => ({ kind: 'meta', url })],
+  [IMPORT, (url) => ({ kind: 'import', url })],
+  [VITE_IMPORT, () => ({ kind: 'import', url: baseOf(''), isVite: true })],
+])
 
 /** What a function without a name is called. */
 const ROOT = 'the remote function'
@@ -171,7 +180,7 @@ export class Graph {
     use: FreeName,
     index: number,
   ): Steps<FunctionNode['uses'][number] | null> {
-    if (name === META || name === IMPORT)
+    if (OF_MODULE.has(name))
       return [name, this.#variable(this.#ofModule(name, around), `${name}:${around?.script.id}`, name), false]
     if (name === BASE) {
       const base: unknown = Object.getPrototypeOf(entry.fn)
@@ -276,7 +285,7 @@ export class Graph {
     if (!thing) {
       thing = {}
       this.#ofModules.set(key, thing)
-      this.#node(thing, { kind: name === META ? 'meta' : 'import', url })
+      this.#node(thing, OF_MODULE.get(name)!(url))
     }
     return thing
   }
@@ -340,7 +349,8 @@ function isBag(name: string, value: unknown): value is object {
     name === 'exports' ||
     types.isModuleNamespaceObject(value) ||
     (value as { __esModule?: unknown }).__esModule === true ||
-    (/^import_|_\d+$/.test(name) && 'default' in value)
+    (/^import_|_\d+$/.test(name) && 'default' in value) ||
+    VITE_MODULE.test(name)
   )
 }
 

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { types } from 'node:util'
+import { runInThisContext } from 'node:vm'
 import { builtinExports } from './known.js'
 import { parse } from './parse.js'
 import { resolveFrom } from './resolve.js'
@@ -76,9 +77,18 @@ function realUrl(url: string): string {
   }
 }
 
+/** Whether a test runner made these modules, in a context of its own (Jest): a worker may not be able to load those that it translates, or finds in its own way. */
+const foreign = runInThisContext('globalThis') !== globalThis
+
+/** Whether workers can have a module: not the program's first file, nor what a test runner made of its own. */
+function isForWorkers(url: string): boolean {
+  if (foreign && !url.includes('/node_modules/')) return false
+  return /^(file|data|https?):/.test(url) && !isEntry(url)
+}
+
 /** The export of a loaded module that a value is, or that is remote and made of it. */
 export function* exportOf(url: string, value: unknown): Steps<ModuleCode | undefined> {
-  if (!/^(file|data|https?):/.test(url) || isEntry(url)) return undefined
+  if (!isForWorkers(url)) return undefined
   const namespace = yield* awaited(namespaces.get(url) ?? loadedModule(url))
   return namespace ? exportIn(namespace, url, value) : undefined
 }
@@ -109,6 +119,11 @@ function quietly<T>(read: () => T): T | undefined {
 type CommonModule = { exports: unknown; loaded: boolean }
 const cache = createRequire(import.meta.url).cache as unknown as Record<string, CommonModule | undefined>
 
+/** Whether a file is a CommonJS module that Node has loaded. */
+export function isRequired(file: string): boolean {
+  return file in cache
+}
+
 let known = new Map<unknown, ModuleCode>()
 let knownOf = -1
 
@@ -125,7 +140,7 @@ export function requiredExports(): ReadonlyMap<unknown, ModuleCode> {
 
 function addRequired(file: string, { exports }: CommonModule): void {
   const url = pathToFileURL(file).href
-  if (!/\.[cm]?[jt]s$/.test(file) || isEntry(url)) return
+  if (!/\.[cm]?[jt]s$/.test(file) || !isForWorkers(url)) return
   if (typeof exports !== 'function' && (typeof exports !== 'object' || exports === null)) return
   const add = (value: unknown, name: string) => {
     if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !known.has(value))
@@ -160,7 +175,7 @@ export function* importedAs(script: Script, variable: string, value: unknown): S
   const url = found && quietly(() => resolveFrom(found.specifier, script.url))
   if (!url) return undefined
   if (url.startsWith('node:')) return builtinExports()(value)
-  if (isEntry(url)) return undefined
+  if (!isForWorkers(url)) return undefined
   const namespace = yield* awaited(namespaces.get(url) ?? loadedModule(url))
   if (!namespace) return undefined
   const exported = found.imported === '*' ? namespace : quietly(() => namespace[found.imported])

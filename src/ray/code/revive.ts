@@ -12,6 +12,7 @@ import { unwrap } from './modules.js'
 import { resolveFrom } from './resolve.js'
 import { METHOD_KEY } from './source.js'
 import type { AnyFunction, Code, CodeNode, FunctionNode, SourceCode } from './types.js'
+import { nodeSpecifier } from './vite.js'
 
 /**
  * The function or class again. What it used from around it is its own from now on.
@@ -233,7 +234,8 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
     case 'meta':
       return meta(node.url)
     case 'import':
-      return (specifier: unknown, options?: ImportCallOptions) => importFrom(String(specifier), node.url, options)
+      return (specifier: unknown, options?: ImportCallOptions) =>
+        importFrom(node.isVite ? nodeSpecifier(String(specifier)) : String(specifier), node.url, options)
   }
 }
 

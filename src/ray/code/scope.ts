@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { runInThisContext } from 'node:vm'
 import { kernel } from '../../core/notebook.js'
 import type { AnyFunction } from './types.js'
 
@@ -69,7 +70,8 @@ type Inspector = typeof import('node:inspector')
 
 const GROUP = 'rayito'
 const HAND = Symbol.for('rayito.hand')
-const hands = globalThis as { [HAND]?: unknown }
+/** The global object of Node itself, where the inspector looks: a test runner's modules (Jest's) have another. */
+const hands = runInThisContext('globalThis') as { [HAND]?: unknown }
 
 const scripts = new Map<string, string>()
 

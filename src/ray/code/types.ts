@@ -31,7 +31,8 @@ export type CodeNode =
   /** CommonJS's, for modules next to a file or folder. */
   | { kind: 'require'; from: string }
   /** import.meta, or import(…), of the module at that URL. */
-  | { kind: 'meta' | 'import'; url: string }
+  | { kind: 'meta'; url: string }
+  | { kind: 'import'; url: string; isVite?: boolean }
   /** A new one: what is private to instances. */
   | { kind: 'weak'; of: 'WeakMap' | 'WeakSet' }
   | FunctionNode

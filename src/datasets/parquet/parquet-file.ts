@@ -39,9 +39,9 @@ export class ParquetFile {
   }
 
   /** Reads the metadata. Rejects with DATASET_BROKEN when the file is not Parquet or lacks its end. */
-  static open(path: string, cache: PageCache): Promise<ParquetFile> {
+  static async open(path: string, cache: PageCache): Promise<ParquetFile> {
+    const hyparquet = await loadHyparquet()
     return guard(path, async () => {
-      const hyparquet = await loadHyparquet()
       const file = await FileReader.open(path)
       const metadata = hyparquet.parquetMetadata(await readFooter(file), { geoparquet: false })
       return new ParquetFile(file, metadata, cache, hyparquet)

@@ -320,6 +320,19 @@ describe('a function that travels by source', () => {
     assert.deepEqual([new Tenfold().n, await elsewhere(() => new Tenfold().n)], [10, 10])
   })
 
+  test('a decorated class that extends another travels, as esbuild compiles it', async () => {
+    const Second = new Function(
+      `const metadata = Symbol.for('Symbol.metadata')
+       class First {}
+       First[metadata] = Object.create(null)
+       const init = [, , , Object.create(First[metadata])]
+       class Second extends First { n = init.length }
+       Second[metadata] = init[3]
+       return Second`,
+    )()
+    assert.equal(await elsewhere(() => new Second().n), 4)
+  })
+
   test('a class travels with private members that a compiler made WeakMaps of', async () => {
     const Safe = new Function(
       `const secret = new WeakMap(), brand = new WeakSet()

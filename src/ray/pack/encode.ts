@@ -8,6 +8,7 @@ import { describeError } from './errors.js'
 import type { Box, Packed, Special } from './format.js'
 import {
   hasNamedProperties,
+  hasNothing,
   isBuiltinPrototype,
   isDetached,
   isHostCloneable,
@@ -195,7 +196,7 @@ export class Encoder {
     if (typeof (object as { [serialize]?: unknown })[serialize] === 'function') return this.#travelling(object)
     const prototype = Object.getPrototypeOf(object)
     if (prototype === Object.prototype) return this.#plain(object)
-    if (prototype === null)
+    if (prototype === null || hasNothing(prototype))
       return types.isModuleNamespaceObject(object) ? this.#refuse(object, ...whyNot(object)) : this.#plain(object)
     if (Array.isArray(object) && isBuiltinPrototype(prototype)) return this.#array(object)
     return this.#other(object, prototype)

@@ -105,6 +105,11 @@ function isOfNode(value: object, name: string): boolean {
   return name !== '' && (globalThis as Record<string, unknown>)[name] === value.constructor
 }
 
+/** Whether nothing can be inherited from an object, as from what esbuild notes of a class for its decorators: nothing is lost with it. */
+export function hasNothing(object: object): boolean {
+  return Reflect.ownKeys(object).length === 0 && Object.getPrototypeOf(object) === null
+}
+
 /** Whether a key of an array is an element's. */
 export const isIndex = (key: string): boolean => /^(0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1
 

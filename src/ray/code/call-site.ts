@@ -1,9 +1,10 @@
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { HOME } from '../../core/package-file.js'
 import { isRequired } from './modules.js'
 
 /** Rayito's own compiled files. */
-const OURS = ['ray', 'serve'].map((folder) => new URL(`../../${folder}/`, import.meta.url).href)
+const OURS = ['ray/', 'serve/'].map((folder) => new URL(folder, HOME).href)
 
 const shipped = new Set<string>()
 

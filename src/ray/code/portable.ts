@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { HOME } from '../../core/package-file.js'
 import { isInside } from '../../core/paths.js'
 import { NotSerializableError, RayError } from '../errors/classes.js'
 import { differing, type ModuleHash, moduleHash } from './module-hash.js'
@@ -13,7 +14,7 @@ import type { Code } from './types.js'
  *
  *     rayito-module:HASH:ray/remote.js      user-module:HASH-PARTS:file:///home/ana/work/tasks.js
  */
-const PACKAGE = new URL('../../', import.meta.url).href
+const PACKAGE = HOME.href
 const PORTABLE = /^(rayito|user)-module:([0-9a-f]*)(?:-([0-9a-f]*))?:(.*)$/s
 
 let travelling = false

@@ -320,6 +320,18 @@ describe('a function that travels by source', () => {
     assert.deepEqual([new Tenfold().n, await elsewhere(() => new Tenfold().n)], [10, 10])
   })
 
+  test('an async function inside another travels as TypeScript compiles it for ES2016, unless it uses `this`', async () => {
+    const [plain, usesThis] = new Function(
+      `const __awaiter = (that, _, P, generator) => Promise.resolve(generator.apply(that, []).next().value)
+       return [
+         (n) => __awaiter(this, void 0, void 0, function* () { return n + 1 }),
+         () => __awaiter(this, void 0, void 0, function* () { return () => this }),
+       ]`,
+    )()
+    assert.equal(await elsewhere(plain, 1), 2)
+    await assert.rejects(elsewhere(usesThis), /uses `this` of the place where it is defined/)
+  })
+
   test('a decorated class that extends another travels, as esbuild compiles it', async () => {
     const Second = new Function(
       `const metadata = Symbol.for('Symbol.metadata')

@@ -1,4 +1,5 @@
 import type { AnyNode, ClassBody, Pattern } from 'acorn'
+import { handsOnThis } from './awaiter.js'
 
 /** How a name that is not bound inside is used. */
 export interface FreeName {
@@ -170,6 +171,8 @@ class Walk {
       case 'ImportExpression':
         this.#imports.push({ start: node.start, end: node.start + 'import'.length })
         return this.#children(node)
+      case 'CallExpression':
+        return this.#children(handsOnThis(node) ? { ...node, arguments: node.arguments.slice(1) } : node)
       case 'ThisExpression':
         if (this.#depth === 0) this.#lexical.add('this')
         return

@@ -8,9 +8,9 @@ function platformCache(): string {
   return process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache')
 }
 
-/** Rayito's own cache: RAYITO_CACHE, else the platform's cache folder/rayito. Read at each call, so that a test may set it. */
+/** Rayito's own cache, absolute: RAYITO_CACHE, else the platform's cache folder/rayito. Read at each call, so that a test may set it. */
 export function rayitoCache(): string {
-  return process.env.RAYITO_CACHE || join(platformCache(), 'rayito')
+  return resolve(process.env.RAYITO_CACHE || join(platformCache(), 'rayito'))
 }
 
 const NAMES = process.platform === 'win32' ? /\$(?:(\w+)|\{(\w+)\})|%(\w+)%/g : /\$(?:(\w+)|\{(\w+)\})/g

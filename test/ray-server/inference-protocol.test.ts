@@ -147,11 +147,15 @@ describe('a client of the Open Inference Protocol', () => {
     const good = base64(await ibis())
     const wrong: [body: unknown, status: number, error: RegExp][] = [
       [{}, 400, /Expected one input, got none/],
+      ['null', 400, /Expected one input, got none/],
       [{ inputs: [image(good), image(good)] }, 400, /Expected one input/],
       [{ inputs: [{ ...image(good), datatype: 'FP32' }] }, 400, /datatype BYTES, got "FP32"/],
       [{ inputs: [{ ...image(good), shape: [2] }] }, 400, /the shape of 1 pictures, got \[2\]/],
       [{ inputs: [{ ...image(good), shape: [-1, -1] }] }, 400, /the shape of 1 pictures, got \[-1,-1\]/],
       [`{"inputs": ${'{"":'.repeat(20_000)}1${'}'.repeat(20_000)}}`, 400, /Expected one input, got \{"":"…"\}/],
+      [{ inputs: [{ ...image(good), shape: undefined }] }, 400, /the shape of 1 pictures, got none/],
+      [{ inputs: [{ ...image(good), data: undefined }] }, 400, /1 to 16 pictures in data, got none/],
+      [{ inputs: [{ ...image(good), data: good.slice(0, 5) }] }, 400, /1 to 16 pictures in data, got ".{5}"/],
       [{ inputs: [null] }, 400, /datatype BYTES, got none/],
       [{ inputs: [image(good)], outputs: [{ name: 'logits' }] }, 400, /outputs among label and score/],
       [{ inputs: [image(good)], outputs: [null] }, 400, /outputs among label and score/],
@@ -166,6 +170,7 @@ describe('a client of the Open Inference Protocol', () => {
       assert.equal(told.status, status, JSON.stringify(body).slice(0, 80))
       assert.match(String(told.body.error), error)
     }
+    assert.equal((await infer({ inputs: [image(...Array(16).fill(good))] })).status, 200)
     assert.deepEqual(await infer({ inputs: [image(good)] }, 'other'), {
       status: 404,
       body: { error: 'There is no model other: this server has tiny-vit' },

@@ -10,6 +10,7 @@ import { inspect } from 'node:util'
 import { pipeline as pipelineOfTransformers, RawImage } from '@huggingface/transformers'
 import { Image } from '#src/datasets/image/image.js'
 import { type Classification, type Dtype, type ImageClassificationPipeline, pipeline } from '#src/transformers/index.js'
+import { withoutPadFusion } from '#src/transformers/pad-fusion.js'
 import { copyOfTinyVit, edit, fixture, ownCache, readFixture, tinyVit } from './fixtures.js'
 
 interface Row {
@@ -199,4 +200,14 @@ test('zeros around what is pooled are greater than negative numbers', async (t) 
     ['red', 'green', 'blue'].map((label) => ({ label, score: mean })),
   )
   await classifier.close()
+})
+
+test('only for a model that pools what zeros were put around is an optimisation left out, which makes others faster', async () => {
+  const [pooled, other] = [fixture('pooled.onnx'), join(tinyVit, 'onnx', 'model.onnx')]
+  for (const model of [pooled, await readFile(pooled)])
+    assert.deepEqual(await withoutPadFusion(model), {
+      extra: { optimization: { disable_specified_optimizers: 'Pad_Fusion' } },
+    })
+  for (const model of [other, await readFile(other), join(tinyVit, 'config.json'), new Uint8Array()])
+    assert.deepEqual(await withoutPadFusion(model), {})
 })

@@ -159,6 +159,7 @@ describe('a client of the Open Inference Protocol', () => {
       [{ inputs: [null] }, 400, /datatype BYTES, got none/],
       [{ inputs: [image(good)], outputs: [{ name: 'logits' }] }, 400, /outputs among label and score/],
       [{ inputs: [image(good)], outputs: [null] }, 400, /outputs among label and score/],
+      [{ inputs: [image(good)], outputs: {} }, 400, /outputs among label and score, got \{\}/],
       [{ inputs: [image()] }, 400, /1 to 16 pictures in data, got 0/],
       [{ inputs: [image(...Array(17).fill(good))] }, 400, /1 to 16 pictures in data, got 17/],
       [{ inputs: [image('not base64!')] }, 400, /base64 in data\[0\]/],

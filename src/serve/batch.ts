@@ -56,9 +56,7 @@ class BatchQueue {
     const answer = new Promise((resolve, reject) => {
       const caller: Caller = { value, since: performance.now(), context, forget: undefined, resolve, reject }
       const leave = () => {
-        const at = this.#waiting.indexOf(caller)
-        if (at === -1) return
-        this.#waiting.splice(at, 1)
+        this.#waiting.splice(this.#waiting.indexOf(caller), 1)
         reject(new RayitoError('SERVE_CANCELLED', `A call was cancelled before ${this.name} began`))
         this.#fillAnew()
         this.next()

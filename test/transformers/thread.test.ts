@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
@@ -10,11 +10,12 @@ import { Image } from '#src/datasets/image/image.js'
 import { pipeline } from '#src/transformers/index.js'
 import { LocalInference } from '#src/transformers/local-inference.js'
 import { findModel } from '#src/transformers/model-files.js'
+import { fields, initializer, MODEL, withGraph } from '#src/transformers/onnx-file.js'
 import { fillOptions } from '#src/transformers/options.js'
 import { toPixels } from '#src/transformers/pictures.js'
 import { PrivateThread } from '#src/transformers/private-thread.js'
 import { lease } from '#src/transformers/shared-inference.js'
-import { copyOfTinyVit, edit, fixture, ownCache, tinyVit } from './fixtures.js'
+import { copyOfTinyVit, edit, fixture, floatOutput, ownCache, tinyVit, withFloats, withNodes } from './fixtures.js'
 import { type Ended, runProgram } from './programs.js'
 
 ownCache()
@@ -260,6 +261,42 @@ describe('a process', () => {
         7,
       ),
     )
+  })
+
+  test('waits for the end of an inference before it ends its thread, however long that is', async (t) => {
+    const model = copyOfTinyVit(t)
+    const onnx = join(model, 'onnx', 'model.onnx')
+    const floats = (bytes: Uint8Array, name: string, dims: [number, number], value: number) =>
+      withFloats(bytes, name, dims, new Float32Array(dims[0] * dims[1]).fill(value))
+    const tables = floats(floats(readFileSync(onnx), 'small', [10, 1500], 1e-4), 'nothing', [1, 1], 0)
+    const graph = fields(tables).find(({ number }) => number === MODEL.graph)!
+    const rows = withGraph(tables, graph, [tables.subarray(graph.from, graph.end), ...initializer('rows', [1500, 10])])
+    const slow = withNodes(
+      rows,
+      [
+        ['Expand', ['logits', 'rows'], 'tall'],
+        ['MatMul', ['tall', 'small'], 'square'],
+        ['MatMul', ['square', 'square'], 'product'],
+        ['MatMul', ['product', 'square'], 'products'],
+        ['ReduceMean', ['products'], 'mean'],
+        ['Mul', ['mean', 'nothing'], 'no more'],
+        ['Add', ['logits', 'no more'], 'answer'],
+      ],
+      floatOutput('answer'),
+    )
+    writeFileSync(onnx, slow)
+    const ended = await runProgram(`
+      const clf = await pipeline('image-classification', ${JSON.stringify(model)}, { numThreads: 1 })
+      const calls = [clf(picture), clf(picture)]
+      const settled = Promise.allSettled(calls)
+      await calls[0]
+      // Nearly always inside of the second by then, which is a tenth of a second.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await clf.close()
+      console.log((await settled).map(({ reason }) => reason?.code ?? 'answered').join())
+    `)
+    assert.deepEqual([ended.code, ended.signal], [0, null], ended.stderr)
+    assert.match(ended.stdout, /^answered,(PIPELINE_CLOSED|answered)\n$/)
   })
 
   test('closes a classifier in the middle of an inference, five times over', async () => {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import * as runtime from 'onnxruntime-node'
+import type { ModelFiles } from '#src/transformers/model-files.js'
+import { modelSource } from '#src/transformers/model-source.js'
 import {
   fields,
   GRAPH,
@@ -17,6 +21,7 @@ import {
   UINT8,
   withGraph,
 } from '#src/transformers/onnx-file.js'
+import type { Dtype } from '#src/transformers/options.js'
 import { signedIsExact } from '#src/transformers/signed-probe.js'
 import { signedWeights } from '#src/transformers/signed-weights.js'
 import { fixture } from './fixtures.js'
@@ -148,6 +153,24 @@ describe('signed weights', () => {
       const pixels = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * k))
       assert.deepEqual(await outputs(signed, pixels, 'float32'), await outputs(model, pixels, 'float32'))
     }
+  })
+
+  test('are what a q8 model is loaded with, and no other', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rayito-signed-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const broken = join(folder, 'model_quantized.onnx')
+    writeFileSync(broken, read('plain.onnx').subarray(0, 100))
+    const [whole, small] = ['model.onnx', 'model_quantized.onnx'].map((name) => fixture('tiny-vit', 'onnx', name))
+    const source = (dtype: Dtype, onnx: string) => modelSource(runtime, { dtype, onnx } as ModelFiles)
+    const signed = (await signedIsExact(runtime)) ? signedWeights(readFileSync(small!)) : small
+    assert.deepEqual(await source('q8', small!), { model: signed })
+    for (const [dtype, onnx] of [
+      ['fp32', small],
+      ['fp32', whole],
+      ['q8', whole],
+      ['q8', broken],
+    ] as const)
+      assert.deepEqual(await source(dtype, onnx!), { model: onnx })
   })
 
   test('are not looked for in what is no model', () => {

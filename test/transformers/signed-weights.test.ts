@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -24,6 +33,7 @@ import {
 import type { Dtype } from '#src/transformers/options.js'
 import { signedIsExact } from '#src/transformers/signed-probe.js'
 import { signedWeights } from '#src/transformers/signed-weights.js'
+import { noLinks } from '../windows.js'
 import { fixture } from './fixtures.js'
 
 const read = (name: string) => readFileSync(fixture('integers', name))
@@ -171,6 +181,29 @@ describe('signed weights', () => {
       ['q8', broken],
     ] as const)
       assert.deepEqual(await source(dtype, onnx!), { model: onnx })
+  })
+
+  test('are not made of those that lie beside a graph, which are handed over where a link leads to another folder', {
+    skip: noLinks,
+  }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rayito-beside-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const onnx = join(folder, 'model_quantized.onnx')
+    const source = () => modelSource(runtime, { dtype: 'q8', onnx } as ModelFiles)
+    writeFileSync(onnx, read('plain.onnx'))
+    writeFileSync(`${onnx}_data`, 'one')
+    assert.deepEqual(await source(), { model: onnx })
+    mkdirSync(join(folder, 'blobs'))
+    writeFileSync(join(folder, 'blobs', 'content'), 'other')
+    symlinkSync(join('blobs', 'content'), `${onnx}_data_1`)
+    const data = { one: Buffer.from('one'), other: Buffer.from('other') }
+    assert.deepEqual(await source(), {
+      model: read('plain.onnx'),
+      externalData: [
+        { path: 'model_quantized.onnx_data', data: data.one },
+        { path: 'model_quantized.onnx_data_1', data: data.other },
+      ],
+    })
   })
 
   test('are not looked for in what is no model', () => {

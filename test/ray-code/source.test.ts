@@ -357,6 +357,18 @@ describe('a function that travels by source', () => {
     assert.deepEqual([here.open, await elsewhere(() => new Safe(2).open)], [1, 2])
   })
 
+  test('a class travels with private statics of which a compiler made WeakMaps, as they are now', async () => {
+    const Counted = new Function(
+      `const count = new WeakMap(), brand = new WeakSet(), names = new WeakMap()
+       class Counted {
+         static next() { count.set(Counted, count.get(Counted) + 1); return brand.has(Counted) && names.get(Counted)(count.get(Counted)) }
+       }
+       count.set(Counted, 5), brand.add(Counted), names.set(Counted, (n) => 'n' + n)
+       return Counted`,
+    )()
+    assert.deepEqual([Counted.next(), await elsewhere(() => [Counted.next(), Counted.next()])], ['n6', ['n7', 'n8']])
+  })
+
   test('a class travels with what its statics are now, and with what was put on it and its prototype', async () => {
     class Setting {
       static readonly none = new Setting()

@@ -17,7 +17,7 @@ import { isStrictIn } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, isFilledAgain, lookUp } from './variables.js'
 import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
-import { privateMembers } from './weak.js'
+import { type PrivateMembers, privateMembers } from './weak.js'
 
 const REMEDY =
   'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
@@ -49,6 +49,8 @@ export class Graph {
   readonly #entries: Entry[] = []
   /** Functions and objects that travel as nodes. */
   readonly #indices = new Map<object, number>()
+  /** Of WeakMaps and WeakSets among them, what is still to be packed. */
+  readonly #weak: PrivateMembers[] = []
   readonly #variables: unknown[] = []
   readonly #variableOf = new Map<string, number>()
   readonly #bags: [name: string, variable: number][][] = []
@@ -70,7 +72,10 @@ export class Graph {
   *describe(fn: AnyFunction): Steps<{ code: SourceCode; packed: Packed }> {
     this.#current = nameOf(fn) || ROOT
     this.#index(fn)
-    for (let i = 0; i < this.#entries.length; i++) yield* this.#fill(this.#entries[i]!)
+    for (let i = 0; i < this.#entries.length; i++) {
+      yield* this.#fill(this.#entries[i]!)
+      this.#fillWeak()
+    }
     this.#group()
     const packed = yield* awaited(this.#encoder.finish([this.#variables] satisfies Box))
     const code: SourceCode = {
@@ -103,8 +108,18 @@ export class Graph {
 
   /** An object that all threads have, or have one of their own of. */
   #thing(object: object): number | undefined {
-    const node = this.#reference(object) ?? privateMembers(object)
-    return node && this.#node(object, node)
+    const reference = this.#reference(object)
+    if (reference) return this.#node(object, reference)
+    const found = privateMembers(object)
+    if (!found) return undefined
+    if (found.statics.length) this.#weak.push(found)
+    return this.#node(object, found.node)
+  }
+
+  /** What is private to classes, which may lead to further functions. Not before the variable is packed that led to it. */
+  #fillWeak(): void {
+    for (let found = this.#weak.pop(); found; found = this.#weak.pop())
+      found.node.statics = this.#variable(found.statics, undefined, 'a private static member')
   }
 
   *#fill(entry: Entry): Steps<void> {

@@ -70,6 +70,8 @@ class Revival {
     if (special) await decode(data as SpecialData, decoders, ready)
     this.#setAll()
     for (const [i, node] of nodes.entries()) {
+      if (node.kind === 'weak' && node.statics !== undefined)
+        fillWeak(this.#made[i] as Weak, this.#variables[node.statics] as [object, unknown][])
       if (!isFunction(node) || this.#there.has(i)) continue
       const { properties, prototype, base } = node
       const made = this.#made[i] as AnyFunction
@@ -188,6 +190,15 @@ class Revival {
       this.#members.set(index, [(values) => set(positions.map((at) => values[at])), make])
     })
   }
+}
+
+type Weak = WeakMap<object, unknown> | WeakSet<object>
+
+/** Gives back what is private to classes. */
+function fillWeak(weak: Weak, statics: [object, unknown][]): void {
+  for (const [its, value] of statics)
+    if (weak instanceof WeakMap) weak.set(its, value)
+    else weak.add(its)
 }
 
 /** Gives an object properties as they are; a class that froze itself has what it wants. */

@@ -33,8 +33,8 @@ export type CodeNode =
   /** import.meta, or import(…), of the module at that URL. */
   | { kind: 'meta'; url: string }
   | { kind: 'import'; url: string; isVite?: boolean }
-  /** A new one: what is private to instances. */
-  | { kind: 'weak'; of: 'WeakMap' | 'WeakSet' }
+  /** A new one: what is private to instances; and the variable with the entries of classes, pairs, whose values a WeakSet has none of. */
+  | { kind: 'weak'; of: 'WeakMap' | 'WeakSet'; statics?: number }
   | FunctionNode
 
 export interface FunctionNode {

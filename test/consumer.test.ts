@@ -167,3 +167,20 @@ test('what a bundler took away from its files says that it is to be left out of 
     /RayitoError: Expected `import\.meta\.url` to be .*, got nothing\. Leave rayito out of the bundle/,
   )
 })
+
+test('what is of another copy of the package, as where a linked package has one, says so', async () => {
+  const copy = join(root, '.build', 'copy', 'dist')
+  rmSync(copy, { recursive: true, force: true })
+  cpSync(join(root, 'dist'), copy, { recursive: true })
+  const { ray: other } = (await import(pathToFileURL(join(copy, 'index.js')).href)) as typeof import('#src/index.js')
+  const told = /another copy of rayito\b.*npm ls rayito/
+  const ref = other.put(1)
+  const same = ray.remote((value: unknown) => value)
+  await assert.rejects(ray.get(ref), told)
+  await assert.rejects(ray.get([ref]), told)
+  await assert.rejects(ray.wait([ref]), told)
+  assert.throws(() => same.remote(ref), told)
+  assert.throws(() => same.remote([other.remote(class Dog {}).remote()]), told)
+  await other.shutdown()
+  await ray.shutdown()
+})

@@ -8,8 +8,15 @@ export const serialize: unique symbol = Symbol.for('rayito.serialize') as never
 /** A static method of a class: makes the value again from that data. May return a promise. */
 export const deserialize: unique symbol = Symbol.for('rayito.deserialize') as never
 
+/** Of every copy of this package that a program has. */
+const TRAVEL = Symbol.for('rayito.travel')
+
 /** What stands for a value on its way. */
 export class Travel {
+  get [TRAVEL](): true {
+    return true
+  }
+
   /**
    * @param module URL of the module (`import.meta.url`) that has `name`
    * @param name an exported function: data in, the value or a promise of it out
@@ -21,6 +28,21 @@ export class Travel {
     readonly data: unknown,
   ) {}
 }
+
+/** What is to be done about a value of another copy of this package: '' of any other. */
+export function otherCopy(value: unknown): string {
+  if (typeof value !== 'object' || value === null || !(serialize in value)) return ''
+  const stands = (value as { [serialize](): unknown })[serialize]()
+  return isOthers(stands) ? `It ${OTHER_COPY[0]}. ${OTHER_COPY[1]}` : ''
+}
+
+/** Whether what stands for a value is of another copy of this package, with sessions and workers of its own. */
+export function isOthers(stands: unknown): boolean {
+  return typeof stands === 'object' && stands !== null && TRAVEL in stands && !(stands instanceof Travel)
+}
+
+/** What is said of it, and what is to be done. */
+export const OTHER_COPY = ['is of another copy of rayito (`npm ls rayito`)', 'Install one.'] as const
 
 /** `[serialize]() { return via(import.meta.url, 'revive', data) }` */
 export function via(module: string, name: string, data: unknown): Travel {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
-import { deserialize, serialize } from '../core/travel.js'
+import { deserialize, otherCopy, serialize } from '../core/travel.js'
 import { ActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
@@ -87,7 +87,7 @@ function checkWaitables(refs: readonly unknown[]): void {
   const seen = new Map<unknown, number>()
   for (const [i, ref] of refs.entries()) {
     if (!isRef(ref) && !(ref instanceof ObjectRefGenerator))
-      expected(`refs[${i}]`, 'an ObjectRef or an ObjectRefGenerator', ref)
+      expected(`refs[${i}]`, 'an ObjectRef or an ObjectRefGenerator', ref, otherCopy(ref))
     const which = isRef(ref) ? entryOf(ref) : ref
     if (seen.has(which)) expected(`refs[${i}]`, `another than refs[${seen.get(which)}]`, ref)
     seen.set(which, i)
@@ -97,9 +97,9 @@ function checkWaitables(refs: readonly unknown[]): void {
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
   if (refs instanceof ObjectRefGenerator)
     expected(name, 'an ObjectRef or a list of them, which a generator gives with `for await`', refs)
-  if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs)
+  if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs, otherCopy(refs))
   const at = refs.findIndex((ref) => !isRef(ref))
-  if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at])
+  if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at], otherCopy(refs[at]))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { deserialize, serialize, Travel } from '../../core/travel.js'
+import { deserialize, isOthers, OTHER_COPY, serialize, Travel } from '../../core/travel.js'
 import type { AnyFunction } from './encode-options.js'
 import { told } from './thrown.js'
 
@@ -20,6 +20,7 @@ export function standIn(value: object, fail: (reason: string, remedy?: string) =
   }
   const type = value.constructor as AnyFunction & { [deserialize]?: unknown }
   if (stands instanceof Travel) return { travel: stands, data: stands.data, type }
+  if (isOthers(stands)) fail(...OTHER_COPY)
   if (typeof type?.[deserialize] !== 'function')
     fail(
       `is an instance of ${type?.name}, which has [ray.serialize] but no static [ray.deserialize]`,

@@ -78,7 +78,10 @@ export function getAppHandle<T extends object = object>(name: string = RUN_DEFAU
   return handle as unknown as DeploymentHandle<T>
 }
 
-/** Answers a request as the server would, without a socket: only path and query of its address count. @throws RayitoError SERVE_STOPPED (rejects) */
+/**
+ * Answers a request as the server would, without a socket: only path and query of its address count. Its signal gives it up.
+ * @throws RayitoError SERVE_STOPPED (rejects)
+ */
 export async function fetch(request: Request): Promise<Response> {
   if (!service) throw new RayitoError('SERVE_STOPPED', 'No application is running')
   return service.fetch(request)

@@ -1024,4 +1024,29 @@ describe('HTTP', () => {
     // Nothing of what was answered holds the program.
     assert.ok(timers() <= before, `${before} timers became ${timers()}`)
   })
+
+  test('without a socket, too, who gives up frees a place, and shutdown refuses what comes', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Slow).bind(shared), { port: null })
+    const hold = (init?: RequestInit) => serve.fetch(new Request('http://any/hold', init))
+    const late = new AbortController()
+    late.abort()
+    await assert.rejects(hold({ signal: late.signal }), { name: 'AbortError' })
+    for (const [i, init] of [{}, { method: 'POST', body: 'text' }].entries()) {
+      const gone = new AbortController()
+      const asked = assert.rejects(hold({ ...init, signal: gone.signal }), { name: 'AbortError' })
+      await reached(shared, 0, i + 1)
+      gone.abort()
+      await asked
+      await reached(shared, 2, i + 1)
+    }
+    const last = hold()
+    await reached(shared, 0, 3)
+    const over = serve.shutdown()
+    const refused = await hold()
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
+    letGo(shared)
+    assert.equal((await last).status, 200)
+    await over
+  })
 })

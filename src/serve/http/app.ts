@@ -67,6 +67,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
   const table = new Table(app, applications)
   app.addHook('onRequest', (request, reply, done) => {
     host.access.begin(request, reply)
+    host.heed(reply.raw)
     named(request, reply)
     if (host.draining())
       return detail(reply, 503, 'The server is stopping', { 'retry-after': '1', connection: 'close' })

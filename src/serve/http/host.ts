@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { RunningApplication } from '../running-application.js'
 import type { ServeStatus } from '../types.js'
 import type { Access } from './access.js'
@@ -12,6 +13,8 @@ export interface HttpHost {
   readonly access: Access
   /** Whether the server takes no more requests. */
   draining(): boolean
+  /** A request has come: where it did not come over a socket, it may be given up otherwise. */
+  heed(response: ServerResponse): void
   applications(): Iterable<RunningApplication>
   status(): ServeStatus
 }

@@ -22,7 +22,6 @@ const REFUSALS: Record<string, [status: number, reason: string]> = {
 /** The socket. What answers may be changed while it is open. */
 export class HttpServer {
   handler: Handler | null = null
-  draining = false
   #ongoing = 0
   #idle: (() => void) | null = null
   #drained: Promise<void> | null = null
@@ -111,7 +110,6 @@ export class HttpServer {
   }
 
   async #drain(milliseconds: number): Promise<void> {
-    this.draining = true
     this.#server.closeIdleConnections()
     if (this.#ongoing === 0) return
     await new Promise<void>((resolve) => {

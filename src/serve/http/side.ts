@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { RunOptions } from '../types.js'
@@ -11,12 +13,16 @@ import { HttpServer } from './server.js'
 /** An answer with these has no body, and a Response must not be given one. */
 const BODILESS = new Set([204, 205, 304])
 
+/** By which whoever asks without a socket gives up. */
+const inProcess = new AsyncLocalStorage<AbortSignal>()
+
 /** Answers HTTP for the applications: over a socket, and without one. */
 export class HttpSide {
   readonly #host: HttpHost
   #app: FastifyInstance | null = null
   #server: HttpServer | null = null
   #refreshed = Promise.resolve()
+  #draining = false
 
   constructor({
     log: to,
@@ -24,8 +30,8 @@ export class HttpSide {
   }: Pick<HttpHost, 'requestTimeout' | 'applications' | 'status'> & { log: RunOptions['log'] }) {
     const log = makeLog(to)
     const metrics = new Metrics(() => host.applications())
-    const draining = () => this.#server?.draining ?? false
-    this.#host = { ...host, log, metrics, access: new Access(log, metrics), draining }
+    const draining = () => this.#draining
+    this.#host = { ...host, log, metrics, access: new Access(log, metrics), draining, heed }
   }
 
   /** @returns where */
@@ -51,13 +57,21 @@ export class HttpSide {
     const { pathname, search } = new URL(request.url)
     const headers = Object.fromEntries(request.headers)
     const payload = request.body ? Buffer.from(await request.arrayBuffer()) : undefined
-    const answer = await this.#app!.inject({
+    // Rejects as the global one does, whenever the request is given up.
+    const { signal } = request
+    signal.throwIfAborted()
+    const asked: InjectOptions & { payloadAsStream: true } = {
       method: request.method as NonNullable<InjectOptions['method']>,
       url: `${pathname}${search}`,
       headers,
       payloadAsStream: true,
       ...(payload ? { payload } : {}),
-    })
+    }
+    const answer = await inProcess
+      .run(signal, async () => this.#app!.inject(asked))
+      .catch((error) => {
+        throw signal.aborted ? signal.reason : error
+      })
     const given = Object.entries(answer.headers).flatMap(([name, value]) =>
       [value ?? []].flat().map((one) => [name, String(one)] as [string, string]),
     )
@@ -71,6 +85,7 @@ export class HttpSide {
   }
 
   async drain(milliseconds: number): Promise<void> {
+    this.#draining = true
     await this.#server?.drain(milliseconds)
   }
 
@@ -79,4 +94,9 @@ export class HttpSide {
     this.#host.log.flush()
     this.#host.metrics.end()
   }
+}
+
+/** Who gives up without a socket leaves as one who hangs up. (Each request has a signal of its own.) */
+function heed(response: ServerResponse): void {
+  inProcess.getStore()?.addEventListener('abort', () => response.destroy(), { once: true })
 }

@@ -260,6 +260,12 @@ describe('HTTP', () => {
     assert.equal(status, 413)
     const large = { method: 'POST', body: new Uint8Array(11 << 20), headers: { 'content-type': 'application/x' } }
     assert.deepEqual((await json('/echo', large)).body, { detail: 'The body is larger than 10 MB' })
+    // Nor is it waited for.
+    const type = 'Content-Type: multipart/form-data; boundary=b\r\n'
+    const { socket } = talk(`POST /upload HTTP/1.1\r\nHost: x\r\n${type}Content-Length: 200000\r\n\r\n`)
+    const [answer] = (await once(socket, 'data')) as [string]
+    assert.match(answer, /^HTTP\/1\.1 413 /)
+    socket.destroy()
   })
 
   test('a client that sends all before it reads hears why its form is refused; one that sends without end is cut off', async () => {
@@ -571,6 +577,9 @@ describe('HTTP', () => {
     assert.ok(policy.includes("connect-src 'self'") && policy.includes("frame-ancestors 'none'"))
     assert.equal(page.headers.get('x-content-type-options'), 'nosniff')
     assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
+    assert.equal(page.headers.get('x-frame-options'), 'DENY')
+    assert.equal(page.headers.get('cross-origin-opener-policy'), 'same-origin')
+    assert.match(page.headers.get('permissions-policy')!, /camera=\(self\), microphone=\(\)/)
     assert.match(page.headers.get('content-type')!, /^text\/html/)
   })
 
@@ -723,7 +732,8 @@ describe('HTTP', () => {
   })
 
   test('a client that sends too slowly gets 408, and holds nothing though it does not hang up', async () => {
-    await serve.run(site, { ...free, requestTimeout: 300 })
+    const patient = serve.deployment(Site, { gracefulShutdownTimeout: Infinity })
+    await serve.run(patient.bind(serve.deployment(Greeter).bind('Hello')), { ...free, requestTimeout: 300 })
     const socket = connect({ port: Number(new URL(url()).port), host: '127.0.0.1', allowHalfOpen: true })
     const ended = once(
       socket.on('error', () => {}),
@@ -895,11 +905,11 @@ describe('HTTP', () => {
     const { status, headers } = refused
     assert.deepEqual([status, headers.get('retry-after'), headers.get('connection')], [503, '1', 'close'])
     assert.deepEqual(await refused.json(), { detail: 'The server is stopping' })
+    await kept.said
     letGo(shared)
     assert.deepEqual((await running).body, 'let go')
     await over
     await assert.rejects(fetch(where))
-    await kept.said
     assert.deepEqual(
       read().map(({ path, status, requestId }) => [path, status, requestId === 'late']),
       [

@@ -763,6 +763,9 @@ describe('HTTP', () => {
     assert.equal(slow!.ongoing, 1)
     const queued = () => serve.status().applications.default!.deployments.Slow!.queued
     await until(() => queued() === 1)
+    const told = await metrics()
+    for (const name of ['queue_length', 'ongoing_requests'])
+      assert.match(told, new RegExp(`^rayito_${name}\\{deployment="Slow"\\} 1$`, 'm'))
     waiting.abort()
     await second
     await until(() => queued() === 0)
@@ -866,6 +869,7 @@ describe('HTTP', () => {
     await until(() => now().queued === 2)
     letGo(shared)
     assert.deepEqual([(await killing).body, (await later).body], [1, 1])
+    assert.match(await metrics(), /^rayito_replica_restarts_total\{deployment="Phoenix"\} 1$/m)
   })
 
   test('so they do where one could not be started, once another has been', async () => {

@@ -56,7 +56,7 @@ const FUNCTIONS = import.meta.resolve('./functions.js')
 describe('a cluster of several processes', skip ? { skip } : {}, () => {
   const run = scripts(`
     import { Counter, add, hold } from ${JSON.stringify(FUNCTIONS)}
-    import { arrive, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
+    import { arrive, isOpen, started } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
   let server: Server
   const workers = new Map<string, WorkerProcess>()
 
@@ -684,6 +684,35 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       return drivers.length === 0 && nodes[0]!.actors === 0
     })
     await ray.shutdown()
+  })
+
+  test('a program that has lost its cluster ends when it has nothing else to do, though the server is gone', async (t) => {
+    const alone = await Server.startFor(t)
+    const node = await WorkerProcess.start(alone.address, { name: 'alone', numCpus: 1 })
+    t.after(() => node.end())
+    const [made, lost, gone] = [latch(), latch(), latch()]
+    const child = run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const counter = Counter.remote(0)
+      await ray.get(counter.add.remote(1))
+      arrive(${JSON.stringify(made)})
+      try {
+        for (;;) await ray.get(counter.add.remote(1))
+      } catch ({ code }) {
+        console.log(code)
+      }
+      arrive(${JSON.stringify(lost)})
+      while (!isOpen(${JSON.stringify(gone)})) await new Promise((resolve) => setTimeout(resolve, 10))`)
+    await started(made)
+    const observer = await Observer.open(alone.address)
+    const { drivers, nodes } = await observer.status()
+    observer.bus.publish(toPeer(drivers[0]!.id, nodes[0]!.id), unknownFrame())
+    await started(lost)
+    await observer.close()
+    await alone.down('SIGKILL')
+    letGo(gone)
+    const { code, stdout, stderr } = await child
+    assert.deepEqual([code, stdout, stderr], [0, 'RAY_CLUSTER_LOST\n', ''])
   })
 
   test('a worker that is sent away before its task is done gives it to another', async (t) => {

@@ -254,8 +254,9 @@ export class ActorTable {
 
   failAll(error: Error): void {
     for (const actor of [...this.#byId.values()]) {
-      this.#fail(actor, error)
+      // First, so that whoever asked for a call that fails knows of it.
       actor.die(error)
+      this.#fail(actor, error)
     }
     this.#waiting.length = 0
   }

@@ -46,6 +46,7 @@ export class NatsEngine implements Engine, DriverSide {
   })
   #joined = false
   #down = false
+  #left: Promise<void> | null = null
 
   constructor(
     readonly address: string,
@@ -150,11 +151,11 @@ export class NatsEngine implements Engine, DriverSide {
     if (this.#failure || this.#down) return
     this.#failure = error
     this.#tellFailure(error)
-    this.#members.giveUp()
     this.#tasks.failAll(error)
-    this.sent.failAll(error)
     this.#actors.failAll(error)
-    this.#hold()
+    this.sent.failAll(error)
+    // Nothing can be done any more: nodes are not to wait for this driver, nor the process for the server.
+    void this.#leave()
   }
 
   // -- tasks
@@ -321,13 +322,21 @@ export class NatsEngine implements Engine, DriverSide {
   async shutdown(): Promise<void> {
     this.#down = true
     setTravelling(false)
+    await this.#leave()
+  }
+
+  #leave(): Promise<void> {
+    this.#left ??= this.#takeLeave()
+    return this.#left
+  }
+
+  async #takeLeave(): Promise<void> {
     this.#unserved.end()
     this.#members.end()
     const bus = this.#bus
     if (!bus) return
     bus.hold(true)
-    await this.#actors.end()
-    await farewell(bus.purge(this.id), this.#members.leave())
+    await farewell(this.#actors.end(), bus.purge(this.id), this.#members.leave())
     this.#members.close()
     await bus.close()
   }

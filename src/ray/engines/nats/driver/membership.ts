@@ -58,6 +58,7 @@ export class Membership {
   #away: NodeJS.Timeout | null = null
   /** Calls that had not ended when this driver last said how it is. */
   #told = 0
+  #ended = false
 
   constructor(
     private readonly me: Member,
@@ -78,12 +79,10 @@ export class Membership {
     bus.watch({
       reconnected: () => this.#reconnected(),
       disconnected: () => this.#disconnected(),
-      closed: (cause) =>
-        events.failed(
-          cause instanceof RayError
-            ? cause
-            : new RayError('RAY_CLUSTER_LOST', 'The NATS server closed the connection', { cause }),
-        ),
+      closed: (cause) => {
+        const message = `The NATS server closed the connection${cause ? `: ${cause.message}` : ''}`
+        events.failed(cause instanceof RayError ? cause : new RayError('RAY_CLUSTER_LOST', message, { cause }))
+      },
     })
     bus.subscribe(HELLO, () => void this.#lease?.give())
     bus.frames(me.id, (from, frame) => {
@@ -121,6 +120,7 @@ export class Membership {
 
   #disconnected(): void {
     this.#leases.disconnected()
+    if (this.#ended) return
     this.#away ??= setTimeout(() => {
       this.events.failed(new RayError('RAY_CLUSTER_LOST', `The NATS server was away for ${SERVER_PATIENCE / 1000} s`))
     }, SERVER_PATIENCE)
@@ -209,13 +209,9 @@ export class Membership {
     return sum
   }
 
-  /** Nothing can be done any more: nodes are not to wait for this driver. */
-  giveUp(): void {
-    void this.#lease?.end()
-  }
-
   /** Hears of nobody any more. */
   end(): void {
+    this.#ended = true
     if (this.#away) clearTimeout(this.#away)
     this.#leases.end()
   }

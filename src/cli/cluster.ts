@@ -21,7 +21,7 @@ export function workerCommand(): Command {
     .description('join a cluster and work for it; Ctrl-C or SIGTERM ends what runs, then leaves')
     .option('--address <url>', 'the cluster, nats://HOST:PORT (default: RAY_ADDRESS)')
     .option('--num-cpus <n>', `how many tasks run at once (default: the cores, ${availableParallelism()} here)`, cpus)
-    .option('--name <name>', 'what the node is called (default: host and process)')
+    .option('--name <name>', 'what the node is called (default: host and process)', oneLine)
     .option('--allow <folder>', 'a folder whose modules may run here, besides this package; repeatable', folders)
     .allowExcessArguments(false)
     .action(work)
@@ -135,6 +135,11 @@ function cpus(text: string): number {
   const value = Number(text)
   if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0.')
   return value
+}
+
+function oneLine(text: string): string {
+  if (!text.trim() || /\p{Cc}/u.test(text)) throw new InvalidArgumentError('Expected a name of one line.')
+  return text
 }
 
 function folders(text: string, before: string[] = []): string[] {

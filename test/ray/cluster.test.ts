@@ -819,6 +819,16 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     const command = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
     const rayito = (...args: string[]) => spawn(process.execPath, [command, ...args, '--address', server.address])
     await printed(rayito('status'), /alpha.*beta.*2 nodes, 2 CPUs/s)
+    // Named as a cloud names its machines: the table fits into a terminal, with both ends of the name.
+    const name = `ip-10-20-30-40.${'department.'.repeat(6)}example.org-4711`
+    const long = await WorkerProcess.start(server.address, { name })
+    const shown = await printed(rayito('status'), /3 nodes, 4 CPUs/)
+    assert.match(shown, /^ip-10.*….*-4711 {2}0 of 2/m)
+    assert.ok(
+      shown.split('\n').every(({ length }) => length <= 80),
+      shown,
+    )
+    await long.end('SIGTERM')
     const ended = Promise.all(
       ['alpha', 'beta'].map((name) => new Promise((resolve) => workers.get(name)!.child.once('exit', resolve))),
     )

@@ -30,8 +30,6 @@ export const wardKey = (actor: string) => `ward.${actor}`
 export const BEAT = 1_000
 /** Milliseconds that the bucket keeps a sign of life. */
 export const LEASE_TTL = 30_000
-/** Milliseconds that the bucket remembers what was taken out of it: those that were cut off for less hear of it. */
-export const MARKER_TTL = 3_600_000
 /** Milliseconds of silence after which a node is lost; a driver may be busy for longer. */
 export const NODE_PATIENCE = 6_000
 export const DRIVER_PATIENCE = 15_000

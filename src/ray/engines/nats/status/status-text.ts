@@ -1,6 +1,9 @@
 import { plural } from '../../../../core/format.js'
 import type { ClusterStatus } from './cluster-status.js'
 
+/** Characters in a line, those of a terminal. */
+const WIDTH = 80
+
 /** A cluster's state as a table of its nodes and a line of sums. */
 export function statusText({ nodes, drivers, running, waiting }: ClusterStatus): string {
   const rows = nodes.map((node) => [
@@ -13,7 +16,11 @@ export function statusText({ nodes, drivers, running, waiting }: ClusterStatus):
     node.draining ? 'leaves' : '',
   ])
   const table = [['node', 'CPUs busy', 'running', 'actors', 'objects', 'memory', ''], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  const width = (column: number) => Math.max(...table.map((row) => row[column]!.length))
+  const others = table[0]!.map((_, column) => width(column)).slice(1)
+  const room = others.filter(Boolean).reduce((left, taken) => left - taken - 2, WIDTH)
+  for (const row of table) row[0] = shortened(row[0]!, room)
+  const widths = [width(0), ...others]
   const lines = table.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]!))
@@ -29,3 +36,10 @@ export function statusText({ nodes, drivers, running, waiting }: ClusterStatus):
 }
 
 const round = (value: number) => Math.round(value * 100) / 100
+
+/** A name with both ends, which are what differs in a cloud's. */
+function shortened(name: string, room: number): string {
+  if (name.length <= room) return name
+  const end = Math.floor((room - 1) / 2)
+  return `${name.slice(0, room - 1 - end)}…${name.slice(-end)}`
+}

@@ -95,7 +95,9 @@ export class NatsEngine implements Engine, DriverSide {
     })
     this.#incoming = new Incoming(this, this.#actors, this.#ends, this.#objects)
     this.#tasks = new TaskQueue(this)
-    this.ready = this.#connect()
+    // A failure ends the connection, whose answers whoever joins may wait for.
+    const failed = this.failed.then((error) => Promise.reject(error))
+    this.ready = Promise.race([this.#connect(), failed])
     this.ready.catch((error) => this.fail(error as Error))
   }
 
@@ -105,7 +107,7 @@ export class NatsEngine implements Engine, DriverSide {
     if (this.#down) return bus.close()
     this.#bus = bus
     await this.#members.join(bus)
-    if (this.#failure) throw this.#failure
+    if (this.#failure) return
     this.#joined = true
     this.#tasks.flushSoon()
     this.#actors.placeAll()

@@ -107,7 +107,7 @@ function isOfNode(value: object, name: string): boolean {
 
 /** Whether nothing can be inherited from an object, as from what esbuild notes of a class for its decorators: nothing is lost with it. */
 export function hasNothing(object: object): boolean {
-  return Reflect.ownKeys(object).length === 0 && Object.getPrototypeOf(object) === null
+  return Object.getPrototypeOf(object) === null && Reflect.ownKeys(object).length === 0
 }
 
 /** Whether a key of an array is an element's. */

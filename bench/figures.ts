@@ -35,8 +35,8 @@ export async function readFigures(file: string): Promise<Figures | null> {
 export const groupOf = ({ id }: Pick<Row, 'id'>): string => id.slice(0, id.indexOf('.'))
 
 /**
- * The figures of groups that are not measured now, so that a long bench can be made in parts: of the same machine, and as
- * thorough.
+ * The figures of groups that are not measured now, or not yet, so that a long bench can be made in parts: of the same machine,
+ * and as thorough.
  */
 export function keptOf(
   before: Figures | null,
@@ -50,4 +50,10 @@ export function keptOf(
     rows,
     runs: Object.fromEntries(rows.map(groupOf).map((group) => [group, run(before.runs?.[group] ?? before)])),
   }
+}
+
+/** What was measured now, and before that of groups that are not measured, or not yet. */
+export function withKept(before: Figures | null, now: Figures): Figures {
+  const kept = keptOf(before, Object.keys(now.runs), now)
+  return { ...now, runs: { ...kept.runs, ...now.runs }, rows: [...kept.rows, ...now.rows] }
 }

@@ -6,7 +6,7 @@ import { machine } from '#src/lab/exercise-1/exercise-file.js'
 import { writeJson } from '#src/lab/write-json.js'
 import { makeFolder, writeWhole } from '#src/lab/write-whole.js'
 import { endAll, stoppedBy } from './children.js'
-import { type Figures, keptOf, type Run, readFigures } from './figures.js'
+import { keptOf, type Run, readFigures, withKept } from './figures.js'
 import { actors } from './groups/actors.js'
 import { cluster } from './groups/cluster.js'
 import { data } from './groups/data.js'
@@ -76,18 +76,11 @@ async function bench(names: string[], options: Options): Promise<void> {
     note: (line) => notes.push(line),
   }
   const file = join(out, 'bench.json')
-  const measured = chosen.map(({ name }) => name)
-  const kept = keptOf(await readFigures(file), measured, { machine: here, quick })
+  const before = await readFigures(file)
   const rows: Row[] = []
   const runs: Record<string, Run> = {}
   const run = (): Run => ({ made: new Date().toISOString(), command: commandLine(names, options), quick, load })
-  const save = () =>
-    writeJson(out, 'bench.json', {
-      ...run(),
-      machine: here,
-      runs: { ...kept.runs, ...runs },
-      rows: [...kept.rows, ...rows],
-    } satisfies Figures)
+  const save = () => writeJson(out, 'bench.json', withKept(before, { ...run(), machine: here, runs, rows }))
   const failures = await measureAll(chosen, bench, async (group, measured) => {
     await writeWhole(join(out, `bench-${group.name}.svg`), chartOf(group, measured, here))
     process.stdout.write(`\n${group.title}\n${table(measured)}\n`)
@@ -106,7 +99,7 @@ async function bench(names: string[], options: Options): Promise<void> {
       ...notes,
       ...failures,
       `${held.filter(({ holds }) => holds).length} of ${held.length} targets hold.${quick ? ' A quick run proves nothing.' : ''}`,
-      ...Object.entries(kept.runs).map(
+      ...Object.entries(keptOf(before, Object.keys(runs), { machine: here, quick }).runs).map(
         ([group, { made, command }]) => `Kept from ${made.slice(0, 10)}: ${group} (${command}).`,
       ),
       `Figures and charts: ${relative('', file)}, ${relative('', join(out, 'bench-*.svg'))}\n`,

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Figures, keptOf } from '../../bench/figures.js'
+import { type Figures, keptOf, withKept } from '../../bench/figures.js'
 import { actors } from '../../bench/groups/actors.js'
 import { cluster } from '../../bench/groups/cluster.js'
 import { data } from '../../bench/groups/data.js'
@@ -90,6 +90,17 @@ test('a bench can be made in parts: of what another run measured, each group has
   assert.deepEqual(keptOf(FIGURES, ['tasks'], { machine: { ...machine, cores: 4 }, quick: false }), none)
   assert.deepEqual(keptOf(FIGURES, ['tasks'], { machine, quick: true }), none)
   assert.deepEqual(keptOf(null, ['tasks'], { machine, quick: false }), none)
+})
+
+test('a bench that ends before all of its groups are measured leaves what was measured before of the others', () => {
+  const run = { made: '2026-11-26T01:00:00.000Z', command: 'npm run bench -- tasks actors', quick: false, load: 0 }
+  const tasks = FIGURES.rows.filter(({ id }) => id.startsWith('tasks.'))
+  const { runs, rows } = withKept(FIGURES, { ...run, machine: FIGURES.machine, runs: { tasks: run }, rows: tasks })
+  assert.deepEqual([runs.tasks!.made, runs.actors!.made], [run.made, FIGURES.made])
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    ['actors.idle', 'actors.ready', ...tasks.map(({ id }) => id)],
+  )
 })
 
 test('--readme replaces what it made before and nothing else, and draws what the figures say', async (t) => {

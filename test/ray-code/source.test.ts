@@ -165,7 +165,7 @@ describe('a function that travels by source', () => {
 
   test('is as strict as where it was written', async () => {
     const write = 'const o = Object.freeze({ a: 1 }); o.a = 2; return o.a'
-    const forms = `() => { ${write} }, { m() { ${write} } }.m, class { n() { ${write} } }.prototype.n, () => Array.from((function* () { ${write} })())`
+    const forms = `() => { ${write} }, function () { ${write} }, { m() { ${write} } }.m, class { n() { ${write} } }.prototype.n, () => Array.from((function* () { ${write} })())`
     const outcome = (run: () => unknown) => Promise.resolve().then(run).then(String, String)
     // As CommonJS is compiled: the text is all of the script, and may begin as programs do.
     for (const program of [

@@ -371,11 +371,19 @@ function isBag(name: string, value: unknown): value is object {
 
 function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
   if (around?.script.isModule) return true
-  // An ordinary function shows it by what it has.
-  if (source.kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn))
-    return !Object.hasOwn(fn, 'caller')
+  // An ordinary function shows it.
+  if (source.kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn)) return hidesCaller(fn)
   // A notebook's cells are not; to ask for their text takes long.
   return around !== null && !kernel() && isStrictIn(around.script, Function.prototype.toString.call(fn))
+}
+
+/** Of strict code nobody is told who calls it. (Whether a sloppy function has `caller` itself depends on V8's version.) */
+function hidesCaller(fn: AnyFunction): boolean {
+  try {
+    return (fn as { caller?: unknown }).caller === undefined
+  } catch {
+    return true
+  }
 }
 
 function lexicalReason({ lexical, kind }: Source): string {

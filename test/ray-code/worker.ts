@@ -3,10 +3,14 @@ import { revive, reviveTravel } from '#src/ray/code/index.js'
 import { encodeError } from '#src/ray/errors.js'
 import { pack, unpack } from '#src/ray/pack.js'
 
+// A worker keeps the functions that it was sent.
+const kept: unknown[] = []
+
 // Makes the function that arrives and calls it: [code, args, special] in, [ok, data, special] out.
 parentPort!.on('message', async ([code, args, special, construct]) => {
   try {
     const fn = await revive(code, reviveTravel)
+    kept.push(fn)
     const values = (await unpack(args, special, reviveTravel)) as unknown[]
     const result = construct ? await constructed(fn, values) : await (fn as (...args: unknown[]) => unknown)(...values)
     const packed = await pack(result, 'its result')

@@ -13,7 +13,7 @@ import { baseOf } from './resolve.js'
 import { type Scope, type Surroundings, surroundings } from './scope.js'
 import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import { awaited, type Steps } from './steps.js'
-import { isStrictIn } from './strictness.js'
+import { isStrict } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
 import { alike, type Found, isFilledAgain, lookUp } from './variables.js'
 import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
@@ -153,7 +153,7 @@ export class Graph {
       id: idOf(fn),
       name: nameOf(fn),
       text: source.text,
-      strict: isStrict(fn, source, around),
+      strict: isStrict(fn, source.kind, around?.script),
       uses,
       group: index,
       file: fileOf(around?.script.url),
@@ -367,23 +367,6 @@ function isBag(name: string, value: unknown): value is object {
     (/^import_|_\d+$/.test(name) && 'default' in value) ||
     VITE_MODULE.test(name)
   )
-}
-
-function isStrict(fn: AnyFunction, source: Source, around: Surroundings | null): boolean {
-  if (around?.script.isModule) return true
-  // An ordinary function shows it.
-  if (source.kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn)) return hidesCaller(fn)
-  // A notebook's cells are not; to ask for their text takes long.
-  return around !== null && !kernel() && isStrictIn(around.script, Function.prototype.toString.call(fn))
-}
-
-/** Of strict code nobody is told who calls it. (Whether a sloppy function has `caller` itself depends on V8's version.) */
-function hidesCaller(fn: AnyFunction): boolean {
-  try {
-    return (fn as { caller?: unknown }).caller === undefined
-  } catch {
-    return true
-  }
 }
 
 function lexicalReason({ lexical, kind }: Source): string {

@@ -1,7 +1,11 @@
+import { types } from 'node:util'
 import type { AnyNode } from 'acorn'
+import { kernel } from '../../core/notebook.js'
 import { isNode, type Span } from './names.js'
 import { parse } from './parse.js'
 import type { Script } from './scope.js'
+import type { Source } from './source.js'
+import type { AnyFunction } from './types.js'
 
 /** A script's text and where in it code is strict; all of it, if its first words say so. */
 interface Strictness {
@@ -16,11 +20,29 @@ const KEPT = 64
 /** `'use strict'` before anything else but comments. */
 const FIRST = /^(?:#!.*)?(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/[^\n]*\n)*(['"])use strict\1/
 
+/** Whether a function's code is strict where it was written. @param script where that is; undefined where it is not known */
+export function isStrict(fn: AnyFunction, kind: Source['kind'], script: Script | undefined): boolean {
+  if (script?.isModule) return true
+  // An ordinary function shows it.
+  if (kind === 'function' && 'prototype' in fn && !types.isGeneratorFunction(fn)) return hidesCaller(fn)
+  // A notebook's cells are not; to ask for their text takes long.
+  return script !== undefined && !kernel() && isStrictIn(script, Function.prototype.toString.call(fn))
+}
+
+/** Of strict code nobody is told who calls it. (Whether a sloppy function has `caller` itself depends on V8's version.) */
+function hidesCaller(fn: AnyFunction): boolean {
+  try {
+    return (fn as { caller?: unknown }).caller === undefined
+  } catch {
+    return true
+  }
+}
+
 /**
  * Whether a piece of a script is strict, since the script is, or a function or class around it. (A function that is no ordinary
  * one does not show it.) False where the script cannot be understood.
  */
-export function isStrictIn(script: Script, piece: string): boolean {
+function isStrictIn(script: Script, piece: string): boolean {
   let strictness = known.get(script.id)
   if (!strictness) {
     const { source } = script
@@ -37,7 +59,7 @@ function strictSpans(source: string): Span[] {
   if (!/use strict|\bclass\b/.test(source)) return []
   const spans: Span[] = []
   const visit = (node: AnyNode): void => {
-    if (isStrict(node)) spans.push(node)
+    if (beginsStrict(node)) spans.push(node)
     else
       for (const value of Object.values(node) as unknown[])
         for (const inner of Array.isArray(value) ? value : [value]) if (isNode(inner)) visit(inner)
@@ -50,7 +72,7 @@ function strictSpans(source: string): Span[] {
   return spans
 }
 
-function isStrict(node: AnyNode): boolean {
+function beginsStrict(node: AnyNode): boolean {
   if (node.type === 'ClassDeclaration' || node.type === 'ClassExpression') return true
   if (!('body' in node) || !('params' in node) || node.body.type !== 'BlockStatement') return false
   return node.body.body.some((statement) => 'directive' in statement && statement.directive === 'use strict')

@@ -11,6 +11,7 @@ import { NotInitializedError, TaskCancelledError } from '../errors.js'
 import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
 import { checkTaskOptions, type SessionInfo, type SessionOptions, TASK_DEFAULTS } from '../options.js'
+import { prefault } from '../pack/prefault.js'
 import { pack, unpack } from '../pack.js'
 import type { Runtime, Waitable } from '../runtime.js'
 import { Stream } from '../stream.js'
@@ -92,6 +93,7 @@ export class Driver implements Runtime {
     this.prefix = id && `${id}.`
     this.actors = new Actors(this)
     FINDINGS.subscribe(this.#tell)
+    prefault.begin()
   }
 
   #tell = (finding: unknown): void => this.engine.tell(finding as Finding)
@@ -375,7 +377,7 @@ export class Driver implements Runtime {
     for (const task of this.#pending) task.fail(over)
     this.#pending.clear()
     this.actors.end()
-    await this.engine.shutdown()
+    await Promise.all([this.engine.shutdown(), prefault.end()])
     this.output.end()
   }
 }

@@ -43,7 +43,7 @@ export class ObjectStore {
    * @throws ObjectStoreFullError if there is no room for it
    */
   store(entry: Entry, content: Content, elsewhere = false): void {
-    if (content.fresh) this.#makeRoom(content.fresh)
+    if (content.fresh) this.#makeRoom(content.fresh, elsewhere ? 0 : content.fresh)
     this.moved.shared += content.shared
     this.keep(entry, content, elsewhere)
   }
@@ -84,12 +84,13 @@ export class ObjectStore {
     this.#pressure.allocating(bytes)
   }
 
-  #makeRoom(bytes: number): void {
+  /** @param made how many of the bytes this thread has made already */
+  #makeRoom(bytes: number, made: number): void {
     this.#pressure.allocating(bytes)
     if (this.#held + bytes <= this.limit) return
-    let held = this.#relieve()
+    let held = this.#relieve(made)
     // A collection that was under way already keeps what died since it began.
-    if (held + bytes > this.limit) held = this.#relieve()
+    if (held + bytes > this.limit) held = this.#relieve(made)
     if (held + bytes <= this.limit) return
     this.#ask()
     throw new ObjectStoreFullError(bytes, held, this.limit)
@@ -101,8 +102,8 @@ export class ObjectStore {
   }
 
   /** Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides. */
-  #relieve(): number {
-    const here = this.#pressure.relieve()
+  #relieve(made: number): number {
+    const here = this.#pressure.relieve() - made
     let [known, elsewhere] = [0, 0]
     for (const allocation of this.#elsewhere) {
       known += allocation.bytes

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { prefault } from './prefault.js'
 
 /** Bytes from which a buffer moves into shared memory: below, copying is cheaper than managing it. */
 const SHARED_FROM = 4096
@@ -49,10 +50,7 @@ export class Memory {
 
 /** A buffer's bytes in memory of their own: shared from SHARED_FROM up. */
 function copyBytes(bytes: Uint8Array): ArrayBuffer | SharedArrayBuffer {
-  const { byteLength } = bytes
-  const copy = byteLength >= SHARED_FROM ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength)
-  new Uint8Array(copy).set(bytes)
-  return copy
+  return bytes.byteLength >= SHARED_FROM ? prefault.copy(bytes) : bytes.slice().buffer
 }
 
 type ViewConstructor = new (buffer: ArrayBuffer | SharedArrayBuffer, offset: number, length: number) => ArrayBufferView

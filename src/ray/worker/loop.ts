@@ -7,6 +7,7 @@ import { installGate } from '../../core/gate.js'
 import { Line } from '../../core/line.js'
 import { toUser } from '../../core/user-stack.js'
 import { allowModules, nameOf, setTravelling } from '../code/index.js'
+import { collect } from '../collect.js'
 import { generatorMethods } from '../definition.js'
 import { encodeError, TaskCancelledError } from '../errors.js'
 import { makeHandle } from '../handle.js'
@@ -14,7 +15,6 @@ import { Notes } from '../notes.js'
 import type { Content } from '../object-ref.js'
 import { setLeaving } from '../pack/reach.js'
 import { pack } from '../pack.js'
-import { collect } from '../pressure.js'
 import {
   KIND,
   SLOT,

@@ -1,7 +1,7 @@
 import { Line } from '../../../core/line.js'
 import type { Actor } from '../../actor.js'
+import { collect } from '../../collect.js'
 import { ActorDiedError, WorkerCrashedError } from '../../errors.js'
-import { collect } from '../../pressure.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Cpus } from './cpus.js'

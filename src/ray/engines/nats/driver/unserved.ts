@@ -1,4 +1,4 @@
-import { collect } from '../../../pressure.js'
+import { collect } from '../../../collect.js'
 import { placementOf } from '../../local/schedule.js'
 import { shown } from '../address.js'
 import type { DriverSide } from './driver-side.js'

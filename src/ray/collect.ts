@@ -1,0 +1,34 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+type Collect = (options?: { type: 'minor' } | typeof THOROUGH) => void
+let found: Collect | null = null
+
+function collector(): Collect {
+  if (!found) {
+    setFlagsFromString('--expose-gc')
+    found = runInNewContext('gc') as Collect
+  }
+  return found
+}
+
+/**
+ * Node 22's V8 leaves handles that calls were made by to a collection that goes over all once more. V8 11, of Node 20, finds
+ * them without, and takes an option that it does not know for a wish to find less.
+ */
+const THOROUGH = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const
+const knowsFlavors = Number.parseInt(process.versions.v8, 10) >= 12
+
+/** Collects this thread's garbage now; what is told of it hears of it in one of the next turns. */
+export function collect(): void {
+  if (knowsFlavors) collector()(THOROUGH)
+  else collector()()
+}
+
+/** Collects this thread's garbage, and gives the memory of its buffers back before it returns. */
+export function collectBuffers(): void {
+  const gc = collector()
+  gc()
+  // Buffers are given back by a thread of V8's own: the next collection, however small, waits for it.
+  gc({ type: 'minor' })
+}

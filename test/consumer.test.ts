@@ -144,6 +144,46 @@ export const upload = async (image: Image) => new Blob([await image.toPng()])
   assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '')
 })
 
+test('an option may be undefined where the compiler knows that from one which is missing (exactOptionalPropertyTypes)', () => {
+  const folder = newFolder('exact')
+  const options = { target: 'es2022', module: 'nodenext', strict: true, types: [], skipLibCheck: true, noEmit: true }
+  const compilerOptions = { ...options, exactOptionalPropertyTypes: true, preserveSymlinks: true }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+  writeFileSync(
+    join(folder, 'index.ts'),
+    `import type * as rayito from 'rayito'
+import type * as lab from 'rayito/lab'
+import { type Dataset, type DatasetDict, HttpResponse, loadDataset, type ObjectRef, ray, serve } from 'rayito'
+class Dog {
+  call(): void {}
+}
+/** Names of the options that may be left out, but not be undefined. */
+type Exact<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? ({ [N in K]: undefined } extends Pick<T, K> ? never : K) : never }[keyof T]
+type Session = rayito.InitOptions | rayito.InitOptions['resourceLimits'] | rayito.GetOptions | rayito.WaitOptions | rayito.GetNextOptions
+type Call = rayito.TaskOptions | rayito.ActorOptions | rayito.MethodOptions
+type Served = rayito.DeploymentOptions | rayito.RunOptions | rayito.HandleOptions | rayito.BatchOptions<number>
+type Answered = rayito.Route<Dog> | rayito.Routes<Dog> | rayito.Page
+type Loaded = rayito.LoadOptions | rayito.PipelineOptions | rayito.CallOptions | rayito.ImageOptions | rayito.HubOptions
+type Rows = rayito.SortOptions | rayito.ShardOptions | rayito.TrainTestSplitOptions
+type Lab = lab.LatencyOptions | lab.TableOptions | lab.ChartOptions | lab.ConclusionOptions | lab.EngineOptions
+type Each<T> = T extends object ? Exact<T> : never
+type None<T extends never> = T
+export type NoneOf = None<Each<Session | Call | Served | Answered | Loaded | Rows | Lab>>
+export async function inline(u: undefined, split: string | undefined, ref: ObjectRef<number>, rows: Dataset) {
+  ray.cancel(ref, { force: u, recursive: u })
+  ray.kill(await ray.getActor('Dog', { namespace: u }), { noRestart: u })
+  serve.histogram('weight', 'of dogs', { buckets: u })
+  new HttpResponse('', { status: u, headers: u })
+  rows.shuffle({ seed: u }).trainTestSplit({ stratifyByColumn: u })
+  const either: Dataset | DatasetDict = await loadDataset('rows', { split })
+  return either
+}
+`,
+  )
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '')
+})
+
 test('what a bundler took away from its files says that it is to be left out of the bundle', async () => {
   const bundle = join(root, '.build', 'bundle', 'dist')
   rmSync(bundle, { recursive: true, force: true })

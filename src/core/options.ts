@@ -13,3 +13,8 @@ export function knownOptions(options: unknown, names: readonly string[]): void {
         remedy: `Known are ${names.join(', ')}.`,
       })
 }
+
+/** Without the options that are undefined: as if they were not given. */
+export function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries({ ...options }).filter(([, value]) => value !== undefined)) as T
+}

@@ -27,7 +27,7 @@ class AllSplits<Row extends object> {
   }
 
   /** Each split's rows in random order; as in Python one seed goes for all. */
-  shuffle(options: { seed?: Seed } = {}): DatasetDict<Row> {
+  shuffle(options: { seed?: Seed | undefined } = {}): DatasetDict<Row> {
     return new DatasetDict(eachOf(this, (split) => split.shuffle(options)))
   }
 

@@ -127,7 +127,7 @@ export class Dataset<Row extends object = ImageRow> {
    * The rows in random order: a view, nothing is read. With a `seed` (whole and not negative, as a bigint of any length) it is the
    * order that Python's `shuffle` gives for it, which is numpy's; without one it differs each time.
    */
-  shuffle(options: { seed?: Seed } = {}): Dataset<Row> {
+  shuffle(options: { seed?: Seed | undefined } = {}): Dataset<Row> {
     knownOptions(options, ['seed'])
     return this.#choose(new Generator(seedOf(options.seed)).permutation(this.numRows))
   }
@@ -140,7 +140,10 @@ export class Dataset<Row extends object = ImageRow> {
   trainTestSplit(options?: TrainTestSplitOptions): DatasetDict<Row>
   trainTestSplit(options: TrainTestSplitOptions & { stratifyByColumn: keyof Row & string }): Promise<DatasetDict<Row>>
   trainTestSplit(
-    options: TrainTestSplitOptions & { stratifyByColumn?: keyof Row & string } = {},
+    options: TrainTestSplitOptions & { stratifyByColumn?: (keyof Row & string) | undefined },
+  ): DatasetDict<Row> | Promise<DatasetDict<Row>>
+  trainTestSplit(
+    options: TrainTestSplitOptions & { stratifyByColumn?: (keyof Row & string) | undefined } = {},
   ): DatasetDict<Row> | Promise<DatasetDict<Row>> {
     knownOptions(options, ['testSize', 'trainSize', 'shuffle', 'seed', 'stratifyByColumn'])
     const { stratifyByColumn } = options

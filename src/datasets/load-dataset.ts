@@ -27,36 +27,36 @@ export interface LoadOptions extends HubOptions {
    * Of the configurations that the data set's README.md names, this one.
    * @default the only one, or that which is called `default` or says so
    */
-  name?: string
+  name?: string | undefined
   /** Return this split alone, as a Dataset; on the Hub, download nothing else. */
-  split?: string
+  split?: string | undefined
   /**
    * Which files to take, as paths or patterns (`*`, `**`, `?`, `[0-9]`) from the root of the repository or folder; by split,
    * or all for `train`. What the README.md says goes for nothing then.
    * @default those of the configuration, else what the names of the files tell
    */
-  dataFiles?: DataFiles
+  dataFiles?: DataFiles | undefined
   /**
    * Branch, tag or commit of the repository.
    * @default 'main'
    */
-  revision?: string
+  revision?: string | undefined
   /**
    * Where Maysee/tiny-imagenet, the assignment's data set, comes from: the Hub, this package's rayito/tiny-pictures in its
    * place, or (`auto`) the Hub where its cache has the files or it answers within 3 s, else this package.
    * @default RAYITO_SOURCE, else 'auto'
    */
-  source?: Origin
+  source?: Origin | undefined
   /**
    * Bytes of decoded pages to keep, for all splits together; more where the pages that hold one row have more.
    * @default 67108864 (64 MiB)
    */
-  cacheBytes?: number
+  cacheBytes?: number | undefined
   /**
    * Pixels of a picture at most; see Image.open.
    * @default 89478485
    */
-  maxPixels?: number
+  maxPixels?: number | undefined
 }
 
 const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: MAX_PIXELS }
@@ -84,6 +84,10 @@ export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options?: LoadOptions & { split?: undefined },
 ): Promise<DatasetDict<Row>>
+export function loadDataset<Row extends object = ImageRow>(
+  nameOrPath: string | URL,
+  options: LoadOptions,
+): Promise<Dataset<Row> | DatasetDict<Row>>
 export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options: LoadOptions = {},

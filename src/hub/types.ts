@@ -40,47 +40,47 @@ export interface HubOptions {
    * Address of the Hub or of a mirror.
    * @default HF_ENDPOINT, else https://huggingface.co
    */
-  endpoint?: string
+  endpoint?: string | undefined
   /**
    * Sent to the endpoint's host only, never along a redirect. '' sends none.
    * @default HF_TOKEN, else what `hf auth login` left in HF_HOME/token; none where HF_HUB_DISABLE_IMPLICIT_TOKEN is set
    */
-  token?: string
+  token?: string | undefined
   /** @default HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub */
-  cacheDir?: string
+  cacheDir?: string | undefined
   /**
    * Make no request: what the cache lacks is an error.
    * @default HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE; for data sets HF_DATASETS_OFFLINE, too
    */
-  offline?: boolean
+  offline?: boolean | undefined
   /**
    * Ask the Hub where a branch or tag points to now, instead of believing the cache; without an answer it is an error.
    * Of no effect when offline.
    * @default false
    */
-  refresh?: boolean
+  refresh?: boolean | undefined
   /** @default the platform's fetch, through HTTP_PROXY, HTTPS_PROXY and ALL_PROXY but for NO_PROXY */
-  fetch?: typeof fetch
+  fetch?: typeof fetch | undefined
   /**
    * Show a bar while something is downloaded.
    * @default true, unless HF_HUB_DISABLE_PROGRESS_BARS is set
    */
-  progress?: boolean
+  progress?: boolean | undefined
   /** Ends the download; what has arrived is kept and continued by the next one. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Milliseconds of silence after which a request is given up and made again.
    * @default HF_HUB_DOWNLOAD_TIMEOUT (seconds), else 30000
    */
-  idleTimeout?: number
+  idleTimeout?: number | undefined
   /**
    * How often in a row a request may fail (busy, cut, silent) before it is an error; a transfer that moves on counts anew.
    * @default 5
    */
-  retries?: number
+  retries?: number | undefined
   /**
    * Milliseconds before the first retry; doubles with each, up to 16 times as long. A `Retry-After` of the Hub overrides it.
    * @default 500
    */
-  retryDelay?: number
+  retryDelay?: number | undefined
 }

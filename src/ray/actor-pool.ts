@@ -9,9 +9,9 @@ import type { ActorHandle } from './types.js'
 /** How a pool waits for a result. */
 export interface GetNextOptions {
   /** Milliseconds to wait before a GetTimeoutError. @default no limit */
-  timeout?: number
+  timeout?: number | undefined
   /** After a timeout, drops the result instead of leaving it for the next getNext. @default false */
-  ignoreIfTimedout?: boolean
+  ignoreIfTimedout?: boolean | undefined
 }
 
 /** What calls an actor with a value: `(engine, image) => engine.classifyImageObject.remote(image)`. */

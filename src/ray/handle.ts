@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
+import { defined } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { returned, streaming } from './object-ref-generator.js'
@@ -79,7 +80,7 @@ function method(actor: ActorIdentity, name: string, options: MethodOptions): Met
   }) as unknown as Method
   const call = streaming(options, actor.generators.includes(name))
   called.remote = (...args: unknown[]) => returned(itsRuntime().callActor(actor, name, args, call), call)
-  called.options = (more: MethodOptions) => method(actor, name, { ...options, ...more })
+  called.options = (more: MethodOptions) => method(actor, name, { ...options, ...defined(more) })
   return called
 }
 

@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { expected } from '../core/errors.js'
-import { knownOptions } from '../core/options.js'
+import { defined, knownOptions } from '../core/options.js'
 import type { ActorOptions, GetOptions, InitOptions, MethodOptions, TaskOptions, WaitOptions } from './types.js'
 
 /** Ray's defaults, in one place. */
@@ -30,7 +30,7 @@ export function sessionOptions({
     address,
     workers,
     objectStoreMemory,
-    resourceLimits: resourceLimits && { ...resourceLimits },
+    resourceLimits: resourceLimits && defined(resourceLimits),
     logToDriver,
     namespace,
     timeline: timeline === true ? TIMELINE_DEFAULT : timeline,

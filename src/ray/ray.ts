@@ -106,7 +106,7 @@ function checkRefs(name: string, refs: unknown): asserts refs is readonly Object
  * Ends an actor at once; its pending calls reject with an ActorDiedError.
  * @param options.noRestart false lets maxRestarts bring it back. @default true
  */
-export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean } = {}): void {
+export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean | undefined } = {}): void {
   knownOptions(options, ['noRestart'])
   const { noRestart = true } = options
   const identity = actorOf(actor)
@@ -125,7 +125,7 @@ export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean 
  */
 export function cancel(
   ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>,
-  options: { force?: boolean; recursive?: boolean } = {},
+  options: { force?: boolean | undefined; recursive?: boolean | undefined } = {},
 ): void {
   knownOptions(options, ['force', 'recursive'])
   const { force = false, recursive = true } = options
@@ -146,7 +146,7 @@ export function cancel(
  */
 export async function getActor<T extends object = AnyMethods>(
   name: string,
-  options: { namespace?: string } = {},
+  options: { namespace?: string | undefined } = {},
 ): Promise<ActorHandle<T>> {
   if (typeof name !== 'string' || !name) expected('name', 'a text', name)
   checkNamespace(options)

@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
+import { defined } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
 import { callSite, nameOf } from './code/index.js'
 import { REMOTE } from './code/modules.js'
@@ -74,7 +75,7 @@ function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unk
   const call = streaming(options, types.isGeneratorFunction(definition.target))
   return dressed(definition, options, 'and ray.get of what it returns', {
     remote: (...args: unknown[]) => returned(runtime().submit(definition, args, call), call),
-    options: (more: TaskOptions) => remoteFunction(definition, { ...options, ...more }),
+    options: (more: TaskOptions) => remoteFunction(definition, { ...options, ...defined(more) }),
   })
 }
 
@@ -82,7 +83,7 @@ function actorClass(definition: RemoteDefinition, options: ActorOptions): unknow
   checkActorOptions(options)
   return dressed(definition, options, 'for a handle of the actor', {
     remote: (...args: unknown[]) => makeHandle(runtime().createActor(definition, args, options)),
-    options: (more: ActorOptions) => actorClass(definition, { ...options, ...more }),
+    options: (more: ActorOptions) => actorClass(definition, { ...options, ...defined(more) }),
   })
 }
 

@@ -10,109 +10,115 @@ export interface InitOptions {
    * CPUs that tasks may take together: so many workers run tasks that take one each, and more those that take less.
    * @default the cores of the machine (os.availableParallelism)
    */
-  numCpus?: number
+  numCpus?: number | undefined
   /**
    * Where the work runs: 'local' for workers of this machine, `nats://host:4222` for the machines of a cluster
    * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials).
    * @default RAY_ADDRESS, else 'local'
    */
-  address?: string
+  address?: string | undefined
   /**
    * What runs the work on this machine: threads share memory with this process and cost least; processes may crash without
    * taking it along, and copy bytes.
    * @default 'threads'
    */
-  workers?: 'threads' | 'processes'
+  workers?: 'threads' | 'processes' | undefined
   /**
    * Bytes of shared memory that objects may take before `put` throws an ObjectStoreFullError: what was put, and results of calls,
    * as long as there are refs to them (of each, arrays and buffers from 4 KiB up). A result is never refused, since it is there
    * already; Ray would write objects to the disk.
    * @default 30 % of the machine's memory, as Ray's
    */
-  objectStoreMemory?: number
+  objectStoreMemory?: number | undefined
   /** Limits of each worker's heap, as node:worker_threads has them (megabytes). @default Node's own */
-  resourceLimits?: { maxOldGenerationSizeMb?: number; maxYoungGenerationSizeMb?: number; stackSizeMb?: number }
+  resourceLimits?:
+    | {
+        maxOldGenerationSizeMb?: number | undefined
+        maxYoungGenerationSizeMb?: number | undefined
+        stackSizeMb?: number | undefined
+      }
+    | undefined
   /** Whether what workers print appears here, tagged with who printed it. @default true */
-  logToDriver?: boolean
+  logToDriver?: boolean | undefined
   /** The namespace of this session's named actors. @default '' */
-  namespace?: string
+  namespace?: string | undefined
   /**
    * What is kept for `ray.timeline()` and the percentiles of `ray.summary()`: the newest so many calls, and as many spans
    * (80 bytes a call); true for the default, false for nothing.
    * @default 10_000
    */
-  timeline?: boolean | number
+  timeline?: boolean | number | undefined
 }
 
 /** How one call, or every call, of a remote function runs. Names and defaults are Ray's. */
 export interface TaskOptions {
   /** What the task is called in errors, logs and statistics. @default the function's name */
-  name?: string
+  name?: string | undefined
   /** CPUs held while it runs; may be a fraction. @default 1 */
-  numCpus?: number
+  numCpus?: number | undefined
   /**
    * How often it runs again when its worker dies; −1 for ever. On threads a further try gets bytes (arrays and buffers from 4 KiB up) as
    * the one before left them: do not write into them. @default 3
    */
-  maxRetries?: number
+  maxRetries?: number | undefined
   /** Whether an exception is retried too (up to maxRetries): all, or instances of the classes named; bytes as there. @default false */
-  retryExceptions?: boolean | readonly ErrorClass[]
+  retryExceptions?: boolean | readonly ErrorClass[] | undefined
   /** Milliseconds it may run before it is ended with a TaskTimeoutError. @default none */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * Number of values it returns: with 1 `.remote()` gives one ref of all that it returns, with more an array of refs, one for each
    * element of the array (or other iterable) that it returns; of a generator the first so many, after which it is ended
    * (where it throws before that, or ends, those that are missing fail). 'streaming': what it yields comes as refs, one by one.
    * @default 1, of a generator 'streaming'
    */
-  numReturns?: number | 'streaming'
+  numReturns?: number | 'streaming' | undefined
   /** Of a generator: values that may lie untaken before it pauses; it keeps its CPUs meanwhile, as Ray's does. @default no limit */
-  generatorBackpressureNumObjects?: number
+  generatorBackpressureNumObjects?: number | undefined
 }
 
 /** How an actor lives. Names and defaults are Ray's. */
 export interface ActorOptions {
   /** A name that ray.getActor finds. Of one that is taken `.remote()` throws an ActorNameError, or (another program's, on a cluster) its calls reject with it. @default none */
-  name?: string
+  name?: string | undefined
   /** @default the session's namespace */
-  namespace?: string
+  namespace?: string | undefined
   /** With a name that is taken: returns that actor instead of an error; only with a name. @default false */
-  getIfExists?: boolean
+  getIfExists?: boolean | undefined
   /**
    * CPUs that it holds as long as it lives, and waits for until they are free; 0: it is placed at once and holds none.
    * @default it waits until one is free, and holds none
    */
-  numCpus?: number
+  numCpus?: number | undefined
   /**
    * How often it starts again (constructor included) when its worker dies, of process.exit() too; −1 for ever. Who wants it to end for
    * good calls ray.kill, in itself with `ray.getRuntimeContext().currentActor`. @default 0
    */
-  maxRestarts?: number
+  maxRestarts?: number | undefined
   /** How often a call that its worker's death interrupted runs again; −1 for ever. @default 0 */
-  maxTaskRetries?: number
+  maxTaskRetries?: number | undefined
   /**
    * Calls that may run at once (methods that await give way to each other). With 1, one that waits for another call of its actor waits
    * for ever; Ray's async actors run 1,000. @default 1
    */
-  maxConcurrency?: number
+  maxConcurrency?: number | undefined
   /** 'detached' outlives its handles. @default null: ends when its last handle is garbage, one with a name when the session does */
-  lifetime?: 'detached' | null
+  lifetime?: 'detached' | null | undefined
 }
 
 /** How one call of an actor's method runs. */
 export interface MethodOptions {
   /** @default Class.method */
-  name?: string
+  name?: string | undefined
   /** @default the actor's maxTaskRetries */
-  maxTaskRetries?: number
+  maxTaskRetries?: number | undefined
   /** @default false */
-  retryExceptions?: boolean | readonly ErrorClass[]
+  retryExceptions?: boolean | readonly ErrorClass[] | undefined
   /** Milliseconds it may run before the call rejects with a TaskTimeoutError. @default none */
-  timeout?: number
+  timeout?: number | undefined
   /** As of a task. @default 1, of a generator 'streaming' */
-  numReturns?: number | 'streaming'
+  numReturns?: number | 'streaming' | undefined
   /** Of a generator: values that may lie untaken before it pauses. @default no limit */
-  generatorBackpressureNumObjects?: number
+  generatorBackpressureNumObjects?: number | undefined
 }
 
 /** A class of errors, to name in `retryExceptions`. */
@@ -277,15 +283,15 @@ export type AnyMethods = Record<string, (...args: any[]) => any>
 /** How long `ray.get` waits. */
 export interface GetOptions {
   /** Milliseconds to wait before a GetTimeoutError; the task goes on. @default no limit */
-  timeout?: number
+  timeout?: number | undefined
   /** Stops waiting (not the task) with the signal's reason. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** For what, and how long, `ray.wait` waits. */
 export interface WaitOptions {
   /** How many must be ready. @default 1 */
-  numReturns?: number
+  numReturns?: number | undefined
   /** Milliseconds to wait at most. @default no limit */
-  timeout?: number
+  timeout?: number | undefined
 }

@@ -1,8 +1,9 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { defined } from '../core/options.js'
 import { timerTime } from '../core/timer.js'
 import { CallContext, callContext } from './context.js'
 import { histogram } from './measured.js'
-import { BATCH_DEFAULTS, checkBatchOptions, defined, type FilledBatch } from './options.js'
+import { BATCH_DEFAULTS, checkBatchOptions, type FilledBatch } from './options.js'
 import type { BatchAnswer, Batched, BatchOptions } from './types.js'
 
 const sizes = histogram('rayito_batch_size', 'Size of the batches that began', {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
+import { defined } from '../core/options.js'
 import { callSite } from '../ray/code/index.js'
 import { REMOTE } from '../ray/code/modules.js'
 import { checkDeploymentOptions, type FilledDeployment, fillDeployment } from './options.js'
@@ -24,7 +25,7 @@ class ServedClass {
   }
 
   options(options: DeploymentOptions): ServedClass {
-    return new ServedClass(this[REMOTE], { ...this.#options, ...options }, this.#site)
+    return new ServedClass(this[REMOTE], { ...this.#options, ...defined(options) }, this.#site)
   }
 
   bind(...args: unknown[]): Bound {

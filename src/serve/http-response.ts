@@ -27,7 +27,7 @@ export class HttpResponse {
     {
       status = 200,
       headers = {},
-    }: { status?: number; headers?: Readonly<Record<string, string | readonly string[]>> } = {},
+    }: { status?: number | undefined; headers?: Readonly<Record<string, string | readonly string[]>> | undefined } = {},
   ) {
     checkStatus(status)
     this.status = status

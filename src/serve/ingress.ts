@@ -1,4 +1,5 @@
 import { expected, RayitoError } from '../core/errors.js'
+import { defined } from '../core/options.js'
 import type { Page, Route, Routes } from './types.js'
 
 /** A route, filled. */
@@ -27,7 +28,7 @@ export function ingress<A extends readonly unknown[], T extends object>(
   if (typeof type !== 'function') expected('Class', 'a class', type)
   if (typeof table !== 'object' || table === null)
     expected('routes', "routes such as { 'POST /whatis': 'whatis' }", table)
-  const served = Object.entries(table).map(([name, given]) => {
+  const served = Object.entries(defined(table)).map(([name, given]) => {
     const parts = NAME.exec(name)
     if (!parts) expected('routes', "named as 'POST /whatis'", name)
     const route = (typeof given === 'string' ? { call: given } : given) as Route<T> | Page

@@ -83,7 +83,7 @@ export function counter(name: string, help: string): { inc(by?: number): void } 
 export function histogram(
   name: string,
   help: string,
-  { buckets }: { buckets?: readonly number[] } = {},
+  { buckets }: { buckets?: readonly number[] | undefined } = {},
 ): { observe(value: number): void } {
   checked(name, help)
   if (buckets && !buckets.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!)))

@@ -1,5 +1,5 @@
 import { expected } from '../core/errors.js'
-import { knownOptions } from '../core/options.js'
+import { defined, knownOptions } from '../core/options.js'
 import { timerTime } from '../core/timer.js'
 import type { BatchOptions, DeploymentOptions, RunOptions } from './types.js'
 
@@ -120,9 +120,4 @@ export function fillRun(options: RunOptions): FilledRun {
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
   const routePrefix = filled.routePrefix.replace(/\/+$/, '') || '/'
   return { ...filled, routePrefix, requestTimeout: timerTime(filled.requestTimeout) }
-}
-
-/** Without the options that are undefined. */
-export function defined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -6,21 +6,21 @@ import type { DeploymentResponseGenerator } from './response-generator.js'
 /** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
 export interface DeploymentOptions<C = unknown> {
   /** What it is called in the status, logs and metrics. @default the class's name */
-  name?: string
+  name?: string | undefined
   /** How many replicas, each an actor with a thread of its own; 'auto' is one a processor, or one a CPU of a cluster. @default 1 */
-  numReplicas?: number | 'auto'
+  numReplicas?: number | 'auto' | undefined
   /** Requests that one replica runs at once. @default 5 */
-  maxOngoingRequests?: number
+  maxOngoingRequests?: number | undefined
   /** Requests that may wait where they are sent from; further ones are refused (HTTP: 503). −1: without end. @default -1 */
-  maxQueuedRequests?: number
+  maxQueuedRequests?: number | undefined
   /** Milliseconds between two calls of a replica's `checkHealth()`. @default 10_000 */
-  healthCheckPeriod?: number
+  healthCheckPeriod?: number | undefined
   /** Milliseconds that it may take. @default 30_000 */
-  healthCheckTimeout?: number
+  healthCheckTimeout?: number | undefined
   /** Milliseconds that running requests may take to end when a replica is stopped. @default 20_000 */
-  gracefulShutdownTimeout?: number
+  gracefulShutdownTimeout?: number | undefined
   /** Given to each replica's `reconfigure(userConfig)` after its constructor. @default none */
-  userConfig?: C
+  userConfig?: C | undefined
 }
 
 /** Methods that a replica's class may have beside its own. */
@@ -81,7 +81,7 @@ export type DeploymentHandle<T extends object = object> = {
 /** How a handle calls. */
 export interface HandleOptions {
   /** Calls give what generators yield, value by value, as an async iterable. @default false */
-  stream?: boolean
+  stream?: boolean | undefined
 }
 
 /** A handle whose calls give the values of the deployment's generators. */
@@ -134,26 +134,26 @@ export interface Route<T> {
   /** The method that answers; what it returns is sent as JSON, unless it is bytes or an HttpResponse. */
   call: Answering<T>
   /** The field of a multipart form that must hold a file; without it 422. */
-  file?: string
+  file?: string | undefined
   /** Bytes a body may have; more is a 413. @default 10 MiB */
-  maxBytes?: number
+  maxBytes?: number | undefined
   /** What it does, in a line, for the documentation. */
-  summary?: string
+  summary?: string | undefined
   /** Other answers than 200, for the documentation. */
-  responses?: Readonly<Record<number, string>>
+  responses?: Readonly<Record<number, string>> | undefined
   /** Parameters after the `?`, for the documentation. */
-  query?: Readonly<Record<string, string>>
+  query?: Readonly<Record<string, string>> | undefined
   /** What a body of JSON looks like, for the documentation: a JSON schema. */
-  body?: object
+  body?: object | undefined
   /** What a 200 looks like, for the documentation: a JSON schema. */
-  answer?: object
+  answer?: object | undefined
   /**
    * The field of an error's body that says what was wrong, whoever refuses. FastAPI's may hold lists; any other holds a text, and a
    * body that is no JSON is 400 then instead of 422. @default 'detail'
    */
-  errorKey?: string
+  errorKey?: string | undefined
   /** What the other answers look like, for the documentation: a JSON schema. @default an object with `errorKey` */
-  error?: object
+  error?: object | undefined
 }
 
 /** A page that the HTTP thread answers by itself, with security headers; it may ask only this server. */
@@ -164,11 +164,11 @@ export interface Page {
    */
   html: string | ((root: string) => string)
   /** @default its own scripts and styles, this server, and nothing else */
-  contentSecurityPolicy?: () => string
+  contentSecurityPolicy?: (() => string) | undefined
 }
 
 /** What answers which request: a method by its name, a route with more to say, or a page. */
-export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T> | Page }
+export type Routes<T> = { readonly [name in RouteName]?: Answering<T> | Route<T> | Page | undefined }
 
 /** What `serve.run` may be told. */
 export interface RunOptions {
@@ -178,25 +178,25 @@ export interface RunOptions {
    * their memory meanwhile (where Ray replaces replica by replica): `serve.delete` first if that, or what only one can hold, as a
    * port, is too little for two. @default 'default'
    */
-  name?: string
+  name?: string | undefined
   /** Where its routes begin. A path is that application's whose prefix is the longest. @default '/' */
-  routePrefix?: string
+  routePrefix?: string | undefined
   /** The address that is listened on; only the first run decides. @default '127.0.0.1' */
-  host?: string
+  host?: string | undefined
   /** 0 for a free one; null for no socket at all (`serve.fetch` answers). Only the first run decides. @default 8000 */
-  port?: number | null
+  port?: number | null | undefined
   /**
    * Milliseconds from a request's arrival to its answer before it gets 408; of an answer that comes piece by piece, to its first
    * piece: what follows may take as long as it likes. Infinity: never. @default 60_000
    */
-  requestTimeout?: number
+  requestTimeout?: number | undefined
   /**
    * A JSON line for each request: to stdout, or to what has `write`. Without it only failures of the server are told, on
    * stderr. @default false
    */
-  log?: boolean | { write(line: string): void }
+  log?: boolean | { write(line: string): void } | undefined
   /** Is told what happens, in Ray's words. @default nobody */
-  onEvent?: (event: ServeEvent) => void
+  onEvent?: ((event: ServeEvent) => void) | undefined
 }
 
 /** How values are gathered into batches. Names and defaults are Ray Serve's; times are milliseconds. */
@@ -205,13 +205,13 @@ export interface BatchOptions<T> {
    * The largest batch. A replica never has more values at once than its deployment's `maxOngoingRequests` (5), which must be
    * at least this, times `maxConcurrentBatches`: a batch waits for the others in vain otherwise. @default 10
    */
-  maxBatchSize?: number
+  maxBatchSize?: number | undefined
   /** Milliseconds that the first value waits for others. @default 10 */
-  batchWaitTimeout?: number
+  batchWaitTimeout?: number | undefined
   /** Batches that run at once; while they do, the next one fills up. @default 1 */
-  maxConcurrentBatches?: number
+  maxConcurrentBatches?: number | undefined
   /** The size of a batch of these values, where it is not their number: their words, their pixels. @default their number */
-  batchSizeFn?: (values: T[]) => number
+  batchSizeFn?: ((values: T[]) => number) | undefined
 }
 
 /** What `serve.batch` makes: takes one value and answers one, and works on several at a time. */

@@ -14,41 +14,41 @@ export type Dtype = 'fp32' | 'q8'
 /** What a pipeline may be told; what it is not told comes from the defaults. */
 export interface PipelineOptions extends HubOptions {
   /** @default 'fp32' */
-  dtype?: Dtype
+  dtype?: Dtype | undefined
   /**
    * Threads that compute one picture.
    * @default the number of processors on the main thread, 1 in a worker thread
    */
-  numThreads?: number
+  numThreads?: number | undefined
   /**
    * How many classes an answer has, best first; null for all.
    * @default 5
    */
-  topK?: number | null
+  topK?: number | null | undefined
   /**
    * From logits to scores; null for what suits the model: softmax, for several labels at once sigmoid, for a regression none.
    * @default null
    */
-  functionToApply?: FunctionToApply | null
+  functionToApply?: FunctionToApply | null | undefined
   /**
    * Where the default model comes from: the Hub, this package, or (`auto`) the Hub where its cache has the files or it
    * answers within 3 s, else this package. A model that is named comes from where its name says.
    * @default RAYITO_SOURCE, else 'auto'
    */
-  source?: Source
+  source?: Source | undefined
   /**
    * Branch, tag or commit of the model's repository.
    * @default 'main'
    */
-  revision?: string
+  revision?: string | undefined
 }
 
 /** What one call may be told. */
 export interface CallOptions {
   /** @default the pipeline's topK */
-  topK?: number | null
+  topK?: number | null | undefined
   /** @default the pipeline's functionToApply */
-  functionToApply?: FunctionToApply | null
+  functionToApply?: FunctionToApply | null | undefined
 }
 
 /** The options the pipeline relies on. */

@@ -27,6 +27,7 @@ import {
   meet,
   Nameless,
   Patient,
+  pair,
   Teller,
   useCounter,
   useOwnCounter,
@@ -139,6 +140,14 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(counter.add.remote(1)), 2)
     const [count, text] = counter.history.options({ numReturns: 2 }).remote()
     assert.deepEqual(await ray.get([count, text]), [2, 'counts'])
+  })
+
+  test('an option of options() that is undefined stays as it was', async () => {
+    const named = Counter.options({ name: 'stays' }).options({ name: undefined, maxRestarts: undefined }).remote(1)
+    assert.equal(await ray.get(named.add.remote(1)), 2)
+    assert.equal(await ray.get((await ray.getActor<CounterClass>('stays')).add.remote(1)), 3)
+    const four = pair.options({ numReturns: 2 }).options({ numReturns: undefined, name: undefined }).remote(4)
+    assert.deepEqual(await ray.get(four), [4, '4'])
   })
 
   test('a constructor that throws shows in every call', async () => {

@@ -99,6 +99,12 @@ describe('deployments', () => {
     assert.equal(one.name, 'Greeter')
   })
 
+  test('an option of options() that is undefined stays as it was', async () => {
+    const two = serve.deployment(Greeter, { name: 'Two', numReplicas: 2 })
+    await serve.run(two.options({ name: undefined, numReplicas: undefined }).bind(), noSocket)
+    assert.equal(serve.status().applications.default!.deployments.Two!.replicas.RUNNING, 2)
+  })
+
   test('calls go to every replica, and to the one that has least to do', async () => {
     const shared = latch()
     const deployment = serve.deployment(Slow, { numReplicas: 2, maxOngoingRequests: 8 })

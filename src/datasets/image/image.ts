@@ -25,7 +25,7 @@ export interface ImageOptions {
    * Width × height at most, judged before anything is unfolded: a small file can hold a gigantic picture.
    * @default 89478485, Pillow's MAX_IMAGE_PIXELS (a quarter of a gigabyte in RGB)
    */
-  maxPixels?: number
+  maxPixels?: number | undefined
 }
 
 /** Pillow's MAX_IMAGE_PIXELS. */

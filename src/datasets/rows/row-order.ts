@@ -7,12 +7,12 @@ export interface SortOptions {
    * Descending, as one for all columns or one each.
    * @default false
    */
-  reverse?: boolean | readonly boolean[]
+  reverse?: boolean | readonly boolean[] | undefined
   /**
    * Where the rows go that have null in the column, in both directions.
    * @default 'at_end'
    */
-  nullPlacement?: 'at_start' | 'at_end'
+  nullPlacement?: 'at_start' | 'at_end' | undefined
 }
 
 type Key = number | bigint | Uint8Array

@@ -11,7 +11,7 @@ export interface ShardOptions {
    * Whether its rows lie side by side; else they are each `numShards`th.
    * @default true
    */
-  contiguous?: boolean
+  contiguous?: boolean | undefined
 }
 
 /** The places from `start` to `end` − 1, every `step`th; none where the range runs backwards. */

@@ -9,22 +9,22 @@ export interface TrainTestSplitOptions {
    * Rows of `test`: a whole number of them, or a part between 0 and 1, rounded up.
    * @default what trainSize leaves, else 0.25
    */
-  testSize?: number
+  testSize?: number | undefined
   /**
    * Rows of `train`: a whole number of them, or a part between 0 and 1, rounded down.
    * @default what testSize leaves
    */
-  trainSize?: number
+  trainSize?: number | undefined
   /**
    * Whether rows are drawn at random; else the first ones go to `train`, the next to `test`.
    * @default true
    */
-  shuffle?: boolean
+  shuffle?: boolean | undefined
   /**
    * The same seed draws the same rows, and those that Python draws.
    * @default a random one
    */
-  seed?: Seed
+  seed?: Seed | undefined
 }
 
 /**

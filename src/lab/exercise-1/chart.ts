@@ -6,7 +6,7 @@ import { ran, type Version } from './version.js'
 /** What `barChart` knows beside the versions. */
 export interface ChartOptions {
   /** Seconds of the classification that moving arguments and results took; those that are not given count as 0. */
-  moving?: Partial<Record<VersionName, number>>
+  moving?: Partial<Record<VersionName, number>> | undefined
 }
 
 const WIDTH = 640

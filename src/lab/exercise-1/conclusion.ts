@@ -13,7 +13,7 @@ export interface ConclusionOptions {
   /** Machines of the cluster that B, C1 and C2 ran on. @default undefined: they ran on this one */
   nodes?: number | undefined
   /** Seconds that moving arguments and results took, where it was measured: the same calls with nothing to do. */
-  moving?: Partial<Record<VersionName, number>>
+  moving?: Partial<Record<VersionName, number>> | undefined
 }
 
 /** Which version was fastest, and why. */

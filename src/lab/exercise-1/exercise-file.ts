@@ -41,7 +41,7 @@ export function exercise1(
     model: string
     versions: readonly (Version | undefined)[]
     conclusion: Conclusion
-    nodes?: readonly NodeInfo[]
+    nodes?: readonly NodeInfo[] | undefined
   },
 ): Exercise1 {
   return {

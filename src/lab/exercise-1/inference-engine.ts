@@ -6,7 +6,7 @@ import { getBestClassAndScore } from './best-class.js'
 import type { Best } from './version.js'
 
 /** What an engine loads. @default as the settings say */
-export type EngineOptions = Partial<Pick<Settings, 'dataset' | 'model' | 'dtype'>>
+export type EngineOptions = { [Name in 'dataset' | 'model' | 'dtype']?: Settings[Name] | undefined }
 
 /** The methods of the actor. */
 export interface Engine {

@@ -8,11 +8,11 @@ export interface TableOptions {
    * What one picture takes on one thread, in seconds. With it the table has the efficiency: the time one core would have
    * needed for the pictures, divided by the time for which the version held cores.
    */
-  oneThread?: number
+  oneThread?: number | undefined
   /** Cores that A's threads were on: this machine's. */
   cores: number
   /** Cores that the workers of B, C1 and C2 were on. @default as many */
-  workerCores?: number
+  workerCores?: number | undefined
 }
 
 interface Column {

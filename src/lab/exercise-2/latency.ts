@@ -19,9 +19,9 @@ export interface Level {
 /** How `measureLatency` asks. */
 export interface LatencyOptions {
   /** @default [1, 2, 4, 8] */
-  clients?: readonly number[]
+  clients?: readonly number[] | undefined
   /** How many requests each number of clients makes together. @default 40 */
-  requests?: number
+  requests?: number | undefined
 }
 
 /**

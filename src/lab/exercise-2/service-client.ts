@@ -44,14 +44,17 @@ export class ServiceClient {
    * @param picture a file's path, or its name and bytes
    * @returns rejects with IMAGE_NOT_FOUND when there is no such file: then nothing is sent
    */
-  async whatIs(picture: string | PictureFile, options: { details?: boolean } = {}): Promise<Request> {
+  async whatIs(picture: string | PictureFile, options: { details?: boolean | undefined } = {}): Promise<Request> {
     const request = await this.send(typeof picture === 'string' ? await fileOf(picture) : picture, options)
     this.requests.push(request)
     return request
   }
 
   /** What is on each of the pictures: all are sent at once, while a bar shows how many are answered. */
-  async whatIsAll(pictures: readonly PictureFile[], options: { details?: boolean } = {}): Promise<Request[]> {
+  async whatIsAll(
+    pictures: readonly PictureFile[],
+    options: { details?: boolean | undefined } = {},
+  ): Promise<Request[]> {
     const bar = progress({ label: 'Asking', total: pictures.length, unit: 'pictures' })
     try {
       return await Promise.all(
@@ -67,7 +70,10 @@ export class ServiceClient {
   }
 
   /** One question that is not remembered. */
-  async send({ name, bytes }: PictureFile, { details = false }: { details?: boolean } = {}): Promise<Request> {
+  async send(
+    { name, bytes }: PictureFile,
+    { details = false }: { details?: boolean | undefined } = {},
+  ): Promise<Request> {
     const form = new FormData()
     form.append('file', Buffer.from(bytes), { filename: name, contentType: TYPES[extname(name).toLowerCase()] })
     const began = performance.now()

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { ray, serve } from '#src/index.js'
+import { Image, ray, serve } from '#src/index.js'
 import { root } from './lab/tiny-hub.js'
 
 interface Parts {
@@ -212,7 +212,8 @@ test('what is of another copy of the package, as where a linked package has one,
   const copy = join(root, '.build', 'copy', 'dist')
   rmSync(copy, { recursive: true, force: true })
   cpSync(join(root, 'dist'), copy, { recursive: true })
-  const { ray: other } = (await import(pathToFileURL(join(copy, 'index.js')).href)) as typeof import('#src/index.js')
+  const others = (await import(pathToFileURL(join(copy, 'index.js')).href)) as typeof import('#src/index.js')
+  const other = others.ray
   const told = /another copy of rayito\b.*npm ls rayito/
   const ref = other.put(1)
   const same = ray.remote((value: unknown) => value)
@@ -220,7 +221,44 @@ test('what is of another copy of the package, as where a linked package has one,
   await assert.rejects(ray.get([ref]), told)
   await assert.rejects(ray.wait([ref]), told)
   assert.throws(() => same.remote(ref), told)
-  assert.throws(() => same.remote([other.remote(class Dog {}).remote()]), told)
+  assert.throws(() => ray.cancel(ref), told)
+  const generator = other.remote(function* () {}).remote()
+  assert.throws(() => ray.cancel(generator), told)
+  await assert.rejects(ray.wait([generator]), told)
+  assert.throws(() => same.remote(generator), told)
+  class Dog {
+    call(): string {
+      return 'barks'
+    }
+  }
+  const dog = other.remote(Dog).remote()
+  assert.throws(() => same.remote([dog]), told)
+  const own = ray.remote(Dog).remote()
+  assert.throws(() => ray.kill(dog), told)
+  assert.equal(await ray.get(own.call.remote()), 'barks')
+  const pool = new ray.ActorPool([dog])
+  await assert.rejects(pool.map((actor) => actor.call.remote(), [1]).next(), told)
+  const picture = new others.Image(new Uint8Array(3), 1, 1)
+  await assert.rejects(Image.open(picture as never), told)
   await other.shutdown()
   await ray.shutdown()
+
+  const app = others.serve.deployment(Dog).bind()
+  await assert.rejects(serve.run(app, { port: null }), told)
+  const Kennel = serve.deployment(
+    class Kennel {
+      constructor(readonly dog: unknown) {}
+    },
+  )
+  await assert.rejects(serve.run(Kennel.bind(app), { port: null }), told)
+  await ray.shutdown()
+  const program = join(copy, '..', 'app.mjs')
+  writeFileSync(
+    program,
+    `import { serve } from './dist/index.js'
+export const app = serve.deployment(class Dog { call() {} }).bind()`,
+  )
+  const command = [join(root, 'dist', 'cli', 'main.js'), 'serve', 'run', `${program}:app`, '--port', '0']
+  const { stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+  assert.match(stderr, /'app' of .*app\.mjs is of another copy of rayito than this command, .*npx rayito serve run/)
 })

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RayitoError } from '../core/errors.js'
+import { isOthers } from '../core/travel.js'
 import { boundOf } from '../serve/deployment.js'
 import type { Application } from '../serve/index.js'
 
@@ -30,6 +31,11 @@ export async function findApplication(path: string): Promise<Application> {
   }
   const app = exports[variable]
   if (boundOf(app)) return app as Application
+  if (isOthers(app)) {
+    const what = `'${variable}' of ${file} is of another copy of rayito than this command, which is of ${dirname(PACKAGE)}`
+    const remedy = `Start it with the command of the copy that it imports: in its folder \`npx rayito serve run ${path}\`.`
+    throw new RayitoError('SERVE_APP_NOT_FOUND', what, { remedy })
+  }
   const names = Object.keys(exports).filter((name) => boundOf(exports[name]))
   const has = names.length ? `it has ${names.join(', ')}` : 'it exports no application'
   const is = variable in exports ? 'is no application' : 'is not exported'

@@ -8,13 +8,14 @@ export const serialize: unique symbol = Symbol.for('rayito.serialize') as never
 /** A static method of a class: makes the value again from that data. May return a promise. */
 export const deserialize: unique symbol = Symbol.for('rayito.deserialize') as never
 
-/** Of every copy of this package that a program has. */
-const TRAVEL = Symbol.for('rayito.travel')
+/** What is of which copy of this package, where a program has several: a getter of classes, which gives {@link THIS_COPY}. */
+export const COPY: unique symbol = Symbol.for('rayito.copy') as never
+export const THIS_COPY: object = {}
 
 /** What stands for a value on its way. */
 export class Travel {
-  get [TRAVEL](): true {
-    return true
+  get [COPY](): object {
+    return THIS_COPY
   }
 
   /**
@@ -31,14 +32,15 @@ export class Travel {
 
 /** What is to be done about a value of another copy of this package: '' of any other. */
 export function otherCopy(value: unknown): string {
-  if (typeof value !== 'object' || value === null || !(serialize in value)) return ''
-  const stands = (value as { [serialize](): unknown })[serialize]()
-  return isOthers(stands) ? `It ${OTHER_COPY[0]}. ${OTHER_COPY[1]}` : ''
+  if (typeof value !== 'object' || value === null) return ''
+  const itself = COPY in value || !(serialize in value)
+  const marked = itself ? value : (value as { [serialize](): unknown })[serialize]()
+  return isOthers(marked) ? `It ${OTHER_COPY[0]}. ${OTHER_COPY[1]}` : ''
 }
 
-/** Whether what stands for a value is of another copy of this package, with sessions and workers of its own. */
-export function isOthers(stands: unknown): boolean {
-  return typeof stands === 'object' && stands !== null && TRAVEL in stands && !(stands instanceof Travel)
+/** Whether a value, or what stands for one on its way, is marked as of another copy of this package, with sessions and workers of its own. */
+export function isOthers(marked: unknown): boolean {
+  return typeof marked === 'object' && marked !== null && COPY in marked && marked[COPY] !== THIS_COPY
 }
 
 /** What is said of it, and what is to be done. */

@@ -1,5 +1,6 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
+import { otherCopy } from '../core/travel.js'
 import { ActorDiedError, GetTimeoutError } from './errors.js'
 import { actorOf } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
@@ -149,7 +150,7 @@ export class ActorPool<A extends object = ActorHandle> {
       const actor = this.#idle.shift()!
       try {
         const ref = submission.call(actor)
-        if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref)
+        if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref, otherCopy(ref))
         submission.ref = ref
         const settled = () => this.#settled(submission, actor)
         itsRuntime().wait([ref], {}).then(settled, settled)

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { defined } from '../core/options.js'
-import { serialize, via } from '../core/travel.js'
+import { COPY, serialize, THIS_COPY, via } from '../core/travel.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { returned, streaming } from './object-ref-generator.js'
 import { itsRuntime } from './runtime.js'
@@ -19,12 +19,15 @@ export interface ActorIdentity {
   readonly generators: readonly string[]
 }
 
-const identity: unique symbol = Symbol.for('rayito.actor') as never
+const identity = Symbol('rayito.actor')
 
 class Target {
   readonly [identity]: ActorIdentity
   constructor(actor: ActorIdentity) {
     this[identity] = actor
+  }
+  get [COPY](): object {
+    return THIS_COPY
   }
   [inspect.custom](): string {
     return `ActorHandle(${this[identity].label})`

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { COPY, THIS_COPY } from '../core/travel.js'
 import { EMPTY, Entry, type ObjectRef } from './object-ref.js'
 import { itsRuntime, type Runtime } from './runtime.js'
 import { Stream } from './stream.js'
@@ -32,6 +33,11 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
     this.#end = end as ObjectRef<undefined>
     this.#runtime = owner
     left.register(this, [end, owner])
+  }
+
+  /** @internal */
+  get [COPY](): object {
+    return THIS_COPY
   }
 
   /** Waits for the next value and gives its ref. */

@@ -110,7 +110,7 @@ export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean 
   knownOptions(options, ['noRestart'])
   const { noRestart = true } = options
   const identity = actorOf(actor)
-  if (!identity) expected('actor', 'an actor handle', actor)
+  if (!identity) expected('actor', 'an actor handle', actor, otherCopy(actor))
   itsRuntime().kill(identity, !noRestart)
 }
 
@@ -130,7 +130,7 @@ export function cancel(
   knownOptions(options, ['force', 'recursive'])
   const { force = false, recursive = true } = options
   const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
-  if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref)
+  if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref, otherCopy(ref))
   itsRuntime().cancel(made, force, recursive)
 }
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { defined } from '../core/options.js'
+import { COPY, otherCopy, THIS_COPY } from '../core/travel.js'
 import { callSite } from '../ray/code/index.js'
 import { REMOTE } from '../ray/code/modules.js'
 import { checkDeploymentOptions, type FilledDeployment, fillDeployment } from './options.js'
@@ -24,6 +25,10 @@ class ServedClass {
     if (!this.name) expected('name', 'given for a class without a name', this.name)
   }
 
+  get [COPY](): object {
+    return THIS_COPY
+  }
+
   options(options: DeploymentOptions): ServedClass {
     return new ServedClass(this[REMOTE], { ...this.#options, ...defined(options) }, this.#site)
   }
@@ -32,8 +37,12 @@ class ServedClass {
     return new Bound(this[REMOTE], args, fillDeployment(this.#options, this.name), this.#site)
   }
 
-  [inspect.custom](): string {
+  toString(): string {
     return `Deployment(${this.name})`
+  }
+
+  [inspect.custom](): string {
+    return String(this)
   }
 }
 
@@ -46,6 +55,10 @@ export class Bound {
     /** URL of the module that may export the class. */
     readonly site: string | undefined,
   ) {}
+
+  get [COPY](): object {
+    return THIS_COPY
+  }
 
   /** The same with another number of replicas. @throws RayitoError INVALID_ARGUMENT */
   scaled(numReplicas: number | 'auto'): Bound {
@@ -62,8 +75,12 @@ export class Bound {
     return new Bound(this.target, this.args, { ...this.options, ...options }, this.site)
   }
 
-  [inspect.custom](): string {
+  toString(): string {
     return `Application(${this.options.name})`
+  }
+
+  [inspect.custom](): string {
+    return String(this)
   }
 }
 
@@ -92,5 +109,5 @@ export function checkApplication(app: Application): Bound {
     throw new RayitoError('INVALID_ARGUMENT', `${app.name} is a deployment without its arguments`, {
       remedy: `Give serve.run ${app.name}.bind(…).`,
     })
-  return expected('app', 'an application, made by deployment.bind(…)', app)
+  return expected('app', 'an application, made by deployment.bind(…)', app, otherCopy(app))
 }

@@ -1,4 +1,5 @@
 import { expected } from '../core/errors.js'
+import { COPY, isOthers, OTHER_COPY, THIS_COPY } from '../core/travel.js'
 import { userStack } from '../core/user-stack.js'
 import { NotSerializableError } from '../ray/errors.js'
 import { isRef } from '../ray/object-ref.js'
@@ -14,6 +15,11 @@ function checkStatus(status: number): void {
 
 /** An answer that is more than a value: another status, headers, or a body that is no JSON. */
 export class HttpResponse {
+  /** @internal */
+  get [COPY](): object {
+    return THIS_COPY
+  }
+
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   /**
@@ -93,6 +99,7 @@ export interface WireResponse extends Measured {
 /** @param streams whether the body is to come piece by piece */
 export function wireResponse(value: unknown, streams = false): WireResponse {
   if (value instanceof Uint8Array) return wireResponse(new HttpResponse(value))
+  if (isOthers(value)) throw new NotSerializableError('the answer', ...OTHER_COPY)
   if (!(value instanceof HttpResponse))
     return streams ? { ...json(200, null), body: '', contentType: 'application/x-ndjson', streams } : json(200, value)
   const { status } = value

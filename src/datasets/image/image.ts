@@ -7,7 +7,7 @@ import { type InspectOptions, inspect } from 'node:util'
 import { expected, RayitoError } from '../../core/errors.js'
 import { notebookDisplay } from '../../core/notebook.js'
 import { encodePng, type OwnBytes } from '../../core/png.js'
-import { serialize, type Travel, via } from '../../core/travel.js'
+import { otherCopy, serialize, type Travel, via } from '../../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
 import { withOpenFile } from './open-files.js'
@@ -196,7 +196,7 @@ async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
   if (source instanceof Readable || source instanceof ReadableStream) return buffer(source as Readable)
   if ((typeof source !== 'string' && !(source instanceof URL)) || source === '')
-    expected('source', "a picture's bytes, path, file URL or stream", source)
+    expected('source', "a picture's bytes, path, file URL or stream", source, otherCopy(source))
   if (/^data:/i.test(String(source))) return bytesOfData(String(source))
   if (/^(?!file:)[a-z][a-z+.-]+:/i.test(String(source)))
     throw new RayitoError('INVALID_ARGUMENT', `Expected a picture's bytes, file or stream, got the address ${source}`, {

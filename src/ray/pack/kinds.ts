@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { BlockList, SocketAddress } from 'node:net'
 import { inspect, types } from 'node:util'
+import { isOthers, OTHER_COPY } from '../../core/travel.js'
 import { ObjectRefGenerator } from '../object-ref-generator.js'
 
 const builtin = new WeakMap<object, boolean>()
@@ -65,6 +66,7 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
       'is an iterator',
       "Collect it into an array; what a function is to return value by value wants numReturns: 'streaming'.",
     ]
+  if (isOthers(value)) return [...OTHER_COPY]
   if (value instanceof ObjectRefGenerator)
     return ['is an ObjectRefGenerator, which only its maker can read', 'Pass the refs that it gives.']
   const name = className(value)

@@ -15,6 +15,7 @@ import type { Lease } from './shared-inference.js'
 
 /** What travels in a classifier's place. A token does not: the place that needs one has its own. */
 export interface Recipe extends Pick<FilledOptions, 'source' | 'endpoint' | 'cacheDir'>, Answering {
+  /** A repository, or a folder's absolute path. */
   model: string
   dtype: Dtype
   /** The commit, so that every place has the same. */
@@ -125,7 +126,7 @@ export class ImageClassificationPipeline extends Callable {
     return new RayitoError('PIPELINE_CLOSED', `The classifier with ${this.model} was closed`)
   }
 
-  /** A classifier travels as the name of its model; a worker makes its own on the shared weights. */
+  /** A classifier travels as the name or folder of its model; a worker makes its own on the shared weights. */
   [serialize](): Travel {
     if (this.#closed) throw this.#closedError()
     return via(new URL('./pipeline.js', import.meta.url).href, 'revivePipeline', this.#recipe)

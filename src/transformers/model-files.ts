@@ -77,7 +77,8 @@ export async function findModel(model: string, options: FilledOptions): Promise<
   return { model, dtype, revision: snapshot.commit, asked: revision, folder: snapshot.folder, onnx }
 }
 
-const isFolder = (model: string) => isAbsolute(model) || /^\.{1,2}([\\/]|$)/.test(model)
+/** Whether a model is named by its folder. */
+export const isFolder = (model: string) => isAbsolute(model) || /^\.{1,2}([\\/]|$)/.test(model)
 
 async function inFolder(folder: string, model: string, dtype: Dtype): Promise<string> {
   const exists = (path: string) =>

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
@@ -77,7 +78,8 @@ export function fillOptions(options: PipelineOptions = {}): FilledOptions {
   if (!Number.isInteger(numThreads) || numThreads < 1) expected('numThreads', 'a whole number from 1 up', numThreads)
   if (typeof revision !== 'string' || !revision) expected('revision', 'a branch, tag or commit', revision)
   checkAnswering({ topK, functionToApply })
-  return { ...hub, dtype, numThreads, topK, functionToApply, source: readSource(source), revision }
+  const cacheDir = hub.cacheDir && resolve(hub.cacheDir)
+  return { ...hub, cacheDir, dtype, numThreads, topK, functionToApply, source: readSource(source), revision }
 }
 
 const FUNCTIONS: readonly string[] = ['softmax', 'sigmoid', 'none'] satisfies FunctionToApply[]

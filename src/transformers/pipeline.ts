@@ -5,7 +5,7 @@ import { span } from '../core/spans.js'
 import { EMBEDDED_MODEL } from '../embedded/index.js'
 import { inReach } from '../hub/index.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
-import { findModel, type ModelFiles, neededFiles } from './model-files.js'
+import { findModel, isFolder, type ModelFiles, neededFiles } from './model-files.js'
 import { type FilledOptions, fillOptions, type PipelineOptions } from './options.js'
 import { lease } from './shared-inference.js'
 
@@ -78,7 +78,9 @@ async function open(
   options: FilledOptions,
   numThreads: number | null,
 ): Promise<ImageClassificationPipeline> {
-  const { model, dtype, revision, asked } = files
+  const { dtype, revision, asked } = files
+  // The place that it travels to, or this program by then, may be in another folder.
+  const model = isFolder(files.model) ? files.folder : files.model
   const { topK, functionToApply, source, endpoint, cacheDir } = options
   const answering = { topK, functionToApply }
   const recipe: Recipe = { model, dtype, revision, asked, ...answering, numThreads, source, endpoint, cacheDir }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { serialize } from '#src/core/travel.js'
@@ -74,6 +74,19 @@ test('made again from the commit of a branch, it uses the weights that were opti
     await hub.close()
     rmSync(home, { recursive: true, force: true })
   }
+})
+
+test('made from a relative path, it is made again from the same folder, wherever the program has gone', async () => {
+  const began = process.cwd()
+  after(() => process.chdir(began))
+  process.chdir(dirname(tinyVit))
+  const classifier = await pipeline('image-classification', `./${basename(tinyVit)}`, { cacheDir: 'cache' })
+  process.chdir(tmpdir())
+  const recipe = classifier[serialize]().data as Recipe
+  const again = await revivePipeline(recipe)
+  assert.deepEqual(await again(picture), await classifier(picture))
+  assert.equal(recipe.cacheDir, join(dirname(tinyVit), 'cache'))
+  await Promise.all([classifier.close(), again.close()])
 })
 
 test('not told, it uses one in a worker thread, beside which others work, and all of the main thread’s', async () => {

@@ -179,8 +179,14 @@ function picturesOf(body: unknown): Buffer[] {
   if (!counts || shape.reduce((product, size) => product * size, 1) !== data.length)
     throw refused(`the shape of ${data.length} pictures`, shape)
   return data.map((text, i) => {
-    if (typeof text !== 'string' || !BASE64.test(text)) throw refused(`base64 in data[${i}]`, typeof text)
-    return Buffer.from(text, 'base64')
+    if (typeof text === 'string' && BASE64.test(text)) return Buffer.from(text, 'base64')
+    // Such as the line ends that `base64` writes: nobody finds them in a picture.
+    const wrong = typeof text === 'string' ? /[^A-Za-z0-9+/]/u.exec(text) : null
+    throw refused(
+      `a picture's file in base64 in data[${i}]`,
+      wrong?.[0] ?? text,
+      wrong ? ` as its character ${wrong.index + 1}` : '',
+    )
   })
 }
 
@@ -193,8 +199,9 @@ function outputsOf(body: unknown): typeof NAMES {
   return known.length === 0 ? NAMES : known
 }
 
-function refused(expected: string, got: unknown): HttpError {
+function refused(expected: string, got: unknown, where = ''): HttpError {
   // No deeper: a body may be nested so deep that writing it overflows the stack.
   const shallow = (_key: string, value: unknown) => (value !== got && typeof value === 'object' && value ? '…' : value)
-  return new HttpError(400, `Expected ${expected}, got ${JSON.stringify(got, shallow)?.slice(0, 100) ?? 'none'}`)
+  const shown = JSON.stringify(got, shallow)?.slice(0, 100) ?? 'none'
+  return new HttpError(400, `Expected ${expected}, got ${shown}${where}`)
 }

@@ -162,7 +162,11 @@ describe('a client of the Open Inference Protocol', () => {
       [{ inputs: [image(good)], outputs: {} }, 400, /outputs among label and score, got \{\}/],
       [{ inputs: [image()] }, 400, /1 to 16 pictures in data, got 0/],
       [{ inputs: [image(...Array(17).fill(good))] }, 400, /1 to 16 pictures in data, got 17/],
-      [{ inputs: [image('not base64!')] }, 400, /base64 in data\[0\]/],
+      [{ inputs: [image('not base64!')] }, 400, /a picture's file in base64 in data\[0\], got " " as its character 4$/],
+      [{ inputs: [image(good, good.replace(/^.{76}/, '$&\n'))] }, 400, /in data\[1\], got "\\n" as its character 77$/],
+      [{ inputs: [image('data:image/png;base64,AA==')] }, 400, /in data\[0\], got ":" as its character 5$/],
+      [{ inputs: [image('')] }, 400, /in base64 in data\[0\], got ""$/],
+      [{ inputs: [image(null)] }, 400, /in base64 in data\[0\], got null$/],
       [{ inputs: [image(base64(Buffer.from('a text')))] }, 415, /not a picture/],
       [{ inputs: [image(base64(picture('colour.png').subarray(0, 200)))] }, 400, /ends too early/],
     ]

@@ -1,8 +1,10 @@
 import type { MethodName, NotMethod } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
+import type { ItemOf, Returned } from './returns.js'
 
 export type * from './figures.js'
+export type * from './returns.js'
 
 /** Ray's session options. */
 export interface InitOptions {
@@ -146,20 +148,6 @@ export type OrRef<T> = ([HasRef<T>] extends [true] ? Exclude<T, ObjectRef<unknow
 /** The arguments of `.remote()`: each a value, or a ref to one. */
 export type RemoteArgs<A extends readonly unknown[]> = { [K in keyof A]: OrRef<A[K]> }
 
-/** The refs of a call with numReturns from 2 and up: one for each element of what it returns. */
-export type RefsOf<R> = unknown extends R
-  ? ObjectRef<R>[]
-  : R extends readonly unknown[]
-    ? { -readonly [K in keyof R]: ObjectRef<R[K]> }
-    : ObjectRef<ItemOf<R>>[]
-
-/** What `.remote()` gives with numReturns: of 1 the ref of the whole; either where the number is only known when it runs. */
-export type Returned<R, N extends number> = N extends 1
-  ? ObjectRef<R>
-  : number extends N
-    ? ObjectRef<R> | RefsOf<R>
-    : RefsOf<R>
-
 /** What `ray.remote(fn)` gives: `fn.remote(...args)` runs it on a worker and returns a ref at once. */
 export interface RemoteFunction<A extends readonly unknown[], R> {
   /** Sends one call. Arguments are checked first: what cannot cross throws a NotSerializableError that names it. */
@@ -180,9 +168,6 @@ type Choice<R, Plain, Generator> = 0 extends 1 & R
     : [Generator] extends [never]
       ? Plain
       : Generator
-/** What an iterable gives, one by one. */
-export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T : never
-
 /** What `ray.remote` of a generator gives: `.remote(...args)` runs it on a worker and returns the refs of what it yields, as they come. */
 export interface RemoteGenerator<A extends readonly unknown[], T> {
   /** Sends one call and returns the refs of what it yields, for `for await`, as they come. Arguments are checked as those of a function. */

@@ -201,8 +201,8 @@ inOneSession('generators', { numCpus: 2 }, () => {
     const hot = await ends(temperatures.options({ numReturns: 4 }).remote())
     assert.deepEqual(hot.slice(1), [2, hot[2], 'RangeError: too hot'])
     const [held, missing] = stumbling.options({ numReturns: 2 }).remote()
-    assert.equal(await ray.get((await ray.get(held!)).ref), 'inside')
-    await assert.rejects(ray.get(missing!), /stumbled/)
+    assert.equal(await ray.get((await ray.get(held)).ref), 'inside')
+    await assert.rejects(ray.get(missing), /stumbled/)
     const again = { numReturns: 2, retryExceptions: true } as const
     assert.deepEqual(await ends(throwing.options(again).remote(latch())), ['a', 'b'])
   })
@@ -233,7 +233,7 @@ inOneSession('generators', { numCpus: 2 }, () => {
     // More than that many are not computed; what follows the last is.
     const [cleaned, ended] = [latch(), latch()]
     const [first, second] = await ray.get(endless.options({ numReturns: 2 }).remote(cleaned))
-    assert.deepEqual([first![0], second![0]], [0, 1])
+    assert.deepEqual([first[0], second[0]], [0, 1])
     assert.ok(isOpen(cleaned))
     assert.deepEqual(await ray.get(naturals.options({ numReturns: 3 }).remote(ended)), [0, 1, 2])
     assert.ok(isOpen(ended))

@@ -101,9 +101,17 @@ function never(): void {
   const whole = pair.options({ numReturns: 1 }).remote(1)
   same<typeof whole, ObjectRef<[number, string]>>(true)
   const later2 = ray.remote(async () => new Set([1]), { numReturns: 2 }).remote()
-  same<typeof later2, ObjectRef<number>[]>(true)
+  same<typeof later2, [ObjectRef<number>, ObjectRef<number>]>(true)
+  const [one, other] = ray.remote((x: number) => [x, -x], { numReturns: 2 }).remote(1)
+  ray.get([one, other])
+  const rest = ray.remote((x: string) => [1, x] as [number, ...string[]], { numReturns: 3 }).remote('a')
+  same<typeof rest, [ObjectRef<number>, ...ObjectRef<string>[]]>(true)
+  const lots = ray.remote((x: number) => [x], { numReturns: 5_000 }).remote(1)
+  same<typeof lots, ObjectRef<number>[]>(true)
+  const few = ray.remote((x: number) => [x], { numReturns: 2 as 2 | 3 }).remote(1)
+  same<(typeof few)['length'], 2 | 3>(true)
   const unknown2 = ray.remote((x: unknown) => x, { numReturns: 2 }).remote(1)
-  same<typeof unknown2, ObjectRef<unknown>[]>(true)
+  same<typeof unknown2, [ObjectRef<unknown>, ObjectRef<unknown>]>(true)
   const counted = pair.options({ numReturns: Number('2') }).remote(1)
   same<typeof counted, ObjectRef<[number, string]> | [ObjectRef<number>, ObjectRef<string>]>(true)
   const whichever = ray.get(counted)
@@ -116,7 +124,8 @@ function never(): void {
     },
     { numReturns: 3 },
   )
-  same<ReturnType<typeof gathered.remote>, ObjectRef<number>[]>(true)
+  same<ReturnType<typeof gathered.remote>['length'], 3>(true)
+  same<ReturnType<typeof gathered.remote>[number], ObjectRef<number>>(true)
   const plain = ray.remote((x: number) => [x], { numCpus: 2 }).remote(1)
   same<typeof plain, ObjectRef<number[]>>(true)
   // @ts-expect-error there is no such option
@@ -172,7 +181,7 @@ function never(): void {
   const frames = engine.frames.remote(ray.put(3))
   same<typeof frames, ObjectRefGenerator<Uint8Array>>(true)
   const two = engine.frames.options({ numReturns: 2 }).remote(2)
-  same<typeof two, ObjectRef<Uint8Array>[]>(true)
+  same<typeof two, [ObjectRef<Uint8Array>, ObjectRef<Uint8Array>]>(true)
   const squares = ray.remote(function* squares(count: number) {
     for (let i = 0; i < count; i++) yield i * i
   })

@@ -1,0 +1,26 @@
+import type { ObjectRef } from './object-ref.js'
+
+/** What an iterable gives, one by one. */
+export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T : never
+
+/** The refs of a call with numReturns from 2 and up: one for each element of what it returns. */
+export type RefsOf<R, N extends number> = unknown extends R
+  ? Times<ObjectRef<R>, N>
+  : R extends readonly (infer T)[]
+    ? T[] extends R
+      ? Times<ObjectRef<T>, N>
+      : { -readonly [K in keyof R]: ObjectRef<R[K]> }
+    : Times<ObjectRef<ItemOf<R>>, N>
+/** So many of them, where the compiler knows how many and they can be counted on two hands. */
+type Times<T, N extends number, Some extends T[] = []> = N extends Some['length']
+  ? Some
+  : Some['length'] extends 10
+    ? T[]
+    : Times<T, N, [...Some, T]>
+
+/** What `.remote()` gives with numReturns: of 1 the ref of the whole; either where the number is only known when it runs. */
+export type Returned<R, N extends number> = N extends 1
+  ? ObjectRef<R>
+  : number extends N
+    ? ObjectRef<R> | RefsOf<R, N>
+    : RefsOf<R, N>

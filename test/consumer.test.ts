@@ -106,7 +106,7 @@ test('a package may export what rayito gives: its types have names for others', 
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   writeFileSync(
     join(folder, 'index.ts'),
-    `import { type Image, type LoadOptions, loadDataset, pipeline, ray, serve } from 'rayito'
+    `import { type Classification, type Image, type LoadOptions, loadDataset, pipeline, ray, serve } from 'rayito'
 class Dog {
   bark(times: number): string { return 'x'.repeat(times) }
   *barks(times: number) { while (times--) yield 'x' }
@@ -134,7 +134,8 @@ export const rows = await loadDataset<{ text: string }>('rows', { split: 'train'
 export const lengths = rows.map(({ text }) => ({ length: text.length })).trainTestSplit()
 export const { features } = rows
 export const classifier = await pipeline('image-classification')
-export const classes = classifier('a.png')
+export const classes: Promise<Classification[]> = classifier('a.png')
+export const either = (input: string | string[]) => classifier(input)
 export const { functionToApply } = classifier
 export const chosen = ({ source, dataFiles }: LoadOptions) => [source, dataFiles]
 export const upload = async (image: Image) => new Blob([await image.toPng()])

@@ -34,6 +34,7 @@ export interface ImageClassificationPipeline {
    */
   (picture: Picture, options?: CallOptions): Promise<Classification[]>
   (pictures: readonly Picture[], options?: CallOptions): Promise<Classification[][]>
+  (input: Picture | readonly Picture[], options?: CallOptions): Promise<Classification[] | Classification[][]>
 }
 
 /**

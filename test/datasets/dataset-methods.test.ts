@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Dataset, DatasetDict, type ImageRow, loadDataset, type SortOptions } from '#src/datasets/index.js'
@@ -230,6 +231,23 @@ describe('what is not asked for is not read:', () => {
     for await (const { label, image } of numbered) assert.deepEqual([label, image.data[0]! % 2], [3, 0])
     const all = await (await pictures()).take(2).filter((row) => Object.keys({ ...row }).join() === 'image,label')
     assert.equal(all.numRows, 2)
+  })
+
+  test('a filter that keeps no row and asked for no column, as where its name is misspelt, is told of the columns', async () => {
+    const warned = once(process, 'warning')
+    const none = await (await pictures()).filter(({ lable }) => lable === 3)
+    assert.equal(none.numRows, 0)
+    assert.match(String(await warned), /kept no row, and asked for none of the columns \(image, label\)/)
+    let told = 0
+    const count = () => told++
+    process.on('warning', count)
+    await none.filter(({ lable }) => lable)
+    await (await pictures()).filter((_, index) => index < 0)
+    await (await pictures()).filter(({ label }) => label < 0)
+    await (await pictures()).filter(({ lable = 3 }) => lable === 3)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', count)
+    assert.equal(told, 0)
   })
 
   test('a filter that swallows its being stopped answers all the same, and a row it kept says what it lacks', async () => {

@@ -38,7 +38,14 @@ export async function placesOf(view: View, fn: RowPredicate<never>): Promise<Uin
     if (keeps) kept.push(index)
     index++
   }
+  // A row is a plain object, in which what is misspelt is undefined.
+  if (partial?.asked.size === 0 && kept.length === 0 && view.numRows > 0 && fn.length === 1) tellOfColumns(view)
   return Uint32Array.from(kept)
+}
+
+function tellOfColumns({ features }: View): void {
+  const columns = Object.keys(features).join(', ')
+  process.emitWarning(`A filter kept no row, and asked for none of the columns (${columns})`, 'RayitoWarning')
 }
 
 /** Rows of which some columns are read: those that were asked for. */

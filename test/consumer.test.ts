@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { Image, ray, serve } from '#src/index.js'
+import { wireResponse } from '#src/serve/http-response.js'
 import { root } from './lab/tiny-hub.js'
 
 interface Parts {
@@ -246,6 +247,7 @@ test('what is of another copy of the package, as where a linked package has one,
 
   const app = others.serve.deployment(Dog).bind()
   await assert.rejects(serve.run(app, { port: null }), told)
+  assert.throws(() => wireResponse(new others.HttpResponse('x')), told)
   const Kennel = serve.deployment(
     class Kennel {
       constructor(readonly dog: unknown) {}

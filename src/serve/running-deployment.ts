@@ -6,6 +6,7 @@ import { whenActorDies } from '../ray/handle.js'
 import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
 import type { Bound } from './deployment.js'
+import { idle } from './heard.js'
 import { processors } from './processors.js'
 import { Replica, ReplicaPlan } from './replica.js'
 import { rootMessage } from './root-message.js'
@@ -202,7 +203,7 @@ export class RunningDeployment {
   async #check(replica: Running): Promise<void> {
     const { healthCheckTimeout, gracefulShutdownTimeout } = this.bound.options
     let hangs = false
-    let drained: Promise<boolean>
+    let ended: Promise<void>
     replica.checking = true
     try {
       await ray.get(replica.actor.checkHealth.remote(), { timeout: healthCheckTimeout })
@@ -216,16 +217,23 @@ export class RunningDeployment {
       const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
       replica.state = 'STOPPING'
       replica.actor.drain.remote()
-      drained = this.router.leaves(replica.actor, gracefulShutdownTimeout)
+      ended = this.#ended(replica.actor, gracefulShutdownTimeout)
       this.#changed()
       this.#replace(why)
     } finally {
       replica.checking = false
     }
     // One that answers may end what it runs; what a silent one holds is tried elsewhere.
-    if (!hangs) await drained
+    if (!hangs) await ended
     this.#replicas.delete(replica)
     if (ray.isInitialized()) ray.kill(replica.actor)
+  }
+
+  /** Resolves when a replica that is about to be taken out has ended what it runs, or after `milliseconds`. */
+  async #ended(actor: ActorHandle<Replica>, milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds
+    await this.router.leaves(actor, milliseconds)
+    await idle([actor], end)
   }
 
   /**
@@ -264,12 +272,7 @@ export class RunningDeployment {
     const dead = Promise.all(actors.map((actor) => new Promise((resolve) => whenActorDies(actor, resolve))))
     await Promise.race([this.router.idle(within), dead.then(() => nextTurn())])
     this.router.close(undefined, next?.router)
-    // Replicas, also of other applications, have calls there of which this thread knows nothing.
-    if (ray.isInitialized())
-      await heard(
-        actors.map((actor) => actor.idle.remote()),
-        end - performance.now(),
-      )
+    await idle(actors, end)
     for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)
     this.#replicas.clear()
   }
@@ -287,10 +290,4 @@ export class RunningDeployment {
       restarts: this.restarts,
     }
   }
-}
-
-/** Resolves when replicas have answered, however, or after `milliseconds`. */
-export async function heard(refs: readonly ObjectRef[], milliseconds: number): Promise<void> {
-  const timeout = Math.max(0, milliseconds)
-  await Promise.allSettled(refs.map((ref) => ray.get(ref, { timeout })))
 }

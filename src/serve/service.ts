@@ -1,11 +1,12 @@
 import { RayitoError } from '../core/errors.js'
 import type { ObjectRef } from '../ray/index.js'
 import type { Bound } from './deployment.js'
+import { heard } from './heard.js'
 import type { HttpSide } from './http/side.js'
 import type { FilledRun } from './options.js'
 import { findRouter } from './router.js'
 import { RunningApplication } from './running-application.js'
-import { heard, type RunningDeployment } from './running-deployment.js'
+import type { RunningDeployment } from './running-deployment.js'
 import type { ApplicationStatus, DeploymentHandle, DeploymentStatus, ServeEvent, ServeStatus } from './types.js'
 
 /** Of a run that a shutdown came between. */

@@ -513,19 +513,21 @@ describe('deployments', () => {
     assert.equal(await handle.remote(), 'here')
   })
 
-  test('one that is replaced for that ends what it runs', async () => {
-    const shared = latch()
-    const patient = { healthCheckPeriod: 5, gracefulShutdownTimeout: 60_000 }
-    const handle = await serve.run(serve.deployment(Ailing, patient).bind(shared), noSocket)
-    const call = handle.remote()
-    const now = () => serve.status().applications.default!.deployments.Ailing!
-    await until(() => now().restarts === 1 && now().replicas.RUNNING === 1)
-    letGo(shared)
-    assert.equal(await call, 'done')
-    assert.equal(Atomics.load(shared, 0), 1)
-    // It waits for nothing more then.
-    await until(() => now().replicas.STOPPING === 0)
-  })
+  for (const whose of ['', ', whoever asked it'])
+    test(`one that is replaced for that ends what it runs${whose}`, async () => {
+      const shared = latch()
+      const patient = { healthCheckPeriod: 5, gracefulShutdownTimeout: 60_000 }
+      const ailing = serve.deployment(Ailing, patient).bind(shared)
+      const app = whose ? serve.deployment(Porter).bind(ailing as never) : ailing
+      const call = ((await serve.run(app as never, noSocket)) as DeploymentHandle<Ailing>).remote()
+      const now = () => serve.status().applications.default!.deployments.Ailing!
+      await until(() => now().restarts === 1 && now().replicas.RUNNING === 1)
+      letGo(shared)
+      assert.equal(await call, 'done')
+      assert.equal(Atomics.load(shared, 0), 1)
+      // It waits for nothing more then.
+      await until(() => now().replicas.STOPPING === 0)
+    })
 
   test('a replica that does not answer its health checks is replaced', async () => {
     const shared = latch()

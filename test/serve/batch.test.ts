@@ -47,6 +47,16 @@ describe('batches', () => {
     assert.deepEqual(await ask('a'), { status: 200, body: 'a' })
   })
 
+  test('nor who is the first when others keep coming', async () => {
+    const sing = serve.batch((words: string[]) => words, { maxBatchSize: 1_000_000, batchWaitTimeout: 50 })
+    let answered = false
+    void sing('a').then(() => (answered = true))
+    await until(() => {
+      void sing('b')
+      return answered
+    })
+  })
+
   test('an error of the batch goes to all, an Error among the answers to one, and another number of answers says both', async () => {
     const handle = await serve.run(choir.bind(latch(), patient), free)
     const status = async (words: string[]) => (await Promise.all(words.map((word) => ask(word)))).map((a) => a.status)
@@ -58,6 +68,14 @@ describe('batches', () => {
       assert.deepEqual([status, cause.code], ['rejected', 'SERVE_BATCH_LENGTH'])
       assert.match(cause.message, /^A list of 3 was answered with a list of 2 by the batch of sing\./)
     }
+  })
+
+  test('one that answers more than it was asked, or no list, answers nobody', async () => {
+    const more = serve.batch((words: string[]) => [...words, 'b'])
+    const none = serve.batch((_: string[]) => 'a' as never)
+    const fails = { code: 'SERVE_BATCH_LENGTH' }
+    await assert.rejects(more('a'), { ...fails, message: /^A list of 1 was answered with a list of 2 / })
+    await assert.rejects(none('a'), { ...fails, message: /^A list of 1 was answered without a list / })
   })
 
   test('while a batch runs the next one fills up, without those who leave', async () => {

@@ -344,7 +344,7 @@ export class Watched {
   }
 }
 
-/** Does not answer health checks while the word says so. */
+/** Answers nothing while the word says so, health checks neither. */
 export class Silent {
   readonly #born: number
   constructor(readonly latch: Latch) {
@@ -353,7 +353,8 @@ export class Silent {
   async checkHealth(): Promise<void> {
     if (Atomics.load(this.latch, 1) > this.#born) await new Promise(() => {})
   }
-  call(): number {
+  async call(): Promise<number> {
+    await this.checkHealth()
     return this.#born
   }
 }

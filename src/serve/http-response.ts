@@ -63,14 +63,18 @@ export class HttpError extends Error {
 /** A call through so many deployments and more is none; causes may go round in a circle. */
 const DEEPEST = 32
 
+/** What a client is told of a deployment for which too many requests wait. */
+export const tooManyWait = (): HttpError => new HttpError(503, 'Too many requests wait', { 'retry-after': '1' })
+
 /** The HttpError that an error is or comes from: one of a deployment below arrives as a cause, without its class. */
 export function httpErrorOf(error: unknown): HttpError | null {
-  let one = error as (Partial<HttpError> & { cause?: unknown }) | null | undefined
+  let one = error as (Partial<HttpError> & { code?: unknown; cause?: unknown }) | null | undefined
   for (let depth = 0; one && depth < DEEPEST; depth++) {
     if (one instanceof HttpError) return one
     // Other libraries have errors of this name, without a detail.
     if (one.name === 'HttpError' && isStatus(one.status) && one.detail !== undefined)
       return new HttpError(one.status!, one.detail, one.headers)
+    if (one.code === 'SERVE_BACK_PRESSURE') return tooManyWait()
     one = one.cause as typeof one
   }
   return null

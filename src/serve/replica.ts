@@ -153,10 +153,7 @@ export class Replica {
       })
     } catch (error) {
       const refused = httpErrorOf(error)
-      if (refused) return wireError(refused, asked.errorKey)
-      if (error instanceof RayitoError && error.code === 'SERVE_BACK_PRESSURE')
-        return wireError(new HttpError(503, 'Too many requests wait', { 'retry-after': '1' }), asked.errorKey)
-      return wireFailure(error, asked.errorKey)
+      return refused ? wireError(refused, asked.errorKey) : wireFailure(error, asked.errorKey)
     }
   }
 

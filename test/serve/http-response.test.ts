@@ -52,6 +52,8 @@ test('an error is one for HTTP also where it is a cause, or has lost its class',
   const found = httpErrorOf({ cause: crossed })!
   assert.deepEqual({ ...found, name: found.name }, crossed)
   assert.ok(found instanceof HttpError)
+  const full = { code: 'SERVE_BACK_PRESSURE' }
+  for (const error of [full, { cause: { cause: full } }]) assert.equal(httpErrorOf(error)!.status, 503)
   for (const other of [
     { ...crossed, detail: undefined },
     { ...crossed, status: 99 },

@@ -458,6 +458,25 @@ describe('HTTP', () => {
     }
   })
 
+  test('nor is it a failure that too many wait for one, however far below', async () => {
+    const shared = latch()
+    const slow = serve.deployment(Slow, { maxOngoingRequests: 1, maxQueuedRequests: 0 }).bind(shared)
+    const porter = serve.deployment(Porter).bind(slow as never)
+    const { log, read } = lines()
+    await serve.run(serve.deployment(Site).bind(porter as never), { ...free, log })
+    const running = json('/greet/Ada')
+    await reached(shared, 0, 1)
+    const { status, headers, body } = await json('/greet/Grace')
+    assert.deepEqual([status, headers.get('retry-after'), body], [503, '1', { detail: 'Too many requests wait' }])
+    letGo(shared)
+    assert.equal((await running).status, 200)
+    await serve.shutdown()
+    assert.deepEqual(
+      read().map(({ level }) => level),
+      ['info', 'info'],
+    )
+  })
+
   test('an unknown failure is a bare 500; the log has it, with the request’s id', async () => {
     const { log, read } = lines()
     await serve.run(site, { ...free, log })

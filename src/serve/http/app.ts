@@ -10,7 +10,7 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify'
 import { RayitoError } from '../../core/errors.js'
-import { DETAIL, errorBody, HttpError, missingField } from '../http-response.js'
+import { DETAIL, errorBody, HttpError, missingField, tooManyWait } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import { MAX_BYTES } from '../options.js'
 import type { RunningApplication } from '../running-application.js'
@@ -165,7 +165,7 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, reply, done) => {
       if (!application.accepts) return done(unavailable('The application is not ready'))
-      if (router.full) return done(unavailable('Too many requests wait'))
+      if (router.full) return done(tooManyWait())
       // Its application does not end before its body has come.
       router.expect(request)
       reply.raw.once('close', () => router.expectNoMore(request))
@@ -239,7 +239,7 @@ function named(request: FastifyRequest, reply: FastifyReply): FastifyReply {
 function refuse(host: HttpHost, error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof HttpError) return detail(reply, error.status, error.detail, error.headers)
   const { code, statusCode } = error as { code?: string; statusCode?: number }
-  if (code === 'SERVE_BACK_PRESSURE') return refuse(host, unavailable('Too many requests wait'), request, reply)
+  if (code === 'SERVE_BACK_PRESSURE') return refuse(host, tooManyWait(), request, reply)
   if (code === 'SERVE_STOPPED') return refuse(host, unavailable('The application is being stopped'), request, reply)
   // Nobody hears it. (A request counts as destroyed once it has been read.)
   if (code === 'SERVE_CANCELLED' || reply.raw.destroyed) return detail(reply, 499, 'Client Closed Request')

@@ -310,6 +310,16 @@ export class Ailing {
   }
 }
 
+/** Ends in its first call, and another cannot be made. */
+export class Last {
+  constructor(latch: Latch) {
+    if (Atomics.add(latch, 0, 1) > 0) throw new Error('there is one only')
+  }
+  call(): never {
+    process.exit(3)
+  }
+}
+
 /** Its second replica cannot be made, and those from the fourth on begin when they are let go. */
 export const Stumbler = serve.ingress(
   class Stumbler {

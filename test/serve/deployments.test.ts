@@ -22,6 +22,7 @@ import {
   Silent,
   Site,
   Slow,
+  SlowPorter,
   Visitor,
   Watched,
 } from './classes.js'
@@ -651,14 +652,30 @@ describe('deployments', () => {
     await serve.shutdown()
   })
 
-  test('shutdown waits for running calls', async () => {
+  test('shutdown waits for running calls, though a deployment below has no time', async () => {
     const shared = latch()
-    const handle = await serve.run(serve.deployment(Slow).bind(shared), noSocket)
+    const slow = serve.deployment(Slow, { gracefulShutdownTimeout: 0 }).bind(shared)
+    const handle = await serve.run(serve.deployment(SlowPorter).bind(slow), noSocket)
     const call = handle.remote()
     await reached(shared, 0, 1)
     const over = serve.shutdown()
+    await until(() => serve.status().applications.default?.deployments.SlowPorter?.replicas.STOPPING !== 0)
     letGo(shared)
     assert.equal(typeof (await call), 'number')
+    await over
+  })
+
+  test('of an application that is deleted each deployment has its own time', async () => {
+    const shared = latch()
+    const slow = serve.deployment(Slow, { gracefulShutdownTimeout: 60_000 }).bind(shared)
+    const porter = serve.deployment(SlowPorter, { gracefulShutdownTimeout: 20 }).bind(slow)
+    const handle = await serve.run(porter, noSocket)
+    let refused = ''
+    void handle.remote().catch(({ code }: RayitoError) => (refused = code))
+    await reached(shared, 0, 1)
+    const over = serve.delete('default')
+    await until(() => refused === 'SERVE_STOPPED')
+    letGo(shared)
     await over
   })
 

@@ -10,6 +10,7 @@ import {
   Counting,
   Gatherer,
   Greeter,
+  Last,
   Mortal,
   Phoenix,
   Porter,
@@ -902,6 +903,19 @@ describe('HTTP', () => {
     await until(() => now().queued === 1)
     letGo(shared)
     assert.equal((await later).body, 3)
+  })
+
+  test('where none can take its place they get 503 at once, whichever deployment it was', async () => {
+    const last = serve.deployment(Last).bind(latch())
+    await serve.run(serve.deployment(Site, { gracefulShutdownTimeout: 0 }).bind(last as never), free)
+    const killing = json('/greet/Ada')
+    const now = () => serve.status().applications.default!
+    await until(() => now().deployments.Last!.message.endsWith('could not be started: there is one only'))
+    assert.equal(now().status, 'UNHEALTHY')
+    const { status, headers, body } = await json('/text')
+    assert.deepEqual([status, headers.get('retry-after'), body], [503, '1', { detail: 'The application is not ready' }])
+    await serve.shutdown()
+    assert.equal((await killing).status, 503)
   })
 
   test('a request that kills every replica is a 500, and the server goes on', async () => {

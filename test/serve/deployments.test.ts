@@ -241,7 +241,7 @@ describe('deployments', () => {
   })
 
   test('a call that goes on and on holds nothing of what it has sent', async () => {
-    const handle = await serve.run(serve.deployment(Greeter).bind('Hello'))
+    const handle = await serve.run(serve.deployment(Greeter, { maxOngoingRequests: 1 }).bind('Hello'))
     const context = new CallContext()
     const sent = async () => {
       const name = { toString: () => 'never called' }
@@ -249,8 +249,16 @@ describe('deployments', () => {
       await assert.rejects(async () => callContext.run(context, () => handle.remote(name as never)))
       return new WeakRef(name)
     }
-    const name = await sent()
-    await collected(name)
+    const cancelled = async () => {
+      const name = {}
+      const running = handle.remote('Ada')
+      const waiting = callContext.run(context, () => handle.remote(name as never))
+      waiting.cancel()
+      await assert.rejects(waiting, { code: 'SERVE_CANCELLED' })
+      await running
+      return new WeakRef(name)
+    }
+    for (const name of [await sent(), await cancelled()]) await collected(name)
     context.abort()
   })
 
@@ -577,6 +585,7 @@ describe('deployments', () => {
     assert.throws(() => serve.deployment(Greeter, { numReplicas: 0 }), /Expected `numReplicas`.*got `0`/)
     assert.throws(() => serve.deployment(Greeter, { replicas: 2 } as never), /no option `replicas`/)
     assert.throws(() => serve.deployment((() => 1) as never), /Expected `Class`/)
+    assert.throws(() => serve.histogram('size', 'Sizes', { buckets: [1, 1] }), /Expected `buckets`.*ascending/)
     assert.throws(() => serve.ingress(Greeter, { 'GET x': 'shout' } as never), /Expected `routes`/)
     assert.throws(() => serve.ingress(Greeter, { 'GET /x': 'none' } as never), /no method none/)
   })

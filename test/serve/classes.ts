@@ -28,7 +28,7 @@ export class Greeter {
   constructor(greeting = 'Hello') {
     this.#greeting = greeting
   }
-  reconfigure({ greeting }: { greeting: string }): void {
+  async reconfigure({ greeting }: { greeting: string }): Promise<void> {
     if (greeting === '') throw new Error('an empty greeting')
     this.#greeting = greeting
   }
@@ -450,6 +450,20 @@ export class Source {
       Atomics.notify(this.latch, 2)
     }
   }
+  /** What it gave before, if anything holds that yet. */
+  #given: WeakRef<object> | undefined
+  given(): Generator<string> {
+    const values = (function* () {
+      yield 'a value'
+    })()
+    this.#given = new WeakRef(values)
+    return values
+  }
+  async collected(): Promise<string> {
+    const { collected } = await import('./helpers.js')
+    await collected(this.#given!)
+    return 'collected'
+  }
   /** Goes on only when it is let go. */
   async *steps(): AsyncGenerator<string> {
     yield 'first'
@@ -531,6 +545,7 @@ export const Fountain = serve.ingress(
     'GET /lines': 'lines',
     'GET /mixed': 'mixed',
     'GET /steps': 'stepwise',
+    'GET /given': 'given',
     'GET /impossible': 'impossible',
     'GET /endless': 'endless',
     'GET /refusing': 'refusing',

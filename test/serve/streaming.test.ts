@@ -213,6 +213,14 @@ describe('answers piece by piece', () => {
     await reading.return()
   })
 
+  test('nor is anything of one held that has ended', async () => {
+    const handle = await serve.run(serve.deployment(Fountain).bind(latch()), { port: null })
+    assert.equal(await (await serve.fetch(new Request('http://x/given'))).text(), '"a value"\n')
+    assert.equal(await handle.collected.remote(), 'collected')
+    for await (const value of handle.options({ stream: true }).given.remote()) assert.equal(value, 'a value')
+    assert.equal(await handle.collected.remote(), 'collected')
+  })
+
   test('without a socket the pieces come as they are made, too', async () => {
     const shared = latch()
     await serve.run(serve.deployment(Fountain).bind(shared), { port: null })

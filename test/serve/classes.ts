@@ -216,6 +216,18 @@ export const SlowPorter = serve.ingress(
   { 'GET /hold': 'call' },
 )
 
+/** Asks another once it is let go. */
+export class Asker {
+  constructor(
+    readonly latch: Latch,
+    readonly greeter: DeploymentHandle<Greeter>,
+  ) {}
+  async call(name: string): Promise<string> {
+    await held(this.latch)
+    return this.greeter.remote(name)
+  }
+}
+
 /** Its thread ends in the middle of the first call that any replica takes; with `always` in that of each. */
 export const Mortal = serve.ingress(
   class Mortal {
@@ -469,6 +481,10 @@ export class Source {
     yield 'first'
     await held(this.latch)
     yield 'second'
+  }
+  *failing(): Generator<string> {
+    yield 'half'
+    throw new Error('dry')
   }
   whole(): string {
     return 'whole'

@@ -8,6 +8,7 @@ import { CallContext, callContext } from '#src/serve/context.js'
 import { type DeploymentHandle, type HttpRequest, type ServeEvent, serve } from '#src/serve/index.js'
 import {
   Ailing,
+  Asker,
   Broken,
   Counting,
   Fickle,
@@ -671,6 +672,19 @@ describe('deployments', () => {
     await until(() => serve.status().applications.default?.deployments.SlowPorter?.replicas.STOPPING !== 0)
     letGo(shared)
     assert.equal(typeof (await call), 'number')
+    await over
+  })
+
+  test('what runs when its application is deleted may ask the other deployments to its end', async () => {
+    const shared = latch()
+    const greeter = serve.deployment(Greeter).bind('Hello')
+    const handle = await serve.run(serve.deployment(Asker).bind(shared, greeter), noSocket)
+    const call = handle.remote('Ada')
+    await reached(shared, 0, 1)
+    const over = serve.delete('default')
+    await until(() => serve.status().applications.default?.deployments.Asker?.replicas.STOPPING === 1)
+    letGo(shared)
+    assert.equal(await call, 'Hello Ada')
     await over
   })
 

@@ -621,8 +621,9 @@ describe('HTTP', () => {
     class Later {
       constructor(readonly word: Int32Array) {}
       async checkHealth(): Promise<void> {
-        Atomics.store(this.word, 0, 1)
+        const second = Atomics.add(this.word, 0, 1) === 1
         Atomics.notify(this.word, 0)
+        if (!second) return
         const wait = Atomics.waitAsync(this.word, 1, 0)
         const alive = setInterval(() => {}, 1000)
         if (wait.async) await wait.value
@@ -632,8 +633,9 @@ describe('HTTP', () => {
         return 'ready'
       }
     }
-    const running = serve.run(serve.deployment(Later).bind(shared), free)
-    await reached(shared, 0, 1)
+    const running = serve.run(serve.deployment(Later, { numReplicas: 2 }).bind(shared), free)
+    await until(() => serve.status().applications.default?.deployments.Later?.replicas.RUNNING === 1)
+    await reached(shared, 0, 2)
     await until(() => serve.status().url !== null)
     await until(async () => (await fetch(url('/-/healthz')).catch(() => null))?.headers.has('x-request-id') ?? false)
     assert.equal((await fetch(url('/-/healthz'))).status, 503)

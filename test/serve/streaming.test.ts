@@ -187,6 +187,10 @@ describe('answers piece by piece', () => {
     await reached(shared, 0, 1)
     half.cancel()
     await assert.rejects(never, { code: 'SERVE_CANCELLED' })
+    const failing = streaming.failing.remote()
+    assert.equal((await failing.next()).value, 'half')
+    await assert.rejects(failing.next(), ({ cause }: Error) => /dry/.test(String(cause)))
+    await until(() => ongoing().every((count) => count === 0))
     await assert.rejects(streaming.whole.remote().next(), ({ cause }: Error) =>
       /Source.whole is no generator: nothing to stream/.test(String(cause)),
     )

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
@@ -62,6 +63,8 @@ function lines(): { log: NonNullable<RunOptions['log']>; read(): Record<string, 
   }
 }
 
+const hasIPv6 = Object.values(networkInterfaces()).some((them) => them?.some(({ address }) => address === '::1'))
+
 describe('HTTP', () => {
   servers()
 
@@ -77,6 +80,12 @@ describe('HTTP', () => {
   test('it listens on the loopback address only', async () => {
     await serve.run(site, free)
     assert.match(url(), /^http:\/\/127\.0\.0\.1:\d+$/)
+  })
+
+  test('it tells an address of IPv6 as one that can be asked', { skip: !hasIPv6 && 'there is no IPv6' }, async () => {
+    await serve.run(site, { ...free, host: '::1' })
+    assert.match(url(), /^http:\/\/\[::1\]:\d+$/)
+    assert.equal((await json('/nothing')).status, 200)
   })
 
   test('a port in use is one line, and nothing stays', async () => {
@@ -1068,6 +1077,9 @@ describe('HTTP', () => {
     assert.equal(response.status, 200)
     assert.equal(((await response.json()) as { files: { file: { size: number } } }).files.file.size, 5000)
     assert.equal((await serve.fetch(new Request('http://any/none'))).status, 404)
+    // A Response of these may have no body.
+    const unchanged = await serve.fetch(new Request('http://any/gone?status=304'))
+    assert.deepEqual([unchanged.status, unchanged.body === null], [304, true])
     await serve.shutdown()
     await assert.rejects(serve.fetch(new Request('http://any/none')), { code: 'SERVE_STOPPED' })
     // Nothing of what was answered holds the program.

@@ -498,7 +498,7 @@ describe('HTTP', () => {
       const { status, body } = await json(path, { headers: { 'x-request-id': `id${path.split('?')[0]}` } })
       assert.deepEqual([status, body], [500, { detail: 'Internal Server Error' }])
     }
-    await serve.shutdown()
+    // At once: nobody knows what follows.
     const failures = read().filter(({ level }) => level === 'error')
     assert.deepEqual(
       failures.map(({ requestId }) => requestId),
@@ -768,7 +768,8 @@ describe('HTTP', () => {
 
   test('a client that sends too slowly gets 408, and holds nothing though it does not hang up', async () => {
     const patient = serve.deployment(Site, { gracefulShutdownTimeout: Infinity })
-    await serve.run(patient.bind(serve.deployment(Greeter).bind('Hello')), { ...free, requestTimeout: 300 })
+    const { log, read } = lines()
+    await serve.run(patient.bind(serve.deployment(Greeter).bind('Hello')), { ...free, requestTimeout: 300, log })
     const socket = connect({ port: Number(new URL(url()).port), host: '127.0.0.1', allowHalfOpen: true })
     const ended = once(
       socket.on('error', () => {}),
@@ -785,6 +786,11 @@ describe('HTTP', () => {
     await until(async () => (await metrics()).includes('{method="POST",route="/echo",code="408"} 1\n'))
     await serve.shutdown()
     socket.destroy()
+    // And nothing else.
+    assert.deepEqual(
+      read().flatMap(({ path, status }) => (path === '/echo' ? [status] : [])),
+      [408],
+    )
   })
 
   test('a client that leaves frees its place, in the queue and in the replica', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
+import { ray } from '#src/ray/index.js'
 import { Body } from '#src/serve/body.js'
 import { CallContext } from '#src/serve/context.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
@@ -173,6 +174,9 @@ describe('answers piece by piece', () => {
     const counted: number[] = []
     for await (const value of streaming.count.remote(4)) counted.push(value)
     assert.deepEqual(counted, [0, 1, 2, 3])
+    const travelled = await ray.get(ray.put(streaming))
+    for await (const value of travelled.count.remote(1)) counted.push(value)
+    assert.deepEqual(counted, [0, 1, 2, 3, 0])
     for await (const value of streaming.endless.remote()) if (value === '2\n') break
     await reached(shared, 2, 1)
     const left = streaming.endless.remote()
@@ -199,7 +203,7 @@ describe('answers piece by piece', () => {
       /Source.count gives a generator.*options\(\{ stream: true \}\)/.test(String(cause)),
     )
     const metrics = await fetch(url('/metrics'))
-    assert.match(await metrics.text(), /^test_counted_total 4$/m)
+    assert.match(await metrics.text(), /^test_counted_total 5$/m)
   })
 
   test('an answer that goes on holds nothing of what was sent', async () => {

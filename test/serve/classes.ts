@@ -553,6 +553,10 @@ export const Fountain = serve.ingress(
     async *relay(): AsyncGenerator<number> {
       for await (const value of this.below!.options({ stream: true }).count.remote(3)) yield value * 10
     }
+    async *relaySteps(): AsyncGenerator<string> {
+      yield 'before'
+      yield* this.below!.options({ stream: true }).steps.remote()
+    }
     async *relayEndless(): AsyncGenerator<string> {
       yield* this.below!.options({ stream: true }).endless.remote()
     }
@@ -570,6 +574,7 @@ export const Fountain = serve.ingress(
     'GET /broken': 'broken',
     'GET /dying': 'dying',
     'GET /relay': 'relay',
+    'GET /relay-steps': 'relaySteps',
     'GET /relay-endless': 'relayEndless',
   },
 )

@@ -809,8 +809,8 @@ describe('deployments', () => {
       },
       { 'GET /*': 'tell', 'GET /a/greet/:who': 'tell', 'POST /:one/teapot': 'tell' },
     )
-    await serve.run(serve.deployment(Anywhere).bind(), { ...noSocket, name: 'all' })
     await serve.run(site.bind(greeter.bind('Hi')), { ...noSocket, name: 'a', routePrefix: '/a' })
+    await serve.run(serve.deployment(Anywhere).bind(), { ...noSocket, name: 'all' })
     await serve.run(site.bind(greeter.bind('Bye')), { ...noSocket, name: 'b', routePrefix: '/b/' })
     const greeting = async (path: string) => (await serve.fetch(new Request(`http://x${path}`))).json()
     assert.deepEqual(await greeting('/a/greet/Ada'), { greeting: 'Hi Ada', query: {} })

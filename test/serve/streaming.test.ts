@@ -56,7 +56,7 @@ describe('answers piece by piece', () => {
 
   test('a client that leaves ends the generator, and frees its place', async () => {
     const shared = latch()
-    const below = serve.deployment(Source).bind(shared)
+    const below = serve.deployment(Source, { maxOngoingRequests: 1 }).bind(shared)
     let told = ''
     const log = {
       write(text: string) {
@@ -72,7 +72,14 @@ describe('answers piece by piece', () => {
       await reached(shared, 2, at + 1)
       await until(() => ongoing().every((count) => count === 0))
     }
-    assert.equal(await (await fetch(url('/relay'))).text(), '0\n10\n20\n')
+    // And what the generator waits for.
+    const waiting = new AbortController()
+    assert.match((await (await reader('/relay-steps', waiting.signal)).next())!, /^"before"\n/)
+    await reached(shared, 0, 1)
+    waiting.abort()
+    let relayed = ''
+    void fetch(url('/relay')).then(async (response) => (relayed = await response.text()))
+    await until(() => relayed === '0\n10\n20\n')
     // One that asks for the head only wants no more.
     assert.equal((await fetch(url('/endless'), { method: 'HEAD' })).status, 200)
     await reached(shared, 2, 3)
@@ -80,7 +87,7 @@ describe('answers piece by piece', () => {
     // Nor does one that left before there was an answer.
     const leaving = new AbortController()
     const left = fetch(url('/late'), { signal: leaving.signal })
-    await reached(shared, 0, 1)
+    await reached(shared, 0, 2)
     leaving.abort()
     await assert.rejects(left)
     await reached(shared, 2, 4)

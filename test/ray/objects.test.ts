@@ -440,6 +440,13 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     for (let i = 0; i < 60; i++) await ray.get(echo.remote([ray.put(new Uint8Array(1_000_000))]))
   })
 
+  test('nor does what a task was given and nobody refers to any more, while its worker has it still', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 20_000_000 })
+    for (let i = 0; i < 3; i++) assert.equal(await ray.get(size.remote(ray.put(new Uint8Array(9_000_000)))), 9_000_000)
+    const kept = [ray.put(new Uint8Array(9_000_000)), ray.put(new Uint8Array(9_000_000))]
+    assert.equal((await ray.get(kept)).length, 2)
+  })
+
   test('nor do texts and objects, which the store does not count, stay for garbage in workers', async () => {
     await begin({ numCpus: 1 })
     const passOn = async () => {

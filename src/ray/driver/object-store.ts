@@ -20,6 +20,8 @@ export class ObjectStore {
   /** Bytes that were allocated for live objects, as far as the collector has told. */
   #held = 0
   readonly #elsewhere = new Set<Allocation>()
+  /** Of what this thread allocated, what workers were sent: they keep the memory for a while after its refs are gone. */
+  readonly #sent = new Map<Allocation, WeakRef<Entry>>()
   readonly #allocations = new WeakMap<Entry, Allocation>()
   readonly #pressure = new Pressure()
   /** Bytes of objects that came since workers were last asked which refs are garbage there. */
@@ -66,16 +68,22 @@ export class ObjectStore {
   /** An object is about to be let go, whoever has refs to it. */
   free(entry: Entry): void {
     const allocation = this.#allocations.get(entry)
-    if (allocation && this.#collected.unregister(entry)) this.#let(allocation)
+    if (!allocation || !this.#collected.unregister(entry)) return
+    this.#allocations.delete(entry)
+    this.#let(allocation)
   }
 
   #let(allocation: Allocation): void {
     this.#held -= allocation.bytes
     this.#elsewhere.delete(allocation)
+    this.#sent.delete(allocation)
   }
 
   /** An object, or a function, went to a worker: `gone` is to be told. */
   watch(thing: { readonly id: string }): void {
+    const allocation = this.#allocations.get(thing as Entry)
+    if (allocation && !allocation.elsewhere && !this.#sent.has(allocation))
+      this.#sent.set(allocation, new WeakRef(thing as Entry))
     this.#collected.register(thing, { id: thing.id, bytes: 0, elsewhere: null })
   }
 
@@ -88,9 +96,9 @@ export class ObjectStore {
   #makeRoom(bytes: number, made: number): void {
     this.#pressure.allocating(bytes)
     if (this.#held + bytes <= this.limit) return
-    let held = this.#relieve(made)
+    let held = this.#relieve(made, () => 0)
     // A collection that was under way already keeps what died since it began.
-    if (held + bytes > this.limit) held = this.#relieve(made)
+    if (held + bytes > this.limit) held = this.#relieve(made, () => this.#garbage())
     if (held + bytes <= this.limit) return
     this.#ask()
     throw new ObjectStoreFullError(bytes, held, this.limit)
@@ -101,14 +109,24 @@ export class ObjectStore {
     this.collect()
   }
 
-  /** Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides. */
-  #relieve(made: number): number {
+  /**
+   * Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides.
+   * @param garbage bytes that are held no more, though the collector has not told and they may be there
+   */
+  #relieve(made: number, garbage: () => number): number {
     const here = this.#pressure.relieve() - made
     let [known, elsewhere] = [0, 0]
     for (const allocation of this.#elsewhere) {
       known += allocation.bytes
       if (allocation.elsewhere!.deref()) elsewhere += allocation.bytes
     }
-    return Math.min(this.#held - known, here) + elsewhere
+    return Math.min(this.#held - known - garbage(), here) + elsewhere
+  }
+
+  /** Bytes of objects that are gone here and may be there still, in workers. (Whoever asks for one keeps it until the turn ends.) */
+  #garbage(): number {
+    let bytes = 0
+    for (const [allocation, entry] of this.#sent) if (!entry.deref()) bytes += allocation.bytes
+    return bytes
   }
 }

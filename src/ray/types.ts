@@ -27,12 +27,17 @@ export interface InitOptions {
   workers?: 'threads' | 'processes' | undefined
   /**
    * Bytes of shared memory that objects may take before `put` throws an ObjectStoreFullError: what was put, and results of calls,
-   * as long as there are refs to them (of each, arrays and buffers from 4 KiB up). A result is never refused, since it is there
-   * already; Ray would write objects to the disk.
+   * as long as there are refs to them (of each, arrays and buffers from 4 KiB up). A ref that a worker had counts until that one
+   * collects its garbage, a result for the turn in which it came; `ray.free` lets go at once. A result is never refused, since it is
+   * there already; Ray would write objects to the disk.
    * @default 30 % of the machine's memory, as Ray's
    */
   objectStoreMemory?: number | undefined
-  /** Limits of each worker's heap, as node:worker_threads has them (megabytes). @default Node's own */
+  /**
+   * Limits of each worker's heap, as node:worker_threads has them (megabytes). One that is reached is an OutOfMemoryError; but V8 ends the
+   * whole process where a thread's is passed by much at once, as by an array that grows, or lies beyond 3 GB: see `workers`.
+   * @default Node's own
+   */
   resourceLimits?:
     | {
         maxOldGenerationSizeMb?: number | undefined

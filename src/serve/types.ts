@@ -123,9 +123,13 @@ export type ConfigOf<T> = T extends { reconfigure(userConfig: infer C): unknown 
 /** `'POST /whatis'`; a path may have parameters, `/items/:id`. */
 export type RouteName = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
 
+/** A request as a method may take it: what its body is, which nobody checks, the method may say itself. */
+// biome-ignore lint/suspicious/noExplicitAny: a method's own type of the body is neither wider nor narrower than unknown
+type AnyRequest = HttpRequest & { readonly body: any }
+
 /** Names of the methods that can answer a request. */
 export type Answering<T> = {
-  [K in keyof T]: T[K] extends (request: HttpRequest) => unknown ? K : never
+  [K in keyof T]: T[K] extends (request: AnyRequest) => unknown ? K : never
 }[keyof T] &
   string
 

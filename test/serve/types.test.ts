@@ -60,6 +60,9 @@ class Front {
     for (const file of request.all.files.file ?? []) same<typeof file, UploadedFile>(true)
     return text
   }
+  order({ body }: { body: { item: string } | null }): string {
+    return body?.item ?? ''
+  }
   plain(a: string): string {
     return a
   }
@@ -76,7 +79,7 @@ class Crowd {
 async function never(): Promise<void> {
   const wiki = serve.deployment(Wiki)
   const front = serve.deployment(
-    serve.ingress(Front, { 'GET /': 'answer', 'POST /a/:b': { call: 'answer', file: 'f' } }),
+    serve.ingress(Front, { 'GET /': 'answer', 'POST /a/:b': { call: 'answer', file: 'f' }, 'POST /order': 'order' }),
   )
   const app = front.bind(wiki.bind(), 3)
   same<typeof app, Application<Front>>(true)

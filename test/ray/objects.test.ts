@@ -447,6 +447,12 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal((await ray.get(kept)).length, 2)
   })
 
+  test('a task puts what fits beside garbage: workers are waited for, that they let it go', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 15_000_000 })
+    const passOn = async () => ray.get(size.remote((await ray.get(putKept.remote(9_000_000))).ref))
+    for (let i = 0; i < 6; i++) assert.equal(await passOn(), 9_000_000)
+  })
+
   test('nor do texts and objects, which the store does not count, stay for garbage in workers', async () => {
     await begin({ numCpus: 1 })
     const passOn = async () => {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Actor } from '../actor.js'
 import { type Code, carries } from '../code/index.js'
 import { RemoteDefinition } from '../definition.js'
@@ -9,6 +10,10 @@ import type { WireContent } from '../protocol.js'
 import { Prepared } from '../task.js'
 import type { ActorOptions, MethodOptions, TaskOptions } from '../types.js'
 import type { Driver } from './driver.js'
+
+/** Milliseconds until room is looked for again for what a worker puts, each time twice as long, before it is refused. */
+const FIRST_PAUSE = 10
+const LAST_PAUSE = 320
 
 /** An argument as a worker sends it: a value, or the id of an object. */
 export type RequestArgument = WireContent | string
@@ -82,12 +87,17 @@ export async function answer(
 type Handlers = { [K in keyof Requests]: (driver: Driver, worker: WorkerPlace, payload: Requests[K]) => unknown }
 
 const handlers: Handlers = {
-  put(driver, worker, { id, content }) {
+  async put(driver, worker, { id, content }) {
     const entry = newEntry(driver, worker, id)
-    try {
-      driver.objects.store(entry, contentOf(driver, worker, content), driver.sharesMemory)
-    } catch (error) {
-      entry.fail(error)
+    const whole = contentOf(driver, worker, content)
+    for (let pause = FIRST_PAUSE; entry.state === 'pending'; pause *= 2) {
+      try {
+        driver.objects.store(entry, whole, driver.sharesMemory)
+      } catch (error) {
+        // Workers have been asked to let go what is garbage there.
+        if (pause <= LAST_PAUSE) await setTimeout(pause)
+        else entry.fail(error)
+      }
     }
   },
   get: (_driver, worker, { id, seen }) => contentFor(worker, heldRef(worker, id), seen),

@@ -447,6 +447,15 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.equal((await ray.get(kept)).length, 2)
   })
 
+  test('what the caller has in memory of its own takes no room', async () => {
+    await begin({ numCpus: 1, objectStoreMemory: 15_000_000 })
+    const own = new Uint8Array(9_000_000)
+    for (let i = 0; i < 4; i++) {
+      ray.put(own)
+      await turn()
+    }
+  })
+
   test('a task puts what fits beside garbage: workers are waited for, that they let it go', async () => {
     await begin({ numCpus: 1, objectStoreMemory: 15_000_000 })
     const passOn = async () => ray.get(size.remote((await ray.get(putKept.remote(9_000_000))).ref))

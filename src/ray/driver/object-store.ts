@@ -9,8 +9,10 @@ const TIMES = 4
 interface Allocation {
   readonly id: string
   readonly bytes: number
-  /** Whose it is, where a thread of this process allocated it: the figures of the process leave that out. */
-  readonly elsewhere: WeakRef<Entry> | null
+  /** A thread of this process allocated it: the figures of the process leave that out. */
+  readonly elsewhere: boolean
+  /** What lives as long as its object. (The object itself, and its memory, would stay until the end of the turn that asked for it.) */
+  readonly sign: WeakRef<object>
 }
 
 /** How much memory a session's objects take, and what is left of it. The objects themselves are held by their refs alone. */
@@ -19,16 +21,14 @@ export class ObjectStore {
   readonly moved = { copied: 0, shared: 0 }
   /** Bytes that were allocated for live objects, as far as the collector has told. */
   #held = 0
-  readonly #elsewhere = new Set<Allocation>()
-  /** Of what this thread allocated, what workers were sent: they keep the memory for a while after its refs are gone. */
-  readonly #sent = new Map<Allocation, WeakRef<Entry>>()
-  readonly #allocations = new WeakMap<Entry, Allocation>()
+  readonly #all = new Set<Allocation>()
+  readonly #allocations = new WeakMap<Entry, { readonly allocation: Allocation; readonly sign: object }>()
   readonly #pressure = new Pressure()
   /** Bytes of objects that came since workers were last asked which refs are garbage there. */
   #unasked = 0
-  readonly #collected = new FinalizationRegistry<Allocation>((allocation) => {
-    this.#let(allocation)
-    this.gone(allocation.id)
+  readonly #collected = new FinalizationRegistry<Allocation | { readonly id: string }>((thing) => {
+    if ('bytes' in thing) this.#let(thing)
+    this.gone(thing.id)
   })
 
   constructor(
@@ -56,10 +56,11 @@ export class ObjectStore {
     this.#unasked += bytes + TIMES * copied
     if (this.#unasked >= Math.min(STEP, this.limit / 4)) this.#ask()
     if (bytes) {
-      const allocation = { id: entry.id, bytes, elsewhere: elsewhere ? new WeakRef(entry) : null }
+      const sign = {}
+      const allocation = { id: entry.id, bytes, elsewhere, sign: new WeakRef(sign) }
       this.#held += bytes
-      if (allocation.elsewhere) this.#elsewhere.add(allocation)
-      this.#allocations.set(entry, allocation)
+      this.#all.add(allocation)
+      this.#allocations.set(entry, { allocation, sign })
       this.#collected.register(entry, allocation, entry)
     }
     entry.succeed(content)
@@ -67,24 +68,17 @@ export class ObjectStore {
 
   /** An object is about to be let go, whoever has refs to it. */
   free(entry: Entry): void {
-    const allocation = this.#allocations.get(entry)
-    if (!allocation || !this.#collected.unregister(entry)) return
-    this.#allocations.delete(entry)
-    this.#let(allocation)
+    const known = this.#allocations.get(entry)
+    if (known && this.#collected.unregister(entry)) this.#let(known.allocation)
   }
 
   #let(allocation: Allocation): void {
-    this.#held -= allocation.bytes
-    this.#elsewhere.delete(allocation)
-    this.#sent.delete(allocation)
+    if (this.#all.delete(allocation)) this.#held -= allocation.bytes
   }
 
   /** An object, or a function, went to a worker: `gone` is to be told. */
   watch(thing: { readonly id: string }): void {
-    const allocation = this.#allocations.get(thing as Entry)
-    if (allocation && !allocation.elsewhere && !this.#sent.has(allocation))
-      this.#sent.set(allocation, new WeakRef(thing as Entry))
-    this.#collected.register(thing, { id: thing.id, bytes: 0, elsewhere: null })
+    this.#collected.register(thing, { id: thing.id })
   }
 
   /** Shared memory came into being that no `put` asked for: for an argument, or a result. */
@@ -96,9 +90,9 @@ export class ObjectStore {
   #makeRoom(bytes: number, made: number): void {
     this.#pressure.allocating(bytes)
     if (this.#held + bytes <= this.limit) return
-    let held = this.#relieve(made, () => 0)
+    let held = this.#relieve(made)
     // A collection that was under way already keeps what died since it began.
-    if (held + bytes > this.limit) held = this.#relieve(made, () => this.#garbage())
+    if (held + bytes > this.limit) held = this.#relieve(made)
     if (held + bytes <= this.limit) return
     this.#ask()
     throw new ObjectStoreFullError(bytes, held, this.limit)
@@ -110,23 +104,17 @@ export class ObjectStore {
   }
 
   /**
-   * Collects, and says what is held then. The collector tells late which objects are garbage: what is there really decides.
-   * @param garbage bytes that are held no more, though the collector has not told and they may be there
+   * Collects, and says what is held then. The collector tells late which objects are garbage: what has a sign of life decides, and what
+   * is there really, since signs last until the turn ends.
    */
-  #relieve(made: number, garbage: () => number): number {
+  #relieve(made: number): number {
     const here = this.#pressure.relieve() - made
-    let [known, elsewhere] = [0, 0]
-    for (const allocation of this.#elsewhere) {
-      known += allocation.bytes
-      if (allocation.elsewhere!.deref()) elsewhere += allocation.bytes
+    let [mine, elsewhere] = [0, 0]
+    for (const allocation of this.#all) {
+      if (!allocation.sign.deref()) continue
+      if (allocation.elsewhere) elsewhere += allocation.bytes
+      else mine += allocation.bytes
     }
-    return Math.min(this.#held - known - garbage(), here) + elsewhere
-  }
-
-  /** Bytes of objects that are gone here and may be there still, in workers. (Whoever asks for one keeps it until the turn ends.) */
-  #garbage(): number {
-    let bytes = 0
-    for (const [allocation, entry] of this.#sent) if (!entry.deref()) bytes += allocation.bytes
-    return bytes
+    return Math.min(mine, here) + elsewhere
   }
 }

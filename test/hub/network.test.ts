@@ -25,7 +25,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { hubCache } from '#src/core/paths.js'
 import { download, type HubOptions, hubFile, listFiles } from '#src/hub/index.js'
-import { DATASET, LARGE, noise, setEnvironment, setup, startProcess, temporary } from './support.js'
+import { DATASET, LARGE, noise, notebook, setEnvironment, setup, startProcess, temporary } from './support.js'
 
 const TRAIN = 'data/train.parquet'
 const sha256 = createHash('sha256').update(LARGE).digest('hex')
@@ -306,6 +306,16 @@ test("keeps what it has where a login page answers in the file's place", async (
   assert.equal(statSync(partial).size, 123_456)
   assert.ok(await hubFile(DATASET, TRAIN, options))
   assert.equal(hub.downloads.at(-1)?.range, 'bytes=123456-')
+})
+
+test('takes no login page for the beginning of a file', async (t) => {
+  const { hub, options } = await setup(t)
+  hub.faults.page = 2
+  await assert.rejects(hubFile(DATASET, TRAIN, { ...options, retries: 0 }), {
+    code: 'HUB_UNREACHABLE',
+    message: /got 7 bytes, not 300000 /,
+  })
+  assert.equal(statSync(join(blobs(options), `${sha256}.rayito.incomplete`)).size, 0)
 })
 
 test('gives up a server that knows no ranges and cuts now here, now there', async (t) => {
@@ -630,6 +640,17 @@ test('an abort ends it with the reason given, and the next one continues', async
   await failing
   assert.ok(await hubFile(DATASET, TRAIN, options))
   assert.equal(hub.downloads.at(-1)?.range, 'bytes=150000-')
+})
+
+test('an abort ends the wait for a busy Hub, too', { timeout: 30_000 }, async (t) => {
+  const { hub, options } = await setup(t)
+  const { shown } = notebook(t)
+  Object.assign(hub.faults, { busy: 1, retryAfter: '290' })
+  const abort = new AbortController()
+  const failing = assert.rejects(hubFile(DATASET, TRAIN, { ...options, signal: abort.signal }), /enough/)
+  await shown(/is busy and asks to wait 290 s/)
+  abort.abort(new Error('enough'))
+  await failing
 })
 
 test('a file that fails ends the others, and nothing goes on once that is told', async (t) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,6 +43,23 @@ export function setEnvironment(t: TestContext, variables: Record<string, string 
   const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
   t.after(() => assign(before))
   assign(variables)
+}
+
+/** Takes what a notebook would show, until the test ends. */
+export function notebook(t: TestContext): { html: string[]; shown(what: RegExp): Promise<void> } {
+  const html: string[] = []
+  const seen = new EventEmitter()
+  const display = { html: (text: string) => seen.emit('shown', html.push(text)) }
+  // As tslab leaves it in the global scope.
+  const scope = globalThis as { __tslab__?: unknown }
+  scope.__tslab__ = { exports: {}, require: () => ({ display, newDisplay: () => display }) }
+  t.after(() => {
+    delete scope.__tslab__
+  })
+  const shown = async (what: RegExp) => {
+    while (!html.some((text) => what.test(text))) await once(seen, 'shown')
+  }
+  return { html, shown }
 }
 
 /** A stand-in Hub with one data set, and options for it with an empty cache and short waits. */

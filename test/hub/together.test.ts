@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { download } from '#src/hub/index.js'
-import { DATASET, type Errand, LARGE, setup, startProcess, startThread } from './support.js'
+import { DATASET, type Errand, LARGE, notebook, setup, startProcess, startThread } from './support.js'
 
 const errandOf = (options: Errand['options']): Errand => ({ repo: DATASET, options })
 
@@ -65,6 +65,21 @@ test('a process killed in the middle of a download leaves what it had, and the o
     [undefined, 'bytes=150000-'],
   )
   assert.deepEqual(readdirSync(partial).length, 1)
+})
+
+test('whoever waits for another’s download sees how far that is, and counts no byte twice', { timeout: 30_000 }, async (t) => {
+  const { hub, options } = await setup(t)
+  const { html, shown } = notebook(t)
+  hub.faults.hold = 1
+  const held = once(hub, 'held')
+  const train = (path: string) => path.startsWith('data/train')
+  const first = download(DATASET, train, options)
+  await held
+  const second = download(DATASET, train, { ...options, progress: true })
+  await shown(/50%.*150\.0 of 300\.0 kB/)
+  hub.release()
+  await Promise.all([first, second])
+  assert.match(html.at(-1)!, /100%.* 300\.0 kB · in /)
 })
 
 test('a process that is done ends, though the Hub keeps its connections open', async (t) => {

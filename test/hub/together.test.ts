@@ -67,7 +67,9 @@ test('a process killed in the middle of a download leaves what it had, and the o
   assert.deepEqual(readdirSync(partial).length, 1)
 })
 
-test('whoever waits for another’s download sees how far that is, and counts no byte twice', { timeout: 30_000 }, async (t) => {
+test('whoever waits for another’s download sees how far that is, and counts no byte twice', {
+  timeout: 30_000,
+}, async (t) => {
   const { hub, options } = await setup(t)
   const { html, shown } = notebook(t)
   hub.faults.hold = 1

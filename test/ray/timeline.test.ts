@@ -68,6 +68,30 @@ test('of spans the newest are kept, and what was there before them is told as fo
   assert.equal(SPANS.hasSubscribers, false)
 })
 
+test('what begins together with a part of it holds that part; what overlaps goes by its category, its name beside it', () => {
+  const timeline = new Timeline(4)
+  const at = now()
+  const worker = timeline.started('worker#1', null, at)
+  const spans = [
+    ['part', 0, 5],
+    ['whole', 0, 10],
+    ['a.parquet', 2, 12],
+  ] as const
+  timeline.spans(
+    worker,
+    spans.map(([name, from, to]) => ({ category: 'read', name, began: at + from, ended: at + to })),
+  )
+  timeline.end()
+  assert.deepEqual(
+    named(timeline.events([], []), 'read').map(({ ph, name, args }) => [ph, name, args.name]),
+    [
+      ['X', 'whole', undefined],
+      ['X', 'part', undefined],
+      ['b', 'read', 'a.parquet'],
+    ],
+  )
+})
+
 test('of workers that have ended no more than a thousand are remembered', () => {
   const timeline = new Timeline(1)
   for (let i = 0; i < 1_200; i++) timeline.ended(timeline.started(`worker#${i}`, null))

@@ -74,7 +74,7 @@ test('a thread helps from the first large copy of a session to the end of the la
   assert.equal(threads(prefault), before)
 })
 
-test('large objects that a session puts and passes on arrive whole, and their memory comes back', async () => {
+test('large objects that a session puts and passes on arrive whole, their memory comes back, and no thread stays', async () => {
   ray.init({ numCpus: 1, objectStoreMemory: 170_000_000 })
   try {
     const sum = ray.remote((bytes: Uint8Array) => {
@@ -94,4 +94,5 @@ test('large objects that a session puts and passes on arrive whole, and their me
   } finally {
     await ray.shutdown()
   }
+  assert.equal(threads(new Prefault()), 0)
 })

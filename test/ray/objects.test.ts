@@ -433,6 +433,11 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     for (let i = 0; i < 3; i++) assert.equal((await ray.get(make.remote(9_000_000))).length, 9_000_000)
     await turn()
     assert.equal((await ray.get(ray.put(new Uint8Array(4_000_000)))).length, 4_000_000)
+    // What has gone makes room once.
+    const again = [make.remote(9_000_000), make.remote(9_000_000)]
+    await ray.wait(again, { numReturns: 2 })
+    assert.throws(() => ray.put(new Uint8Array(6_000_000)), { code: 'RAY_OBJECT_STORE_FULL' })
+    assert.equal(await ray.get(size.remote(again[1]!)), 9_000_000)
   })
 
   test('what only garbage in workers refers to takes no room: they are asked for it in time', async () => {

@@ -217,5 +217,10 @@ describe('a service that runs', () => {
       message: /answered 415/,
     })
     await assert.rejects(measureLatency(client, []), { code: 'INVALID_ARGUMENT' })
+    const third = pictures.concat(pictures, { name: 'x', bytes: new Uint8Array(3) }, Array(30).fill(pictures[0]))
+    await assert.rejects(measureLatency(counting, third, { clients: [2] }), { code: 'SERVE_UNREACHABLE' })
+    const { asked } = counting
+    await client.send(pictures[0]!)
+    assert.equal(counting.asked, asked, 'nobody goes on once that is told')
   })
 })

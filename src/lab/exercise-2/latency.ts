@@ -49,14 +49,22 @@ export async function measureLatency(
       const milliseconds: number[] = []
       let next = 0
       const began = performance.now()
+      let failure: unknown
       await Promise.all(
         Array.from({ length: count }, async () => {
-          while (next < requests) {
-            milliseconds.push(await ask(next++))
-            bar.add(1)
+          try {
+            while (next < requests) {
+              milliseconds.push(await ask(next++))
+              bar.add(1)
+            }
+          } catch (error) {
+            // The others stop, too: they would go on beside what comes next.
+            failure ??= error
+            next = requests
           }
         }),
       )
+      if (failure) throw failure
       levels.push({ clients: count, milliseconds, seconds: (performance.now() - began) / 1000 })
     }
     return levels

@@ -1,5 +1,5 @@
 import { Line } from '../core/line.js'
-import type { Task } from './task.js'
+import { Task } from './task.js'
 
 export type ActorState = 'pending' | 'alive' | 'restarting' | 'dead'
 
@@ -84,4 +84,19 @@ export class Actor {
     this.state = 'restarting'
     return true
   }
+}
+
+/** A call of an actor's method. */
+export class ActorCall extends Task {
+  constructor(
+    readonly actor: Actor,
+    ...call: ConstructorParameters<typeof Task>
+  ) {
+    super(...call)
+  }
+}
+
+/** The actor that a call is for; null of a function's, and of a constructor's. */
+export function calledActor(call: Task): Actor | null {
+  return call instanceof ActorCall ? call.actor : null
 }

@@ -2,22 +2,14 @@ import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { defined } from '../core/options.js'
 import { COPY, serialize, THIS_COPY, via } from '../core/travel.js'
+import { type ActorIdentity, identityOf } from './actor-identity.js'
 import { isRef, type ObjectRef } from './object-ref.js'
 import { returned, streaming } from './object-ref-generator.js'
 import { itsRuntime } from './runtime.js'
-import type { ActorHandle, MethodOptions } from './types.js'
+import type { ActorHandle, MethodOptions, NotMethod } from './types.js'
 
 /** What stands for a handle on its way: data is the identity. */
 export const ACTOR = 'rayito:actor'
-
-/** Which actor it is; the driver's Actor is one. */
-export interface ActorIdentity {
-  readonly id: string
-  readonly className: string
-  readonly label: string
-  /** Names of the methods that are generators. */
-  readonly generators: readonly string[]
-}
 
 const identity = Symbol('rayito.actor')
 
@@ -38,30 +30,27 @@ class Target {
   }
 }
 
-/** Names that a handle does not answer to, so that nobody takes it for a promise, or asks it what to print, write or compare. */
-const NOT_METHODS = ['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch'] as const
-export type NotMethod = (typeof NOT_METHODS)[number]
-const notMethods: ReadonlySet<string> = new Set(NOT_METHODS)
-
-/**
- * K, if it is a method's name. T is asked, not T[K]: of a class with a handle to one of its own kind T[K] may be the type that is just
- * being made, into which the compiler would descend for ever.
- */
-export type MethodName<T, K extends keyof T> = T extends { readonly [P in K]: (...args: never[]) => unknown }
-  ? K
-  : never
+const NOT_METHODS: ReadonlySet<string> = new Set<NotMethod>([
+  'then',
+  'catch',
+  'finally',
+  'toJSON',
+  'constructor',
+  'inspect',
+  'asymmetricMatch',
+])
 
 const handler: ProxyHandler<Target> = {
   get(target, name) {
     const actor = target[identity]
     if (typeof name === 'symbol')
       return name === serialize ? () => via(ACTOR, '', identityOf(actor)) : Reflect.get(target, name)
-    return notMethods.has(name) ? undefined : method(actor, name, {})
+    return NOT_METHODS.has(name) ? undefined : method(actor, name, {})
   },
   set() {
     return false
   },
-  has: (target, name) => name in target || (typeof name === 'string' && !notMethods.has(name)),
+  has: (target, name) => name in target || (typeof name === 'string' && !NOT_METHODS.has(name)),
 }
 
 /** Called directly it only says how it is to be called. */
@@ -82,14 +71,12 @@ function method(actor: ActorIdentity, name: string, options: MethodOptions): Met
     )
   }) as unknown as Method
   const call = streaming(options, actor.generators.includes(name))
-  called.remote = (...args: unknown[]) => returned(itsRuntime().callActor(actor, name, args, call), call)
+  called.remote = (...args: unknown[]) => {
+    const runtime = itsRuntime()
+    return returned(runtime.callActor(actor, name, args, call), call, runtime)
+  }
   called.options = (more: MethodOptions) => method(actor, name, { ...options, ...defined(more) })
   return called
-}
-
-/** Which actor it is, and no more of it. */
-export function identityOf({ id, className, label, generators }: ActorIdentity): ActorIdentity {
-  return { id, className, label, generators }
 }
 
 /** The last handle of an actor is garbage. */

@@ -1,12 +1,22 @@
 import { inspect } from 'node:util'
 import { COPY, THIS_COPY } from '../core/travel.js'
 import { EMPTY, Entry, type ObjectRef } from './object-ref.js'
-import { itsRuntime, type Runtime } from './runtime.js'
 import { Stream } from './stream.js'
-import type { MethodOptions, TaskOptions } from './types.js'
+
+/** Whom a generator's values are asked of. */
+export interface YieldedValues {
+  /** The next ref of a generator, by the ref of its end; null after the last. */
+  nextYielded(end: ObjectRef): Promise<ObjectRef | null>
+  /** The calling task does nothing until that is settled: its CPUs are others'. */
+  lend<T>(awaited: Promise<T>): Promise<T>
+  /** Nobody will ask for a generator's values any more. */
+  leave(end: ObjectRef): void
+}
 
 /** Nobody can ask for the values any more. (Their end may be waited for still.) */
-const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>(([end, owner]) => owner.leave(end))
+const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: YieldedValues]>(([end, owner]) =>
+  owner.leave(end),
+)
 
 /**
  * The refs that a remote generator yields, each as soon as its value is there, while the generator goes on: Ray's
@@ -24,14 +34,14 @@ const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: Runtime]>
  */
 export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>> {
   readonly #end: ObjectRef<undefined>
-  readonly #runtime: Runtime
+  readonly #owner: YieldedValues
   /** Asked for by `ray.wait` and not taken yet: what `next` gives first. */
   #ahead: { readonly there: Entry; readonly result: Promise<IteratorResult<ObjectRef<T>, undefined>> } | null = null
 
   /** @internal */
-  constructor(end: ObjectRef, owner: Runtime) {
+  constructor(end: ObjectRef, owner: YieldedValues) {
     this.#end = end as ObjectRef<undefined>
-    this.#runtime = owner
+    this.#owner = owner
     left.register(this, [end, owner])
   }
 
@@ -44,13 +54,13 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   async next(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
     const ahead = this.#ahead
     this.#ahead = null
-    return ahead?.there.state === 'ready' ? ahead.result : this.#runtime.lend(ahead?.result ?? this.#take())
+    return ahead?.there.state === 'ready' ? ahead.result : this.#owner.lend(ahead?.result ?? this.#take())
   }
 
   /** @internal Ready when `next` need not wait: for a value, the generator's failure or its end. */
   awaited(): Entry {
     if (!this.#ahead) {
-      const there = new Entry(this.#end.id, this.#runtime)
+      const there = new Entry(this.#end.id, this.#owner)
       const result = this.#take()
       const then = () => there.succeed(EMPTY)
       result.then(then, then)
@@ -60,7 +70,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   }
 
   async #take(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
-    const ref = await this.#runtime.nextYielded(this.#end)
+    const ref = await this.#owner.nextYielded(this.#end)
     return ref ? { done: false, value: ref as ObjectRef<T> } : { done: true, value: undefined }
   }
 
@@ -84,13 +94,18 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   }
 }
 
+/** What a call's options say of what it returns. */
+interface Returning {
+  numReturns?: number | 'streaming' | undefined
+}
+
 /** Options of a call, where it is a generator's that nobody said more of: its values are streamed. */
-export function streaming<O extends TaskOptions | MethodOptions>(options: O, isGenerator: boolean): O {
+export function streaming<O extends Returning>(options: O, isGenerator: boolean): O {
   return isGenerator && options.numReturns === undefined ? { ...options, numReturns: 'streaming' } : options
 }
 
 /** What `.remote()` returns. */
-export function returned(refs: readonly ObjectRef[], { numReturns = 1 }: TaskOptions | MethodOptions): unknown {
-  if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, itsRuntime())
+export function returned(refs: readonly ObjectRef[], { numReturns = 1 }: Returning, owner: YieldedValues): unknown {
+  if (numReturns === 'streaming') return new ObjectRefGenerator(refs[0]!, owner)
   return numReturns === 1 ? refs[0] : refs
 }

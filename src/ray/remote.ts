@@ -74,7 +74,10 @@ function remoteFunction(definition: RemoteDefinition, options: TaskOptions): unk
   checkTaskOptions(options)
   const call = streaming(options, types.isGeneratorFunction(definition.target))
   return dressed(definition, options, 'and ray.get of what it returns', {
-    remote: (...args: unknown[]) => returned(runtime().submit(definition, args, call), call),
+    remote: (...args: unknown[]) => {
+      const session = runtime()
+      return returned(session.submit(definition, args, call), call, session)
+    },
     options: (more: TaskOptions) => remoteFunction(definition, { ...options, ...defined(more) }),
   })
 }

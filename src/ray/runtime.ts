@@ -1,6 +1,7 @@
+import type { ActorIdentity } from './actor-identity.js'
 import type { RemoteDefinition } from './definition.js'
-import type { ActorIdentity } from './handle.js'
 import type { Entry, ObjectRef } from './object-ref.js'
+import type { YieldedValues } from './object-ref-generator.js'
 import type { SessionInfo } from './options.js'
 import type {
   ActorHandle,
@@ -22,7 +23,7 @@ import type {
 export type Waitable = ObjectRef | { awaited(): Entry }
 
 /** What `ray`'s calls come down to: the driver does it, a worker asks the driver. */
-export interface Runtime {
+export interface Runtime extends YieldedValues {
   put(value: unknown): ObjectRef
   get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
   /** The value for somebody who may not look: a failure is told at the session's end, unless `seen` is called. */
@@ -33,12 +34,6 @@ export interface Runtime {
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[]
   createActor(definition: RemoteDefinition, args: readonly unknown[], options: ActorOptions): ActorIdentity
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[]
-  /** The next ref of a generator, by the ref of its end; null after the last. */
-  nextYielded(end: ObjectRef): Promise<ObjectRef | null>
-  /** The calling task does nothing until that is settled: its CPUs are others'. */
-  lend<T>(awaited: Promise<T>): Promise<T>
-  /** Nobody will ask for a generator's values any more. */
-  leave(end: ObjectRef): void
   getActor(name: string, namespace: string | undefined): ActorIdentity | Promise<ActorIdentity>
   kill(actor: ActorIdentity, restart: boolean): void
   /** Only in the driver. */

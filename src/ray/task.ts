@@ -1,4 +1,3 @@
-import type { Actor } from './actor.js'
 import { copiedFor } from './copies.js'
 import type { RemoteDefinition } from './definition.js'
 import { RayError, RayTaskError } from './errors.js'
@@ -19,8 +18,7 @@ export class Prepared {
 
 export interface TaskSettings {
   label: string
-  /** null: the method or function is a task; otherwise the actor whose method it is. */
-  actor: Actor | null
+  /** Of an actor's call (actor.ts); null: a function's, or a constructor's. */
   method: string | null
   numCpus: number
   maxRetries: number
@@ -226,7 +224,8 @@ export class Task implements Producer {
   cancel(force: boolean, recursive: boolean): void {
     this.#cutOff ||= recursive
     this.cancelled(this, force, recursive)
-    if (recursive) for (const child of [...(this.#children ?? [])]) child.cancel(force && !child.settings.actor, true)
+    if (recursive)
+      for (const child of [...(this.#children ?? [])]) child.cancel(force && child.settings.method === null, true)
   }
 }
 

@@ -1,4 +1,3 @@
-import type { MethodName, NotMethod } from './handle.js'
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
 import type { ItemOf, Returned } from './returns.js'
@@ -252,6 +251,17 @@ type MethodOf<A extends readonly unknown[], R> = Choice<
   ActorMethod<A, Awaited<R>>,
   [R] extends [Yielding<infer T>] ? ActorGenerator<A, T> : never
 >
+
+/** Names that a handle does not answer to, so that nobody takes it for a promise, or asks it what to print, write or compare. */
+export type NotMethod = 'then' | 'catch' | 'finally' | 'toJSON' | 'constructor' | 'inspect' | 'asymmetricMatch'
+
+/**
+ * K, if it is a method's name. T is asked, not T[K]: of a class with a handle to one of its own kind T[K] may be the type that is just
+ * being made, into which the compiler would descend for ever.
+ */
+export type MethodName<T, K extends keyof T> = T extends { readonly [P in K]: (...args: never[]) => unknown }
+  ? K
+  : never
 
 /** Only for the compiler: which class a handle is of. */
 declare const actor: unique symbol

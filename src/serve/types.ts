@@ -1,5 +1,4 @@
-import type { MethodName } from '../ray/handle.js'
-import type { ItemOf } from '../ray/types.js'
+import type { ItemOf, MethodName } from '../ray/types.js'
 import type { HttpRequest } from './http-request.js'
 import type { DeploymentResponseGenerator } from './response-generator.js'
 

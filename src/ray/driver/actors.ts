@@ -1,20 +1,35 @@
 import { RayitoError } from '../../core/errors.js'
-import { Actor } from '../actor.js'
+import { Actor, type ActorCall } from '../actor.js'
+import type { ActorIdentity } from '../actor-identity.js'
 import { collect } from '../collect.js'
 import type { RemoteDefinition } from '../definition.js'
+import type { Engine } from '../engine.js'
 import { shutDown } from '../errors/ended.js'
 import { ActorDiedError, ActorNameError } from '../errors.js'
-import { type ActorIdentity, hasHandle, whenHandlesGone } from '../handle.js'
+import { hasHandle, whenHandlesGone } from '../handle.js'
 import { Entry, type ObjectRef } from '../object-ref.js'
 import { ACTOR_DEFAULTS, checkActorOptions, checkMethodOptions } from '../options.js'
 import { TERMINATE } from '../protocol.js'
-import { makeReturns, type Task } from '../task.js'
+import { makeReturns } from '../task.js'
 import type { ActorOptions, MethodOptions } from '../types.js'
-import type { Driver } from './driver.js'
-import { wireReturns } from './streams.js'
+import type { Calls } from './calls.js'
+import { type Streams, wireReturns } from './streams.js'
 
 /** Living actors up to which nobody looks for handles that are garbage. */
 const FEW = 8
+
+/** What actors need of their session. */
+interface Session {
+  readonly engine: Engine
+  readonly namespace: string
+  /** Before ids. */
+  readonly prefix: string
+  readonly calls: Calls
+  readonly streams: Streams
+  nextId(): string
+  alive(): void
+  ownAll(args: readonly unknown[]): void
+}
 
 /** The actors of a session: made, named, called and ended. */
 export class Actors {
@@ -26,7 +41,7 @@ export class Actors {
   #living = 0
   #enough = FEW
 
-  constructor(private readonly session: Driver) {
+  constructor(private readonly session: Session) {
     whenHandlesGone((id) => this.#abandoned(id))
   }
 
@@ -88,11 +103,10 @@ export class Actors {
       getIfExists: options.getIfExists ?? false,
     }
     const entry = new Entry(this.session.nextId(), this.session)
-    const creation = this.session.newTask(
+    const creation = this.session.calls.makeTask(
       definition,
       {
         label: `${definition.name}.constructor`,
-        actor: null,
         method: null,
         numCpus: settings.numCpus ?? 0,
         maxRetries: 0,
@@ -108,7 +122,7 @@ export class Actors {
     actor.whenDead(() => {
       this.#enough = Math.max(FEW, Math.min(this.#enough, 2 * --this.#living))
       this.#forget(actor)
-      this.session.died(actor)
+      this.session.calls.died(actor)
     })
     // An argument that fails fails the actor.
     entry.whenSettled(() => {
@@ -149,14 +163,13 @@ export class Actors {
     this.session.streams.open(options, entries[0]!, null)
     const task = this.makeCall(actor, method, entries, options)
     this.session.ownAll(args)
-    this.session.prepared(task, () => this.enqueue(task, args))
+    this.session.calls.prepared(task, () => this.enqueue(task, args))
     return refs
   }
 
-  makeCall(actor: Actor, method: string, entries: Entry[], options: MethodOptions): Task {
+  makeCall(actor: Actor, method: string, entries: Entry[], options: MethodOptions): ActorCall {
     const settings = {
       label: options.name ?? `${actor.className}.${method}`,
-      actor,
       method,
       numCpus: 0,
       maxRetries: options.maxTaskRetries ?? actor.settings.maxTaskRetries,
@@ -164,19 +177,19 @@ export class Actors {
       timeout: options.timeout,
       numReturns: wireReturns(entries, options),
     }
-    return this.session.newTask(actor.creation.definition, settings, entries)
+    return this.session.calls.makeActorCall(actor, settings, entries)
   }
 
   /** Puts a call into its actor's queue, which keeps the order of the calls however long their arguments take. */
-  enqueue(task: Task, args: readonly unknown[]): void {
-    const actor = task.settings.actor!
-    if (actor.state === 'dead') return task.fail(actor.death)
-    actor.queue.push(task)
+  enqueue(call: ActorCall, args: readonly unknown[]): void {
+    const { actor } = call
+    if (actor.state === 'dead') return call.fail(actor.death)
+    actor.queue.push(call)
     try {
-      task.prepare(args, () => this.session.engine.pump(actor))
+      call.prepare(args, () => this.session.engine.pump(actor))
     } catch (error) {
       // It never was a call, and is not to wait for the next one to be passed over.
-      actor.queue.remove(task)
+      actor.queue.remove(call)
       throw error
     }
   }
@@ -224,7 +237,7 @@ export class Actors {
     this.enqueue(task, [])
     last.entries[0]!.whenSettled(() => {
       // A call that is tried again went behind.
-      if (this.session.awaits(actor)) return this.#abandoned(id)
+      if (this.session.calls.awaits(actor)) return this.#abandoned(id)
       // It passed itself on meanwhile.
       if (hasHandle(id)) return
       this.#end(actor, false)

@@ -1,15 +1,20 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Actor } from '../actor.js'
+import { type ActorIdentity, identityOf } from '../actor-identity.js'
 import { type Code, carries } from '../code/index.js'
 import { RemoteDefinition } from '../definition.js'
 import type { Parent, WorkerPlace } from '../engine.js'
 import { decodeError, encodeError } from '../errors.js'
-import { type ActorIdentity, identityOf, makeHandle } from '../handle.js'
+import { makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from '../object-ref.js'
 import type { WireContent } from '../protocol.js'
+import type { Runtime } from '../runtime.js'
 import { Prepared } from '../task.js'
 import type { ActorOptions, MethodOptions, TaskOptions } from '../types.js'
-import type { Driver } from './driver.js'
+import type { Actors } from './actors.js'
+import type { Calls } from './calls.js'
+import type { ObjectStore } from './object-store.js'
+import type { Streams } from './streams.js'
 
 /** Milliseconds until room is looked for again for what a worker puts, each time twice as long, before it is refused. */
 const FIRST_PAUSE = 10
@@ -57,6 +62,17 @@ export interface Requests {
   cancel: { id: string; force: boolean; recursive: boolean }
   free: { ids: string[] }
   figure: { which: 'told' | 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
+}
+
+/** Who answers: what code in the driver can ask, it can, and it keeps what workers send. */
+interface Driver extends Runtime {
+  readonly objects: ObjectStore
+  readonly actors: Actors
+  readonly calls: Calls
+  readonly streams: Streams
+  readonly sharesMemory: boolean
+  /** A ref or handle that a worker names. */
+  carried(worker: WorkerPlace, id: string): object
 }
 
 /** Functions that workers made remote, by worker and id, as long as there are calls of them. */
@@ -114,9 +130,9 @@ const handlers: Handlers = {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       driver.streams.open(options, entries[0]!, worker.holder)
-      const task = driver.makeTask(definition(driver, worker, code), entries, options)
-      task.prepare(argsOf(driver, worker, args), () => driver.start(task))
-      driver.track(task)
+      const task = driver.calls.make(definition(driver, worker, code), entries, options)
+      task.prepare(argsOf(driver, worker, args), () => driver.calls.start(task))
+      driver.calls.track(task)
       if (parent !== null) worker.adopt(parent, task)
     })
   },
@@ -151,7 +167,7 @@ const handlers: Handlers = {
       driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.actors.makeCall(called, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
-      driver.track(task)
+      driver.calls.track(task)
       if (parent !== null) worker.adopt(parent, task)
     })
   },

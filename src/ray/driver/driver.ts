@@ -1,25 +1,24 @@
 import { RayitoError } from '../../core/errors.js'
 import { FINDINGS, type Finding } from '../../core/findings.js'
 import type { Travel } from '../../core/travel.js'
-import type { Actor } from '../actor.js'
+import { type Actor, ActorCall } from '../actor.js'
+import type { ActorIdentity } from '../actor-identity.js'
 import { reviveTravel } from '../code/index.js'
 import type { RemoteDefinition } from '../definition.js'
 import type { Engine, WorkerPlace } from '../engine.js'
 import { makeEngine } from '../engines/make-engine.js'
 import { shown } from '../engines/nats/address.js'
-import { NotInitializedError, TaskCancelledError } from '../errors.js'
-import { ACTOR, type ActorIdentity, actorOf, carriedId, makeHandle } from '../handle.js'
+import { NotInitializedError } from '../errors.js'
+import { ACTOR, carriedId, makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
-import { checkTaskOptions, type SessionInfo, type SessionOptions, TASK_DEFAULTS } from '../options.js'
+import { checkTaskOptions, type SessionInfo, type SessionOptions } from '../options.js'
 import { prefault } from '../pack/prefault.js'
 import { pack, unpack } from '../pack.js'
 import type { Runtime, Waitable } from '../runtime.js'
 import { Stream } from '../stream.js'
-import { Tallies } from '../tally.js'
-import { makeReturns, Task, type TaskSettings } from '../task.js'
+import { makeReturns } from '../task.js'
 import { summarise } from '../timeline/summary.js'
 import { Timeline } from '../timeline/timeline.js'
-import { TurnClock } from '../timeline/turn-clock.js'
 import type {
   ActorOptions,
   GetOptions,
@@ -35,10 +34,10 @@ import type {
 import { settled, waitFor } from '../waiting.js'
 import { Actors } from './actors.js'
 import { answer } from './answers.js'
+import { Calls } from './calls.js'
 import { ObjectStore } from './object-store.js'
 import { WorkerOutput } from './output.js'
-import { Streams, wireReturns } from './streams.js'
-import { Unread } from './unread.js'
+import { Streams } from './streams.js'
 
 /** Sessions that this process had: no two give the same ids, or refs and handles of one would reach into the next. */
 let sessions = 0
@@ -51,12 +50,9 @@ export class Driver implements Runtime {
   readonly address: string
   readonly objects: ObjectStore
   readonly actors: Actors
+  readonly calls: Calls
   readonly streams = new Streams(this)
-  readonly #tallies = new Tallies()
   readonly #timeline: Timeline | null
-  readonly #clock = new TurnClock()
-  readonly #pending = new Set<Task>()
-  readonly #unread = new Unread()
   readonly output: WorkerOutput
   /** Before ids, which other drivers' objects and other sessions' have too. */
   readonly prefix: string
@@ -75,6 +71,7 @@ export class Driver implements Runtime {
     const { moved } = this.objects
     this.output = new WorkerOutput(logToDriver)
     this.#timeline = timeline === false ? null : new Timeline(timeline)
+    this.calls = new Calls(this, timeline !== false)
     this.engine = makeEngine(options, {
       recorder: this.#timeline,
       namespace,
@@ -219,79 +216,15 @@ export class Driver implements Runtime {
     this.alive()
     const { entries, refs } = makeReturns(options.numReturns, this.nextId, this)
     this.streams.open(options, entries[0]!, null)
-    const task = this.makeTask(definition, entries, options)
+    const task = this.calls.make(definition, entries, options)
     this.ownAll(args)
-    this.prepared(task, () => task.prepare(args, () => this.start(task)))
+    this.calls.prepared(task, () => task.prepare(args, () => this.calls.start(task)))
     return refs
-  }
-
-  makeTask(definition: RemoteDefinition, entries: Entry[], options: TaskOptions): Task {
-    this.alive()
-    const settings = {
-      label: options.name ?? definition.name,
-      actor: null,
-      method: null,
-      numCpus: options.numCpus ?? TASK_DEFAULTS.numCpus,
-      maxRetries: options.maxRetries ?? TASK_DEFAULTS.maxRetries,
-      retryExceptions: options.retryExceptions ?? TASK_DEFAULTS.retryExceptions,
-      timeout: options.timeout,
-      numReturns: wireReturns(entries, options),
-    }
-    return this.newTask(definition, settings, entries)
-  }
-
-  newTask(definition: RemoteDefinition, settings: TaskSettings, entries: Entry[]): Task {
-    const tally = this.#tallies.of(settings.label)
-    const task = new Task(definition, settings, entries, tally, this.#cancelTask, this.#keep)
-    if (this.#timeline) task.submitted = this.#clock.now()
-    return task
-  }
-
-  #keep = (entry: Entry, content: Content): void => this.objects.keep(entry, content, this.sharesMemory)
-
-  start(task: Task): void {
-    if (task.state === 'queued') this.engine.submit(task)
-  }
-
-  /** Runs a preparation that may throw for an argument that cannot cross; keeps the task in sight until it is done. */
-  prepared(task: Task, prepare: () => void): void {
-    try {
-      prepare()
-    } catch (error) {
-      task.fail(error)
-      throw error
-    }
-    this.track(task)
-  }
-
-  track(task: Task): void {
-    if (task.state !== 'done') this.#pending.add(task)
-    const last = task.returns.at(-1)
-    last?.whenSettled(() => {
-      this.#pending.delete(task)
-      if (last.state === 'failed' && !this.#down) this.#unread.failed(task)
-    })
-  }
-
-  /** An actor of this session is dead. */
-  died(actor: Actor): void {
-    if (!this.#down) this.#unread.died(actor)
-  }
-
-  /** Whether calls of an actor have not ended. */
-  awaits(actor: Actor): boolean {
-    if (actor.state === 'dead') return false
-    for (const { settings } of this.#pending) if (settings.actor === actor) return true
-    return false
-  }
-
-  #cancelTask = (task: Task, force: boolean, recursive: boolean): void => {
-    this.engine.cancel(task, new TaskCancelledError(task.label), force, recursive)
   }
 
   cancel(ref: ObjectRef, force: boolean, recursive: boolean): void {
     const { producer } = entryOf(ref)
-    if (force && producer instanceof Task && producer.settings.actor)
+    if (force && producer instanceof ActorCall)
       throw new RayitoError('RAY_MISUSE', `${producer.label} is an actor's method and cannot be cancelled with force`, {
         remedy: 'Use ray.kill(actor).',
       })
@@ -300,7 +233,7 @@ export class Driver implements Runtime {
 
   /** For Ctrl-C: everything that is not done. */
   cancelAll(): void {
-    for (const task of [...this.#pending]) task.cancel(false, true)
+    this.calls.cancel()
   }
 
   // -- actors
@@ -323,10 +256,6 @@ export class Driver implements Runtime {
 
   whenActorDies(identity: ActorIdentity, then: (death: Error) => void): void {
     this.actors.whenDies(identity, then)
-  }
-
-  handleOf(candidate: unknown): ActorIdentity | null {
-    return actorOf(candidate)
   }
 
   // -- figures
@@ -353,29 +282,27 @@ export class Driver implements Runtime {
   }
 
   stats(): Stats {
-    return { bytes: { ...this.objects.moved }, tasks: this.#tallies.total(), perWorker: this.engine.perWorker() }
+    return { bytes: { ...this.objects.moved }, tasks: this.calls.tallies.total(), perWorker: this.engine.perWorker() }
   }
 
   timeline(): TraceEvent[] {
-    return this.#timeline?.events(this.#tallies.all, this.engine.running()) ?? []
+    return this.#timeline?.events(this.calls.tallies.all, this.engine.running()) ?? []
   }
 
   summary(): SessionSummary {
-    return summarise(this.#tallies.all, this.#timeline?.calls ?? null)
+    return summarise(this.calls.tallies.all, this.#timeline?.calls ?? null)
   }
 
   /** Failures that nobody has asked for, a line each. */
   unread(): string[] {
-    return this.#unread.tell()
+    return this.calls.unread()
   }
 
   async shutdown(): Promise<void> {
     this.#down = true
     FINDINGS.unsubscribe(this.#tell)
     this.#timeline?.end()
-    const over = new NotInitializedError()
-    for (const task of this.#pending) task.fail(over)
-    this.#pending.clear()
+    this.calls.end()
     this.actors.end()
     await Promise.all([this.engine.shutdown(), prefault.end()])
     this.output.end()

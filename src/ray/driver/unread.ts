@@ -1,4 +1,4 @@
-import type { Actor, ActorEnd } from '../actor.js'
+import { type Actor, type ActorEnd, calledActor } from '../actor.js'
 import {
   ActorDiedError,
   ActorUnavailableError,
@@ -31,7 +31,9 @@ export class Unread {
   #more = 0
 
   /** A call has failed. */
-  failed({ label, returns, settings: { actor } }: Task): void {
+  failed(task: Task): void {
+    const { label, returns } = task
+    const actor = calledActor(task)
     const { error } = returns.at(-1)!
     if (actor && isDeathOf(actor, error)) this.#died(actor, error, returns)
     else this.#keep({ label, kind: label, error, end: null, returns })

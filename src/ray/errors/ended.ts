@@ -1,4 +1,4 @@
-import type { ActorIdentity } from '../handle.js'
+import type { ActorIdentity } from '../actor-identity.js'
 import { ActorDiedError } from './classes.js'
 
 type Which = Pick<ActorIdentity, 'id' | 'label'>

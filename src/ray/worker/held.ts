@@ -1,6 +1,7 @@
 import type { Travel } from '../../core/travel.js'
+import type { ActorIdentity } from '../actor-identity.js'
 import { reviveTravel } from '../code/index.js'
-import { ACTOR, type ActorIdentity, makeHandle, whenHandlesGone } from '../handle.js'
+import { ACTOR, makeHandle, whenHandlesGone } from '../handle.js'
 import { Entry, ObjectRef, REF } from '../object-ref.js'
 import { unpack } from '../pack.js'
 

@@ -1,4 +1,4 @@
-import type { Actor } from '../../actor.js'
+import { type Actor, ActorCall, calledActor } from '../../actor.js'
 import { killed } from '../../errors/ended.js'
 import { ActorDiedError, ActorUnavailableError, WorkerCrashedError } from '../../errors.js'
 import type { Task } from '../../task.js'
@@ -77,7 +77,7 @@ export class Ends {
     this.limits.end(task)
     task.fail(error)
     if (!running) {
-      if (task.settings.actor) this.goesOn.pump(task.settings.actor)
+      if (task instanceof ActorCall) this.goesOn.pump(task.actor)
       return this.schedule.soon()
     }
     const { worker, call } = running
@@ -113,7 +113,7 @@ export class Ends {
       // Results that its end swallowed: what may run again does.
       for (const [, task] of lost) {
         if (task.state === 'done') continue
-        const { actor } = task.settings
+        const actor = calledActor(task)
         if (actor) task.fail(actor.death ?? new ActorDiedError(actor, 'its worker was ended'))
         else if (task.retry()) this.goesOn.submit(task)
         else task.fail(new WorkerCrashedError(task.label, worker.name, { exitCode: null, error: null, lastOutput: [] }))

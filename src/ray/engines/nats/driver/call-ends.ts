@@ -1,4 +1,4 @@
-import type { Actor } from '../../../actor.js'
+import { type Actor, calledActor } from '../../../actor.js'
 import type { EngineHost } from '../../../engine.js'
 import { decodeError, NotSerializableError, TaskTimeoutError, WorkerCrashedError } from '../../../errors.js'
 import { type Content, isRef } from '../../../object-ref.js'
@@ -67,11 +67,12 @@ export class CallEnds {
       const contents = before.map((value) => this.#content(node, value))
       task.fail(error, this.#reachable(task, contents) ? contents : [])
     }
-    if (task.settings.actor) this.events.settled(task)
+    if (calledActor(task)) this.events.settled(task)
   }
 
   /** What lies with another driver cannot be got from here; of its handles, only those that are known here by name. */
-  #reachable({ settings: { actor } }: Task, contents: readonly Content[]): boolean {
+  #reachable(task: Task, contents: readonly Content[]): boolean {
+    const actor = calledActor(task)
     if (!actor || !this.events.foreign(actor)) return true
     // What is not known stands there as a ref that is lost.
     return !contents.some(({ carried }) => carried.some(isRef))

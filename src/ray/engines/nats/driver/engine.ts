@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Finding } from '../../../../core/findings.js'
-import type { Actor } from '../../../actor.js'
+import { type Actor, ActorCall, calledActor } from '../../../actor.js'
 import { setTravelling } from '../../../code/index.js'
 import type { Engine, EngineHost } from '../../../engine.js'
 import type { Entry } from '../../../object-ref.js'
@@ -90,7 +90,7 @@ export class NatsEngine implements Engine, DriverSide {
       node: (id) => this.nodesById.get(id),
       submit: (task) => this.submit(task),
       foreign: (actor) => this.#actors.isForeign(actor),
-      settled: (task) => this.#actors.settled(task.settings.actor!, task),
+      settled: (task) => this.#actors.settled(calledActor(task)!, task),
       unheard: (task) => this.#incoming.unheard(task),
     })
     this.#incoming = new Incoming(this, this.#actors, this.#ends, this.#objects)
@@ -225,7 +225,7 @@ export class NatsEngine implements Engine, DriverSide {
     if (running) {
       this.#incoming.unheard(task)
       const message = ['cancel', taskId(task), force, recursive] as const
-      const { actor } = task.settings
+      const actor = calledActor(task)
       if (actor) sent?.node?.send(message)
       else for (const node of this.nodesById.values()) node.send(message)
       this.sent.delete(taskId(task))
@@ -236,7 +236,7 @@ export class NatsEngine implements Engine, DriverSide {
       if (actor) this.#actors.settled(actor, task)
     }
     // Those behind it need not wait for it any more.
-    else if (task.settings.actor) this.#actors.pump(task.settings.actor)
+    else if (task instanceof ActorCall) this.#actors.pump(task.actor)
     this.#hold()
   }
 

@@ -14,7 +14,7 @@ export function foreignActor(
   const lifetime = { maxRestarts: -1, maxTaskRetries: 0, maxConcurrency, detached: true }
   const settings = { name, namespace, numCpus: 0, ...lifetime }
   const definition = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
-  const call = { actor: null, method: null, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 }
+  const call = { method: null, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 }
   const made = { ...settings, ...call, label: className }
   const creation = new Task(definition, made, [new Entry(`${id}/found`, owner)], new Tallies().of(''), () => {})
   creation.succeed([EMPTY])

@@ -1,3 +1,4 @@
+import { calledActor } from '../../../actor.js'
 import type { Task } from '../../../task.js'
 import { carriedOf } from '../outgoing.js'
 import type { NodePeer } from './node-peer.js'
@@ -121,9 +122,7 @@ export class SentCalls {
 
   /** Takes out the tasks that no queue has and that were on a node which is lost. */
   takeOrphansOf(node: NodePeer): Task[] {
-    const orphans = [...this.#calls].filter(
-      ([, call]) => call.node === node && call.orphan && !call.task.settings.actor,
-    )
+    const orphans = [...this.#calls].filter(([, call]) => call.node === node && call.orphan && !calledActor(call.task))
     for (const [id] of orphans) this.delete(id)
     return orphans.map(([, { task }]) => task)
   }

@@ -1,4 +1,5 @@
 import { Line } from '../../../../core/line.js'
+import { calledActor } from '../../../actor.js'
 import { KIND } from '../../../protocol.js'
 import type { Task } from '../../../task.js'
 import { encodeWire } from '../../../wire.js'
@@ -100,7 +101,7 @@ export class TaskQueue {
 
   #encode(task: Task): NetTask | null {
     try {
-      return netTask(task, task.settings.actor ? KIND.METHOD : KIND.TASK, (entry) => this.driver.sentObject(entry))
+      return netTask(task, calledActor(task) ? KIND.METHOD : KIND.TASK, (entry) => this.driver.sentObject(entry))
     } catch (error) {
       task.fail(error)
       return null

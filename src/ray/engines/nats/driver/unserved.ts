@@ -1,3 +1,4 @@
+import { calledActor } from '../../../actor.js'
 import { collect } from '../../../collect.js'
 import { placementOf } from '../../local/schedule.js'
 import { shown } from '../address.js'
@@ -58,7 +59,7 @@ export class Unserved {
     // Asked for when there was no node yet, or a larger one.
     let most: { label: string; need: number } | null = null
     for (const { task, node } of sent.values())
-      if (!task.settings.actor && !node && task.settings.numCpus > (most?.need ?? 0))
+      if (!calledActor(task) && !node && task.settings.numCpus > (most?.need ?? 0))
         most = { label: task.label, need: task.settings.numCpus }
     if (most && most.need > largest)
       return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }

@@ -1,3 +1,4 @@
+import { calledActor } from '../../../actor.js'
 import { encodeError, RayTaskError } from '../../../errors.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
@@ -59,7 +60,7 @@ export class NodeCalls {
       const ran = ok || error instanceof RayTaskError
       const kept = this.borrowed.keep(carriedOf(task).keys())
       // An actor's starts are told for themselves.
-      const retries = delivery || task.settings.actor ? Math.max(0, task.attempt - attempt - 1) : 0
+      const retries = delivery || calledActor(task) ? Math.max(0, task.attempt - attempt - 1) : 0
       const before = ok ? [] : contents
       this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept, retries, before])
       this.#ended.push({ call, id })

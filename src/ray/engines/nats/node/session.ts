@@ -1,4 +1,5 @@
 import { now } from '../../../../core/clock.js'
+import { ActorCall } from '../../../actor.js'
 import { RemoteDefinition } from '../../../definition.js'
 import type { EngineHost } from '../../../engine.js'
 import { encodeError, RayError, TaskCancelledError, TaskTimeoutError } from '../../../errors.js'
@@ -230,8 +231,9 @@ export class Session {
       (_, i) => new Entry(`${net.id}/${i}`, this),
     )
     const { label, method, numCpus, maxRetries, retryExceptions, timeout, numReturns } = net
-    const settings = { label, actor, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
-    const task = new Task(definition, settings, entries, this.#tally, () => {})
+    const settings = { label, method, numCpus, maxRetries, retryExceptions, timeout, numReturns }
+    const call = [definition, settings, entries, this.#tally, () => {}] as const
+    const task = actor ? new ActorCall(actor, ...call) : new Task(...call)
     task.attempt = net.attempt
     this.#ids.set(task, net.id)
     return task

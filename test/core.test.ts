@@ -53,11 +53,22 @@ const imported = new Map(
   }),
 )
 
-/** The files of ours among them. */
-const needs = (file: string) =>
-  (imported.get(file) ?? [])
+/** Of what a file imports the files of ours. */
+const ours = (file: string, targets: readonly string[]) =>
+  targets
     .filter((target) => target.startsWith('.'))
     .map((target) => join(dirname(file), target.replace(/\.js$/, '.ts')))
+
+const needs = (file: string) => ours(file, imported.get(file) ?? [])
+
+/** The files of ours that one names, be it for a type. */
+const names = (file: string) => {
+  const text = readFileSync(join(root, 'src', file), 'utf8')
+  return ours(
+    file,
+    [...text.matchAll(/^(?:import|export) [^';]*from '([^']+)'/gm)].map(([, target]) => target!),
+  )
+}
 
 describe('the house', () => {
   test('imports run one way', () => {
@@ -76,16 +87,28 @@ describe('the house', () => {
     assert.deepEqual(wrong, [])
   })
 
-  test('no file needs, in the end, itself', () => {
+  /** Ways from a file to itself. */
+  function circles(next: (file: string) => readonly string[]): string[] {
     const done = new Set<string>()
-    const circles: string[] = []
+    const found: string[] = []
     function visit(file: string, way: readonly string[]): void {
-      if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' → '))
-      else if (!done.has(file)) for (const next of needs(file)) visit(next, [...way, file])
+      if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' → '))
+      else if (!done.has(file)) for (const other of next(file)) visit(other, [...way, file])
       done.add(file)
     }
     for (const file of sources) visit(file, [])
-    assert.deepEqual(circles, [])
+    return found
+  }
+
+  test('no file needs, in the end, itself', () => {
+    assert.deepEqual(circles(needs), [])
+  })
+
+  test('nor does one name itself by its types, but for a data set and the splits that it is divided into', () => {
+    const [set, splits] = [join('datasets', 'dataset.ts'), join('datasets', 'dataset-dict.ts')]
+    assert.ok(names(set).includes(splits))
+    const others = (file: string) => names(file).filter((other) => file !== splits || other !== set)
+    assert.deepEqual(circles(others), [])
   })
 
   test('the client of NATS is imported by nobody but who joins a cluster', () => {

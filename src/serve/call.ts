@@ -4,12 +4,27 @@ import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { itsRuntime, peekRuntime } from '../ray/runtime.js'
 import type { CallContext } from './context.js'
+import type { WireResponse } from './http-response.js'
 import { type Measured, passOn } from './measured.js'
-import type { Replica } from './replica.js'
+
+/** A replica's methods, as those know them who send to it. Each call has an id, by which it may be cancelled. */
+export interface ReplicaCalls {
+  /** A method's answer. */
+  call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured>
+  /** The same of a generator, whose `values` are asked for after that. */
+  open(id: string, method: string, args: readonly unknown[]): Promise<Measured>
+  values(id: string): AsyncGenerator<unknown, void, undefined>
+  /** What answers a request that came by HTTP: `bytes` are its body, or its files behind each other. Never rejects. */
+  http(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse>
+  /** The pieces of its answer. */
+  pieces(id: string): AsyncGenerator<string | Uint8Array, void, undefined>
+  /** Its caller has gone. */
+  cancel(id: string): void
+}
 
 /** A replica, as one that sends to it sees it. */
 export interface Member {
-  readonly actor: ActorHandle<Replica>
+  readonly actor: ActorHandle<ReplicaCalls>
   /** Calls that were sent from here and have not ended. */
   ongoing: number
   whenIdle: (() => void) | null
@@ -17,9 +32,9 @@ export interface Member {
   stopped: RayitoError | null
 }
 
-export type Send<R> = (actor: ActorHandle<Replica>, call: string) => ObjectRef<R>
+export type Send<R> = (actor: ActorHandle<ReplicaCalls>, call: string) => ObjectRef<R>
 /** What goes on after the answer: the call keeps its place until then. Null where nothing does. */
-export type Rest<R> = (answer: R, actor: ActorHandle<Replica>, call: string) => Promise<void> | null
+export type Rest<R> = (answer: R, actor: ActorHandle<ReplicaCalls>, call: string) => Promise<void> | null
 
 /** What a call needs of its router. */
 interface Home {

@@ -3,9 +3,9 @@ import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
 import { HandleResponse } from './response.js'
-import { DeploymentResponseGenerator } from './response-generator.js'
+import { HandleResponseGenerator } from './response-generator.js'
 import { type Router, type RouterState, routerOf } from './router.js'
-import type { DeploymentHandle, DeploymentResponse, HandleOptions } from './types.js'
+import type { DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator, HandleOptions } from './types.js'
 
 /** Names that a handle must not answer to: it is no promise and no JSON. */
 const NOT_METHODS = new Set(['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch'])
@@ -56,7 +56,7 @@ function withOptions(router: Routed, was: boolean, options: HandleOptions): obje
 }
 
 function streamed(router: Router, method: string, args: unknown[]): DeploymentResponseGenerator<unknown> {
-  return new DeploymentResponseGenerator(router, method, args)
+  return new HandleResponseGenerator(router, method, args)
 }
 
 function answered(router: Router, method: string, args: unknown[]): DeploymentResponse<unknown> {

@@ -6,7 +6,6 @@ import * as members from './serve.js'
 
 export { HttpRequest, type UploadedFile } from './http-request.js'
 export { HttpError, HttpResponse, missingField } from './http-response.js'
-export type { DeploymentResponseGenerator } from './response-generator.js'
 export type * from './types.js'
 
 // Of the module's type, so that an editor shows with each member what is written there.

@@ -7,6 +7,7 @@ import { serialize, type Travel, via } from '../core/travel.js'
 import { installSignals } from '../ray/runtime.js'
 import { drainBatches } from './batch.js'
 import { Body, valuesOf } from './body.js'
+import type { ReplicaCalls } from './call.js'
 import { CallContext, callContext } from './context.js'
 import { HttpRequest, type WireRequest } from './http-request.js'
 import {
@@ -48,7 +49,7 @@ export function revivePlan({ target, args, name, maxOngoingRequests, userConfig 
 }
 
 /** The actor around an instance of a deployment's class. */
-export class Replica {
+export class Replica implements ReplicaCalls {
   readonly #instance: Instance
   readonly #plan: ReplicaPlan
   readonly #calls = new Map<string, CallContext>()
@@ -83,7 +84,6 @@ export class Replica {
     if (typeof this.#instance.checkHealth === 'function') await this.#instance.checkHealth()
   }
 
-  /** A call by a handle. */
   async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured> {
     const value = await this.#run(id, () => this.#method(method).apply(this.#instance, args as never[]))
     if (types.isGeneratorObject(value))
@@ -93,7 +93,6 @@ export class Replica {
     return { value, measured: takeMeasured() }
   }
 
-  /** A call by a handle that wants the values of a generator: `values` gives them. */
   open(id: string, method: string, args: readonly unknown[]): Promise<Measured> {
     return new Promise((resolve, reject) => {
       this.#run(id, async (context) => {
@@ -107,13 +106,11 @@ export class Replica {
     })
   }
 
-  /** The values of a call that was opened. */
   async *values(id: string): AsyncGenerator<unknown, void, undefined> {
     const body = this.#bodies.get(id)
     if (body) yield* body
   }
 
-  /** The pieces of an answer. */
   async *pieces(id: string): AsyncGenerator<string | Uint8Array, void, undefined> {
     const body = this.#bodies.get(id)
     if (body) for await (const value of body) yield body.piece(value)
@@ -125,7 +122,6 @@ export class Replica {
     this.#bodies.delete(id)
   }
 
-  /** A request that came by HTTP: `bytes` are its body, or its files behind each other. Never rejects. */
   async http(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse> {
     const response = await this.#answer(id, method, wire, bytes)
     response.measured = takeMeasured()
@@ -157,7 +153,6 @@ export class Replica {
     }
   }
 
-  /** Its caller has gone. */
   cancel(id: string): void {
     this.#calls.get(id)?.abort()
   }

@@ -1,9 +1,9 @@
-import { type ActorGenerator, type ActorHandle, ray } from '../ray/index.js'
+import { type ActorGenerator, ray } from '../ray/index.js'
 import { ask, type Call, callName } from './call.js'
 import { type Measured, passOn } from './measured.js'
-import type { Replica } from './replica.js'
 import { CallArguments } from './response.js'
 import type { Router } from './router.js'
+import type { DeploymentResponseGenerator } from './types.js'
 
 /** Values that a replica may compute ahead of whoever reads them. */
 const AHEAD = 4
@@ -20,24 +20,20 @@ export async function* received<T>(generator: ActorGenerator<[call: string], T>,
   }
 }
 
-/**
- * What a call gives whose handle streams: the values of the deployment's generator, as they come. Leaving the loop cancels
- * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
- */
-export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> {
+/** The values of a call, and the call's end with them. */
+export class HandleResponseGenerator<T> implements DeploymentResponseGenerator<T> {
   readonly #call: Call<Measured>
   readonly #given: CallArguments
   #values: AsyncGenerator<unknown> | null = null
   #ended: () => void = () => {}
   #left = false
 
-  /** @internal */
   constructor(router: Router, method: string, args: readonly unknown[]) {
     this.#given = new CallArguments(args)
     const { values, coming } = this.#given
     this.#call = router
       .send(
-        (actor: ActorHandle<Replica>, id) => ask(actor.open, actor, id, method, values),
+        (actor, id) => ask(actor.open, actor, id, method, values),
         ({ measured }, actor, id) => {
           passOn(measured)
           this.#values = received(actor.values.options({ name: callName(actor, method) }), id)
@@ -52,7 +48,6 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> 
     this.#call.answer.catch(() => {})
   }
 
-  /** Rejects with what the generator threw, or with SERVE_CANCELLED: half an answer does not look whole. */
   next(): Promise<IteratorResult<T, undefined>> {
     const value = this.#next()
     value.catch(() => {})
@@ -77,14 +72,12 @@ export class DeploymentResponseGenerator<T> implements AsyncIterableIterator<T> 
     return { done: true, value: undefined }
   }
 
-  /** What leaving a loop calls: cancels the call. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#left = true
     this.cancel()
     return { done: true, value: undefined }
   }
 
-  /** Nobody wants further values: a waiting call leaves the queue, a running one is told by its signal. */
   cancel(): void {
     this.#call.cancel()
   }

@@ -1,10 +1,9 @@
 import { RayitoError } from '../core/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle } from '../ray/index.js'
-import { Call, type Member, type Rest, type Send } from './call.js'
+import { Call, type Member, type ReplicaCalls, type Rest, type Send } from './call.js'
 import { callContext } from './context.js'
 import type { Measured } from './measured.js'
-import type { Replica } from './replica.js'
 
 /** What a router has to know of its deployment; crosses to replicas that hold handles. */
 export interface RouterPlan {
@@ -18,7 +17,7 @@ export interface RouterPlan {
 export interface RouterState {
   plan: RouterPlan
   /** The replicas that take calls now; null once the deployment has been stopped. */
-  actors: readonly ActorHandle<Replica>[] | null
+  actors: readonly ActorHandle<ReplicaCalls>[] | null
 }
 
 /** How often a call is tried when replicas die under it. */
@@ -59,7 +58,7 @@ export class Router {
   }
 
   /** Sends to these replicas from now on; ongoing calls of others go on. After `close`: the deployment is there again. */
-  update(actors: readonly ActorHandle<Replica>[], plan = this.plan): void {
+  update(actors: readonly ActorHandle<ReplicaCalls>[], plan = this.plan): void {
     this.plan = plan
     this.#closed = null
     this.#next = null
@@ -188,7 +187,7 @@ export class Router {
   }
 
   /** The same for one replica, which is about to be taken out. */
-  leaves(actor: ActorHandle<Replica>, milliseconds: number): Promise<boolean> {
+  leaves(actor: ActorHandle<ReplicaCalls>, milliseconds: number): Promise<boolean> {
     const member = this.#members.find((one) => sameActor(one.actor, actor))
     if (!member || member.ongoing === 0) return Promise.resolve(true)
     return within(milliseconds, (done) => {
@@ -257,7 +256,7 @@ export function findRouter(key: string): Router | undefined {
   return routers.get(key)
 }
 
-function sameActor(a: ActorHandle<Replica>, b: ActorHandle<Replica>): boolean {
+function sameActor(a: ActorHandle<ReplicaCalls>, b: ActorHandle<ReplicaCalls>): boolean {
   return actorOf(a)?.id === actorOf(b)?.id
 }
 

@@ -1,6 +1,5 @@
 import type { ItemOf, MethodName } from '../ray/types.js'
 import type { HttpRequest } from './http-request.js'
-import type { DeploymentResponseGenerator } from './response-generator.js'
 
 /** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
 export interface DeploymentOptions<C = unknown> {
@@ -44,6 +43,19 @@ export interface DeploymentResponse<R> extends Promise<R> {
    * Takes a waiting call out of the queue; a running one is told by its signal (`ray.getRuntimeContext().signal`), and so are those that it
    * made. The promise rejects with SERVE_CANCELLED.
    */
+  cancel(): void
+}
+
+/**
+ * What a call gives whose handle streams: the values of the deployment's generator, as they come. Leaving the loop cancels
+ * the call. It counts as ongoing until it has been read to its end, or was left or cancelled.
+ */
+export interface DeploymentResponseGenerator<T> extends AsyncIterableIterator<T> {
+  /** Rejects with what the generator threw, or with SERVE_CANCELLED: half an answer does not look whole. */
+  next(): Promise<IteratorResult<T, undefined>>
+  /** What leaving a loop calls: cancels the call. */
+  return(): Promise<IteratorResult<T, undefined>>
+  /** Nobody wants further values: a waiting call leaves the queue, a running one is told by its signal. */
   cancel(): void
 }
 

@@ -462,7 +462,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
       await ray.get(giver.ref.remote())`,
       alone.address,
     )
-    const [session] = [...node.actors.values()].map(({ actors }) => new WeakRef(actors))
+    const [session] = [...node.actors.values()].map(({ maker }) => new WeakRef(maker))
     await end()
     await ray.init({ address: alone.address })
     const asking = Giver.remote()

@@ -1,7 +1,14 @@
 import { Actor, type ActorSettings } from '../../../actor.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
-import type { SessionActors } from './session-actors.js'
+
+/** Whoever made an actor here: told of what becomes of it. */
+export interface Maker {
+  restarted(actor: NodeActor): void
+  died(actor: NodeActor, error: Error): void
+  /** Another node has taken it over. */
+  taken(actor: NodeActor): void
+}
 
 /** An actor on this node: whoever made it is told of its starts and its end. */
 export class NodeActor extends Actor {
@@ -17,8 +24,7 @@ export class NodeActor extends Actor {
     label: string,
     settings: ActorSettings,
     creation: Task,
-    /** Its driver's. */
-    readonly actors: SessionActors,
+    readonly maker: Maker,
   ) {
     super(id, className, label, settings, creation)
   }
@@ -26,12 +32,12 @@ export class NodeActor extends Actor {
   override die(error: Error): void {
     const dead = this.state === 'dead'
     super.die(error)
-    if (!dead) this.actors.died(this, error)
+    if (!dead) this.maker.died(this, error)
   }
 
   override restart(): boolean {
     const again = super.restart()
-    if (again) this.actors.restarted(this)
+    if (again) this.maker.restarted(this)
     return again
   }
 }

@@ -15,6 +15,7 @@ import { ACK_WAIT, HELLO, STOP, toPeer } from '../subjects.js'
 import { type Ward, Wards } from '../wards.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
+import type { NodeSide } from './node-side.js'
 import { Session } from './session.js'
 
 export interface NodeOptions {
@@ -46,7 +47,7 @@ async function agree(bus: Bus, name: string): Promise<void> {
 }
 
 /** This machine as a part of a cluster: pulls tasks, keeps actors, for any number of drivers. */
-export class Node {
+export class Node implements NodeSide {
   readonly id = randomUUID().slice(0, 13)
   readonly name: string
   readonly cpus: Cpus
@@ -112,7 +113,7 @@ export class Node {
       adopt: (ward) => this.#adopt(ward),
       taken: (id) => {
         const actor = this.actors.get(id)
-        actor?.actors.taken(actor)
+        actor?.maker.taken(actor)
       },
     })
     this.#leases = new Leases({

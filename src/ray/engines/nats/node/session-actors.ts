@@ -2,9 +2,9 @@ import { ActorDiedError, encodeError, NotSerializableError } from '../../../erro
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
 import type { FromNode, NetActor, NetTask } from '../messages.js'
-import type { Node } from './node.js'
-import { NodeActor } from './node-actor.js'
+import { type Maker, NodeActor } from './node-actor.js'
 import type { NodeCalls } from './node-calls.js'
+import type { NodeSide } from './node-side.js'
 
 /** What a driver's actors need of its session. */
 export interface ActorsSession {
@@ -22,13 +22,13 @@ export interface ActorsSession {
 const KEPT = 1_000
 
 /** A driver's actors on this node. */
-export class SessionActors {
+export class SessionActors implements Maker {
   readonly #actors = new Set<NodeActor>()
   /** The last named ones that ended before their driver did: in its own last moments it frees no names. */
   readonly #ended: { id: string; key: string }[] = []
 
   constructor(
-    private readonly node: Node,
+    private readonly node: NodeSide,
     private readonly namespace: string,
     private readonly session: ActorsSession,
   ) {}
@@ -77,7 +77,7 @@ export class SessionActors {
     }
     const task = session.task(net, actor)
     session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
-    if (actor.actors !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
+    if (actor.maker !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
       return task.fail(
         new NotSerializableError(
           'An argument',

@@ -15,10 +15,10 @@ import type { FromNode, NetActor, NetCode, NetTask, ToNode } from '../messages.j
 import { toPeer } from '../subjects.js'
 import { Borrowed } from './borrowed.js'
 import type { Delivery } from './delivery.js'
-import type { Node } from './node.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeCalls } from './node-calls.js'
 import { NodeRecorder } from './node-recorder.js'
+import type { NodeSide } from './node-side.js'
 import { SessionActors } from './session-actors.js'
 import { SessionDeliveries } from './session-deliveries.js'
 import { SessionObjects } from './session-objects.js'
@@ -59,7 +59,7 @@ export class Session {
   readonly #tally = new Tallies().of('')
 
   constructor(
-    private readonly node: Node,
+    private readonly node: NodeSide,
     readonly lease: DriverLease,
     epoch: number,
   ) {

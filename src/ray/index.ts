@@ -5,7 +5,7 @@
 import * as members from './ray.js'
 
 export { ActorPool, type GetNextOptions, type PoolFunction } from './actor-pool.js'
-export * from './errors/classes.js'
+export * from './errors.js'
 export { ObjectRef } from './object-ref.js'
 export { ObjectRefGenerator } from './object-ref-generator.js'
 export type { SessionInfo } from './options.js'

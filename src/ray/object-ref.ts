@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
-import { ObjectLostError } from './errors/classes.js'
+import { ObjectLostError } from './errors.js'
 
 /** What stands for an ObjectRef on its way to a worker: data is the object's id. */
 export const REF = 'rayito:ref'

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { Deserializer, Serializer } from 'node:v8'
-import { NotSerializableError } from './errors/classes.js'
+import { NotSerializableError } from './errors.js'
 
 type View = new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayBufferView
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { after } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type Code, describe, reviveTravel } from '#src/ray/code/index.js'
-import { decodeError } from '#src/ray/errors.js'
+import { decodeError } from '#src/ray/pack/error-codec.js'
 import { pack, unpack } from '#src/ray/pack.js'
 
 type Any = (...args: never[]) => unknown

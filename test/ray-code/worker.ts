@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { revive, reviveTravel } from '#src/ray/code/index.js'
-import { encodeError } from '#src/ray/errors.js'
+import { encodeError } from '#src/ray/pack/error-codec.js'
 import { pack, unpack } from '#src/ray/pack.js'
 
 // A worker keeps the functions that it was sent.

@@ -5,8 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ERRORS, type ErrorCode, RayitoError } from '#src/core/errors.js'
 import * as errors from '#src/ray/errors.js'
-
-const { decodeError, encodeError } = errors
+import { decodeError, encodeError } from '#src/ray/pack/error-codec.js'
 
 function trip<T>(thrown: T): T {
   const { port1, port2 } = new MessageChannel()

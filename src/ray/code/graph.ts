@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { kernel } from '../../core/notebook.js'
-import { NotSerializableError } from '../errors/classes.js'
+import { NotSerializableError } from '../errors.js'
 import { Encoder } from '../pack/encode.js'
 import type { Box, Packed } from '../pack/format.js'
 import { exported, exportedInside, functionExport } from './exports.js'

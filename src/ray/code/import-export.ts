@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { span } from '../../core/spans.js'
-import { NotSerializableError, RayError } from '../errors/classes.js'
+import { NotSerializableError, RayError } from '../errors.js'
 import { localModule } from './portable.js'
 
 type Namespace = Record<string, unknown>

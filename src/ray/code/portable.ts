@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HOME } from '../../core/package-file.js'
 import { isInside } from '../../core/paths.js'
-import { NotSerializableError, RayError } from '../errors/classes.js'
+import { NotSerializableError, RayError } from '../errors.js'
 import { differing, type ModuleHash, moduleHash } from './module-hash.js'
 import type { Code } from './types.js'
 

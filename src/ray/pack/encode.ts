@@ -1,6 +1,6 @@
 import { inspect, types } from 'node:util'
 import { serialize } from '../../core/travel.js'
-import { NotSerializableError, RayError } from '../errors/classes.js'
+import { NotSerializableError, RayError } from '../errors.js'
 import { Memory } from './bytes.js'
 import { definitionsOf, isDefined } from './definitions.js'
 import type { AnyFunction, EncodeOptions } from './encode-options.js'

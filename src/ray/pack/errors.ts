@@ -1,5 +1,5 @@
 import { RayitoError } from '../../core/errors.js'
-import * as classes from '../errors/classes.js'
+import * as classes from '../errors.js'
 import type { EncodedError } from './format.js'
 import { isBuiltinPrototype } from './kinds.js'
 

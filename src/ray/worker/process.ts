@@ -1,7 +1,7 @@
 /** A worker process's first file: the first message says how it begins. */
 import { endWithParent } from '../../core/orphan.js'
 import { span } from '../../core/spans.js'
-import { encodeError } from '../errors.js'
+import { encodeError } from '../pack/error-codec.js'
 import { setLeaving } from '../pack/reach.js'
 import type { WorkerStart } from '../protocol.js'
 import { decodeWire, encodeWire } from '../wire.js'

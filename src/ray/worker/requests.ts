@@ -1,5 +1,5 @@
 import type { Requests } from '../driver/answers.js'
-import { decodeError } from '../errors.js'
+import { decodeError } from '../pack/error-codec.js'
 import type { ToDriver } from '../protocol.js'
 
 /**

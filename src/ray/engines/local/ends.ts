@@ -1,5 +1,5 @@
 import { type Actor, ActorCall, calledActor } from '../../actor.js'
-import { killed } from '../../errors/ended.js'
+import { killed } from '../../ended.js'
 import { ActorDiedError, ActorUnavailableError, WorkerCrashedError } from '../../errors.js'
 import type { Task } from '../../task.js'
 import type { Death } from './connection.js'

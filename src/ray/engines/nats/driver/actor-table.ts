@@ -1,6 +1,6 @@
 import { RayitoError } from '../../../../core/errors.js'
 import type { Actor } from '../../../actor.js'
-import { killed } from '../../../errors/ended.js'
+import { killed } from '../../../ended.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError } from '../../../errors.js'
 import { EMPTY } from '../../../object-ref.js'
 import { KIND } from '../../../protocol.js'

@@ -1,4 +1,4 @@
-import { decodeError } from '../../../errors.js'
+import { decodeError } from '../../../pack/error-codec.js'
 import type { Task } from '../../../task.js'
 import type { FromNode, NetEvents } from '../messages.js'
 import { netContent, taskId } from '../outgoing.js'

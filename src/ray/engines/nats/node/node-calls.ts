@@ -1,5 +1,6 @@
 import { calledActor } from '../../../actor.js'
-import { encodeError, RayTaskError } from '../../../errors.js'
+import { RayTaskError } from '../../../errors.js'
+import { encodeError } from '../../../pack/error-codec.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
 import type { Channel } from '../channel.js'

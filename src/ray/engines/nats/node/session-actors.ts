@@ -1,4 +1,5 @@
-import { ActorDiedError, encodeError, NotSerializableError } from '../../../errors.js'
+import { ActorDiedError, NotSerializableError } from '../../../errors.js'
+import { encodeError } from '../../../pack/error-codec.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
 import type { FromNode, NetActor, NetTask } from '../messages.js'

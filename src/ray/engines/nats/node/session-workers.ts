@@ -1,5 +1,6 @@
 import type { Parent, WorkerPlace } from '../../../engine.js'
-import { encodeError, RayError } from '../../../errors.js'
+import { RayError } from '../../../errors.js'
+import { encodeError } from '../../../pack/error-codec.js'
 import type { ToWorker } from '../../../protocol.js'
 import type { Task } from '../../../task.js'
 import type { LocalWorker } from '../../local/worker.js'

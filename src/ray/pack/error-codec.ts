@@ -1,6 +1,6 @@
-import { decode } from '../pack/decode.js'
-import { Encoder } from '../pack/encode.js'
-import type { Packed, SpecialData } from '../pack/format.js'
+import { decode } from './decode.js'
+import { Encoder } from './encode.js'
+import type { Packed, SpecialData } from './format.js'
 
 /**
  * What was thrown, for structured cloning. Errors keep class, name, message, stack, cause, `errors` and own fields

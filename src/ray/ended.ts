@@ -1,5 +1,5 @@
-import type { ActorIdentity } from '../actor-identity.js'
-import { ActorDiedError } from './classes.js'
+import type { ActorIdentity } from './actor-identity.js'
+import { ActorDiedError } from './errors.js'
 
 type Which = Pick<ActorIdentity, 'id' | 'label'>
 

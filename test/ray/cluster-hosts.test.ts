@@ -81,10 +81,10 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
   })
 
   test('a node on a slow line is not taken for lost while it sends much, which goes over the line once', async (t) => {
-    const line = await slowLine(server.address, 1_000_000, t)
+    const line = await slowLine(server.address, 600_000, t)
     await join('slow', { address: line.address, prefix: [] })
     await ray.init({ address: server.address })
-    const length = 9_500_000
+    const length = 6_500_000
     const result = await ray.get(make.options({ maxRetries: 0 }).remote(length))
     assert.equal(result.length, length)
     assert.deepEqual(await names(), ['slow'])

@@ -1,5 +1,8 @@
-/** Bytes on their way to the server beyond which frames and tasks wait: 4 MB take 3 s at 10 Mbit/s, half of a node's patience. */
-export const UPLINK = 4 * 1024 * 1024
+/**
+ * Bytes on their way to the server beyond which frames and tasks wait: with the frame that is let through, 3 MB take 5 s at
+ * 5 Mbit/s, and a node that is silent for 6 is taken for lost.
+ */
+export const UPLINK = 2 * 1024 * 1024
 /** After so many the server is asked to say that they have come. */
 export const STEP = 512 * 1024
 

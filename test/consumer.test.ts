@@ -186,22 +186,27 @@ export async function inline(u: undefined, split: string | undefined, ref: Objec
   assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '')
 })
 
-test('what a bundler took away from its files says that it is to be left out of the bundle', async () => {
+test('what a bundler took away from its files says that it is to be left out of the bundle, or gathered whole', async () => {
   const bundle = join(root, '.build', 'bundle', 'dist')
   rmSync(bundle, { recursive: true, force: true })
   const script = join('ray', 'worker', 'main.js')
   cpSync(join(root, 'dist'), bundle, { recursive: true, filter: (path) => !path.endsWith(script) })
   const own = (await import(pathToFileURL(join(bundle, 'index.js')).href)) as typeof import('#src/index.js')
-  const refusal = (error: Error & { code?: string }) =>
-    error.code === 'PACKAGE_BUNDLED' &&
-    /got no such file\. Leave rayito out of the bundle: .*esbuild/.test(error.message)
+  const told = (remedy: RegExp) => (error: Error & { code?: string }) =>
+    error.code === 'PACKAGE_BUNDLED' && /got no such file\. /.test(error.message) && remedy.test(error.message)
+  // As Next.js and Nitro gather a server's files: those that are imported.
+  assert.throws(() => own.ray.init(), told(/Where a server's files are gathered.* outputFileTracingIncludes: /))
+
+  const file = join(bundle, 'core', 'package-file.js')
+  const text = readFileSync(file, 'utf8')
+  rmSync(file)
+  const refusal = told(/Leave rayito out of the bundle: .*esbuild/)
   assert.throws(() => own.ray.init(), refusal)
   assert.throws(() => own.ray.remote(() => 1).remote(), refusal)
   await assert.rejects(own.pipeline('image-classification', 'rayito/rayito-pictures'), refusal)
 
   // CommonJS has no import.meta: a bundler leaves an empty object there.
-  const file = join(bundle, 'core', 'package-file.js')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('(import.meta.url)', '(({}).url)'))
+  writeFileSync(file, text.replace('(import.meta.url)', '(({}).url)'))
   const program = `await import(${JSON.stringify(pathToFileURL(join(bundle, 'index.js')).href)})`
   const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
   assert.match(

@@ -18,6 +18,12 @@ function folderOf(module: string | undefined): URL {
  */
 export function packageFile(path: string): string {
   const file = fileURLToPath(new URL(path, HOME))
-  if (!existsSync(file)) throw new RayitoError('PACKAGE_BUNDLED', `Expected rayito to have ${file}, got no such file`)
-  return file
+  if (existsSync(file)) return file
+  // This code lies where it says it does: it is in no bundle.
+  const remedy = existsSync(new URL('core/package-file.js', HOME)) ? GATHERED : undefined
+  throw new RayitoError('PACKAGE_BUNDLED', `Expected rayito to have ${file}, got no such file`, remedy && { remedy })
 }
+
+/** What gathers a server's files follows imports only. */
+const GATHERED =
+  "Where a server's files are gathered, all of rayito must come along: outputFileTracingIncludes: { '/**': ['node_modules/rayito/**', 'node_modules/@iconify-json/*/*.json', 'node_modules/onnxruntime-node/bin/**'] } (Next.js), externals: { trace: false } (Nitro; Nuxt's under nitro)."

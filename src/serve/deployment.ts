@@ -21,8 +21,8 @@ class ServedClass {
     this[REMOTE] = target
     this.#options = options
     this.#site = site
-    this.name = options.name ?? target.name
-    if (!this.name) expected('name', 'given for a class without a name', this.name)
+    // A bundler that minifies takes the names of class expressions away.
+    this.name = options.name ?? (target.name || 'Deployment')
   }
 
   get [COPY](): object {

@@ -3,7 +3,7 @@ import type { HttpRequest } from './http-request.js'
 
 /** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
 export interface DeploymentOptions<C = unknown> {
-  /** What it is called in the status, logs and metrics. @default the class's name */
+  /** What it is called in the status, logs and metrics. @default the class's name; `Deployment` if it has none */
   name?: string | undefined
   /** How many replicas, each an actor with a thread of its own; 'auto' is one a processor, or one a CPU of a cluster. @default 1 */
   numReplicas?: number | 'auto' | undefined

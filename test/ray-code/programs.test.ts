@@ -124,6 +124,51 @@ describe('functions of a program', () => {
     assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 'function', 8])
   })
 
+  test('are told what a bundler made of import(…), require and import.meta in them, and how to keep it from that', async () => {
+    const printed = (await run({
+      'first.cjs': `
+        const __webpack_require__ = require('./runtime.cjs')
+        __webpack_require__.m[7] = (module, exports) => __webpack_require__.d(exports, { seven: () => 7 })
+        class Context {}
+        // As Turbopack calls them, minified or not.
+        for (const name of 'AirsvxyjntfUzalL') Context.prototype[name] = (id) => ({ default: id })
+        const kept = (e) => async () => (await import(/* webpackIgnore: true */ 'node:path')).sep.length
+        const made = [
+          () => __webpack_require__(7).seven,
+          async () => (await Promise.resolve().then(__webpack_require__.bind(__webpack_require__, 7))).seven,
+          ((e) => async () => (await e.A(7)).default)(new Context()),
+          ((e) => () => { const inner = () => e.r(7); return inner() })(new Context()),
+          kept(new Context()),
+        ]
+        import(RAY).then(async ({ ray }) => {
+          const told = await Promise.all(made.map((fn) => ray.get(ray.remote(fn).remote()).catch(({ message }) => message)))
+          console.log(JSON.stringify([__webpack_require__(7).seven, ...told]))
+        })`,
+      'runtime.cjs': `
+        const modules = {}
+        const cache = {}
+        function __webpack_require__(id) {
+          if (cache[id]) return cache[id].exports
+          const module = (cache[id] = { exports: {} })
+          modules[id](module, module.exports, __webpack_require__)
+          return module.exports
+        }
+        __webpack_require__.m = modules
+        __webpack_require__.o = (object, key) => Object.prototype.hasOwnProperty.call(object, key)
+        __webpack_require__.r = (exports) => Object.defineProperty(exports, '__esModule', { value: true })
+        __webpack_require__.d = (exports, getters) => {
+          for (const key in getters) Object.defineProperty(exports, key, { enumerable: true, get: getters[key] })
+        }
+        module.exports = __webpack_require__`,
+    })) as unknown[]
+    assert.deepEqual([printed[0], printed.at(-1)], [7, 1])
+    for (const message of printed.slice(1, -1))
+      assert.match(
+        String(message),
+        /^`(__webpack_require__|e)` is used by .* a bundler put in the place of import\(…\), .* by await import\(\/\* webpackIgnore: true/,
+      )
+  })
+
   test('may be CommonJS’s that one function made, each with a variable of its own', async () => {
     const printed = await run({
       'first.cjs': `

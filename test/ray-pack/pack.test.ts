@@ -162,6 +162,24 @@ describe('values that structured cloning carries', () => {
     })
   })
 
+  test('a Date is one, whatever class a server or fake timers have put in the place of Date', async (t) => {
+    const Original = Date
+    t.after(() => {
+      globalThis.Date = Original
+      Object.defineProperty(Original.prototype, 'constructor', { value: Original })
+    })
+    // As Next.js does it.
+    function Counted(this: unknown, ...args: []) {
+      return Reflect.construct(Original, args, new.target ?? Original)
+    }
+    globalThis.Date = Object.defineProperties(Counted, Object.getOwnPropertyDescriptors(Original)) as never
+    Object.defineProperty(Original.prototype, 'constructor', { value: Date })
+    assert.deepEqual(await trip([new Date(5)]), [new Original(5)])
+    // As fake timers do it.
+    globalThis.Date = class extends Original {} as never
+    assert.deepEqual(await trip([new Date(6)]), [new Original(6)])
+  })
+
   test('arrays keep what is written on them', async () => {
     const match = /b(?<name>.)/.exec('abc')!
     const got = await trip(match)

@@ -71,6 +71,20 @@ describe('deployments', () => {
     assert.deepEqual(Object.keys(serve.status().applications.default!.deployments), ['Greeter', 'Greeter_1', 'Both'])
   })
 
+  test('classes whose names a bundler took away when it minified are told apart', async () => {
+    const [Inner, Outer] = new Function(
+      'return [class{call(t){return t+1}},class{constructor(i){this.i=i}call(t){return this.i.remote(t)}}]',
+    )() as (new (
+      inner?: object,
+    ) => { call(n: number): unknown })[]
+    const inner = serve.deployment(Inner!)
+    const handle = await serve.run(serve.deployment(Outer!).bind(inner.bind()), noSocket)
+    assert.equal(await handle.remote(1), 2)
+    assert.equal(String(inner), 'Deployment(Deployment)')
+    const { deployments } = serve.status().applications.default!
+    assert.deepEqual(Object.keys(deployments), ['Deployment', 'Deployment_1'])
+  })
+
   test('a class of the program itself travels by its source', async () => {
     const factor = 3
     class Local {

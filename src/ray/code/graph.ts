@@ -3,6 +3,7 @@ import { kernel } from '../../core/notebook.js'
 import { NotSerializableError } from '../errors.js'
 import { Encoder } from '../pack/encode.js'
 import type { Box, Packed } from '../pack/format.js'
+import { checkBundler } from './bundlers.js'
 import { exported, exportedInside, functionExport } from './exports.js'
 import { idOf, nameOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
@@ -224,6 +225,7 @@ export class Graph {
         : refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, withInspector())
     }
     const { value, key } = found
+    checkBundler(name, value, entry.trail, this.#reference(value) !== undefined)
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
     if (use.members && isBag(name, value)) return [name, yield* this.#bag(name, value, use.members, around), true]
     if (isFilledAgain(source, name, value)) return [name, this.#variable([], key, name), false]

@@ -2,10 +2,12 @@ import { createRequire } from 'node:module'
 
 type Parse = typeof import('acorn').parse
 
+// Written so that tools which gather a server's files find the package.
+const require = createRequire(import.meta.url)
 let known: Parse | undefined
 
 /** acorn's `parse`, loaded when it is first needed: most workers never do, and it is a tenth of what they import. */
 export const parse: Parse = (input, options) => {
-  known ??= (createRequire(import.meta.url)('acorn') as typeof import('acorn')).parse
+  known ??= (require('acorn') as typeof import('acorn')).parse
   return known(input, options)
 }

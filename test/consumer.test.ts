@@ -215,6 +215,37 @@ test('what a bundler took away from its files says that it is to be left out of 
   )
 })
 
+test('tasks, actors and Serve are refused at once where it is not Node that runs them', async () => {
+  // What a class uses cannot be looked up there either.
+  const program = `
+    const kept = new WeakRef({})
+    for (const [name, version] of [['bun', '1.4.5'], ['deno', '2.9.6']]) {
+      const versions = { ...process.versions, [name]: version }
+      Object.defineProperty(process, 'versions', { value: versions, configurable: true })
+      const { ray, serve } = await import('rayito')
+      const told = []
+      const tell = ({ message }) => told.push(message)
+      try { ray.init() } catch (error) { tell(error) }
+      try { ray.remote(() => 1).remote() } catch (error) { tell(error) }
+      await serve.run(serve.deployment(class A { call() { return kept } }).bind(), { port: 0 }).catch(tell)
+      console.log(JSON.stringify(told))
+      Object.defineProperty(process, 'versions', { value: { ...versions, [name]: undefined }, configurable: true })
+    }`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  assert.equal(stderr, '')
+  const lines = stdout.trim().split('\n')
+  assert.equal(lines.length, 2)
+  for (const [i, runtime] of ['Bun 1.4.5', 'Deno 2.9.6'].entries()) {
+    const messages = JSON.parse(lines[i]!) as string[]
+    assert.equal(messages.length, 3)
+    for (const message of messages)
+      assert.match(message, new RegExp(`Tasks and actors run on Node, got ${runtime}. Run the program with node`))
+  }
+})
+
 test('what is of another copy of the package, as where a linked package has one, says so', async () => {
   const copy = join(root, '.build', 'copy', 'dist')
   rmSync(copy, { recursive: true, force: true })

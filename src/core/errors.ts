@@ -170,6 +170,10 @@ export const ERRORS = {
   RAY_ACTOR_NAME: { meaning: 'The name is taken, or no actor has it.', remedy: '' },
   RAY_NOT_INITIALIZED: { meaning: 'The session was shut down.', remedy: 'Call ray.init() again.' },
   RAY_MISUSE: { meaning: 'A call that the model does not allow.', remedy: '' },
+  RAY_RUNTIME: {
+    meaning: 'Tasks, actors and Serve run on Node; Bun and Deno lack the inspector and threads that they are made of.',
+    remedy: 'Run the program with node, 20.10 or newer; loadDataset and pipeline do without.',
+  },
   RAY_CLUSTER_UNREACHABLE: {
     meaning: 'No NATS server with JetStream answers at the address, or it is too old or can store nothing.',
     remedy: 'Check the address, or start one with `rayito start --head`.',

@@ -5,6 +5,7 @@ import { ActorDiedError } from '../ray/errors.js'
 import { whenActorDies } from '../ray/handle.js'
 import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
+import { runtime } from '../ray/runtime.js'
 import type { Bound } from './deployment.js'
 import { idle } from './heard.js'
 import { processors } from './processors.js'
@@ -97,6 +98,8 @@ export class RunningDeployment {
   async start(): Promise<void> {
     const { target } = this
     this.#adding(target)
+    // What a session lacks is told first.
+    runtime()
     await describe(this.bound.target as never, this.bound.site)
     await Promise.all(Array.from({ length: target }, () => this.#add()))
     if (this.#stopped) return

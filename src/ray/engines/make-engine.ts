@@ -1,5 +1,6 @@
 import { packageFile } from '../../core/package-file.js'
 import type { Engine, EngineHost } from '../engine.js'
+import { RayError } from '../errors/classes.js'
 import type { SessionOptions } from '../options.js'
 import { setLeaving } from '../pack/reach.js'
 import { LocalEngine } from './local/engine.js'
@@ -10,8 +11,11 @@ import { Threads } from './threads/threads.js'
 /** Threads started ahead, at most: each takes about 10 MB. */
 const MOST_SPARES = 4
 
-/** The engine that the options ask for. @throws RayitoError PACKAGE_BUNDLED */
+/** The engine that the options ask for. @throws RayitoError PACKAGE_BUNDLED, RAY_RUNTIME */
 export function makeEngine(options: SessionOptions, host: EngineHost): Engine {
+  const { bun, deno } = process.versions
+  if (bun || deno)
+    throw new RayError('RAY_RUNTIME', `Tasks and actors run on Node, got ${bun ? `Bun ${bun}` : `Deno ${deno}`}`)
   const { numCpus, resourceLimits, workers, address } = options
   setLeaving(address !== 'local' || workers === 'processes')
   if (address !== 'local') return new NatsEngine(address, options, host)

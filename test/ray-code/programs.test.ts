@@ -7,13 +7,14 @@ import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
 const RAY = import.meta.resolve('#src/ray/index.js')
+const CODE = import.meta.resolve('#src/ray/code/index.js')
 const folder = mkdtempSync(join(tmpdir(), 'rayito-code-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a program of several files, the first of them; gives what it printed as JSON. */
 async function run(files: Record<string, string>, ...flags: string[]): Promise<unknown> {
   for (const [name, source] of Object.entries(files))
-    writeFileSync(join(folder, name), source.replaceAll('RAY', JSON.stringify(RAY)))
+    writeFileSync(join(folder, name), source.replaceAll('RAY', JSON.stringify(RAY)).replaceAll('CODE', JSON.stringify(CODE)))
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     ...flags,
     join(folder, Object.keys(files)[0]!),
@@ -167,6 +168,22 @@ describe('functions of a program', () => {
         String(message),
         /^`(__webpack_require__|e)` is used by .* a bundler put in the place of import\(…\), .* by await import\(\/\* webpackIgnore: true/,
       )
+  })
+
+  test('are of CommonJS that requires the package, which their thread may be importing just then', async (t) => {
+    if (!process.features.require_module) return t.skip('this Node requires no ES modules')
+    const printed = await run({
+      'first.mjs': `
+        import { importAhead, revive } from CODE
+        const work = { kind: 'module', module: new URL('required-work.cjs', import.meta.url).href, name: 'work' }
+        importAhead(import(RAY))
+        const [fn, again] = [await revive(work), await revive(work)]
+        console.log(JSON.stringify([await fn(1), again === fn]))`,
+      'required-work.cjs': `
+        const { ray } = require(require('node:url').fileURLToPath(RAY))
+        exports.work = (x) => typeof ray.remote(() => x)`,
+    })
+    assert.deepEqual(printed, ['function', true])
   })
 
   test('may be CommonJS’s that one function made, each with a variable of its own', async () => {

@@ -8,6 +8,21 @@ type Namespace = Record<string, unknown>
 /** Modules that were imported here: what they export is there at once. */
 const imported = new Map<string, Namespace>()
 
+let ahead: Promise<unknown> | undefined
+
+/** What a thread imports before anybody asks for it. */
+export function importAhead(importing: Promise<unknown>): void {
+  const done = () => {
+    ahead = undefined
+  }
+  ahead = importing.then(done, done)
+}
+
+/** What a call loads comes after that: where CommonJS requires a module that is being imported, Node 20 fails. */
+export function importedAhead(): Promise<unknown> | undefined {
+  return ahead
+}
+
 /** An export of a module; '*' is the module itself. A promise the first time only. @throws NotSerializableError (rejects) */
 export function importExport(module: string, name: string): unknown {
   const namespace = imported.get(module)
@@ -18,6 +33,7 @@ async function load(module: string): Promise<Namespace> {
   let url = module
   try {
     url = localModule(module)
+    if (ahead) await ahead
     const namespace = (await span('import', basename(module), () => import(url))) as Namespace
     imported.set(module, namespace)
     return namespace

@@ -1,6 +1,7 @@
 export { callSite } from './call-site.js'
 export { carriedBy, carries, describe } from './describe.js'
 export { nameOf } from './identity.js'
+export { importAhead } from './import-export.js'
 export { allowModules, portableCode, portableModule, setTravelling } from './portable.js'
 export { revive } from './revive.js'
 export { reviveTravel } from './travel.js'

@@ -7,7 +7,7 @@ import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
 import { shippedFrom } from './call-site.js'
 import { findClass, known, nameOf, rememberClass } from './identity.js'
-import { importExport } from './import-export.js'
+import { importExport, importedAhead } from './import-export.js'
 import { unwrap } from './modules.js'
 import { resolveFrom } from './resolve.js'
 import { METHOD_KEY } from './source.js'
@@ -239,6 +239,7 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
     case 'global':
       return node.path.reduce((holder: unknown, name) => (holder as Record<string, unknown>)[name], globalThis)
     case 'require':
+      await importedAhead()
       return createRequire(node.from)
     case 'weak':
       return node.of === 'WeakMap' ? new WeakMap() : new WeakSet()
@@ -251,6 +252,7 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
 }
 
 async function importFrom(specifier: string, url: string, options: ImportCallOptions | undefined): Promise<unknown> {
+  await importedAhead()
   return import(resolveFrom(specifier, url), options)
 }
 

@@ -1,6 +1,7 @@
 /** A worker thread's first file: workerpool starts it and calls `serve`, which never ends. */
 import { type MessagePort, threadId } from 'node:worker_threads'
 import workerpool from 'workerpool'
+import { importAhead } from '../code/index.js'
 import type { ThreadStart } from '../engines/threads/thread.js'
 import type { ToWorker } from '../protocol.js'
 import { converse } from './conversation.js'
@@ -34,7 +35,7 @@ workerpool.worker({
       () => Atomics.store(looking, 0, 0),
     )
     // Time for what the modules of most tasks and actors import.
-    if (ahead) void import('../index.js').catch(() => {})
+    if (ahead) importAhead(import('../index.js'))
     return new Promise(() => {})
   },
 })

@@ -14,7 +14,10 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 /** Runs a program of several files, the first of them; gives what it printed as JSON. */
 async function run(files: Record<string, string>, ...flags: string[]): Promise<unknown> {
   for (const [name, source] of Object.entries(files))
-    writeFileSync(join(folder, name), source.replaceAll('RAY', JSON.stringify(RAY)).replaceAll('CODE', JSON.stringify(CODE)))
+    writeFileSync(
+      join(folder, name),
+      source.replaceAll('RAY', JSON.stringify(RAY)).replaceAll('CODE', JSON.stringify(CODE)),
+    )
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     ...flags,
     join(folder, Object.keys(files)[0]!),

@@ -320,6 +320,31 @@ describe('a function that travels by source', () => {
     assert.deepEqual([new Tenfold().n, await elsewhere(() => new Tenfold().n)], [10, 10])
   })
 
+  test('import() travels as TypeScript compiles it for CommonJS, whose helper replaces a function of its own when it is first called', async () => {
+    const imports = new Function(
+      `const __importStar = (function () {
+         var ownKeys = function (o) {
+           ownKeys = Object.getOwnPropertyNames || function (o) { return [] }
+           return ownKeys(o)
+         }
+         return function (mod) {
+           var result = {}
+           for (var k = ownKeys(mod), i = 0; i < k.length; i++) result[k[i]] = mod[k[i]]
+           result.times = (result.times || 0) + 1
+           return result
+         }
+       })()
+       return () => [{ a: 1 }, { b: 2 }].map(__importStar)`,
+    )()
+    const expected = [
+      { a: 1, times: 1 },
+      { b: 2, times: 1 },
+    ]
+    assert.deepEqual(await elsewhere(imports), expected)
+    // Here it has not been called.
+    assert.deepEqual([imports(), await elsewhere(imports)], [expected, expected])
+  })
+
   test('an async function inside another travels as TypeScript compiles it for ES2016, unless it uses `this`', async () => {
     const [plain, usesThis] = new Function(
       `const __awaiter = (that, _, P, generator) => Promise.resolve(generator.apply(that, []).next().value)

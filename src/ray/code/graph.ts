@@ -16,7 +16,7 @@ import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import { awaited, type Steps } from './steps.js'
 import { isStrict } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
-import { alike, type Found, isFilledAgain, lookUp } from './variables.js'
+import { alike, type Found, isFilledAgain, keyOfItself, lookUp } from './variables.js'
 import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
 import { type PrivateMembers, privateMembers } from './weak.js'
 
@@ -224,12 +224,13 @@ export class Graph {
           )
         : refusal(entry, `uses ${names} from around it, which this Node has no inspector to look up`, withInspector())
     }
-    const { value, key } = found
+    const { value } = found
+    const key = found.key ?? keyOfItself(name, value)
     checkBundler(name, value, entry.trail, this.#reference(value) !== undefined)
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
     if (use.members && isBag(name, value)) return [name, yield* this.#bag(name, value, use.members, around), true]
     if (isFilledAgain(source, name, value)) return [name, this.#variable([], key, name), false]
-    this.#checkShared(found, around, name, use.assigned, entry.trail)
+    this.#checkShared({ ...found, key }, around, name, use.assigned, entry.trail)
     const variable = yield* this.#captured(value, key, name, around)
     const users = this.#users.get(variable) ?? { nodes: [], assigned: false }
     users.nodes.push(index)

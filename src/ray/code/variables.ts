@@ -1,5 +1,7 @@
+import { idOf } from './identity.js'
 import type { Scope, Script, Surroundings } from './scope.js'
-import type { Source } from './source.js'
+import { type Source, sourceOf } from './source.js'
+import type { AnyFunction } from './types.js'
 
 /** A variable that was found around a function. */
 export interface Found {
@@ -27,6 +29,17 @@ function keyOf(scopes: readonly Scope[], at: number, script: Script, name: strin
   const outermost = type === 'Closure' && !owner && scopes.slice(at + 1).every((scope) => scope.type === 'Script')
   const once = outermost && (Object.hasOwn(variables, 'exports') || script.url.startsWith('file:'))
   return once ? `${script.id}:${name}` : undefined
+}
+
+/**
+ * What a variable is the same by if it holds a function that assigns to it: one that replaces itself at its first call, as in TypeScript's
+ * `__importStar`. The scope around it has no other such variable.
+ */
+export function keyOfItself(name: string, value: unknown): string | undefined {
+  // To understand a text takes time.
+  if (typeof value !== 'function' || !Function.prototype.toString.call(value).includes(name)) return undefined
+  const itself = value as AnyFunction
+  return sourceOf(itself)?.free.get(name)?.assigned ? `${idOf(itself)}:${name}` : undefined
 }
 
 /** Whether two views of scopes may be of one and the same. */

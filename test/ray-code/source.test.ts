@@ -345,6 +345,28 @@ describe('a function that travels by source', () => {
     assert.deepEqual([imports(), await elsewhere(imports)], [expected, expected])
   })
 
+  test('and as Babel and SWC compile it, whose helper is a declaration that replaces itself', async () => {
+    const [imports, cacheOf] = new Function(
+      `'use strict'
+       function _getRequireWildcardCache(nodeInterop) {
+         var cacheBabelInterop = new WeakMap()
+         return (_getRequireWildcardCache = function (nodeInterop) { return cacheBabelInterop })(nodeInterop)
+       }
+       function _interop_require_wildcard(module) {
+         var cache = _getRequireWildcardCache()
+         if (cache.has(module)) return cache.get(module)
+         cache.set(module, { default: module })
+         return cache.get(module)
+       }
+       const module = { a: 1 }
+       return [() => [_interop_require_wildcard(module) === _interop_require_wildcard(module), _interop_require_wildcard(module)], _getRequireWildcardCache]`,
+    )()
+    const expected = [true, { default: { a: 1 } }]
+    assert.deepEqual(await elsewhere(imports), expected)
+    assert.deepEqual([imports(), await elsewhere(imports)], [expected, expected])
+    assert.equal(await elsewhere(() => cacheOf.name), '_getRequireWildcardCache')
+  })
+
   test('an async function inside another travels as TypeScript compiles it for ES2016, unless it uses `this`', async () => {
     const [plain, usesThis] = new Function(
       `const __awaiter = (that, _, P, generator) => Promise.resolve(generator.apply(that, []).next().value)

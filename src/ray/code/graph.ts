@@ -16,7 +16,7 @@ import { BASE, IMPORT, META, type Source, sourceOf } from './source.js'
 import { awaited, type Steps } from './steps.js'
 import { isStrict } from './strictness.js'
 import type { AnyFunction, CodeNode, FunctionNode, SourceCode } from './types.js'
-import { alike, type Found, isFilledAgain, keyOfItself, lookUp } from './variables.js'
+import { alike, beginning, type Found, keyOfItself, lookUp } from './variables.js'
 import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
 import { type PrivateMembers, privateMembers } from './weak.js'
 
@@ -229,7 +229,8 @@ export class Graph {
     checkBundler(name, value, entry.trail, this.#reference(value) !== undefined)
     if (name === 'require' && isRequire(value)) return [name, this.#require(value, around), false]
     if (use.members && isBag(name, value)) return [name, yield* this.#bag(name, value, use.members, around), true]
-    if (isFilledAgain(source, name, value)) return [name, this.#variable([], key, name), false]
+    const begun = beginning(source, name, value)
+    if (begun) return [name, this.#variable(begun, key, name), false]
     this.#checkShared({ ...found, key }, around, name, use.assigned, entry.trail)
     const variable = yield* this.#captured(value, key, name, around)
     const users = this.#users.get(variable) ?? { nodes: [], assigned: false }

@@ -2,6 +2,8 @@ import type {
   AnyNode,
   ClassExpression,
   ExpressionStatement,
+  FunctionExpression,
+  Identifier,
   MethodDefinition,
   ObjectExpression,
   Options,
@@ -77,6 +79,10 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     kind = 'method'
     within = value
   }
+  if (root.type === 'FunctionExpression' && root.id && assignsItself(root, root.id, wrapped)) {
+    edits.push({ start: root.id.start, end: root.id.end, text: '' })
+    within = { ...root, id: null }
+  }
   const base = root.type === 'ClassExpression' && root.superClass
   if (base) edits.push({ start: base.start, end: base.end, text: BASE })
   const { free, lexical, metas, imports } = names(within, kind)
@@ -89,6 +95,11 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     lexical: [...lexical],
     above: root.type === 'ClassExpression' ? linesAbove(root, wrapped) : 0,
   }
+}
+
+/** Whether it assigns to its own name. Only a declaration can do that, whose name is a variable of the place around it: Babel's helpers replace themselves. */
+function assignsItself(root: FunctionExpression, { name, end }: Identifier, text: string): boolean {
+  return text.includes(name, end) && namesOf({ ...root, id: null }).free.get(name)?.assigned === true
 }
 
 function linesAbove({ body }: ClassExpression, text: string): number {

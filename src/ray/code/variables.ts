@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { idOf } from './identity.js'
 import type { Scope, Script, Surroundings } from './scope.js'
 import { type Source, sourceOf } from './source.js'
@@ -54,7 +55,12 @@ export function alike({ variables: a }: Scope, { variables: b }: Scope): boolean
 /** The lists in which TypeScript keeps what a class's decorators are to do to instances. */
 const INITIALIZERS = /^_\w*[iI]nitializers$/
 
-/** Whether a variable is filled when a class is evaluated, which it is again over there. */
-export function isFilledAgain({ kind, text }: Source, name: string, value: unknown): boolean {
-  return kind === 'class' && Array.isArray(value) && INITIALIZERS.test(name) && text.includes('__esDecorate(')
+/** The caches of the helper that Babel and SWC have for `import()` in CommonJS. */
+const CACHES = /^cache(Babel|Node)Interop$/
+
+/** What a variable begins with over there, if what is in it comes again: when a class is evaluated, or a module asked for. */
+export function beginning({ kind, text }: Source, name: string, value: unknown): object | undefined {
+  if (types.isWeakMap(value) && CACHES.test(name)) return new WeakMap()
+  const filled = kind === 'class' && Array.isArray(value) && INITIALIZERS.test(name) && text.includes('__esDecorate(')
+  return filled ? [] : undefined
 }

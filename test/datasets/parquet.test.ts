@@ -146,6 +146,23 @@ describe('rows written by pyarrow', () => {
     assert.deepEqual(await dataset.column('x'), data)
   })
 
+  test('a variant of Spark is the record of bytes that its features tell of, as to pyarrow', async (t) => {
+    const path = join(temporary(t), 'variant.parquet')
+    writeFileSync(
+      path,
+      new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'x', data: [true, 'a'], type: 'VARIANT' }] })),
+    )
+    const { dataset } = await open(path)
+    assert.equal(inspect(dataset.features.x), "{'metadata': Value('binary'), 'value': Value('binary')}")
+    const metadata = Uint8Array.of(17, 0, 0)
+    const data = [
+      { metadata, value: Uint8Array.of(4) },
+      { metadata, value: Uint8Array.of(5, 97) },
+    ]
+    assert.deepEqual(await dataset.column('x'), data)
+    assert.deepEqual(await dataset.at(1), { x: data[1] })
+  })
+
   test('packed values may be filled up by more than to the next eight', async (t) => {
     const path = join(temporary(t), 'filled.parquet')
     const data_page_header = {

@@ -27,6 +27,8 @@ export class ParquetFile {
     readonly hyparquet: Hyparquet,
   ) {
     if (metadata.schema.some(({ name }) => name === undefined)) throw new Error('a column in its schema has no name')
+    // hyparquet would make values of a VARIANT's bytes, decimals and missing fields not as they were written: to pyarrow it is a record.
+    for (const element of metadata.schema) if (element.logical_type?.type === 'VARIANT') delete element.logical_type
     this.columns = hyparquet.parquetSchema(metadata).children
     let start = 0
     for (const { num_rows } of metadata.row_groups) {

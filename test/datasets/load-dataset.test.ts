@@ -608,6 +608,20 @@ describe('from the disk', () => {
     })
   })
 
+  test('a folder of other tables, as save_to_disk makes it, is told of them and of what makes Parquet of them', async (t) => {
+    const folder = folderOf(t, picture, ['state.json', 'dataset_info.json', 'data-00000-of-00001.arrow'])
+    const told = {
+      code: 'DATASET_NOT_FOUND',
+      message: /got data-00000-of-00001\.arrow, dataset_info\.json, state\.json\. Make Parquet of them .* to_parquet/,
+    }
+    await assert.rejects(loadDataset(folder), told)
+    await assert.rejects(loadDataset(folder, { dataFiles: '*' }), told)
+    const file = join(folder, 'data-00000-of-00001.arrow')
+    await assert.rejects(loadDataset(file), { ...told, message: /got data-00000-of-00001\.arrow\. Make Parquet/ })
+    const texts = folderOf(t, picture, ['notes.txt'])
+    await assert.rejects(loadDataset(texts), { ...told, message: /got notes\.txt\. Name a Hub data set/ })
+  })
+
   test('nothing there, nothing in it, or nonsense is a clear error', async (t) => {
     const empty = temporary(t)
     await assert.rejects(loadDataset(empty), {

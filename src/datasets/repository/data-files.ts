@@ -54,10 +54,10 @@ function choose(
   configurations: readonly Configuration[] | 'converted',
 ): DataSetFiles {
   const { split } = wanted
-  const { splits: found, ...rest } = allSplits(paths.filter(isVisible), wanted, where, configurations)
+  const visible = paths.filter(isVisible)
+  const { splits: found, ...rest } = allSplits(visible, wanted, where, configurations)
   const splits = ofOneKind(found, where)
-  if (splits.size === 0)
-    throw new RayitoError('DATASET_NOT_FOUND', `Expected Parquet files or pictures in ${where}, got none`)
+  if (splits.size === 0) throw noData(visible, `in ${where}`)
   const all = [...splits.values()].flat()
   const metadata = kindOf(all) === 'pictures' ? all.find((path) => METADATA.test(path)) : undefined
   if (metadata !== undefined)
@@ -183,13 +183,20 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
       const data = dataOf([...new Set(files)])
       if (data.length > 0) return [split, data]
       const asked = [patterns].flat().map(shown).join(', ') || 'an empty list of them'
-      const got = files.length > 0 ? files.slice(0, 3).join(', ') : 'none'
-      throw new RayitoError(
-        'DATASET_NOT_FOUND',
-        `Expected Parquet files or pictures that fit ${asked} in ${where}, got ${got}`,
-      )
+      throw noData(files, `that fit ${asked} in ${where}`)
     }),
   )
+}
+
+/** What else people keep rows in: `save_to_disk` of Python's datasets makes folders of Arrow files. */
+const OTHER_TABLES = /\.(arrow|csv|tsv|jsonl?)(\.\w+)?$/i
+
+function noData(files: readonly string[], place: string): RayitoError {
+  const tables = files.filter((path) => OTHER_TABLES.test(path))
+  const others = (tables.length > 0 ? tables : [...files]).sort().slice(0, 3)
+  const remedy = "Make Parquet of them with Python's datasets: load_from_disk or load_dataset, then to_parquet(path)."
+  const message = `Expected Parquet files or pictures ${place}, got ${others.map(shown).join(', ') || 'none'}`
+  return new RayitoError('DATASET_NOT_FOUND', message, tables.length > 0 ? { remedy } : {})
 }
 
 /** No README.md makes a message of megabytes. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { RESIZE_FILTERS } from '../datasets/image/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
-import { OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
+import { HOW_TO_PREPARE, OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
 
 /** Left out, it is what the class does; null is no, as in Python. */
 type Flag = boolean | null
@@ -73,16 +73,16 @@ export async function makePlan(folder: string, name: string): Promise<Plan> {
 
 /** The steps that Python's transformers takes for these two files. */
 export function resolvePlan(config: Config, settings: Settings, name: string): Plan {
-  const invalid = (message: string): never => {
-    throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
+  const invalid = (message: string, remedy?: string): never => {
+    throw new RayitoError('MODEL_INVALID', `${name}: ${message}`, remedy ? { remedy } : {})
   }
   const named = settings.image_processor_type ?? settings.feature_extractor_type
   const type = named && named !== NO_CLASS ? String(named) : typeOf(config)
-  if (!type) return invalid('preprocessor_config.json names no image_processor_type')
+  if (!type) return invalid('preprocessor_config.json names no image_processor_type', HOW_TO_PREPARE)
   const kind = type.replace(/(ImageProcessor|FeatureExtractor)(Fast)?$/, '')
   const defaults = Object.hasOwn(PROCESSORS, kind)
     ? PROCESSORS[kind]!
-    : invalid(`pictures are prepared by ${type}, which is not known`)
+    : invalid(`pictures are prepared by ${type}, which is not known`, HOW_TO_PREPARE)
   const size = sizeOf(settings.size ?? defaults.size, says(settings.default_to_square, defaults.sizes === 'exact'))
   if (!size || (defaults.sizes === 'shortest' && size.kind !== 'shortest')) {
     return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)

@@ -4,6 +4,7 @@ import { RayitoError } from '../core/errors.js'
 import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
 import { download, hubFile } from '../hub/index.js'
 import type { Dtype, FilledOptions } from './options.js'
+import { HOW_TO_PREPARE } from './processors.js'
 
 /** Where a model's files are; plain data, so that it can be posted to a thread. */
 export interface ModelFiles {
@@ -86,7 +87,8 @@ async function inFolder(folder: string, model: string, dtype: Dtype): Promise<st
       (found) => found.isFile(),
       () => false,
     )
-  const there = await Promise.all(Object.values(FILES).map(async (file) => ((await exists(file)) ? [file] : [])))
+  const places = Object.values(FILES).flatMap((file) => [file, basename(file)])
+  const there = await Promise.all(places.map(async (file) => ((await exists(file)) ? [file] : [])))
   for (const needed of neededFiles(dtype)) {
     if ((await exists(needed)) || (needed === SETTINGS && (await exists(SETTINGS_OF_ALL)))) continue
     missing(model, needed, there.flat())
@@ -95,8 +97,16 @@ async function inFolder(folder: string, model: string, dtype: Dtype): Promise<st
 }
 
 function missing(model: string, file: string, onnxFiles: string[]): never {
-  const dtypes = Object.entries(FILES).filter(([, name]) => onnxFiles.includes(name))
-  const known = dtypes.map(([dtype, name]) => `'${dtype}' (${name})`).join(' and ') || 'none that can be used'
-  const remedy = file.endsWith('.onnx') && dtypes.length > 0 ? `Use dtype ${known}.` : undefined
+  const remedy = file === SETTINGS ? HOW_TO_PREPARE : file.endsWith('.onnx') ? howToGet(file, model, onnxFiles) : null
   throw new RayitoError('MODEL_INVALID', `${model} has no file ${file}`, { ...(remedy && { remedy }), model, file })
+}
+
+function howToGet(file: string, model: string, onnxFiles: readonly string[]): string {
+  const own = isFolder(model) ? '' : 'Download the model into a folder. '
+  // Python's Optimum exports without a folder onnx.
+  if (onnxFiles.includes(basename(file))) return `${own}Move its ${basename(file)} to ${file}.`
+  const isThere = (name: string) => onnxFiles.includes(name) || onnxFiles.includes(basename(name))
+  const dtypes = Object.entries(FILES).filter(([, name]) => isThere(name))
+  if (dtypes.length > 0) return `Use dtype ${dtypes.map(([dtype, name]) => `'${dtype}' (${name})`).join(' and ')}.`
+  return "Choose an image-classification model with an onnx folder, or make one with Python's Optimum: optimum-cli export onnx --model MODEL FOLDER, then move model.onnx into a folder onnx there."
 }

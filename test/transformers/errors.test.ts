@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -83,11 +83,22 @@ describe('a pipeline says', () => {
       /has no file onnx\/model_quantized\.onnx\. Use dtype 'fp32' \(onnx\/model\.onnx\)/,
     )
     rmSync(join(model, 'preprocessor_config.json'))
-    await rejects(classifier(model), 'MODEL_INVALID', /has no file preprocessor_config\.json/)
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /has no file preprocessor_config\.json\. Write .* image_processor_type .*Beit, .* A model of timm .* pretrained_cfg/,
+    )
+    renameSync(join(model, 'onnx', 'model.onnx'), join(model, 'model.onnx'))
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /has no file onnx\/model\.onnx\. Move its model\.onnx to onnx\/model\.onnx\./,
+    )
+    await rejects(classifier(model, { dtype: 'q8' }), 'MODEL_INVALID', /Use dtype 'fp32' \(onnx\/model\.onnx\)/)
     await rejects(
       classifier(join(model, 'nowhere')),
       'MODEL_INVALID',
-      /has no file onnx\/model\.onnx\. Choose an image-/,
+      /has no file onnx\/model\.onnx\. Choose an image-.* optimum-cli export onnx --model MODEL FOLDER/,
     )
   })
 
@@ -139,7 +150,7 @@ describe('a pipeline says', () => {
     edit(join(model, 'preprocessor_config.json'), (settings) => {
       settings.image_processor_type = 'SamImageProcessor'
     })
-    await rejects(classifier(model), 'MODEL_INVALID', /prepared by SamImageProcessor, which is not known/)
+    await rejects(classifier(model), 'MODEL_INVALID', /prepared by SamImageProcessor, which is not known\. Write /)
   })
 
   test('that a configuration cannot be read', async (t) => {
@@ -225,6 +236,7 @@ describe('from the Hub', () => {
       'models/owner/beside': { ...fp32, 'onnx/model.onnx': model, 'onnx/model.onnx.data': data },
       'models/owner/whole': { ...others, 'processor_config.json': whole },
       'models/owner/torch': { 'config.json': '{}' },
+      'models/owner/root': { 'config.json': '{}', 'model.onnx': 'weights' },
     })
     try {
       const options = { endpoint: hub.endpoint, progress: false }
@@ -256,6 +268,11 @@ describe('from the Hub', () => {
         classifier('owner/torch', options),
         'MODEL_INVALID',
         /owner\/torch has no file onnx\/model\.onnx\. Choose an image-classification model/,
+      )
+      await rejects(
+        classifier('owner/root', options),
+        'MODEL_INVALID',
+        /owner\/root has no file onnx\/model\.onnx\. Download the model into a folder\. Move its model\.onnx/,
       )
       await rejects(classifier('owner/nobody', options), 'HUB_REPO_NOT_FOUND', /owner\/nobody/)
 

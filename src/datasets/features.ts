@@ -148,12 +148,12 @@ function inside(column: SchemaTree, noted?: unknown, arrow?: Arrow): Feature | n
   return item && featureOf(item, noted, arrow?.child(0))
 }
 
-/** Of a list in the schema the item: a list holds a repeated record of one field, in old files the repeated item itself. */
+/** Of a list in the schema the item: a list holds a repeated record of one field. */
 function itemOf({ element, children }: SchemaTree): SchemaTree | null {
   const [repeated] = children
   if (element.converted_type !== 'LIST' || children.length !== 1 || !repeated) return null
   if (repeated.element.repetition_type !== 'REPEATED') return null
-  return repeated.children.length === 1 ? repeated.children[0]! : repeated
+  return repeated.children[0] ?? null
 }
 
 function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arrow?: Arrow): Feature {

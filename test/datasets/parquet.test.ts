@@ -5,7 +5,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import type { SchemaElement, SchemaTree } from 'hyparquet'
+import type { SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
@@ -127,11 +127,11 @@ describe('rows written by pyarrow', () => {
     assert.deepEqual(pages, [{ offset: 4, length: 50, firstRow: 0 }])
   })
 
-  test('an interval is its twelve bytes, as to pyarrow', async (t) => {
+  test('an interval is its twelve bytes, and so is BSON bytes, as to pyarrow', async (t) => {
     const path = join(temporary(t), 'interval.parquet')
     const data = [Uint8Array.from({ length: 12 }, (_, i) => i), null]
     const schema: SchemaElement[] = [
-      { name: 'root', num_children: 1 },
+      { name: 'root', num_children: 2 },
       {
         name: 'x',
         type: 'FIXED_LEN_BYTE_ARRAY',
@@ -139,11 +139,14 @@ describe('rows written by pyarrow', () => {
         repetition_type: 'OPTIONAL',
         converted_type: 'INTERVAL',
       },
+      { name: 'y', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL', converted_type: 'BSON' },
     ]
-    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'x', data }], schema })))
+    const columnData = ['x', 'y'].map((name) => ({ name, data }))
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, schema })))
     const { dataset } = await open(path)
     assert.equal(inspect(dataset.features.x), "Value('fixed_size_binary[12]')")
-    assert.deepEqual(await dataset.column('x'), data)
+    assert.equal(inspect(dataset.features.y), "Value('binary')")
+    for (const name of ['x', 'y']) assert.deepEqual(await dataset.column(name), data)
   })
 
   test('a variant of Spark is the record of bytes that its features tell of, as to pyarrow', async (t) => {
@@ -330,21 +333,19 @@ describe('rows written by pyarrow', () => {
     }
   })
 
-  test('a list of old files, which holds its items without a record around each, is one', () => {
-    const leaf = (name: string, type: 'INT32' | 'DOUBLE') => ({
-      element: { name, type },
-      children: [],
-      count: 1,
-      path: [],
-    })
-    const list = (children: SchemaTree[]) => {
-      const items = { ...leaf('array', 'INT32'), children }
-      const item = { ...items, element: { ...items.element, repetition_type: 'REPEATED' as const } }
-      const element = { name: 'x', converted_type: 'LIST' as const }
-      return inspect(parquetFeatures([{ element, children: [item], count: 1, path: ['x'] }], null).x)
-    }
-    assert.equal(list([]), "List(Value('int32'))")
-    assert.equal(list([leaf('a', 'INT32'), leaf('b', 'DOUBLE')]), "List({'a': Value('int32'), 'b': Value('float64')})")
+  test('lists and maps are what they are to Python, whichever groups Avro, Protobuf, Thrift or Hive put around their items', async () => {
+    const answers = readJson<{ features: object; rows: Record<string, unknown>[] }>(FIXTURES, 'old-lists.json')
+    const { dataset } = await open(join(FIXTURES, 'old-lists.parquet'))
+    const { map, ...features } = Object.fromEntries(
+      Object.entries(dataset.features).map(([name, feature]) => [name, inspect(feature, { breakLength: Infinity })]),
+    )
+    assert.deepEqual([map, features], ['Struct', answers.features])
+    for (const [i, row] of answers.rows.entries()) assert.deepEqual(await dataset.at(i), row)
+    for (const name of Object.keys(answers.rows[0]!))
+      assert.deepEqual(
+        await dataset.column(name),
+        answers.rows.map((row) => row[name]),
+      )
   })
 
   test('what Parquet has no types for is as Python gives it: durations, time zones, large texts', async () => {

@@ -2,12 +2,12 @@ import type { SchemaElement } from 'hyparquet'
 
 /**
  * How a column is to be read for {@link decimals}: hyparquet makes doubles of all decimals, and multiplies by 0.01 where dividing
- * by 100 is exact. So the scale is applied afterwards, and long ones are left as they lie in the file. So are intervals, of which it
+ * by 100 is exact. So the scale is applied afterwards, and long ones are left as they lie in the file. So are intervals and BSON, of which it
  * makes nothing.
  */
 export function unscaled(element: SchemaElement): SchemaElement {
   const { converted_type, logical_type, ...rest } = element
-  if (converted_type === 'INTERVAL') return rest
+  if (converted_type === 'INTERVAL' || converted_type === 'BSON') return rest
   if (converted_type !== 'DECIMAL') return element
   return (element.precision ?? 0) > 15 ? rest : { ...element, scale: 0 }
 }

@@ -8,6 +8,7 @@ import { decimals } from './decimals.js'
 import { FileReader } from './file-reader.js'
 import { readFooter } from './footer.js'
 import { type Hyparquet, loadHyparquet } from './hyparquet.js'
+import { renewLists } from './old-lists.js'
 import type { PageCache } from './page-cache.js'
 import { NoText } from './parsers.js'
 
@@ -29,6 +30,7 @@ export class ParquetFile {
     if (metadata.schema.some(({ name }) => name === undefined)) throw new Error('a column in its schema has no name')
     // hyparquet would make values of a VARIANT's bytes, decimals and missing fields not as they were written: to pyarrow it is a record.
     for (const element of metadata.schema) if (element.logical_type?.type === 'VARIANT') delete element.logical_type
+    renewLists(metadata, hyparquet.parquetSchema(metadata))
     this.columns = hyparquet.parquetSchema(metadata).children
     let start = 0
     for (const { num_rows } of metadata.row_groups) {

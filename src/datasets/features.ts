@@ -221,7 +221,7 @@ function schemaDtype(element: SchemaElement): string | null {
   if (converted_type === 'DATE') return 'date32'
   const [, kind, unit] = /^(TIME|TIMESTAMP)_(MILLIS|MICROS)$/.exec(converted_type ?? '') ?? []
   if (kind === 'TIME') return unit === 'MILLIS' ? 'time32[ms]' : 'time64[us]'
-  if (kind) return `timestamp[${UNITS[unit as 'MILLIS']}]`
+  if (kind) return `timestamp[${UNITS[unit as 'MILLIS']}, tz=UTC]`
   if (type === 'FIXED_LEN_BYTE_ARRAY') return `fixed_size_binary[${type_length}]`
   return PHYSICAL[type!] ?? type ?? null
 }

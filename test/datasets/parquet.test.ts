@@ -319,7 +319,7 @@ describe('rows written by pyarrow', () => {
       ['timestamp[ms]', { type: 'INT64', ...time('TIMESTAMP', 'MILLIS') }],
       ['timestamp[ns]', { type: 'INT64', ...time('TIMESTAMP', 'NANOS') }],
       ['timestamp[ns]', { type: 'INT96' }],
-      ['timestamp[us]', { type: 'INT64', converted_type: 'TIMESTAMP_MICROS' }],
+      ['timestamp[us, tz=UTC]', { type: 'INT64', converted_type: 'TIMESTAMP_MICROS' }],
       ['timestamp[us, tz=UTC]', { type: 'INT64', ...time('TIMESTAMP', 'MICROS', true) }],
       ['time32[ms]', { type: 'INT32', converted_type: 'TIME_MILLIS' }],
       ['time64[us]', { type: 'INT64', ...time('TIME', 'MICROS') }],

@@ -68,7 +68,8 @@ export const ERRORS = {
   // src/datasets
   DATASET_NOT_FOUND: {
     meaning: 'No data files were found for the data set.',
-    remedy: 'Name a Hub data set (owner/name), Parquet files (NAME.parquet), or a folder with a folder of pictures for each class.',
+    remedy:
+      'Name a Hub data set (owner/name), Parquet files (NAME.parquet), or a folder with a folder of pictures for each class.',
   },
   DATASET_AMBIGUOUS: {
     meaning: 'The data set has several configurations, none of which is the default.',

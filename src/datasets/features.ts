@@ -127,6 +127,8 @@ function featureOf(column: SchemaTree, noted: unknown, arrow?: Arrow): Feature {
   if (typeof noted !== 'object' || noted === null) return featureOfSchema(column, {}, arrow)
   const { _type: type, dtype, names, feature, length, mode, decode, shape } = noted as Record<string, unknown>
   if (typeof type !== 'string') return featureOfSchema(column, noted as Record<string, unknown>, arrow)
+  // As in Python, where the file has other ones than are noted: seconds of a day, for which Parquet has no type, are milliseconds.
+  if (type === 'Value') return featureOfSchema(column, {}, arrow)
   if (!feature) {
     const classes = Array.isArray(names) ? names : Object.values(names ?? {})
     const [kind, given] = [dtype, mode].map((text) => (typeof text === 'string' ? text : null))

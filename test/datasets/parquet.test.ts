@@ -333,6 +333,13 @@ describe('rows written by pyarrow', () => {
     }
   })
 
+  test('a plain kind of values is the one that the file has, as in Python, where datasets noted one that Parquet lacks', () => {
+    const element = { name: 'x', type: 'INT32', converted_type: 'TIME_MILLIS' } as const
+    const note = JSON.stringify({ info: { features: { x: { _type: 'Value', dtype: 'time32[s]' } } } })
+    const { x } = parquetFeatures([{ element, children: [], count: 1, path: ['x'] }], note)
+    assert.equal(inspect(x), "Value('time32[ms]')")
+  })
+
   test('lists and maps are what they are to Python, whichever groups Avro, Protobuf, Thrift or Hive put around their items', async () => {
     const answers = readJson<{ features: object; rows: Record<string, unknown>[] }>(FIXTURES, 'old-lists.json')
     const { dataset } = await open(join(FIXTURES, 'old-lists.parquet'))

@@ -85,8 +85,10 @@ export class Gate {
     }
   }
 
-  /** The thread has ended: nothing left to guard. */
+  /** The thread has ended: nothing left to guard. What it was inside of it leaves no more, and nobody waits for that. */
   release(): void {
+    Atomics.store(this.#state, 0, CLOSING)
+    Atomics.notify(this.#state, 0)
     open.delete(this)
     if (open.size === 0) process.off('exit', closeAll)
   }

@@ -42,6 +42,20 @@ test('who closes a gate waits for all that is inside, and nothing enters any mor
   gate.release()
 })
 
+test('who waits for a thread that ends inside waits no longer', async () => {
+  const gate = new Gate()
+  const source = `
+    Atomics.add(new Int32Array(require('node:worker_threads').workerData), 0, 2)
+    process.exit(0)
+  `
+  const worker = new Worker(source, { eval: true, workerData: gate.shared })
+  await once(worker, 'exit')
+  gate.close()
+  const empty = gate.empty()
+  gate.release()
+  assert.deepEqual([await empty, gate.inside, gate.emptySync(0)], [true, false, true])
+})
+
 test('the process waits at its end for the gates of threads that have not ended, and for those only', async () => {
   const before = process.listenerCount('exit')
   const one = new Gate()

@@ -122,6 +122,17 @@ describe("a classifier's thread", () => {
     await classifier.close()
   })
 
+  test('that ends in the middle of an inference is not waited for when its classifier is closed', async () => {
+    const { classifier, worker } = await withThread()
+    const calls = Array.from({ length: 8 }, () => classifier(picture))
+    const settled = Promise.allSettled(calls)
+    await calls[0]
+    // heard between two turns of the inference
+    worker.postMessage(null)
+    assert.equal((await settled).at(-1)!.status, 'rejected')
+    await classifier.close()
+  })
+
   test('is sent a picture, not all of the memory that it is a part of', async () => {
     const { classifier } = await withThread()
     const many = new Uint8Array(500e6)

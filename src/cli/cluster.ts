@@ -106,10 +106,13 @@ export function stopCommand(): Command {
     .allowExcessArguments(false)
     .action(async ({ address }: { address?: string }) => {
       const observer = await observe(address)
-      const { nodes } = await observer.status()
-      await observer.stopNodes()
-      await observer.close()
-      process.stdout.write(`${plural(nodes.length, 'node')} ${nodes.length === 1 ? 'was' : 'were'} asked to leave\n`)
+      try {
+        const { nodes } = await observer.status()
+        await observer.stopNodes()
+        process.stdout.write(`${plural(nodes.length, 'node')} ${nodes.length === 1 ? 'was' : 'were'} asked to leave\n`)
+      } finally {
+        await observer.close()
+      }
     })
 }
 

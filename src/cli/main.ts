@@ -73,7 +73,8 @@ function endWithShell(): void {
   const watch = setInterval(() => {
     if (process.ppid === shell) return
     clearInterval(watch)
-    process.kill(process.pid, 'SIGHUP')
+    // A terminal that was closed has said SIGHUP, and a second one would end the command at once.
+    process.kill(process.pid, 'SIGTERM')
   }, 200).unref()
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -32,12 +33,14 @@ class Program {
   readonly child: ChildProcess
   readonly ended: Promise<number | null>
 
-  constructor(args: string[], cwd = root, { terminal = false } = {}) {
-    const { RAYITO_SOURCE: _, RAYITO_MODEL: __, RAYITO_DTYPE: ___, ...env } = process.env
+  /** @param terminal what a shell in a terminal does, where `$@` stands for the command */
+  constructor(args: string[], cwd = root, { terminal = '', env = {} as NodeJS.ProcessEnv } = {}) {
+    const { RAYITO_SOURCE: _, RAYITO_MODEL: __, RAYITO_DTYPE: ___, ...own } = process.env
     const words = [process.execPath, command, 'serve', ...args]
-    const inTerminal = ['script', '-qec', `exec ${words.map((word) => `'${word}'`).join(' ')}`, '/dev/null']
+    const quoted = words.map((word) => `'${word}'`).join(' ')
+    const inTerminal = ['script', '-qec', terminal.replace('$@', quoted), '/dev/null']
     const [file, ...rest] = terminal ? inTerminal : words
-    this.child = spawn(file!, rest, { cwd, env })
+    this.child = spawn(file!, rest, { cwd, env: { ...own, ...env } })
     children.add(this.child)
     this.child.stdout!.setEncoding('utf8').on('data', (text) => {
       this.stdout += text
@@ -93,6 +96,18 @@ test('npm run serve, too, goes when it gets SIGTERM, and leaves no server behind
 /** A terminal for a program: util-linux's. */
 const noTerminal =
   process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0 ? 'there is no script here' : false
+
+const inTerminal = noTerminal ? { skip: noTerminal } : {}
+const readyAt = ({ stdout }: Program) => /is ready at (\S+)\/\.\r\n/.exec(stdout)?.[1]
+
+/** A request that runs until its `file`.end is there, of a server in a terminal. */
+async function held(program: Program): Promise<{ file: string; running: Promise<Response> }> {
+  await until(() => readyAt(program) !== undefined)
+  const file = join(folder, randomUUID())
+  const running = fetch(`${readyAt(program)}/hold?file=${encodeURIComponent(file)}`)
+  await until(() => existsSync(`${file}.began`))
+  return { file, running }
+}
 
 /** A path of Windows with its drive's letter in the other case, as VS Code's terminal has them. */
 const otherLetter = ([letter, ...rest]: string) =>
@@ -339,21 +354,38 @@ describe('rayito serve', () => {
     assert.equal(await program.ended, TOLD)
   })
 
-  test(
-    '--reload: one Ctrl-C in a terminal lets running requests end',
-    noTerminal ? { skip: noTerminal } : {},
-    async () => {
-      const program = new Program(['run', `${apps}:waiting`, '--port', '0', '--reload'], root, { terminal: true })
-      const ready = () => /is ready at (\S+)\/\.\r\n/.exec(program.stdout)
-      await until(() => ready() !== null)
-      const file = join(folder, 'terminal')
-      const running = fetch(`${ready()![1]}/hold?file=${encodeURIComponent(file)}`)
-      await until(() => existsSync(`${file}.began`))
-      program.child.stdin!.write('\x03')
-      await until(() => program.stdout.includes('Draining'))
-      writeFileSync(`${file}.end`, '')
-      assert.equal(await (await running).json(), 'answered')
-      assert.equal(await program.ended, 0)
-    },
-  )
+  test('--reload: one Ctrl-C in a terminal lets running requests end', inTerminal, async () => {
+    const program = new Program(['run', `${apps}:waiting`, '--port', '0', '--reload'], root, { terminal: 'exec $@' })
+    const { file, running } = await held(program)
+    program.child.stdin!.write('\x03')
+    await until(() => program.stdout.includes('Draining'))
+    writeFileSync(`${file}.end`, '')
+    assert.equal(await (await running).json(), 'answered')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('--reload: what npm runs ends when its shell has gone and the terminal stays', inTerminal, async () => {
+    const program = new Program(['run', `${apps}:greeter`, '--port', '0', '--reload'], root, {
+      terminal: `sh -c "echo shell \\$\\$; $@; true"; cat`,
+      env: { npm_lifecycle_event: 'serve' },
+    })
+    await until(() => readyAt(program) !== undefined)
+    process.kill(Number(/shell (\d+)/.exec(program.stdout)![1]), 'SIGTERM')
+    await until(() => program.stdout.includes('Shut down.'))
+    program.child.stdin!.end('\x04')
+    assert.equal(await program.ended, 0)
+  })
+
+  test('what npm runs answers what it was asked when the terminal is closed', inTerminal, async () => {
+    const told = join(folder, 'told')
+    const program = new Program(['run', `${join(apps, '..', 'cli-told')}:waiting`, '--port', '0'], root, {
+      terminal: 'exec $@',
+      env: { npm_lifecycle_event: 'serve', RAYITO_TEST_TOLD: told },
+    })
+    const { file, running } = await held(program)
+    program.child.kill('SIGKILL')
+    await until(() => existsSync(told))
+    writeFileSync(`${file}.end`, '')
+    assert.equal(await (await running).json(), 'answered')
+  })
 })

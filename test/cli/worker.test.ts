@@ -44,3 +44,30 @@ test('a worker that is told to stop while its server is away leaves', skip ? { s
   await worker.end('SIGTERM')
   assert.equal(worker.child.exitCode, 0)
 })
+
+test('a stop that cannot be said to the nodes is told, and ends', skip ? { skip } : {}, async (t) => {
+  const server = await Server.startFor(t)
+  const way = createServer((socket) => {
+    const there = connect(server.port, '127.0.0.1')
+    there.pipe(socket)
+    // Its look finds no queue, as at a server that has just lost its data.
+    const other = (data: Buffer) => data.toString('latin1').replace('INFO.RAYITO_TASKS', 'INFO.RAYITO_TASKX')
+    socket.on('data', (data) => there.write(other(data), 'latin1'))
+    there.on('close', () => socket.destroy())
+    for (const one of [socket, there]) one.on('error', () => {})
+  }).listen(0, '127.0.0.1')
+  await once(way, 'listening')
+  const address = `nats://127.0.0.1:${(way.address() as AddressInfo).port}`
+  const child = spawn(process.execPath, [COMMAND, 'stop', '--address', address])
+  t.after(() => {
+    child.kill('SIGKILL')
+    way.close()
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  const [code] = await once(child, 'close', { signal: AbortSignal.timeout(30_000) })
+  assert.equal(code, 1)
+  assert.match(said, /^rayito: The NATS server at .* does not answer \(.*\)\. .*\n$/)
+})

@@ -12,7 +12,7 @@ import v8 from 'node:v8'
 import vm from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { ERRORS, expected, RayitoError } from '#src/core/errors.js'
-import { found } from '#src/core/findings.js'
+import { adoptFindings, FINDINGS, finding, found } from '#src/core/findings.js'
 import { bytes, plural } from '#src/core/format.js'
 import { Line } from '#src/core/line.js'
 import { isInside, rayitoCache } from '#src/core/paths.js'
@@ -302,6 +302,22 @@ test('what was found is known in threads that are not ray’s, too', async () =>
     workerData: { module: import.meta.resolve('#src/core/findings.js') },
   })
   assert.deepEqual(await once(thread, 'message'), [true])
+})
+
+test('what is found again is told once; what a driver told holds in its worker, whatever that finds itself', (t) => {
+  const key = 'test: found twice'
+  const told: unknown[] = []
+  const listen = (one: unknown) => void told.push(one)
+  FINDINGS.subscribe(listen)
+  t.after(() => FINDINGS.unsubscribe(listen))
+  for (const value of [true, true, false]) found(key, value)
+  assert.deepEqual(told, [
+    [key, true],
+    [key, false],
+  ])
+  assert.equal(finding(key), false)
+  adoptFindings([[key, true]])
+  assert.equal(finding(key), true)
 })
 
 test('how long to wait is said in seconds or as a date: what is past is now, and what is neither says nothing', () => {

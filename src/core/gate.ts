@@ -56,10 +56,6 @@ export class Gate {
     Atomics.or(this.#state, 0, CLOSING)
   }
 
-  get inside(): boolean {
-    return Atomics.load(this.#state, 0) >= ENTRY
-  }
-
   /** Resolves true once nobody is inside, false after `milliseconds` (default 30 s). The event loop stays free. */
   async empty(milliseconds = 30_000): Promise<boolean> {
     const end = Date.now() + milliseconds
@@ -69,7 +65,7 @@ export class Gate {
       const left = end - Date.now()
       if (left <= 0) return false
       const wait = Atomics.waitAsync(this.#state, 0, state, left)
-      if (wait.async) await wait.value
+      await wait.value
     }
   }
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
-import { availableParallelism } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
@@ -96,4 +99,24 @@ test('large objects that a session puts and passes on arrive whole, their memory
     await ray.shutdown()
   }
   assert.equal(threads(), 0)
+})
+
+test('the thread that helps holds no program that has nothing else to do, and runs nothing that the program preloads', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-prefault-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const [preload, program] = [join(folder, 'preload.cjs'), join(folder, 'program.mjs')]
+  writeFileSync(preload, `require('node:fs').writeSync(1, 'preloaded ')`)
+  const module = (path: string) => JSON.stringify(import.meta.resolve(`#src/ray/${path}`))
+  writeFileSync(
+    program,
+    `import { ray } from ${module('index.js')}
+     import { prefault } from ${module('pack/prefault.js')}
+     ray.init({ numCpus: 1 })
+     const ref = ray.put(new Uint8Array(34_000_000))
+     // It has begun.
+     prefault.letGo()()
+     console.log((await ray.get(ref)).length)`,
+  )
+  const ended = spawnSync(process.execPath, ['--require', preload, program], { encoding: 'utf8', timeout: 20_000 })
+  assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, 'preloaded 34000000\n', ''])
 })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Threads } from '#src/ray/engines/threads/threads.js'
 import { ray } from '#src/ray/index.js'
-import { Surroundings } from './functions.js'
+import { add, hold, Surroundings } from './functions.js'
+import { latch, letGo } from './latch.js'
 import { scripts } from './programs.js'
 
 const run = scripts()
@@ -32,6 +34,34 @@ describe('threads that are started ahead', () => {
       delete process.env.RAYITO_TEST_GONE
     }
     delete process.env.RAYITO_TEST_NOW
+  })
+
+  test('none is started beside work, nor once the session has ended', { timeout: 60_000 }, async (t) => {
+    await ray.shutdown()
+    let started = 0
+    const count = () => void started++
+    process.on('worker', count)
+    t.after(() => process.off('worker', count))
+    const come = async (threads: number) => {
+      while (started < threads) await pause(5)
+    }
+    ray.init({ numCpus: 2 })
+    await come(2)
+    const held = latch()
+    const ref = hold.remote(held)
+    await pause(200)
+    assert.equal(started, 2, 'while a task runs')
+    letGo(held)
+    await ray.get(ref)
+    for (const end = performance.now() + 200; performance.now() < end; await pause(1)) await ray.get(add.remote(1, 1))
+    assert.equal(started, 2, 'while one task comes after the other')
+    await come(3)
+    const last = Surroundings.remote()
+    await ray.get(last.variable.remote('PATH'))
+    await ray.shutdown()
+    await pause(150)
+    const { workers } = process.report.getReport() as unknown as { workers: unknown[] }
+    assert.equal(workers.length, 0, 'after the session')
   })
 
   test('no more are kept than asked for, and closing ends them', async () => {

@@ -108,10 +108,12 @@ test('is taken over from a holder that no longer touches it', async (t) => {
   assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
 })
 
-test('what is no lock of ours is taken over, too', async (t) => {
+test('what is no lock of ours is taken over, too, but not at once: it may be about to become one', async (t) => {
   const path = join(temporary(t), 'a')
   writeFileSync(path, '')
-  assert.equal(await withLock(path, async () => 'taken', { stale: 100 }), 'taken')
+  let waited = 0
+  assert.equal(await withLock(path, async () => 'taken', { stale: 100, waiting: () => void waited++ }), 'taken')
+  assert.ok(waited > 0)
 })
 
 test('a folder or a file that cannot be written is an error, not a wait', async (t) => {

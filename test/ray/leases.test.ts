@@ -113,6 +113,23 @@ test('a worker that cannot join in the end says so and ends', skip ? { skip } : 
   assert.deepEqual(await keptLeases(bus, 'node.*'), [])
 })
 
+test(
+  'who has looked for those that live listens no more, which would hold its process',
+  skip ? { skip } : {},
+  async (t) => {
+    const { bus, own } = await alive(t, node)
+    await own.give()
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
+    const found = await Promise.all(['node.*', 'nobody.*', '*.*'].map((whom) => keptLeases(bus, whom)))
+    assert.deepEqual(
+      found.map((kept) => kept.map(({ lease }) => lease.id)),
+      [[node.id], [], [node.id]],
+    )
+    assert.ok(timers() <= before)
+  },
+)
+
 test('who has left gives no further sign of life', skip ? { skip } : {}, async (t) => {
   const { bus, own } = await alive(t, node)
   await own.give()

@@ -1,3 +1,4 @@
+import type { CompletionResult, StoredMsg } from '@nats-io/jetstream'
 import type { Bus } from './bus.js'
 import type { Lease } from './lease.js'
 import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STREAM } from './subjects.js'
@@ -10,11 +11,20 @@ const ANSWER = 100
  * the server for minutes.)
  */
 export async function keptLeases(bus: Bus, whom = '*.*'): Promise<{ lease: Lease; written: number }[]> {
-  const entries = await bus.jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last: [`$KV.${LEASES}.${whom}`] })
-  const kept: { lease: Lease; written: number }[] = []
-  for await (const entry of entries)
-    if (entry.data.length) kept.push({ lease: entry.json<Lease>(), written: Date.parse(entry.timestamp) })
-  return kept
+  const entries: StoredMsg[] = []
+  // An iterator would listen on for five seconds, and hold the process meanwhile.
+  await new Promise<void>((resolve, reject) => {
+    const callback = (done: CompletionResult | null, entry: StoredMsg) => {
+      if (!done) entries.push(entry)
+      else if (done.err) reject(done.err)
+      else resolve()
+    }
+    const multi_last = [`$KV.${LEASES}.${whom}`]
+    bus.jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last, callback }).catch(reject)
+  })
+  return entries
+    .filter(({ data }) => data.length)
+    .map((entry) => ({ lease: entry.json<Lease>(), written: Date.parse(entry.timestamp) }))
 }
 
 /**

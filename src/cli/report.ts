@@ -14,7 +14,7 @@ export function report(exercise: Exercise1, { colour, columns = 80 }: ReportOpti
   const { machine, versions, agreement, indices, model, dtype, nodes } = exercise
   const cpus = nodes?.reduce((sum, node) => sum + node.cpus, 0)
   const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
-  const [heads, ...rows] = String(new ResultTable(versions, { cores: cpus ?? machine.cores })).split('\n')
+  const [heads, ...rows] = String(new ResultTable(versions, { cores: machine.cores })).split('\n')
   const table = rows.map((row, i) => (versions[i]!.name === exercise.fastest ? paint(32, row) : row))
   const agree = versions.length < 2 ? '' : agreementText(agreement)
   const cluster = nodes ? `a cluster of ${plural(nodes.length, 'node')} with ${plural(cpus!, 'CPU')}, driven from ` : ''

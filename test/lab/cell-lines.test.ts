@@ -55,6 +55,32 @@ notice('wait for <seen>')`,
   assert.equal(written.length, 3)
 })
 
+test('a cell that runs shows the bar that is not full yet, without its rate; one that has ended what it gave notice of, in lines that fit', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const bar = (value: string, text: string) =>
+    `<div>Made <progress value="${value}"></progress> <b>50%</b> ${text}</div>`
+  const outputs = [
+    bar('1.0000', '8 pictures · 2 pictures/s · in 4 s'),
+    bar('0.5000', '4 of 8 pictures · 2 pictures/s · 2 s left'),
+    '<div class="rayito-notice">a notice of more than forty columns, as most notices are</div>',
+  ].map((html) => ({ output_type: 'display_data' as const, data: { 'text/html': html }, metadata: {} }))
+  const written: string[] = []
+  const lines = cellLines('a.ipynb', { isTTY: true, columns: 40, write: (text) => written.push(text) })
+  const cell = { cell: 1, cells: 1, title: 'A picture', part: 1, parts: 1 }
+  const show = (count: number) => {
+    const ended = lines.onCell({ ...cell, outputs: outputs.slice(0, count) })
+    ended('ok')
+    t.mock.timers.tick(5_000)
+    return written.splice(0).map((text) => text.replace('\r\x1b[2K', '').replace(/ +\d\.\d s\n?$/, ''))
+  }
+  assert.deepEqual(show(1).slice(1), [' ▸ 1/1  A picture', ' ✓ 1/1  A picture'])
+  assert.deepEqual(show(3), [
+    ' ▸ 1/1  Made 50% 4 of 8 pictures',
+    ' ✓ 1/1  A picture',
+    '   a notice of more than forty columns,\n   as most notices are\n',
+  ])
+})
+
 test('a terminal that does not know its width has 80 columns; a wide one is not filled, a narrow one gets no line that is wider', () => {
   const lineAt = (columns: number) => {
     const written: string[] = []

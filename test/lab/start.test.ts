@@ -112,8 +112,9 @@ describe('start', () => {
       (await readNotebook(join(root, 'notebooks', '1-parallel-classification.ipynb'))).cells.length,
     )
     for (const name of ['a', 'b', 'c1', 'c2']) {
-      const { outputs } = codeCells(executed).find(({ id }) => id === `version-${name}-timeline`)!
-      assert.match(JSON.stringify(outputs), /image\/svg\+xml.*class=\\+"infer\\+"/, name)
+      const outputs = (id: string) => JSON.stringify(codeCells(executed).find((cell) => cell.id === id)!.outputs)
+      assert.match(outputs(`version-${name}-timeline`), /image\/svg\+xml.*class=\\+"infer\\+"/, name)
+      assert.match(outputs(`version-${name}`), /100%<\/b> 10 pictures /, name)
     }
     assert.match(exercise.why, /The workers' time .*: in A \d+ % loading, .* in B .* in C1 .* in C2 /)
     const trace = JSON.parse(readFileSync(join(out, 'timeline.json'), 'utf8')) as TraceEvent[]

@@ -107,6 +107,7 @@ test('the cell that begins the first session may be interrupted: the kernel goes
 test('a measured version that is interrupted ends, instead of running beside the next', async () => {
   await run(`
     import { measure } from '../dist/lab/index.js'
+    await new Promise(setImmediate)
     const state = { stop: false, measured: Promise.resolve() as Promise<unknown>, listeners: process.listenerCount('SIGINT') }
     const version = measure({ versions: ['A'], images: 1 }, 'A', async (run) => {
       run.loaded()
@@ -125,7 +126,7 @@ test('a measured version that is interrupted ends, instead of running beside the
   let next = await run(ended)
   while (next.status === 'aborted') next = await run(ended)
   assert.deepEqual(next, { status: 'ok', text: 'NOTEBOOK_STOPPED\n' })
-  const more = await run(`process.listenerCount('SIGINT') - state.listeners`)
+  const more = await run(`await new Promise(setImmediate)\nprocess.listenerCount('SIGINT') - state.listeners`)
   assert.deepEqual(more, { status: 'ok', text: '0\n' }, 'nor does it listen any more')
 })
 

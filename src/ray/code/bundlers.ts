@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { NotSerializableError } from '../errors/classes.js'
+import { NotSerializableError } from '../errors.js'
 
 /** Members that are functions, called so however a bundle is minified: of Turbopack's contexts by inheritance, of webpack's `require` its own. */
 const TURBOPACK = ['A', 'i', 'r', 's', 'v', 'x', 'y']

@@ -1,6 +1,6 @@
 import { packageFile } from '../../core/package-file.js'
 import type { Engine, EngineHost } from '../engine.js'
-import { RayError } from '../errors/classes.js'
+import { RayError } from '../errors.js'
 import type { SessionOptions } from '../options.js'
 import { setLeaving } from '../pack/reach.js'
 import { LocalEngine } from './local/engine.js'

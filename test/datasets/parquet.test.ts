@@ -333,6 +333,17 @@ describe('rows written by pyarrow', () => {
     }
   })
 
+  test('a file of parquet-go by xitongsys is read, whose index is wrong', async () => {
+    const { dataset, source } = await open(join(FIXTURES, 'parquet-go.parquet'))
+    const rowOf = (i: number) => ({
+      id: i,
+      text: `text ${i % 3}`,
+      list: Array.from({ length: i % 4 }, (_, k) => i + k),
+    })
+    for (const i of [119, 0, 60, ...Array(120).keys()]) assert.deepEqual(await dataset.at(i), rowOf(i))
+    assert.equal(source.numRows, 120)
+  })
+
   test('a plain kind of values is the one that the file has, as in Python, where datasets noted one that Parquet lacks', () => {
     const element = { name: 'x', type: 'INT32', converted_type: 'TIME_MILLIS' } as const
     const note = JSON.stringify({ info: { features: { x: { _type: 'Value', dtype: 'time32[s]' } } } })

@@ -31,6 +31,9 @@ export class ParquetFile {
     // hyparquet would make values of a VARIANT's bytes, decimals and missing fields not as they were written: to pyarrow it is a record.
     for (const element of metadata.schema) if (element.logical_type?.type === 'VARIANT') delete element.logical_type
     renewLists(metadata, hyparquet.parquetSchema(metadata))
+    // xitongsys' parquet-go counts no headers in the pages' sizes, and values for the rows of lists: without its index the pages tell.
+    if (metadata.created_by === 'parquet-go version latest')
+      for (const { columns } of metadata.row_groups) for (const chunk of columns) delete chunk.offset_index_offset
     this.columns = hyparquet.parquetSchema(metadata).children
     let start = 0
     for (const { num_rows } of metadata.row_groups) {

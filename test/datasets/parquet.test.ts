@@ -344,6 +344,31 @@ describe('rows written by pyarrow', () => {
     assert.equal(source.numRows, 120)
   })
 
+  test('a file of Polars of 2023 is read, whose pages tell other numbers of nulls and end early', async () => {
+    const { dataset } = await open(join(FIXTURES, 'old-polars.parquet'))
+    const rows = Array.from({ length: 60 }, (_, i) => ({
+      list: i % 4 ? [i, null].slice(0, i % 3) : null,
+      text: i % 7 ? `text ${i % 9}` : null,
+    }))
+    for (const [i, row] of rows.entries()) assert.deepEqual(await dataset.at(i), row)
+  })
+
+  test('a page has as many rows as values where it tells otherwise, as those of parquet-go by fraugster', async (t) => {
+    const path = join(temporary(t), 'rows.parquet')
+    const data_page_header_v2 = {
+      num_values: 3,
+      num_nulls: 0,
+      num_rows: 2,
+      encoding: 'PLAIN',
+      definition_levels_byte_length: 0,
+      repetition_levels_byte_length: 0,
+      is_compressed: false,
+    } as const
+    writeFileSync(path, onePage('INT32', 'REQUIRED', { data_page_header_v2 }, [7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0]))
+    const { dataset } = await open(path)
+    assert.deepEqual(await dataset.column('x'), [7, 8, 9])
+  })
+
   test('a plain kind of values is the one that the file has, as in Python, where datasets noted one that Parquet lacks', () => {
     const element = { name: 'x', type: 'INT32', converted_type: 'TIME_MILLIS' } as const
     const note = JSON.stringify({ info: { features: { x: { _type: 'Value', dtype: 'time32[s]' } } } })

@@ -22,9 +22,16 @@ export function readDataPage(
   reader.offset += packed.length
   // pyarrow writes such pages between others.
   if ((header.data_page_header ?? header.data_page_header_v2)?.num_values === 0) return previous ?? []
-  const bytes = unpack(hyparquet, packed, header, decoder)
-  check(hyparquet, bytes, header, decoder)
-  const plain = { ...header, compressed_page_size: bytes.length }
+  const unpacked = unpack(hyparquet, packed, header, decoder)
+  const { nulls, missing } = check(hyparquet, unpacked, header, decoder)
+  const bytes = missing > 0 ? Buffer.concat([unpacked, new Uint8Array(missing)]) : unpacked
+  const { data_page_header_v2: second, uncompressed_page_size: size } = header
+  const plain = {
+    ...header,
+    ...(second && { data_page_header_v2: { ...second, num_nulls: nulls } }),
+    compressed_page_size: bytes.length,
+    uncompressed_page_size: size + missing,
+  }
   const asIs = { ...decoder, codec: 'UNCOMPRESSED' as const }
   return hyparquet.readPage(readerOf(bytes), plain, asIs, dictionary, previous, 0).data
 }
@@ -49,8 +56,16 @@ const MOST_VALUES = 2 ** 24
 
 const widthOf = (maximum: number) => 32 - Math.clz32(maximum)
 
+/** What is told of a page by its own bytes. */
+interface Told {
+  /** Values that are not there. */
+  nulls: number
+  /** Bytes that some writers leave out at the end, of values that only fill up the last eight. */
+  missing: number
+}
+
 /** @see https://parquet.apache.org/docs/file-format/data-pages/ */
-function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { schemaPath, type }: ColumnDecoder): void {
+function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { schemaPath, type }: ColumnDecoder): Told {
   const repetition = widthOf(hyparquet.getMaxRepetitionLevel(schemaPath))
   const highest = hyparquet.getMaxDefinitionLevel(schemaPath)
   const definition = widthOf(highest)
@@ -59,8 +74,15 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
   if (encoding === undefined || count === undefined) throw new Error('a page lacks its header')
   if (count > MOST_VALUES) throw new Error(`pages of ${count} values are not supported`)
   const claims = new Claims(bytes, count)
+  const nullsFrom = (start: number, length?: number) => {
+    if (!definition) return 0
+    const levels = new Array<number>(count)
+    hyparquet.readRleBitPackedHybrid(readerOf(bytes.subarray(start)), definition, levels, length)
+    return levels.filter((level) => level < highest).length
+  }
   let nulls = second?.num_nulls ?? 0
   if (!(nulls >= 0 && nulls <= count)) throw new Error(`${nulls} nulls in a page of ${count} values`)
+  let start = 0
   if (second) {
     const afterRepetition = second.repetition_levels_byte_length
     const afterDefinition = afterRepetition + second.definition_levels_byte_length
@@ -69,22 +91,26 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
     claims.at = afterRepetition
     if (definition) claims.levels(definition, afterDefinition)
     claims.at = afterDefinition
+    // Whether empty lists and records count as nulls in the header, writers see differently.
+    if (repetition || highest > 1) nulls = nullsFrom(afterRepetition, second.definition_levels_byte_length)
   } else {
     if (repetition) claims.prefixedLevels(repetition)
-    const start = claims.at
+    start = claims.at
     if (definition) claims.prefixedLevels(definition)
-    if (definition && encoding === 'DELTA_BYTE_ARRAY') {
-      const levels = new Array<number>(count)
-      hyparquet.readRleBitPackedHybrid(readerOf(bytes.subarray(start)), definition, levels)
-      nulls = levels.filter((level) => level < highest).length
-    }
+    if (encoding === 'DELTA_BYTE_ARRAY') nulls = nullsFrom(start)
   }
-  if (claims.at >= bytes.length) return
+  if (claims.at >= bytes.length) return { nulls, missing: 0 }
   if (encoding === 'RLE' || encoding.endsWith('_DICTIONARY')) {
     // hyparquet takes no notice of the length that stands before truth values.
     const areBooleans = second ? encoding === 'RLE' : type === 'BOOLEAN'
     claims.at += areBooleans ? 4 : 1
-    claims.runs(areBooleans ? 1 : bytes[claims.at - 1]!, bytes.length)
+    const width = areBooleans ? 1 : bytes[claims.at - 1]!
+    const seen = claims.runs(width, bytes.length)
+    const missing = claims.at - bytes.length
+    if (missing > 0) {
+      const filled = seen - (count - (second ? nulls : nullsFrom(start)))
+      if (missing * 8 <= filled * width) return { nulls, missing }
+    }
   } else if (encoding.startsWith('DELTA_')) {
     const lengths = bytes.subarray(claims.at)
     // The beginnings' lengths go before the ends'.
@@ -93,6 +119,7 @@ function check(hyparquet: Hyparquet, bytes: Uint8Array, header: PageHeader, { sc
     else claims.deltas()
     if (encoding === 'DELTA_BYTE_ARRAY') checkTexts(hyparquet, lengths, count - nulls)
   }
+  return { nulls, missing: 0 }
 }
 
 /** Each text begins as the one before it, as far as it claims: what little bytes say can be texts without end. */

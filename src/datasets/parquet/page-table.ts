@@ -70,7 +70,8 @@ async function fromHeaders(hyparquet: Hyparquet, read: Read, chunk: ColumnChunk,
     if (!(header.compressed_page_size >= 0) || offset + length > end)
       throw new Error('a page is longer than its column')
     if (header.type === 'DICTIONARY_PAGE') table.dictionary = { offset, length }
-    const held = header.data_page_header_v2?.num_rows ?? header.data_page_header?.num_values
+    // No list has come here, so that rows are values; fraugster's parquet-go counts one too few.
+    const held = (header.data_page_header_v2 ?? header.data_page_header)?.num_values
     if (held !== undefined) {
       table.pages.push({ offset, length, firstRow })
       firstRow += held

@@ -223,7 +223,12 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     for (const [what, use] of Object.entries(uses)) {
       const before = await memory()
       for (let i = 0; i < 40; i++) await ray.get(use() as ReturnType<typeof echo.remote>)
-      const more = ((await memory()) - before) / 1e6
+      let more = 0
+      // Threads of V8's own give it back, which are late on a busy machine.
+      await until(async () => {
+        more = ((await memory()) - before) / 1e6
+        return more < 500
+      })
       assert.ok(more < 500, `${what}: ${more} MB are left of 800`)
     }
   })

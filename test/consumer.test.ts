@@ -204,6 +204,7 @@ test('what a bundler took away from its files says that it is to be left out of 
   assert.throws(() => own.ray.init(), refusal)
   assert.throws(() => own.ray.remote(() => 1).remote(), refusal)
   await assert.rejects(own.pipeline('image-classification', 'rayito/rayito-pictures'), refusal)
+  await assert.rejects(own.loadDataset('rayito/tiny-pictures', { source: 'embedded' }), refusal)
 
   // CommonJS has no import.meta: a bundler leaves an empty object there.
   writeFileSync(file, text.replace('(import.meta.url)', '(({}).url)'))

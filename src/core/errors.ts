@@ -13,7 +13,7 @@ export const ERRORS = {
     meaning:
       "A file of the package is missing, as where a bundler has put its code into a bundle, or a server's files were gathered without it.",
     remedy:
-      "Leave rayito out of the bundle: --external:rayito (esbuild), external: ['rayito'] (Rollup, Vite), externals (webpack), serverExternalPackages: ['rayito'] (Next.js).",
+      "Leave rayito out of the bundle: --external:rayito (esbuild), external: ['rayito'] (Rollup, Vite), externals (webpack), serverExternalPackages: ['rayito'] (Next.js), dependencies instead of devDependencies (SvelteKit).",
   },
 
   // src/hub

@@ -81,7 +81,7 @@ async function version(): Promise<string> {
     import('./subjects.js'),
   ])
   const drawings = await Promise.all(PACKAGES.map((name) => installedVersion(`@iconify-json/${name}`)))
-  const { dependencies } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  const { dependencies } = JSON.parse(await readFile(packageFile('../package.json'), 'utf8')) as {
     dependencies: { sharp: string }
   }
   const all = [...drawings, dependencies.sharp, SUBJECTS]

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -13,11 +13,13 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a program of several files, the first of them; gives what it printed as JSON. */
 async function run(files: Record<string, string>, ...flags: string[]): Promise<unknown> {
-  for (const [name, source] of Object.entries(files))
+  for (const [name, source] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(
       join(folder, name),
       source.replaceAll('RAY', JSON.stringify(RAY)).replaceAll('CODE', JSON.stringify(CODE)),
     )
+  }
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     ...flags,
     join(folder, Object.keys(files)[0]!),
@@ -126,6 +128,34 @@ describe('functions of a program', () => {
       'double.cjs': 'exports.double = (x) => 2 * x',
     })
     assert.deepEqual(printed, [8, 8, 'first.cjs', 5, 2, 'function', 8])
+  })
+
+  test('use what a package exports as it is once the package is loaded, however they came by it', async () => {
+    const printed = await run({
+      'first.mjs': `
+        import { ray } from RAY
+        import Shape from 'shape'
+        const { default: Same, tools, area } = await import('shape')
+        const uses = [() => new Shape(3).area(), () => new Same(4).area(), () => Same.unit, () => tools.double(3), () => area(new Shape(2))]
+        console.log(JSON.stringify(await ray.get(uses.map((use) => ray.remote(use).remote()))))`,
+      'node_modules/shape/package.json': '{ "type": "module", "exports": "./index.js" }',
+      'node_modules/shape/index.js': `
+        import Shape from './class.js'
+        import complete from './area.js'
+        complete(Shape)
+        export * as tools from './tools.js'
+        export const area = (shape) => shape.area()
+        export default Shape`,
+      'node_modules/shape/class.js': 'export default class Shape { constructor(n) { this.n = n } }',
+      'node_modules/shape/area.js': `
+        export default (Shape) => {
+          Shape.unit = 'cm'
+          Shape.prototype.area = function () { return this.n ** 2 }
+        }`,
+      'node_modules/shape/tools.js': `export * from './double.js'`,
+      'node_modules/shape/double.js': 'export const double = (x) => 2 * x',
+    })
+    assert.deepEqual(printed, [9, 16, 'cm', 6, 4])
   })
 
   test('are told what a bundler made of import(…), require and import.meta in them, and how to keep it from that', async () => {

@@ -74,6 +74,8 @@ const HAND = Symbol.for('rayito.hand')
 const hands = runInThisContext('globalThis') as { [HAND]?: unknown }
 
 const scripts = new Map<string, string>()
+/** Those of them that are ES modules, in the order in which they were loaded: what imports before what is imported. */
+const modules: string[] = []
 
 /**
  * What V8 knows about a function's surroundings: the debugger's view of its closure, through an inspector session of this
@@ -113,6 +115,12 @@ export function moduleUrl(fn: AnyFunction): string | undefined {
   return script?.isModule ? script.url : undefined
 }
 
+/** URLs of the ES modules below a URL that are loaded, what imports before what is imported. */
+export function loadedModules(below: string): string[] {
+  const all = () => modules.filter((url) => url.startsWith(below))
+  return withSession((session) => session.debugging(all)) ?? []
+}
+
 /** The keys of a WeakMap, or the members of a WeakSet. Null where this Node has no inspector, or forbids it. */
 export function weakMembers(collection: object): unknown[] | null {
   return withSession((session) => {
@@ -129,7 +137,10 @@ class Session {
   constructor({ Session }: Inspector) {
     this.#session = new Session()
     this.#session.connect()
-    this.#session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
+    this.#session.on('Debugger.scriptParsed', ({ params: { scriptId, url, isModule } }) => {
+      scripts.set(scriptId, url)
+      if (isModule) modules.push(url)
+    })
   }
 
   /** In-process sessions answer at once. */
@@ -177,6 +188,7 @@ class Session {
   debugging<T>(work: () => T): T {
     // All that are there are told of.
     scripts.clear()
+    modules.length = 0
     this.post('Debugger.enable')
     try {
       return work()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSecretKey } from 'node:crypto'
-import { createServer } from 'node:net'
+import { IncomingMessage } from 'node:http'
+import { createServer, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { types } from 'node:util'
@@ -444,6 +445,16 @@ describe('what cannot travel is named before anything is sent', () => {
     ['a member of a Set', [new Set([1, () => 1])], /^args\[0\]\.values\(\)\[1\] is a function/],
     ['a stream', [Readable.from([])], /^args\[0\] is an open Readable, which lives in this thread only/],
     ['a server', [createServer()], /is an open Server/],
+    [
+      'a server’s request',
+      [new IncomingMessage(new Socket())],
+      /^args\[0\] is an IncomingMessage, which lives in this thread only\. Pass what is needed of it: its body/,
+    ],
+    [
+      'a request, also as a framework extends it',
+      [new (class NextRequest extends Request {})('http://localhost')],
+      /^args\[0\] is a NextRequest, which lives in this thread only\. Pass what is needed of it: its body/,
+    ],
     ['a signal', [AbortSignal.timeout(1)], /is an AbortSignal, .* ray\.cancel\(ref\): inside, .*\.signal/],
     ['a timer', [setTimeout(() => {}, 1)], /is an open Timeout/],
     ['an iterator', [[1].values()], /is an iterator/],

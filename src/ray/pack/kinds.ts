@@ -47,7 +47,9 @@ export function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 const HANDLES =
-  /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|ClientRequest|IncomingMessage|ServerResponse|BroadcastChannel|WebSocket)$/
+  /^(Socket|Server|TLSSocket|.*Stream|.*Writable|.*Readable|Duplex|Transform|FileHandle|Worker|MessagePort|ChildProcess|Timeout|Immediate|FSWatcher|Interface|Agent|BroadcastChannel|WebSocket)$/
+
+const MESSAGES = /^(ClientRequest|IncomingMessage|ServerResponse)$/
 
 /** Why a value cannot travel, and what to do instead. */
 export function whyNot(value: object): [reason: string, remedy?: string] {
@@ -76,6 +78,11 @@ export function whyNot(value: object): [reason: string, remedy?: string] {
     return [
       `is an ${name}, which lives in this thread only`,
       'Cancel the call with ray.cancel(ref): inside, ray.getRuntimeContext().signal tells of it.',
+    ]
+  if (MESSAGES.test(name) || value instanceof Request || value instanceof Response)
+    return [
+      `is ${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}, which lives in this thread only`,
+      'Pass what is needed of it: its body, its headers.',
     ]
   if (HANDLES.test(name))
     return [`is an open ${name}, which lives in this thread only`, 'Open it inside the task or actor.']

@@ -136,7 +136,7 @@ export function addressOf(given: string | undefined): string {
 
 function cpus(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0.')
+  if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0, 4096 at most.')
   return value
 }
 

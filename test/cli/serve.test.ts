@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { clusterMissing, Server, WorkerProcess } from '../ray/cluster.js'
 import { until } from '../serve/helpers.js'
@@ -385,6 +386,8 @@ describe('rayito serve', () => {
     const { file, running } = await held(program)
     program.child.kill('SIGKILL')
     await until(() => existsSync(told))
+    // It is told no second time, which would end it at once.
+    await pause(300)
     writeFileSync(`${file}.end`, '')
     assert.equal(await (await running).json(), 'answered')
   })

@@ -150,6 +150,9 @@ test('when nobody reads on it ends, quietly, and saves what there is', async () 
   assert.match(err, /^rayito: Stopped in cell \d+ .*\n$/)
   const cells = codeCells(await readNotebook(join(cwd, 'out', `${NAME}.unfinished.ipynb`)))
   assert.ok(cells[1]!.outputs.length > 0)
+  const help = start('--help')
+  help.child.stdout!.destroy()
+  assert.deepEqual(await help.ended, { code: 0, out: '', err: '' })
 })
 
 test('where what it says finds no room it goes on', {
@@ -223,6 +226,7 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
     const { code, err } = await start(...args).ended
     assert.equal(code, 2, args.join(' '))
     if (args.length > 0) assert.match(err, /^rayito: .+\.\n$/, args.join(' '))
+    if (args.includes('--images')) assert.match(err, / is invalid\. Expected a whole number from 1 to \d+\.\n$/)
   }
   const npm = { ...hub.env, npm_lifecycle_event: 'start', npm_config_images: 'true' }
   const { code, err } = await startWith(npm, 'start', '50').ended

@@ -23,12 +23,23 @@ const picture = ${JSON.stringify(fixture('pictures', 'colour-64x64.png'))}
 `
 
 /** Runs an ES module in a Node of its own until it ends. */
-export function runProgram(source: string, environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+export async function runProgram(source: string, environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'rayito-program-'))
   const file = join(folder, 'program.mjs')
   writeFileSync(file, HEAD + source)
+  try {
+    return await run([file], environment)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The same of one that is typed on the command line. */
+export const runTyped = (source: string) => run(['--input-type=module', '--eval', HEAD + source])
+
+function run(args: string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file], { env: { ...process.env, ...environment } })
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...environment } })
     const ended: Ended = { code: null, signal: null, stdout: '', stderr: '' }
     child.stdout.on('data', (data) => {
       ended.stdout += data
@@ -37,9 +48,6 @@ export function runProgram(source: string, environment: NodeJS.ProcessEnv = {}):
       ended.stderr += data
     })
     child.on('error', reject)
-    child.on('close', (code, signal) => {
-      rmSync(folder, { recursive: true, force: true })
-      resolve({ ...ended, code, signal })
-    })
+    child.on('close', (code, signal) => resolve({ ...ended, code, signal }))
   })
 }

@@ -16,7 +16,7 @@ import { toPixels } from '#src/transformers/pictures.js'
 import { PrivateThread } from '#src/transformers/private-thread.js'
 import { lease } from '#src/transformers/shared-inference.js'
 import { copyOfTinyVit, edit, fixture, floatOutput, ownCache, tinyVit, withFloats, withNodes } from './fixtures.js'
-import { type Ended, runProgram } from './programs.js'
+import { type Ended, runProgram, runTyped } from './programs.js'
 
 ownCache()
 const picture = fixture('pictures', 'colour-64x64.png')
@@ -239,13 +239,15 @@ describe('a process', () => {
     clean(await runProgram(`const clf = await pipeline('image-classification', model); await clf(picture)`))
   })
 
-  test('waits for an answer that is under way', async () => {
-    const ended = await runProgram(`
+  test('waits for an answer that is under way, also one that was typed on the command line', async () => {
+    const program = `
       const clf = await pipeline('image-classification', model)
       clf(picture).then((answer) => console.log(answer.length))
-    `)
-    clean(ended)
-    assert.equal(ended.stdout, '5\n')
+    `
+    for (const ended of [await runProgram(program), await runTyped(program)]) {
+      clean(ended)
+      assert.equal(ended.stdout, '5\n')
+    }
   })
 
   // Without the gate the first of them takes the process down; of those below it one in dozens does.

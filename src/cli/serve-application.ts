@@ -42,7 +42,8 @@ export async function findApplication(path: string): Promise<Application> {
   throw new RayitoError('SERVE_APP_NOT_FOUND', `'${variable}' ${is} by ${file}: ${has}`)
 }
 
-function split(path: string): [module: string, variable: string] {
+/** @throws RayitoError USAGE */
+export function split(path: string): [module: string, variable: string] {
   // The last colon: a path of Windows has one, too.
   const at = path.lastIndexOf(':')
   const [module, variable] = [path.slice(0, at), path.slice(at + 1)]

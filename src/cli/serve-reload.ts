@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { dirname, extname } from 'node:path'
-import { findModule } from './serve-application.js'
+import { findModule, split } from './serve-application.js'
 
 /** Milliseconds of quiet after a change: editors and compilers write several files. */
 const QUIET = 200
@@ -12,7 +12,8 @@ const QUIET = 200
  * below it) changes. A process of its own, since modules that were imported stay.
  */
 export async function reloading(path: string): Promise<void> {
-  const folder = dirname(findModule(path.slice(0, path.lastIndexOf(':'))))
+  const [module] = split(path)
+  const folder = dirname(findModule(module))
   const args = process.argv.slice(1).filter((arg) => arg !== '--reload')
   let stopping = false
   let changed = false

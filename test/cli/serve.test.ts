@@ -248,8 +248,8 @@ describe('rayito serve', () => {
   })
 
   test('a path that is no module:variable is wrong usage', async () => {
-    for (const path of ['ray-server', ':info', 'ray-server:', 'ray-server:a b']) {
-      const { code, line } = await fails(['run', path])
+    for (const args of [['ray-server'], [':info'], ['ray-server:'], ['ray-server:a b'], ['ray-server', '--reload']]) {
+      const { code, line } = await fails(['run', ...args])
       assert.equal(code, 2)
       assert.match(line, /Expected module:variable/)
     }

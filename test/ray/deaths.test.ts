@@ -55,12 +55,12 @@ inOneSession('deaths of workers', { numCpus: 2 }, ({ begin, engine }) => {
     assert.equal(await ray.get(thread.options({ maxRetries: 0 }).remote()), before)
   })
 
-  test('a worker that reaches its heap limit says which', async () => {
-    await begin({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
+  test('a worker that reaches its heap limit, which may be a fraction, says which', async () => {
+    await begin({ numCpus: 1, resourceLimits: { maxOldGenerationSizeMb: 24.5, maxYoungGenerationSizeMb: 4 } })
     await assert.rejects(ray.get(eatMemory.options({ maxRetries: 0 }).remote()), (error) => {
       assert.ok(error instanceof OutOfMemoryError)
-      assert.equal(error.heapLimit, 24)
-      assert.match(error.message, /24 MB/)
+      assert.equal(error.heapLimit, 24.5)
+      assert.match(error.message, /24\.5 MB/)
       return true
     })
     assert.equal(await ray.get(add.remote(1, 1)), 2)

@@ -120,7 +120,8 @@ function execArgv(): string[] {
 
 function heapFlags({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb }: HeapLimits = {}): string[] {
   const flags: string[] = []
-  if (maxOldGenerationSizeMb) flags.push(`--max-old-space-size=${maxOldGenerationSizeMb}`)
+  // A share of the machine's memory is seldom a whole number, and V8 takes no other.
+  if (maxOldGenerationSizeMb) flags.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
   // V8 counts one half-space; the young generation has three.
   if (maxYoungGenerationSizeMb)
     flags.push(`--max-semi-space-size=${Math.max(1, Math.floor(maxYoungGenerationSizeMb / 3))}`)

@@ -195,7 +195,8 @@ function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }
 
-const percent = (share: number) => `${Math.floor(share * 100)}%`
+/** Of 29 in a hundred no 28: a hundred times that share is a little less than 29. */
+const percent = (share: number) => `${Math.floor(share * 100 + 1e-9)}%`
 const facts = (...parts: string[]) => parts.filter(Boolean).join('  ')
 
 /** The bars on a terminal that still run. The oldest has the line; one that ends leaves its own above it. */

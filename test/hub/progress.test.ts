@@ -55,6 +55,29 @@ test('a terminal shows one line with bar, percentage, amount, rate and time', ()
   assert.equal(rest, '')
 })
 
+test('nothing to do is all of it, and more than was expected is told as it is', () => {
+  const told = (done: number, total: number) => {
+    const out = terminal()
+    const bar = progress({ label: 'A', total, unit: 'bytes' }, out)
+    bar.add(done)
+    bar.done()
+    return / \d+% {2}.*? [kM]?B?(bytes)? /.exec(out.screen()[0]!)?.[0].trim()
+  }
+  assert.deepEqual([told(0, 0), told(12, 10), told(5_000, 900)], ['100%  0 bytes', '100%  12 bytes', '100%  5.0 kB'])
+})
+
+test('so many of a hundred are so many per cent, and less than all are not all', () => {
+  const told = (done: number, total: number) => {
+    const out = terminal()
+    const bar = progress({ label: 'A', total }, out)
+    bar.add(done)
+    bar.done()
+    return Number(/ (\d+)% /.exec(out.screen()[0]!)?.[1])
+  }
+  for (let n = 0; n <= 100; n++) assert.equal(told(n, 100), n)
+  assert.deepEqual([told(9_999_999, 10_000_000), told(1, 3), told(2, 3)], [99, 33, 66])
+})
+
 test('a narrow terminal gets a line that fits', () => {
   for (const columns of [20, 40, 60]) {
     const out = terminal(columns)

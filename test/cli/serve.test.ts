@@ -35,9 +35,13 @@ class Program {
   readonly ended: Promise<number | null>
 
   /** @param terminal what a shell in a terminal does, where `$@` stands for the command */
-  constructor(args: string[], cwd = root, { terminal = '', env = {} as NodeJS.ProcessEnv } = {}) {
+  constructor(
+    args: string[],
+    cwd = root,
+    { terminal = '', env = {} as NodeJS.ProcessEnv, flags = [] as string[] } = {},
+  ) {
     const { RAYITO_SOURCE: _, RAYITO_MODEL: __, RAYITO_DTYPE: ___, ...own } = process.env
-    const words = [process.execPath, command, 'serve', ...args]
+    const words = [process.execPath, ...flags, command, 'serve', ...args]
     const quoted = words.map((word) => `'${word}'`).join(' ')
     const inTerminal = ['script', '-qec', terminal.replace('$@', quoted), '/dev/null']
     const [file, ...rest] = terminal ? inTerminal : words
@@ -316,8 +320,9 @@ describe('rayito serve', () => {
     await until(() => program.stderr.includes('cannot be imported'))
     write("'third'")
     assert.equal(await value(3), 'third')
-    program.child.kill('SIGTERM')
-    assert.equal(await program.ended, TOLD)
+    // One that ends by itself, also after a change, is not started again.
+    writeFileSync(join(folder, 'app.mjs'), 'process.exit(0)')
+    assert.equal(await program.ended, 0)
   })
 
   test('--reload goes on when the folder is removed and built again', async () => {
@@ -340,9 +345,10 @@ describe('rayito serve', () => {
     assert.equal(await program.ended, TOLD)
   })
 
-  test('--reload ends with an application that ends by itself', async () => {
-    writeFileSync(join(folder, 'brief.mjs'), 'process.exit(0)')
-    assert.equal(await new Program(['run', 'brief:app', '--port', '0', '--reload'], folder).ended, 0)
+  test('--reload ends with an application that ends by itself; that runs with the flags of the command', async () => {
+    writeFileSync(join(folder, 'brief.mjs'), `process.exit(process.execArgv.includes('--no-deprecation') ? 0 : 1)`)
+    const flags = ['--no-deprecation']
+    assert.equal(await new Program(['run', 'brief:app', '--port', '0', '--reload'], folder, { flags }).ended, 0)
   })
 
   test('--reload ends when it is told to while it waits for a change', async () => {

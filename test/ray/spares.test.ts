@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 import { Threads } from '#src/ray/engines/threads/threads.js'
 import { ray } from '#src/ray/index.js'
 import { add, hold, Surroundings } from './functions.js'
@@ -66,10 +68,15 @@ describe('threads that are started ahead', () => {
 
   test('no more are kept than asked for, and closing ends them', async () => {
     const threads = new Threads(2)
+    const started = once(process, 'worker') as Promise<[Worker]>
     assert.deepEqual(
       [1, 2, 3].map(() => threads.prepare(undefined)),
       [true, true, false],
     )
+    const [spare] = await started
+    await spare.terminate()
+    assert.equal(threads.prepare(undefined), true, 'one that ended has made room')
+    assert.equal(threads.prepare(undefined), false)
     await threads.close()
     assert.equal(threads.prepare(undefined), true, 'there is room again')
     await threads.close()
@@ -77,7 +84,8 @@ describe('threads that are started ahead', () => {
 
   test('they do not hold a program that has nothing else to do', async () => {
     const { code, stdout } = await run(`
-      import { Threads } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/threads/threads.js'))}
+      import type { Worker } from 'node:worker_threads'
+import { Threads } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/threads/threads.js'))}
       new Threads(1).prepare(undefined)
       ray.init({ numCpus: 2 })
       console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))

@@ -49,8 +49,9 @@ async function draw(folder: string): Promise<void> {
   const bar = progress({ label: 'Drawing the built-in pictures', total: SUBJECTS.length * PER_CLASS, unit: 'pictures' })
   bar.skip((SUBJECTS.length - missing.length) * PER_CLASS)
   const count = Math.min(availableParallelism(), MOST_WORKERS, missing.length)
-  const workers = Array.from({ length: count }, () => startWorker(folder))
+  const workers: Worker[] = []
   try {
+    while (workers.length < count) workers.push(startWorker(folder))
     await Promise.all(workers.map((worker) => drawWith(worker, missing, () => bar.add(PER_CLASS))))
   } finally {
     bar.done()
@@ -62,25 +63,21 @@ function startWorker(folder: string): Worker {
   return new Worker(new URL('./part-worker.js', import.meta.url), { workerData: { folder }, execArgv: [] })
 }
 
-/** Hands class after class to a worker. A failure empties the list, so that the others stop too. */
+/** Hands class after class to a worker. */
 function drawWith(worker: Worker, missing: number[], drawn: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => {
-      missing.length = 0
-      reject(error)
-    }
     const next = () => {
       const label = missing.shift()
       if (label === undefined) resolve()
       else worker.postMessage(label)
     }
     worker.on('message', ({ error }: PartResult) => {
-      if (error) return fail(revived(error))
+      if (error) return reject(revived(error))
       drawn()
       next()
     })
-    worker.on('error', fail)
-    worker.on('exit', (code) => fail(new Error(`a thread that draws ended with ${code}`)))
+    worker.on('error', reject)
+    worker.on('exit', (code) => reject(new Error(`a thread that draws ended with ${code}`)))
     next()
   })
 }

@@ -15,6 +15,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parquetReadObjects } from 'hyparquet'
 import { type DatasetDict, Image, loadDataset } from '#src/datasets/index.js'
+import { build } from '#src/embedded/build.js'
 import { Drawings, PACKAGES } from '#src/embedded/drawings.js'
 import { EMBEDDED_DATASET, EMBEDDED_MODEL, embeddedDataset, embeddedModel } from '#src/embedded/index.js'
 import { readPart, writePart } from '#src/embedded/parts.js'
@@ -101,6 +102,7 @@ describe('the picture set', () => {
   test('two processes, two threads in each, that ask at once get one set, drawn once', () => {
     for (const { code, stdout, stderr } of together) {
       assert.equal(code, 0, stderr)
+      assert.doesNotMatch(stderr, /stopped/)
       assert.deepEqual(new Set(stdout.trim().split('\n')), new Set([folder]))
     }
     const drew = together.flatMap(
@@ -224,6 +226,14 @@ describe('the picture set', () => {
       else process.env.RAYITO_CACHE = before
     }
   })
+})
+
+test('what goes wrong while a class is drawn is told as it is, and no thread draws on', async () => {
+  const root = join(cache, 'taken')
+  mkdirSync(join(root, '.set.parts', '0.part'), { recursive: true })
+  await assert.rejects(build(root, 'set'), { code: process.platform === 'win32' ? 'EPERM' : 'EISDIR' })
+  const { workers } = process.report.getReport() as unknown as { workers: unknown[] }
+  assert.equal(workers.length, 0)
 })
 
 test('a part of which a machine that lost its power has kept a piece is drawn again', async () => {

@@ -168,10 +168,13 @@ describe('rayito serve', () => {
     assert.match(named.line, /'wrong' is not exported by .*ray-server\.js: it has info/)
   })
 
-  test('an application may have begun a session of its own', async () => {
+  test('an application may have begun a session of its own, and answers below --route-prefix', async () => {
     const own = join(root, '.build', 'test', 'serve', 'cli-own-session')
-    const program = new Program(['run', `${own}:greeter`, '--port', '0'])
-    await program.ready()
+    const program = new Program(['run', `${own}:greeter`, '--port', '0', '--route-prefix', '/below'])
+    const ready = () => / is ready at (http:\S+)\/below\.\n/.exec(program.stderr)?.[1]
+    await until(() => ready() !== undefined)
+    const statuses = ['/below', '/'].map(async (path) => (await fetch(`${ready()}${path}`)).status)
+    assert.deepEqual(await Promise.all(statuses), [200, 404])
     program.child.kill('SIGTERM')
     assert.equal(await program.ended, TOLD)
   })
@@ -346,7 +349,12 @@ describe('rayito serve', () => {
   })
 
   test('--reload ends with an application that ends by itself; that runs with the flags of the command', async () => {
-    writeFileSync(join(folder, 'brief.mjs'), `process.exit(process.execArgv.includes('--no-deprecation') ? 0 : 1)`)
+    // It is found where it was compiled to.
+    mkdirSync(join(folder, 'dist'))
+    writeFileSync(
+      join(folder, 'dist', 'brief.mjs'),
+      `process.exit(process.execArgv.includes('--no-deprecation') ? 0 : 1)`,
+    )
     const flags = ['--no-deprecation']
     assert.equal(await new Program(['run', 'brief:app', '--port', '0', '--reload'], folder, { flags }).ended, 0)
   })

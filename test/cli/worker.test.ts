@@ -36,12 +36,12 @@ test('a worker that is told to stop while it joins leaves again', skip ? { skip 
   }
 })
 
-test('a worker that is told to stop while its server is away leaves', skip ? { skip } : {}, async (t) => {
+test('a worker whose terminal is closed while its server is away leaves', skip ? { skip } : {}, async (t) => {
   const server = await Server.startFor(t)
   const worker = await WorkerProcess.start(server.address, { name: 'alone', numCpus: 1 })
   t.after(() => worker.end())
   await server.down('SIGKILL')
-  await worker.end('SIGTERM')
+  await worker.end('SIGHUP')
   assert.equal(worker.child.exitCode, 0)
 })
 

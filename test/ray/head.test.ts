@@ -144,9 +144,9 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
       /^rayito: .*(Expected (a port from 0 to 65535|a folder|a number above 0|a name of one line|`--address)|data folder .* cannot be used).*\n$/
     for (const args of [
       ['start', '--head', '--port', 'abc'],
-      ['start', '--head', '--port', '99999'],
+      ['start', '--head', '--port', '65536'],
       ['worker', '--allow', join(data, 'missing')],
-      ['worker', '--num-cpus', '0', '--address', 'nats://127.0.0.1:1'],
+      ['worker', '--num-cpus', '4097', '--address', 'nats://127.0.0.1:1'],
       ['worker', '--name', '', '--address', 'nats://127.0.0.1:1'],
       ['worker', '--name', 'two\nlines', '--address', 'nats://127.0.0.1:1'],
       ['status'],

@@ -317,6 +317,11 @@ describe('rayito serve', () => {
     const program = new Program(['run', 'app:app', '--port', '0', '--reload'], folder)
     const value = async (times: number) => (await fetch(`${await program.ready(times)}/`)).json()
     assert.equal(await value(1), 'first')
+    // What an application writes beside itself, and what is installed there, is no part of it.
+    mkdirSync(join(folder, 'node_modules'))
+    for (const name of ['app.log', join('node_modules', 'other.js')]) writeFileSync(join(folder, name), '')
+    await pause(400)
+    assert.doesNotMatch(program.stderr, /Draining/)
     write("'second'")
     assert.equal(await value(2), 'second')
     write('this is no JavaScript')

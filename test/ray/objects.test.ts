@@ -94,6 +94,10 @@ test('where much was allocated since the last collection one is asked for, and n
     for (const bytes of [step - 1, 1, 1, step - 2, 1]) pressure.allocating(bytes)
   })
   assert.equal(used, 2 * one)
+  const nearly = await collections((pressure) => {
+    for (const bytes of [step, step - 1]) pressure.allocating(bytes)
+  })
+  assert.equal(nearly, one)
 })
 
 inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {

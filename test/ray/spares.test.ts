@@ -84,8 +84,7 @@ describe('threads that are started ahead', () => {
 
   test('they do not hold a program that has nothing else to do', async () => {
     const { code, stdout } = await run(`
-      import type { Worker } from 'node:worker_threads'
-import { Threads } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/threads/threads.js'))}
+      import { Threads } from ${JSON.stringify(import.meta.resolve('#src/ray/engines/threads/threads.js'))}
       new Threads(1).prepare(undefined)
       ray.init({ numCpus: 2 })
       console.log(await ray.get(ray.remote((x) => x + 1).remote(1)))

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
 const RAY = import.meta.resolve('#src/ray/index.js')
 const CODE = import.meta.resolve('#src/ray/code/index.js')
 const folder = mkdtempSync(join(tmpdir(), 'rayito-code-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** As NODE_V8_COVERAGE writes it of each script. */
+interface ScriptCoverage {
+  url: string
+  functions: { ranges: { endOffset: number }[] }[]
+}
 
 /** Runs a program of several files, the first of them; gives what it printed as JSON. */
 async function run(files: Record<string, string>, ...flags: string[]): Promise<unknown> {
@@ -241,6 +248,36 @@ describe('functions of a program', () => {
         export const answer = await ray.get(f.remote(1))`,
     })
     assert.equal(printed, 2)
+  })
+
+  test('are no lines of their file to what measures which of them ran, since they run in a text of their own', async () => {
+    const coverage = join(folder, 'coverage')
+    const source = `
+        import { ray } from RAY
+        const offset = 1
+        const near = (x) => import('./near.mjs').then(({ y }) => x + y)
+        const outer = ray.remote(async (x) => {
+          const [inner] = await ray.get([ray.remote((z) => near(z + offset)).remote(x)])
+          return inner
+        })
+        const value = await ray.get(outer.remote(2))
+        await ray.shutdown()
+        console.log(JSON.stringify(value))`
+    process.env.NODE_V8_COVERAGE = coverage
+    try {
+      assert.equal(await run({ 'measured.mjs': source, 'near.mjs': 'export const y = 4' }), 7)
+    } finally {
+      delete process.env.NODE_V8_COVERAGE
+    }
+    const [url, length] = [
+      pathToFileURL(join(folder, 'measured.mjs')).href,
+      statSync(join(folder, 'measured.mjs')).size,
+    ]
+    const ends = readdirSync(coverage).flatMap((name) => {
+      const { result } = JSON.parse(readFileSync(join(coverage, name), 'utf8')) as { result: ScriptCoverage[] }
+      return result.filter((script) => script.url === url).map(({ functions }) => functions[0]!.ranges[0]!.endOffset)
+    })
+    assert.deepEqual(ends, [length])
   })
 
   test('given on the command line', async () => {

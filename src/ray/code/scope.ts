@@ -138,7 +138,8 @@ class Session {
     this.#session = new Session()
     this.#session.connect()
     this.#session.on('Debugger.scriptParsed', ({ params: { scriptId, url, isModule } }) => {
-      scripts.set(scriptId, url)
+      // A function that came here by source may have a space before its file, see revive.ts.
+      scripts.set(scriptId, url.trimStart())
       if (isModule) modules.push(url)
     })
   }

@@ -33,9 +33,9 @@ export function userStack<Stack extends string | undefined>(stack: Stack): Stack
 export function fromUser(error: Error): void {
   const { stackTraceLimit } = Error
   const called: { stack?: string } = {}
-  Error.stackTraceLimit = DEEP
+  Reflect.set(Error, 'stackTraceLimit', DEEP)
   Error.captureStackTrace(called, fromUser)
-  Error.stackTraceLimit = stackTraceLimit
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   const lines = called.stack?.split('\n') ?? []
   const first = lines.findIndex((line) => isUsers(line) && !HOUSE.some((place) => line.includes(place)))
   if (first < 0) return

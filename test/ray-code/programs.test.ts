@@ -280,6 +280,28 @@ describe('functions of a program', () => {
     assert.deepEqual(ends, [length])
   })
 
+  test('are those of a program that has frozen Error, or all that is of the language', async () => {
+    const source = (frozen: string) => `
+        import { ray } from RAY
+        import { twice } from './twice.mjs'
+        ${frozen}
+        const offset = 1
+        const travelled = await ray.get([ray.remote(twice).remote(4), ray.remote((x) => x + offset).remote(2)])
+        let refused = ''
+        try {
+          ray.remote(() => Promise).remote(new WeakRef({}))
+        } catch (error) {
+          refused = error.code
+        }
+        await ray.shutdown()
+        console.log(JSON.stringify([...travelled, refused]))`
+    const twice = { 'twice.mjs': 'export const twice = (x) => 2 * x' }
+    const expected = [8, 3, 'RAY_NOT_SERIALIZABLE']
+    assert.deepEqual(await run({ 'frozen.mjs': source('Object.freeze(Error)'), ...twice }), expected)
+    const flags = ['--frozen-intrinsics', '--no-warnings']
+    assert.deepEqual(await run({ 'frozen-all.mjs': source(''), ...twice }, ...flags), expected)
+  })
+
   test('given on the command line', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--input-type=module',

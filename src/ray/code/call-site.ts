@@ -17,8 +17,10 @@ export function shippedFrom(file: string): void {
 export function callSite(): string | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error
   try {
-    Error.stackTraceLimit = 16
-    Error.prepareStackTrace = (_, sites) => sites
+    // A program that froze Error has stacks as texts only; what moduleUrl finds must do there.
+    const prepare: typeof prepareStackTrace = (_, sites) => sites
+    if (!Reflect.set(Error, 'prepareStackTrace', prepare)) return undefined
+    Reflect.set(Error, 'stackTraceLimit', 16)
     const holder: { stack?: unknown } = {}
     Error.captureStackTrace(holder, callSite)
     for (const site of holder.stack as NodeJS.CallSite[]) {
@@ -33,8 +35,8 @@ export function callSite(): string | undefined {
     }
     return undefined
   } finally {
-    Error.prepareStackTrace = prepareStackTrace
-    Error.stackTraceLimit = stackTraceLimit
+    Reflect.set(Error, 'prepareStackTrace', prepareStackTrace)
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   }
 }
 

@@ -58,11 +58,11 @@ export class Gate {
 
   /** Resolves true once nobody is inside, false after `milliseconds` (default 30 s). The event loop stays free. */
   async empty(milliseconds = 30_000): Promise<boolean> {
-    const end = Date.now() + milliseconds
+    const end = performance.now() + milliseconds
     for (;;) {
       const state = Atomics.load(this.#state, 0)
       if (state < ENTRY) return true
-      const left = end - Date.now()
+      const left = end - performance.now()
       if (left <= 0) return false
       const wait = Atomics.waitAsync(this.#state, 0, state, left)
       await wait.value
@@ -71,11 +71,11 @@ export class Gate {
 
   /** The same, holding the thread: for the end of the process. */
   emptySync(milliseconds = 30_000): boolean {
-    const end = Date.now() + milliseconds
+    const end = performance.now() + milliseconds
     for (;;) {
       const state = Atomics.load(this.#state, 0)
       if (state < ENTRY) return true
-      const left = end - Date.now()
+      const left = end - performance.now()
       if (left <= 0) return false
       Atomics.wait(this.#state, 0, state, left)
     }

@@ -13,6 +13,17 @@ function work() {
 
 const soon = () => new Promise<string>((resolve) => setImmediate(resolve, 'does not go on'))
 
+test('a wall clock that is set, or stands, changes nothing of how long one waits for a gate', async (t) => {
+  const gate = new Gate()
+  installGate(gate.shared)
+  const inside = work()
+  t.mock.method(Date, 'now', () => 0)
+  assert.deepEqual([await gate.empty(1), gate.emptySync(1)], [false, false])
+  inside.end('done')
+  await inside.ended
+  gate.release()
+})
+
 test('who closes a gate waits for all that is inside, and nothing enters any more', async () => {
   const gate = new Gate()
   assert.deepEqual([await gate.empty(), gate.emptySync()], [true, true])

@@ -309,8 +309,8 @@ export class Node implements NodeSide {
     this.#draining = true
     this.#queue.drain()
     if (!this.bus.away) await farewell(this.#lease.give())
-    const end = Date.now() + patience
-    while (this.#busy && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50))
+    const end = performance.now() + patience
+    while (this.#busy && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50))
     await this.leave()
   }
 

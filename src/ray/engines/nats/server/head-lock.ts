@@ -92,9 +92,9 @@ function lives(pid: number): boolean {
 
 async function end({ pid, address, id }: HeadServer): Promise<void> {
   process.kill(pid, 'SIGTERM')
-  const last = Date.now() + PATIENCE
+  const last = performance.now() + PATIENCE
   while ((await idAt(address)) === id || lives(pid)) {
-    if (Date.now() > last) process.kill(pid, 'SIGKILL')
+    if (performance.now() > last) process.kill(pid, 'SIGKILL')
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
+import { noLimits } from '../windows.js'
 import { scripts } from './programs.js'
 
 const run = scripts()
@@ -354,6 +355,36 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stderr], [0, ''])
   })
 
+  test('a worker that the system refuses says what it was short of, and the program goes on', {
+    skip: noLimits,
+  }, () => {
+    const flags = ['--input-type=module', '-e']
+    for (const workers of ['threads', 'processes']) {
+      const source = `
+      import { closeSync, openSync } from 'node:fs'
+      ray.init({ numCpus: 2, workers: '${workers}' })
+      const add = ray.remote((x) => x + 1)
+      await ray.get(add.remote(1))
+      const Actor = ray.remote(class { add(x) { return x + 1 } })
+      const files = []
+      try {
+        for (;;) files.push(openSync('/dev/null'))
+      } catch {}
+      const ends = await Promise.allSettled([ray.get(Actor.remote().add.remote(1)), ray.get(add.options({ numCpus: 2 }).remote(2))])
+      for (const file of files) closeSync(file)
+      for (const { reason, value } of ends) console.log(value ?? reason.code + ' ' + reason.message)
+      console.log(await ray.get(Actor.remote().add.remote(4)))
+      await ray.shutdown()`
+      const [code, stdout, stderr] = given(flags, source, 300)
+      const lines = stdout.split('\n')
+      assert.match(
+        lines[0]!,
+        /^RAY_ACTOR_DIED .* is dead: its worker could not be started \(.*EMFILE.*\)\. Allow more open files \(ulimit -n\), or give ray\.init a smaller numCpus\.$/,
+      )
+      assert.deepEqual([lines.slice(1), code, stderr], [['3', '5', ''], 0, ''])
+    }
+  })
+
   test('a worker that ends before it begins is not started again without end', () => {
     const ends = `data:text/javascript,import{isMainThread}from'node:worker_threads';isMainThread||process.exit(3)`
     const source = `
@@ -367,10 +398,19 @@ describe('a program of its own', () => {
   })
 })
 
-/** The end of a program on the command line, the last of Node's flags being the one that it follows. */
-function given(flags: readonly string[], source: string): [code: number | null, stdout: string, stderr: string] {
+/**
+ * The end of a program on the command line, the last of Node's flags being the one that it follows.
+ * @param files that it may have open
+ */
+function given(
+  flags: readonly string[],
+  source: string,
+  files = 0,
+): [code: number | null, stdout: string, stderr: string] {
   const program = `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}\n${source}`
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, program], {
+  const node = [process.execPath, ...flags, program]
+  const [command, ...args] = files ? ['sh', '-c', `ulimit -n ${files}; exec "$0" "$@"`, ...node] : node
+  const { status, stdout, stderr } = spawnSync(command!, args, {
     encoding: 'utf8',
     timeout: 60_000,
   })

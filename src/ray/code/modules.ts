@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { runInThisContext } from 'node:vm'
 import { builtinExports } from './known.js'
-import { parse } from './parse.js'
+import { parser } from './parse.js'
 import { resolveFrom } from './resolve.js'
 import type { Script } from './scope.js'
 import { awaited, type Steps } from './steps.js'
@@ -183,6 +183,7 @@ export function* importedAs(script: Script, variable: string, value: unknown): S
 }
 
 function importsOf(source: string): Map<string, Import> {
+  const parse = parser()
   const found = new Map<string, Import>()
   try {
     for (const statement of parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }).body) {

@@ -10,7 +10,7 @@ import type {
   Property,
 } from 'acorn'
 import { type FreeName, type Lexical, namesOf } from './names.js'
-import { parse } from './parse.js'
+import { parser } from './parse.js'
 
 /** Names that stand in a source for what cannot be written there. */
 export const META = 'rayito$meta'
@@ -63,6 +63,7 @@ function understand(wrapped: string, sourceType: 'module' | 'script', around?: s
     allowSuperOutsideMethod: true,
     checkPrivateFields: false,
   }
+  const parse = parser()
   let root: AnyNode
   try {
     root = (parse(wrapped, options).body[0] as ExpressionStatement).expression

@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import type { AnyNode } from 'acorn'
 import { kernel } from '../../core/notebook.js'
 import { isNode, type Span } from './names.js'
-import { parse } from './parse.js'
+import { parser } from './parse.js'
 import type { Script } from './scope.js'
 import type { Source } from './source.js'
 import type { AnyFunction } from './types.js'
@@ -57,6 +57,7 @@ function isStrictIn(script: Script, piece: string): boolean {
 function strictSpans(source: string): Span[] {
   if (FIRST.test(source)) return [{ start: 0, end: source.length }]
   if (!/use strict|\bclass\b/.test(source)) return []
+  const parse = parser()
   const spans: Span[] = []
   const visit = (node: AnyNode): void => {
     if (beginsStrict(node)) spans.push(node)

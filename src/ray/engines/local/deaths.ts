@@ -3,6 +3,7 @@ import { ActorDiedError, ActorUnavailableError, OutOfMemoryError, WorkerCrashedE
 import { SLOT } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Death } from './connection.js'
+import { actorUnstarted, isRefused, taskUnstarted } from './unstarted.js'
 import type { LocalWorker } from './worker.js'
 
 /** Where what is to run again goes. */
@@ -37,7 +38,8 @@ export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: 
       task.state = 'queued'
       task.place = null
       again.submit(task)
-    } else task.fail(crashOf(task.label, worker, death))
+    } else if (stillborn && isRefused(death.error)) task.fail(taskUnstarted(task, death.error))
+    else task.fail(crashOf(task.label, worker, death))
   }
 }
 
@@ -48,7 +50,9 @@ export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: 
   const began = (call: number) => worker.progress(call) !== SLOT.QUEUED
   if (!isStillborn(worker, lost)) return restartActor(actor, lost, began, crash, again)
   const reason = `its worker ended before it could begin: it ${crash.reason}`
-  const died = new ActorDiedError(actor, reason, { cause: crash, ...fieldsOf(crash) })
+  const died = isRefused(death.error)
+    ? actorUnstarted(actor, death.error)
+    : new ActorDiedError(actor, reason, { cause: crash, ...fieldsOf(crash) })
   for (const [, task] of lost) task.fail(died)
   actor.die(died)
 }

@@ -1,10 +1,11 @@
 import { Line } from '../../../core/line.js'
 import type { Actor } from '../../actor.js'
 import { collect } from '../../collect.js'
-import { ActorDiedError, WorkerCrashedError } from '../../errors.js'
+import { ActorDiedError } from '../../errors.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Cpus } from './cpus.js'
+import { actorUnstarted, taskUnstarted } from './unstarted.js'
 import type { LocalWorker } from './worker.js'
 import type { Workers } from './workers.js'
 
@@ -97,7 +98,8 @@ export class Schedule {
     try {
       if (!this.#place(next)) return false
     } catch (error) {
-      unplaced(next, error)
+      if ('creation' in next) next.die(actorUnstarted(next, error))
+      else next.fail(taskUnstarted(next, error))
     }
     line.shift()
     return true
@@ -225,19 +227,5 @@ export class Schedule {
   end(): void {
     this.#ended = true
     this.#unstuck()
-  }
-}
-
-/** No worker could be started: whoever waits for it must know. */
-function unplaced(next: Task | Actor, error: unknown): void {
-  const reason = `could not be started (${String(error).replace(/\.$/, '')})`
-  const denied = (error as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED'
-  const remedy = denied
-    ? 'Give Node --allow-worker, and --allow-child-process where workers are processes, beside --permission.'
-    : 'Mend that, then try again.'
-  if ('creation' in next) next.die(new ActorDiedError(next, `its worker ${reason}`, { cause: error, remedy }))
-  else {
-    const details = { reason: `for ${next.label} ${reason}`, remedy }
-    next.fail(new WorkerCrashedError(next.label, 'A worker', { error }, details))
   }
 }

@@ -44,16 +44,17 @@ class ProcessConnection implements Connection {
     const begun = () => {
       if (beginning.delete(child) && beginning.size === 0) process.off('exit', endBeginning)
     }
-    child.once('message', begun).once('exit', begun)
+    child.once('message', begun).once('exit', begun).once('error', begun)
     this.process = `${options.name} (${child.pid})`
     child.on('message', (bytes) => {
       const message = decodeWire(bytes as Uint8Array) as ToDriver
       if (message[0] === 'dying') this.#error = decodeError(message[1])
       else events.message(message)
     })
+    // One that the system refused has neither pipes nor channel.
     for (const stream of ['stdout', 'stderr'] as const) {
-      const pipe = child[stream]!.setEncoding('utf8')
-      pipe.on('data', (text: string) => {
+      const pipe = child[stream]?.setEncoding('utf8')
+      pipe?.on('data', (text: string) => {
         if (stream === 'stderr') this.#complaint = (this.#complaint + text).slice(-8000)
         events.message(['output', stream, text])
       })
@@ -76,11 +77,11 @@ class ProcessConnection implements Connection {
       })
     })
     const start: WorkerStart = { ...options, gate: null, slots: null, epoch: epoch(), made }
-    child.send(encodeWire(start), ignore)
+    this.post(start)
     this.hold(false)
   }
 
-  post(message: ToWorker): void {
+  post(message: WorkerStart | ToWorker): void {
     if (this.#child.connected) this.#child.send(encodeWire(message), ignore)
   }
 
@@ -88,7 +89,7 @@ class ProcessConnection implements Connection {
     const hold = held ? 'ref' : 'unref'
     this.#child[hold]()
     this.#child.channel?.[hold]()
-    for (const pipe of [this.#child.stdout, this.#child.stderr]) (pipe as unknown as NodeJS.RefCounted)[hold]()
+    for (const pipe of [this.#child.stdout, this.#child.stderr]) (pipe as unknown as NodeJS.RefCounted | null)?.[hold]()
   }
 
   async stop(): Promise<void> {

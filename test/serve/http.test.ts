@@ -311,6 +311,24 @@ describe('HTTP', () => {
     await until(async () => (await metrics()).includes('{method="POST",route="/echo",code="413"} 3\n'))
   })
 
+  test('so does one whose request is refused before its body, though its connection ends with the answer', async () => {
+    await serve.run(site, free)
+    const body = 'x'.repeat(12 << 20)
+    for (const [status, head] of [
+      [413, 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n'],
+      [404, 'POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'],
+      [405, 'POST /openapi.json HTTP/1.0\r\n'],
+      [422, 'POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'],
+    ]) {
+      const { socket, said } = talk(`${head}Content-Length: ${body.length}\r\n\r\n`)
+      socket.pause()
+      const failure = await new Promise((resolve) => socket.write(body, resolve))
+      assert.equal(failure ?? null, null, String(status))
+      socket.resume()
+      assert.match(await said, new RegExp(`^HTTP/1.1 ${status} [^]*"detail"`))
+    }
+  })
+
   test('a form that is broken is 400, one without a part has no such field', async () => {
     await serve.run(site, free)
     const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'

@@ -12,6 +12,8 @@ const HEADERS = 15_000
 const KEEP_ALIVE = 65_000
 /** Milliseconds a client that was refused may take to hang up; if it is ended at once, it may not hear why. */
 const HANG_UP = 1_000
+/** The same for one that was answered, between two pieces of what it still sends. */
+const LINGER = 5_000
 
 /** What a client is told by Node's code; else 400. */
 const REFUSALS: Record<string, [status: number, reason: string]> = {
@@ -42,6 +44,11 @@ export class HttpServer {
     }
     this.#server = createServer(limits, (request, response) => this.#take(request, response))
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
+    this.#server.on('connection', (socket) => {
+      // By which Node hangs up after an answer.
+      const destroySoon = socket.destroySoon.bind(socket)
+      socket.destroySoon = () => this.#linger(socket) || destroySoon()
+    })
   }
 
   /** @returns the address. @throws RayitoError SERVE_ADDRESS (rejects) */
@@ -65,15 +72,36 @@ export class HttpServer {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
+    // It was told that its connection ends.
+    if (socket.writableEnded) return void socket.destroy()
     if (!this.#pending.has(socket)) socket.once('close', () => this.#gone(socket))
     this.#pending.set(socket, [...this.#pendingOf(socket), response])
     this.#ongoing++
     response.once('close', () => {
       this.#pending.set(socket, this.#pendingOf(socket))
-      if (--this.#ongoing === 0) this.#idle?.()
+      this.#over()
     })
     if (!this.handler) return refuse(response, 'The server is starting')
     this.handler(request, response)
+  }
+
+  #over(): void {
+    if (--this.#ongoing === 0) this.#idle?.()
+  }
+
+  /**
+   * Takes in what a client still sends that was answered early: many a client, and proxies, would not hear the answer
+   * if the connection were ended meanwhile.
+   * @returns false where nothing is to come, or nobody reads it
+   */
+  #linger(socket: Socket): boolean {
+    const { req } = this.#pendingOf(socket).find(({ writableFinished }) => writableFinished) ?? {}
+    if (!req || req.isPaused()) return false
+    this.#ongoing++
+    socket.once('close', () => this.#over())
+    req.once('end', () => socket.destroy())
+    socket.setTimeout(LINGER).end()
+    return true
   }
 
   #pendingOf(socket: Socket): ServerResponse[] {

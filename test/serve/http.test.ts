@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
+import { HttpSide } from '#src/serve/http/side.js'
 import { type RunOptions, serve } from '#src/serve/index.js'
 import {
   Asking,
@@ -35,8 +36,8 @@ async function json(path: string, init?: RequestInit): Promise<{ status: number;
 const metrics = async () => (await fetch(url('/metrics'))).text()
 
 /** A connection that sends a text, and all that comes back until it ends. */
-function talk(text: string | Uint8Array): { socket: Socket; said: Promise<string> } {
-  const socket = connect(Number(new URL(url()).port), '127.0.0.1')
+function talk(text: string | Uint8Array, where = url()): { socket: Socket; said: Promise<string> } {
+  const socket = connect(Number(new URL(where).port), '127.0.0.1')
   socket.on('error', () => {})
   socket.write(text)
   let answer = ''
@@ -994,6 +995,20 @@ describe('HTTP', () => {
         ['/hold', 200, false],
       ],
     )
+  })
+
+  test('whoever has asked by the time that the server ends hears so', async () => {
+    const applications = () => []
+    const side = new HttpSide({ requestTimeout: 60_000, log: undefined, applications, status: () => serve.status() })
+    const where = await side.listen('127.0.0.1', 0)
+    await side.refresh()
+    await side.drain(1_000)
+    const clients = Array.from({ length: 20 }, () => talk('', where))
+    await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+    const over = side.close()
+    for (const { socket } of clients) socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    for (const { said } of clients) assert.match(await said, /^HTTP\/1\.1 503 [\s\S]*The server is stopping/)
+    await over
   })
 
   test('while an application is started its routes are 503, and 404 once it could not be', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { RayitoError } from '../../core/errors.js'
 import { errorBody } from '../http-response.js'
 import type { Access } from './access.js'
@@ -14,6 +15,8 @@ const KEEP_ALIVE = 65_000
 const HANG_UP = 1_000
 /** The same for one that was answered, between two pieces of what it still sends. */
 const LINGER = 5_000
+/** Connections that may wait to be taken: Node's default. */
+const BACKLOG = 511
 
 /** What a client is told by Node's code; else 400. */
 const REFUSALS: Record<string, [status: number, reason: string]> = {
@@ -25,6 +28,8 @@ const REFUSALS: Record<string, [status: number, reason: string]> = {
 export class HttpServer {
   handler: Handler | null = null
   #ongoing = 0
+  /** Connections. */
+  #taken = 0
   #idle: (() => void) | null = null
   #drained: Promise<void> | null = null
   readonly #server: Server
@@ -45,6 +50,7 @@ export class HttpServer {
     this.#server = createServer(limits, (request, response) => this.#take(request, response))
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
     this.#server.on('connection', (socket) => {
+      this.#taken++
       // By which Node hangs up after an answer.
       const destroySoon = socket.destroySoon.bind(socket)
       socket.destroySoon = () => this.#linger(socket) || destroySoon()
@@ -138,7 +144,21 @@ export class HttpServer {
   }
 
   async #drain(milliseconds: number): Promise<void> {
+    await this.#catchUp()
     this.#server.closeIdleConnections()
+    await this.#rest(milliseconds)
+  }
+
+  /** Has read what has come by now. Node takes one connection a turn. */
+  async #catchUp(): Promise<void> {
+    await turn()
+    for (let left = BACKLOG, taken = -1; left > 0 && taken < this.#taken; left--) {
+      taken = this.#taken
+      await turn()
+    }
+  }
+
+  async #rest(milliseconds: number): Promise<void> {
     if (this.#ongoing === 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds)
@@ -150,7 +170,11 @@ export class HttpServer {
   }
 
   async close(): Promise<void> {
+    await this.#catchUp()
     const closed = new Promise((resolve) => this.#server.close(resolve))
+    await this.#catchUp()
+    // Who is told only now that the server ends hears it.
+    await this.#rest(HANG_UP)
     this.#server.closeAllConnections()
     await closed
   }

@@ -202,7 +202,8 @@ export interface RunOptions {
   port?: number | null | undefined
   /**
    * Milliseconds from a request's arrival to its answer before it gets 408; of an answer that comes piece by piece, to its first
-   * piece: what follows may take as long as it likes. Infinity: never. @default 60_000
+   * piece: what follows may take as long as it likes, but a client that takes nothing of what it is sent for so long counts as one
+   * that left. Infinity: never. @default 60_000
    */
   requestTimeout?: number | undefined
   /**

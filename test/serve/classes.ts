@@ -453,10 +453,11 @@ export class Source {
       yield i
     }
   }
-  /** For ever; says when it is left. */
-  async *endless(): AsyncGenerator<string> {
+  /** For ever, each so wide as is asked; says when it is left. */
+  async *endless(request?: HttpRequest): AsyncGenerator<string> {
+    const width = Number(request?.query.width ?? 0)
     try {
-      for (let i = 0; ; i++) yield `${i}\n`
+      for (let i = 0; ; i++) yield `${i}\n`.padEnd(width)
     } finally {
       Atomics.add(this.latch, 2, 1)
       Atomics.notify(this.latch, 2)

@@ -108,6 +108,18 @@ describe('answers piece by piece', () => {
     assert.doesNotMatch(told, /"level":"error"/)
   })
 
+  test('so does one that no longer takes what it is sent', async () => {
+    const shared = latch()
+    const below = serve.deployment(Source).bind(shared)
+    const fountain = serve.deployment(Fountain, { maxOngoingRequests: 1 }).bind(shared, below)
+    await serve.run(fountain, { ...free, requestTimeout: 300 })
+    const socket = connect(Number(new URL(url()).port), '127.0.0.1').on('error', () => {})
+    socket.write('GET /endless?width=1000000 HTTP/1.1\r\nHost: x\r\n\r\n')
+    await reached(shared, 2, 1)
+    await until(() => ongoing().every((count) => count === 0))
+    socket.destroy()
+  })
+
   test('what is no HTTP behind a request ends its answer, and is not answered inside of it', async () => {
     const shared = latch()
     await serve.run(serve.deployment(Fountain).bind(shared), free)

@@ -36,9 +36,12 @@ export class HttpServer {
   /** Requests that are not whole, or not answered, of each connection, in order. */
   readonly #pending = new WeakMap<Socket, ServerResponse[]>()
 
-  /** @param requestTimeout milliseconds for a request to have come in whole; then it gets 408 */
+  /**
+   * @param requestTimeout milliseconds for a request to have come in whole; then it gets 408. Who takes nothing of an answer for so
+   * long has left
+   */
   constructor(
-    requestTimeout: number,
+    private readonly requestTimeout: number,
     private readonly access: Access,
   ) {
     const limits = {
@@ -83,6 +86,9 @@ export class HttpServer {
     if (!this.#pending.has(socket)) socket.once('close', () => this.#gone(socket))
     this.#pending.set(socket, [...this.#pendingOf(socket), response])
     this.#ongoing++
+    response.setTimeout(this.requestTimeout, () => {
+      if (socket.writableLength > 0) socket.destroy()
+    })
     response.once('close', () => {
       this.#pending.set(socket, this.#pendingOf(socket))
       this.#over()

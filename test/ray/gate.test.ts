@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { Gate, installGate, native } from '#src/core/gate.js'
 
@@ -10,6 +10,10 @@ function work() {
   const ended = native(() => new Promise<string>((resolve) => (end = resolve)))
   return { end, ended }
 }
+
+// What waits for a gate holds no event loop.
+const held = setInterval(() => {}, 1_000)
+after(() => clearInterval(held))
 
 const soon = () => new Promise<string>((resolve) => setImmediate(resolve, 'does not go on'))
 

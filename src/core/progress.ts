@@ -65,8 +65,9 @@ export function notice(line: string, out: Output = process.stderr): void {
 
 /** A bar is drawn at most this often: every 125 ms. */
 const FRAME = 125
-/** The rate is that of the last five seconds. */
+/** The rate is that of the last five seconds, or, where things are slow, of the time that so many of them take. */
 const WINDOW = 5_000
+const SLOW = 3
 /** Characters of a bar on a terminal, where there is room. */
 const BAR = 24
 /** Characters kept for what follows it, so that its length stays the same while they change. */
@@ -79,7 +80,7 @@ interface State {
   share: number | undefined
   /** `12.3 of 36.0 MB` */
   amount: string
-  /** `5.1 MB/s`, empty before anything was done. */
+  /** `5.1 MB/s`, or `1 min 2 s each` where it is less than one a second; empty before anything was done. */
   rate: string
   /** `4 s left` while it runs, `in 9 s` after. */
   time: string
@@ -152,7 +153,7 @@ class Bar implements Progress {
             ? Math.min(Math.max(this.#done / this.#total, 0), 1)
             : 1,
       amount: amounts(this.#done, phase === 'done' ? this.#done : this.#total, unit),
-      rate: rate > 0 ? `${amounts(rate, rate, unit)}/s` : '',
+      rate: speed(rate, unit),
       time: ended
         ? `in ${duration((now - this.#started) / 1000)}`
         : Number.isFinite(left)
@@ -165,7 +166,9 @@ class Bar implements Progress {
   /** Per second, over the window. */
   #rate(now: number): number {
     const amount = this.#done - this.#skipped
-    while (this.#samples.length > 1 && now - this.#samples[0]![0] > WINDOW) this.#samples.shift()
+    const each = this.#options.unit === 'bytes' || amount <= 0 ? 0 : (now - this.#started) / amount
+    const window = Math.max(WINDOW, SLOW * each)
+    while (this.#samples.length > 1 && now - this.#samples[0]![0] > window) this.#samples.shift()
     const [time, before] = this.#samples[0]!
     this.#samples.push([now, amount])
     return now > time ? Math.max((amount - before) / (now - time), 0) * 1000 : 0
@@ -184,6 +187,12 @@ function amounts(done: number, total: number | undefined, unit: string): string 
   const digits = power > 0 || !Number.isInteger(whole) ? 1 : 0
   const shown = (amount: number) => (amount / 1000 ** power).toFixed(digits)
   return `${total === undefined || total === done ? '' : `${shown(done)} of `}${shown(total ?? done)} ${name}`
+}
+
+/** What is done per second; of things that take longer, how long each takes. */
+function speed(rate: number, unit: string): string {
+  if (rate <= 0) return ''
+  return unit !== 'bytes' && rate < 0.995 ? `${duration(1 / rate)} each` : `${amounts(rate, rate, unit)}/s`
 }
 
 /** Seconds in words: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */

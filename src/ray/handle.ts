@@ -30,7 +30,8 @@ class Target {
   }
 }
 
-const NOT_METHODS: ReadonlySet<string> = new Set<NotMethod>([
+/** Names that a handle does not answer to: it is no promise, no JSON and no matcher of a test's. */
+export const NOT_METHODS: ReadonlySet<string> = new Set<NotMethod>([
   'then',
   'catch',
   'finally',

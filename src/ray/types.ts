@@ -256,11 +256,11 @@ type MethodOf<A extends readonly unknown[], R> = Choice<
 export type NotMethod = 'then' | 'catch' | 'finally' | 'toJSON' | 'constructor' | 'inspect' | 'asymmetricMatch'
 
 /**
- * K, if it is a method's name. T is asked, not T[K]: of a class with a handle to one of its own kind T[K] may be the type that is just
- * being made, into which the compiler would descend for ever.
+ * K, if it is the name of a method that a handle answers to. T is asked, not T[K]: of a class with a handle to one of its own kind
+ * T[K] may be the type that is just being made, into which the compiler would descend for ever.
  */
 export type MethodName<T, K extends keyof T> = T extends { readonly [P in K]: (...args: never[]) => unknown }
-  ? K
+  ? Exclude<K, NotMethod>
   : never
 
 /** Only for the compiler: which class a handle is of. */
@@ -271,9 +271,7 @@ declare const actor: unique symbol
  * `catch`, `finally`, `toJSON`, `inspect` or `asymmetricMatch` are not among them: a handle is no promise and no JSON, and prints itself.
  */
 export type ActorHandle<T extends object = object> = {
-  readonly [K in keyof T as Exclude<MethodName<T, K>, NotMethod>]: T[K] extends (...args: infer A) => infer R
-    ? MethodOf<A, R>
-    : never
+  readonly [K in keyof T as MethodName<T, K>]: T[K] extends (...args: infer A) => infer R ? MethodOf<A, R> : never
 } & { readonly [actor]: T }
 
 /** The methods of an actor whose class is not known. */

@@ -2,13 +2,11 @@ import { inspect } from 'node:util'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { serialize, via } from '../core/travel.js'
+import { NOT_METHODS } from '../ray/handle.js'
 import { HandleResponse } from './response.js'
 import { HandleResponseGenerator } from './response-generator.js'
 import { type Router, type RouterState, routerOf } from './router.js'
 import type { DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator, HandleOptions } from './types.js'
-
-/** Names that a handle must not answer to: it is no promise and no JSON. */
-const NOT_METHODS = new Set(['then', 'catch', 'finally', 'toJSON', 'constructor', 'inspect', 'asymmetricMatch'])
 
 const routed: unique symbol = Symbol('router')
 

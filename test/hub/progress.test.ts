@@ -152,6 +152,30 @@ test('without a whole a terminal shows amount, rate and time', (t) => {
   assert.match(out.screen()[0]!, /^A {2,}7 pictures {2}3\.5 pictures\/s {2}in 2\.0 s$/)
 })
 
+test('things that take seconds or minutes say how long each takes, also while the next one takes its time', (t) => {
+  const pass = clock(t)
+  const out = terminal()
+  const bar = progress({ label: 'bench', total: 6, unit: 'runs' }, out)
+  const shown = () => / (\d+%.*)$/.exec(out.screen().at(-1)!)![1]
+  const after = (seconds: number, runs: number) => {
+    pass(seconds)
+    bar.add(runs)
+    return shown()
+  }
+  assert.equal(after(80, 1), '16%  1 of 6 runs  1 min 20 s each  6 min 40 s left')
+  assert.equal(after(40, 0), '16%  1 of 6 runs  2 min 0 s each  10 min 0 s left')
+  assert.equal(after(40, 1), '33%  2 of 6 runs  1 min 20 s each  5 min 20 s left')
+  bar.add(4)
+  bar.done()
+  assert.equal(out.screen()[0]!.replace(/^.* {2}100%/, '100%'), '100%  6 runs  27 s each  in 2 min 40 s')
+  const quick = terminal(80, false)
+  const two = progress({ label: 'A', total: 2, unit: 'pictures' }, quick)
+  pass(2.005)
+  two.add(2)
+  two.done()
+  assert.match(quick.text, /\(1\.0 pictures\/s\)/)
+})
+
 test('times are told in the units that suit them', (t) => {
   const pass = clock(t)
   const took = (seconds: number) => {

@@ -25,6 +25,9 @@ class Wiki {
     return 1
   }
   reconfigure(_config: { language: string }): void {}
+  inspect(): string {
+    return this.language
+  }
 }
 
 class Choir {
@@ -127,6 +130,10 @@ async function never(): Promise<void> {
   handle.cont.remote()
   // @ts-expect-error a field is no method
   handle.size.remote()
+  // @ts-expect-error a handle prints itself
+  handle.inspect.remote()
+  // @ts-expect-error one whose calls stream as well
+  handle.options({ stream: true }).inspect.remote()
   const other = await serve.run(app)
   // @ts-expect-error Front has no call
   other.remote('a')

@@ -39,8 +39,8 @@ const MEMORY_EACH = 60
 /** Of what sgemm alone would allow. */
 const SGEMM_SHARE = 0.9
 
-/** What takes long and has no target, or keeps it by far. */
-const SELDOM = ['session1', 'A1', 'plain', 'transformers', 'Ray A1', 'Ray B']
+/** What takes long and has no target. */
+const SELDOM = ['session1', 'A1', 'plain', 'transformers', 'Ray A1']
 
 /** A model that the versions run on. */
 interface Model {

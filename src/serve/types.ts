@@ -74,7 +74,10 @@ export interface DeploymentMethod<A extends readonly unknown[], R> {
 /** Only for the compiler: which class a handle or an application is of. */
 declare const deployment: unique symbol
 
-/** A way to a deployment's replicas: its methods, each with `.remote()`, and `.remote()` for `call`. */
+/**
+ * A way to a deployment's replicas: its methods, each with `.remote()`, and `.remote()` for `call`. As of an actor's handle, methods
+ * called `then`, `catch`, `finally`, `toJSON`, `inspect` or `asymmetricMatch` are not among them.
+ */
 export type DeploymentHandle<T extends object = object> = {
   readonly [K in keyof T as MethodName<T, K>]: T[K] extends (...args: infer A) => infer R
     ? DeploymentMethod<A, Awaited<R>>

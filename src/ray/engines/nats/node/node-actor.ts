@@ -1,6 +1,7 @@
 import { Actor, type ActorSettings } from '../../../actor.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
+import type { FromNode } from '../messages.js'
 
 /** Whoever made an actor here: told of what becomes of it. */
 export interface Maker {
@@ -10,6 +11,11 @@ export interface Maker {
   taken(actor: NodeActor): void
 }
 
+/** A driver's session, as an actor knows it. */
+export interface Caller {
+  tell(message: FromNode): void
+}
+
 /** An actor on this node: whoever made it is told of its starts and its end. */
 export class NodeActor extends Actor {
   engine: LocalEngine | null = null
@@ -17,6 +23,8 @@ export class NodeActor extends Actor {
   key: string | null = null
   /** The server is to know how it fares (wards.ts): it is detached, and this node's. */
   warded = false
+  /** Other drivers that have called it: told of its end as well. */
+  readonly callers = new Set<Caller>()
 
   constructor(
     id: string,

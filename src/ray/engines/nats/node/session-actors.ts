@@ -72,10 +72,11 @@ export class SessionActors implements Maker {
     if (!actor) {
       const label = net.label.split('.')[0]!
       const error = encodeError(new ActorDiedError({ id, label }, 'it is not on its node any more'))
-      session.tell(['results', [[net.id, false, error, 0, '', [], 0]], null])
-      // Nobody has told a driver whose actor it was not.
-      return session.tell(['died', id, error, null])
+      // First, so that whoever hears that the call failed may have another of its name.
+      session.tell(['died', id, error, null])
+      return session.tell(['results', [[net.id, false, error, 0, '', [], 0]], null])
     }
+    if (actor.maker !== this) actor.callers.add(session)
     const task = session.task(net, actor)
     session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
     if (actor.maker !== this && net.args.some((arg) => (arg[0] === 'value' ? arg[1] : arg[2])?.[2].length))
@@ -108,8 +109,10 @@ export class SessionActors implements Maker {
     const { id, key } = actor
     if (key && !this.session.gone && this.#ended.push({ id, key }) > KEPT) this.#ended.shift()
     if (this.session.gone) this.node.actorsEnded()
+    const death = encodeError(error)
     // What it ran is told with its end: afterwards the driver knows its calls no more.
-    this.session.tell(['died', actor.id, encodeError(error), this.session.calls.events()])
+    this.session.tell(['died', actor.id, death, this.session.calls.events()])
+    for (const caller of actor.callers) caller.tell(['died', actor.id, death, null])
     this.node.changed()
   }
 
@@ -122,18 +125,21 @@ export class SessionActors implements Maker {
     const why = again ? 'it was to go on elsewhere' : 'its driver has left'
     for (const actor of [...this.#actors]) {
       if (!all && actor.settings.detached) continue
-      // Other drivers may have called it.
+      // Other drivers may have called it, and find it where it goes on.
+      if (again) actor.callers.clear()
       this.#leave(actor, new ActorDiedError(actor, why))
       // One that leaves frees its names itself.
       if (!again) this.node.wards.ended(actor)
     }
     if (!again) for (const { id, key } of this.#ended.splice(0)) void this.node.wards.endedBefore(id, key)
+    for (const { callers } of this.node.actors.values()) callers.delete(this.session)
   }
 
   /** Another node has taken over an actor that is here still. */
   taken(actor: NodeActor): void {
     actor.warded = false
     actor.key = null
+    actor.callers.clear()
     // Its driver may have others here, whose workers go on.
     actor.engine!.kill(actor, false)
   }

@@ -29,15 +29,15 @@ async function openJupyter(args: string[]): Promise<number> {
   const kernels = writeKernelSpec([join(ROOT, 'out', '.jupyter'), join(rayitoCache(), 'jupyter')])
   const path = [kernels, process.env.JUPYTER_PATH].filter(Boolean).join(delimiter)
   const [command, ...before] = jupyter
+  // Before it is there, so that no signal ends us alone. A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill('SIGTERM'))
   // An exported page is handed in alone: it holds the figures instead of naming their files.
   const child = spawn(command!, [...before, 'lab', '--HTMLExporter.embed_images=True', ...args], {
     cwd: join(ROOT, 'notebooks'),
     env: { ...fromHere(process.env), JUPYTER_PATH: path },
     stdio: 'inherit',
   })
-  // A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
-  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
-  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill('SIGTERM'))
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => resolve(code === 0 ? 0 : 1))

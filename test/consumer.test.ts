@@ -1,7 +1,7 @@
 /** What a package that takes rayito sees of it: its declarations, and what an editor or Shift+Tab in a notebook shows. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -198,7 +198,6 @@ test('what a bundler took away from its files says that it is to be left out of 
   assert.throws(() => own.ray.init(), told(/Where a server's files are gathered.* outputFileTracingIncludes: /))
 
   const file = join(bundle, 'core', 'package-file.js')
-  const text = readFileSync(file, 'utf8')
   rmSync(file)
   const refusal = told(/Leave rayito out of the bundle: .*esbuild/)
   assert.throws(() => own.ray.init(), refusal)
@@ -207,7 +206,9 @@ test('what a bundler took away from its files says that it is to be left out of 
   await assert.rejects(own.loadDataset('rayito/tiny-pictures', { source: 'embedded' }), refusal)
 
   // CommonJS has no import.meta: a bundler leaves an empty object there.
-  writeFileSync(file, text.replace('(import.meta.url)', '(({}).url)'))
+  const files = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).map((path) => join(bundle, path))
+  for (const path of files.filter((path) => path.endsWith('.js')))
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/import\.meta\.url(?!`)/g, '({}).url'))
   const program = `await import(${JSON.stringify(pathToFileURL(join(bundle, 'index.js')).href)})`
   const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
   assert.match(

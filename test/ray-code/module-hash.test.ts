@@ -12,7 +12,9 @@ let made = 0
 
 /** As a process sees it that has just started. */
 async function hashOf(file: string): Promise<ModuleHash> {
-  const url = `${import.meta.resolve('#src/ray/code/module-hash.js')}?${++made}`
+  // As the compiler made it, in a file of its own.
+  const { href } = new URL('../../src/ray/code/module-hash.js', import.meta.url)
+  const url = `${href}?${++made}`
   return ((await import(url)) as typeof import('#src/ray/code/module-hash.js')).moduleHash(file)
 }
 

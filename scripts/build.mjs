@@ -104,9 +104,9 @@ function groupsOf(getModuleInfo) {
   const begin = new Set(DOORS)
   const alone = new Set()
   for (const [path, { importers, dynamicallyImportedIds, code }] of info) {
-    // A first file, whose code begins what it is for, or one that a worker asks for by its place.
-    if (importers.length === 0) alone.add(path)
-    if (importers.length === 0 || code.includes('via(import.meta.url')) begin.add(path)
+    // A first file, whose code begins what it is for; one whose functions and classes run in workers, who import it by its name.
+    if (importers.length === 0 || /^[^*]*\b(ray\.remote|serve\.deployment)\(/m.test(code)) alone.add(path)
+    if (alone.has(path) || code.includes('via(import.meta.url')) begin.add(path)
     for (const id of dynamicallyImportedIds) begin.add(pathOf(id))
   }
   const needed = new Map(modules.map((path) => [path, partOf(path)]))
@@ -125,7 +125,11 @@ function groupsOf(getModuleInfo) {
   for (const path of alone) needed.set(path, path)
   const groups = new Map()
   for (const path of modules) groups.set(needed.get(path), [...(groups.get(needed.get(path)) ?? []), path])
-  return new Map([...groups.values()].flatMap((group) => group.map((path) => [path, group[0].slice(0, -'.js'.length)])))
+  const size = (path) => info.get(path).code.length
+  // Its name is its largest file's: most lines of stacks are of that.
+  const nameOf = (group) =>
+    group.reduce((one, other) => (size(other) > size(one) ? other : one)).slice(0, -'.js'.length)
+  return new Map([...groups.values()].flatMap((group) => group.map((path) => [path, nameOf(group)])))
 }
 
 /** By its folder it is known whose code a line of a stack is. */

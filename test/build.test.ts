@@ -77,4 +77,12 @@ describe('the built package', () => {
     const empty = firsts.filter((path) => does('dist', path) === '')
     assert.deepEqual(empty, [])
   })
+
+  test('keeps the code of a file whose functions and classes run in workers to that file, too: no worker loads what the caller alone needs', () => {
+    assert.match(does('dist', 'lab/exercise-1/inference-engine.js'), /class InferenceEngine/)
+    assert.match(does('dist', 'ray-server.js'), /WikipediaSearch = serve\.deployment/)
+    const ofLab = (graph: Map<string, string[]>) =>
+      loaded(graph, 'lab/exercise-1/inference.js').files.filter((path) => path.startsWith('lab/'))
+    assert.deepEqual(ofLab(built), ofLab(compiled))
+  })
 })

@@ -17,8 +17,9 @@ const DOORS = ['index.js', 'lab/index.js', 'ray/index.js']
 
 process.chdir(ROOT)
 compile('-b')
-const sources = filesOf('src').filter((path) => path.endsWith('.ts'))
-const modules = sources.filter((path) => !path.endsWith('.d.ts')).map((path) => path.replace(/\.ts$/, '.js'))
+const modules = filesOf('src')
+  .filter((path) => /(?<!\.d)\.ts$/.test(path))
+  .map((path) => path.replace(/\.ts$/, '.js'))
 const state = stateOf()
 if (!existsSync(join(DIST, STAMP)) || readFileSync(join(DIST, STAMP), 'utf8') !== state) await link()
 for (const folder of process.argv.slice(2)) compile('-p', folder)
@@ -70,7 +71,9 @@ async function link() {
       return groups.get(pathOf(id))
     },
   })
-  const kept = new Set([STAMP])
+  // Whoever ends this half way builds all of it again.
+  rmSync(join(DIST, STAMP), { force: true })
+  const kept = new Set()
   const write = (path, content) => {
     kept.add(path)
     mkdirSync(dirname(join(DIST, path)), { recursive: true })

@@ -220,6 +220,19 @@ describe('a cell that fails', () => {
     assert.equal((await run(`throw new Error('no')`)).status, 'error')
     assert.deepEqual(await run('1 + 1'), { status: 'ok', text: '2\n' })
   })
+
+  test('after another costs what was given while it waited for that', async (t) => {
+    assert.equal((await run(`throw new Error('no')`)).status, 'error')
+    // The kernel knows of the client's clock what its messages say.
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const failing = run(`throw new Error('no')`)
+    t.mock.timers.tick(60)
+    const [{ status }, behind] = await Promise.all([failing, run('1 + 1')])
+    assert.deepEqual([status, behind.status], ['error', 'aborted'])
+    assert.equal((await run('1 + 1')).status, 'aborted')
+    t.mock.timers.tick(5_000)
+    assert.deepEqual(await run('1 + 1'), { status: 'ok', text: '2\n' })
+  })
 })
 
 test('a request that fails in a service of the notebook is told below the cell', async () => {

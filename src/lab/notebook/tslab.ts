@@ -91,11 +91,16 @@ ZmqServer.prototype.publishStatus = function (status, request) {
 // Who executes notebooks, as nbconvert and VS Code do, takes a cell's number from here; tslab does not tell of it.
 const { handleExecute } = ZmqServer.prototype
 const asked = new WeakMap<object, Asking>()
+/** When cells came that may have to wait, by their messages' ids. */
+const arrivals = new Map<string, number>()
 ZmqServer.prototype.handleExecute = function (socket, request) {
   const begin = (execution_count: number) => {
     answer(request, 'execute_input', { code: request.content.code, execution_count }, this.connInfo.key, this.iopub)
   }
-  asked.set(request.content, { header: request.header, received: performance.now(), begin })
+  const { header } = request
+  const received = arrivals.get(header.msg_id) ?? performance.now()
+  arrivals.delete(header.msg_id)
+  asked.set(request.content, { header, received, begin })
   return handleExecute.call(this, socket, request)
 }
 const { handleExecute: execute, handleExecuteImpl: executeNow } = JupyterHandlerImpl.prototype
@@ -128,7 +133,7 @@ const ANSWERED = /"msg_type": ?"(kernel_info|execute|is_complete|inspect|complet
 // passed over, as Jupyter's kernels do; tslab made it an error of the cell that ran.
 ZmqServer.prototype.handleShellMessage = async function (socket, ...frames) {
   const header = frames[frames.findIndex((frame) => frame.equals(DELIMITER)) + 2]
-  if (header && isAfter(header.toString())) await failed.over
+  if (header) await turn(JSON.parse(header.toString()) as Header)
   const handle = () => handleShellMessage.call(this, socket, ...frames)
   const isAnswered = !header || ANSWERED.test(header.toString())
   return (isAnswered ? handle() : silently(handle)).catch((error: Error) => {
@@ -166,10 +171,11 @@ function silently<T>(tell: () => T): T {
   }
 }
 
-/** Whether the client that met the last error sent it after that. */
-function isAfter(text: string): boolean {
-  const header = JSON.parse(text) as Header
-  return header.msg_type === 'execute_request' && header.session === failed.session && sentAt(header) >= failed.at
+/** Where the client that met the last error sent a cell after that, its turn comes when tslab drops nothing any more. */
+async function turn(header: Header): Promise<void> {
+  if (header.msg_type !== 'execute_request' || header.session !== failed.session || sentAt(header) < failed.at) return
+  arrivals.set(header.msg_id, performance.now())
+  await failed.over
 }
 
 function sentAt({ date }: Header): number {
@@ -198,6 +204,7 @@ interface Request {
 }
 
 interface Header {
+  msg_id: string
   msg_type: string
   session: string
   date?: string

@@ -108,7 +108,7 @@ function groupsOf(getModuleInfo) {
   const alone = new Set()
   for (const [path, { importers, dynamicallyImportedIds, code }] of info) {
     // A first file, whose code begins what it is for; one whose functions and classes run in workers, who import it by its name.
-    if (importers.length === 0 || /^[^*]*\b(ray\.remote|serve\.deployment)\(/m.test(code)) alone.add(path)
+    if (importers.length === 0 || /^[^*\n]*\b(ray\.remote|serve\.deployment)\(/m.test(code)) alone.add(path)
     if (alone.has(path) || code.includes('via(import.meta.url')) begin.add(path)
     for (const id of dynamicallyImportedIds) begin.add(pathOf(id))
   }

@@ -29,7 +29,8 @@ async function openJupyter(args: string[]): Promise<number> {
   const kernels = writeKernelSpec([join(ROOT, 'out', '.jupyter'), join(rayitoCache(), 'jupyter')])
   const path = [kernels, process.env.JUPYTER_PATH].filter(Boolean).join(delimiter)
   const [command, ...before] = jupyter
-  // Before it is there, so that no signal ends us alone. A terminal sends Ctrl-C to both of us: JupyterLab asks what to do with it, we wait for its end.
+  // Heard before it is there, so that no signal ends us alone. A terminal sends Ctrl-C to both of us: JupyterLab asks what to do
+  // with it, we wait for its end.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill('SIGTERM'))
   // An exported page is handed in alone: it holds the figures instead of naming their files.

@@ -16,6 +16,7 @@ const STAMP = '.built'
 const DOORS = ['index.js', 'lab/index.js', 'ray/index.js']
 
 process.chdir(ROOT)
+if (!existsSync(join(DIST, STAMP))) console.error('Building rayito: a few seconds, once.')
 compile('-b')
 const modules = filesOf('src')
   .filter((path) => /(?<!\.d)\.ts$/.test(path))

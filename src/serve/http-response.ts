@@ -25,7 +25,7 @@ export class HttpResponse {
   /**
    * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
    * anything else as a line of JSON); anything else as JSON
-   * @param options.headers a list for one that is to come several times, as `set-cookie`; how the body is framed the server says itself
+   * @param options.headers `content-type` instead of what the body is by itself, as `application/problem+json`; a list for one that is to come several times, as `set-cookie`; how the body is framed the server says itself
    * @throws RayitoError INVALID_ARGUMENT for a status that there is not
    */
   constructor(
@@ -112,10 +112,11 @@ export function wireResponse(value: unknown, streams = false): WireResponse {
   const apart = streams ? ['content-type', 'content-length'] : ['content-type']
   const headers = Object.entries(value.headers).filter(([name]) => !apart.includes(name.toLowerCase()))
   const rest = headers.length ? JSON.stringify(Object.fromEntries(headers)) : ''
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...json(status, body), headers: rest }
   const named = Object.entries(value.headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]
-  const usual = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
-  const contentType = named === undefined ? usual : String(named)
+  const said = named === undefined ? undefined : String(named)
+  if (typeof body !== 'string' && !(body instanceof Uint8Array))
+    return { ...json(status, body), contentType: said ?? '', headers: rest }
+  const contentType = said ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
   return { status, body, contentType, headers: rest, streams, failure: '', measured: '' }
 }
 

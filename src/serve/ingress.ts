@@ -13,7 +13,7 @@ export interface ServedRoute {
 }
 
 const routes = new WeakMap<object, readonly ServedRoute[]>()
-const NAME = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/
+const NAME = /^(GET|POST|PUT|PATCH|DELETE|OPTIONS) (\/\S*)$/
 
 /**
  * Says which methods of a class answer which requests: Ray's `@serve.ingress(app)` with FastAPI's routes.

@@ -135,7 +135,7 @@ export interface Deployment<A extends readonly unknown[], T extends object> {
 export type ConfigOf<T> = T extends { reconfigure(userConfig: infer C): unknown } ? C : undefined
 
 /** `'POST /whatis'`; a path may have parameters, `/items/:id`. */
-export type RouteName = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
+export type RouteName = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'} /${string}`
 
 /** A request as a method may take it: what its body is, which nobody checks, the method may say itself. */
 // biome-ignore lint/suspicious/noExplicitAny: a method's own type of the body is neither wider nor narrower than unknown

@@ -131,6 +131,9 @@ export const Site = serve.ingress(
       return { greeting: this.#greeter!.remote('nobody waits') }
     }
     nothing(): void {}
+    preflight(): HttpResponse {
+      return new HttpResponse('', { status: 204, headers: { 'access-control-allow-origin': '*' } })
+    }
   },
   {
     'GET /greet/:name': 'greet',
@@ -141,6 +144,7 @@ export const Site = serve.ingress(
     'GET /teapot': 'teapot',
     'GET /bytes': 'bytes',
     'GET /text': 'text',
+    'OPTIONS /text': 'preflight',
     'GET /gone': 'gone',
     'GET /copied': 'copied',
     'GET /fail': 'fail',

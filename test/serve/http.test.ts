@@ -212,6 +212,40 @@ describe('HTTP', () => {
     assert.equal((await json('/upload', { method: 'POST', body: many })).status, 413)
   })
 
+  test('the texts of a form without files have the same limits', async () => {
+    await serve.run(site, free)
+    const send = (pairs: [string, string][]) => json('/echo', { method: 'POST', body: new URLSearchParams(pairs) })
+    const many = Array.from({ length: 32 }, (_, i): [string, string] => [`f${i}`, String(i)])
+    const { status, body } = await send(many)
+    assert.deepEqual([status, (body as { fields: unknown }).fields], [200, Object.fromEntries(many)])
+    const long = 'ä'.repeat(32 * 1024)
+    assert.equal((await send([['a', long]])).status, 200)
+    for (const pairs of [[...many, ['one', 'more']], [['a', `${long}x`]], [[`${long}x`, 'a']]] as [
+      string,
+      string,
+    ][][]) {
+      const { status, body } = await send(pairs)
+      assert.deepEqual([status, body], [413, { detail: 'The form has too many or too large parts' }])
+    }
+    // What would be millions of them is not taken apart first.
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    assert.equal((await json('/echo', { method: 'POST', body: '&'.repeat(5_000_000), headers })).status, 413)
+  })
+
+  test('a request without a body may say that it is a form', async () => {
+    await serve.run(site, free)
+    const headers = { 'content-type': 'multipart/form-data' }
+    assert.equal((await fetch(url('/greet/Ada'), { headers })).status, 200)
+  })
+
+  test('a class may answer what a browser asks before it sends to another origin', async () => {
+    await serve.run(site, free)
+    const { status, headers } = await fetch(url('/text'), { method: 'OPTIONS' })
+    assert.deepEqual([status, headers.get('access-control-allow-origin')], [204, '*'])
+    const other = await fetch(url('/text'), { method: 'PUT' })
+    assert.deepEqual([other.status, other.headers.get('allow')], [405, 'GET, OPTIONS, HEAD'])
+  })
+
   test('no form, no such field, or a text instead of a file: 422 in FastAPI’s shape', async () => {
     await serve.run(site, free)
     const detail = [{ type: 'missing', loc: ['body', 'file'], msg: 'Field required', input: null }]
@@ -1127,6 +1161,71 @@ describe('HTTP', () => {
     await assert.rejects(serve.fetch(new Request('http://any/none')), { code: 'SERVE_STOPPED' })
     // Nothing of what was answered holds the program.
     assert.ok(timers() <= before, `${before} timers became ${timers()}`)
+  })
+
+  test('without a socket, too, a body is read no further than it is wanted', async () => {
+    await serve.run(site, { port: null })
+    const post = async (path: string, body: ReadableStream) => {
+      const headers = { 'content-type': 'text/plain' }
+      return serve.fetch(
+        new Request(`http://any${path}`, { method: 'POST', body, headers, duplex: 'half' } as RequestInit),
+      )
+    }
+    for (const [path, status] of [
+      ['/echo', 413],
+      ['/none', 404],
+    ] as const) {
+      let cancel = () => {}
+      const over = new Promise<void>((resolve) => {
+        cancel = resolve
+      })
+      const endless = new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1 << 20)), cancel })
+      const answer = await post(path, endless)
+      assert.equal(answer.status, status)
+      await answer.text()
+      await over
+    }
+    const pieces = new ReadableStream({
+      start(to) {
+        for (const piece of ['in ', 'pieces']) to.enqueue(Buffer.from(piece))
+        to.close()
+      },
+    })
+    assert.equal(((await (await post('/echo', pieces)).json()) as { body: string }).body, 'in pieces')
+    const broken = new ReadableStream({ pull: (to) => to.error(new Error('broke off')) })
+    await assert.rejects(post('/echo', broken), /broke off/)
+    const read = new Request('http://any/echo', { method: 'POST', body: 'text' })
+    await read.text()
+    await assert.rejects(serve.fetch(read), TypeError)
+  })
+
+  test('without a socket, too, who asks while the first application begins is told so', async () => {
+    /** As soon as there is something to ask: in the very turns of the event loop in which its routes are made. */
+    const first = async (application: Promise<unknown>): Promise<Response> => {
+      let over = false
+      application.finally(() => {
+        over = true
+      })
+      for (let i = 1; !over; i++) {
+        const answer = await serve.fetch(new Request('http://any/greet/Ada')).catch((error: RayitoError) => {
+          if (error.code !== 'SERVE_STOPPED') throw error
+        })
+        if (answer) return answer
+        if (i % 100 === 0) await new Promise(setImmediate)
+      }
+      throw new Error('there was nothing to ask')
+    }
+    const ready = serve.run(site, { port: null })
+    assert.equal((await first(ready)).status, 503)
+    await ready
+    await serve.shutdown()
+    const Odd = serve.ingress(class Odd extends Greeter {}, { 'GET /odd/:a(': 'thread' })
+    const refused = assert.rejects(serve.run(serve.deployment(Odd).bind(), { port: null }), {
+      code: 'INVALID_ARGUMENT',
+    })
+    const answer = await first(refused)
+    assert.deepEqual([answer.status, await answer.json()], [503, { detail: 'The server is starting' }])
+    await refused
   })
 
   test('without a socket, too, who gives up frees a place, and shutdown refuses what comes', async () => {

@@ -11,7 +11,7 @@ import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
 import type { HttpHost } from './host.js'
 import { pathBelow, pathOf } from './request-path.js'
-import { FORM, type Form, readForm, shared } from './upload.js'
+import { FORM, type Form, readForm, shared, textsOf } from './upload.js'
 
 const URLENCODED = /^application\/x-www-form-urlencoded\b/i
 
@@ -140,13 +140,11 @@ async function patiently(call: Call<WireResponse>, timeout: number, reply: Fasti
 
 async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Form & { kind: string }> {
   const type = request.headers['content-type'] ?? ''
-  if (FORM.test(type)) return { ...(await readForm(request, maxBytes)), kind: 'files' }
+  // A GET may say so, too, and has no body.
+  if (FORM.test(type) && request.isMultipart()) return { ...(await readForm(request, maxBytes)), kind: 'files' }
   const body = request.body as Buffer | undefined
   if (!body || body.length === 0) return { fields: [], files: [], bytes: null, kind: 'none' }
-  if (URLENCODED.test(type)) {
-    const fields = [...new URLSearchParams(body.toString('utf8'))]
-    return { fields, files: [], bytes: null, kind: 'none' }
-  }
+  if (URLENCODED.test(type)) return { fields: textsOf(body), files: [], bytes: null, kind: 'none' }
   const kind = /^application\/(.+\+)?json\b/i.test(type) ? 'json' : /^text\//i.test(type) ? 'text' : 'bytes'
   return { fields: [], files: [], bytes: shared([body], body.length), kind }
 }

@@ -54,12 +54,20 @@ export class HttpSide {
   }
 
   async fetch(request: Request): Promise<Response> {
+    // The routes of the first application are being made.
+    if (!this.#app) await this.#refreshed.catch(() => {})
+    const app = this.#app
+    if (!app) return starting()
     const { pathname, search } = new URL(request.url)
     const headers = Object.fromEntries(request.headers)
-    const payload = request.body ? Buffer.from(await request.arrayBuffer()) : undefined
     // Rejects as the global one does, whenever the request is given up.
     const { signal } = request
     signal.throwIfAborted()
+    if (request.bodyUsed) throw new TypeError('Body is unusable: it has been read before')
+    // Read no further than the application wants it.
+    const payload = request.body && Readable.fromWeb(request.body as Parameters<typeof Readable.fromWeb>[0])
+    // Without either a body is taken for none.
+    if (payload && !request.headers.has('content-length')) headers['transfer-encoding'] = 'chunked'
     const asked: InjectOptions & { payloadAsStream: true } = {
       method: request.method as NonNullable<InjectOptions['method']>,
       url: `${pathname}${search}`,
@@ -68,17 +76,22 @@ export class HttpSide {
       ...(payload ? { payload } : {}),
     }
     const answer = await inProcess
-      .run(signal, async () => this.#app!.inject(asked))
+      .run(signal, async () => app.inject(asked))
       .catch((error) => {
+        payload?.destroy()
         throw signal.aborted ? signal.reason : error
       })
+    if (payload?.errored) throw payload.errored
     const given = Object.entries(answer.headers).flatMap(([name, value]) =>
       [value ?? []].flat().map((one) => [name, String(one)] as [string, string]),
     )
     const { statusCode: status } = answer
     const body = answer.stream()
-    // Whoever reads no further has left.
-    body.once('close', () => answer.raw.res.destroy())
+    body.once('close', () => {
+      // Whoever reads no further has left.
+      answer.raw.res.destroy()
+      payload?.destroy()
+    })
     const empty = BODILESS.has(status) || request.method === 'HEAD'
     if (empty) body.resume()
     return new Response(empty ? null : (Readable.toWeb(body) as unknown as BodyInit), { status, headers: given })
@@ -94,6 +107,11 @@ export class HttpSide {
     this.#host.log.flush()
     this.#host.metrics.end()
   }
+}
+
+/** As the server says it over a socket. */
+function starting(): Response {
+  return Response.json({ detail: 'The server is starting' }, { status: 503, headers: { 'retry-after': '1' } })
 }
 
 /** Who gives up without a socket leaves as one who hangs up. (Each request has a signal of its own.) */

@@ -123,6 +123,11 @@ export function withHead(start: Command): Command {
     .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
     .option('--port <port>', 'with --head: the port; 0 takes a free one', port, 4222)
     .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
+    .option(
+      '--token [token]',
+      'with --head: what whoever connects must bring in the address (made up if none is named)',
+      token,
+    )
     .option('--install', 'with --head, or for notebook 3: install the pinned nats-server if there is none')
 }
 
@@ -138,6 +143,11 @@ function cpus(text: string): number {
   const value = Number(text)
   if (!(value > 0 && value <= 4096)) throw new InvalidArgumentError('Expected a number above 0, 4096 at most.')
   return value
+}
+
+function token(text: string): string {
+  if (!/^[\w.~-]+$/.test(text)) throw new InvalidArgumentError('Expected letters, digits and ._~- only.')
+  return text
 }
 
 function oneLine(text: string): string {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { rayitoCache } from '../core/paths.js'
@@ -9,6 +10,8 @@ export interface HeadOptions {
   host: string
   port: number
   data?: string
+  /** Given without a word it is made up. */
+  token?: string | true
   install?: boolean
 }
 
@@ -17,13 +20,15 @@ export async function startHead({
   host,
   port,
   data = join(rayitoCache(), 'head'),
+  token,
   install,
 }: HeadOptions): Promise<void> {
   const stop = stopSignal()
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const program = install ? await findOrInstall(say) : findNatsServer()
   const folder = resolve(data)
-  const head = await Head.start({ host, port, data: folder, program, say })
+  const secret = token === true ? randomBytes(16).toString('hex') : token
+  const head = await Head.start({ host, port, data: folder, token: secret, program, say })
   const { address } = head
   say(`head at ${address} (nats-server, data in ${folder})`)
   say(`join with     rayito worker --address ${address}`)

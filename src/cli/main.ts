@@ -14,7 +14,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 }
 
 /**
- * The command `rayito`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
+ * The command `rayito`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 notebooks stopped by Ctrl-C; servers and workers that are asked to end have done what they should.
  * A user's mistake is one line on stderr; a stack is shown for faults of the program only.
  */
 async function main(): Promise<number> {

@@ -72,7 +72,7 @@ export function startCommand(): Command {
 }
 
 /** Options of a head; the others are of the notebooks. */
-const OF_HEAD = ['host', 'port', 'data', 'install']
+const OF_HEAD = ['host', 'port', 'data', 'token', 'install']
 const LIST = '`rayito start --help` lists the options.'
 
 async function start(

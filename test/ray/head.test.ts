@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
@@ -48,6 +48,21 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     assert.ok(stderr.includes(first.address) && stderr.includes(data))
     const bus = await Bus.open(first.address, 'test')
     await bus.close()
+  })
+
+  test('with a token it takes whoever brings it, and nobody else', async () => {
+    const { address, said } = await head('--token')
+    const token = new URL(address).username
+    assert.match(token, /^[0-9a-f]{32}$/)
+    assert.ok(said.includes(`rayito worker --address ${address}\n`))
+    assert.equal(rayito('status', '--address', address).status, 0)
+    for (const wrong of ['', 'another@']) {
+      const { status, stderr } = rayito('status', '--address', address.replace(`${token}@`, wrong))
+      assert.equal(status, 1)
+      assert.match(stderr, /^rayito: The NATS server at nats:\/\/127[\d.]+:\d+ refused the credentials/)
+    }
+    const { mode } = statSync(join(data, 'rayito-head.conf'))
+    if (process.platform !== 'win32') assert.equal(mode & 0o777, 0o600)
   })
 
   test('one that was killed leaves its server: the next takes the folder over, with what it holds', async () => {
@@ -141,10 +156,11 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
 
   test('what cannot be is refused with exit code 2', () => {
     const told =
-      /^rayito: .*(Expected (a port from 0 to 65535|a folder|a number above 0|a name of one line|`--address)|data folder .* cannot be used).*\n$/
+      /^rayito: .*(Expected (a port from 0 to 65535|a folder|a number above 0|a name of one line|letters, digits|`--address)|data folder .* cannot be used).*\n$/
     for (const args of [
       ['start', '--head', '--port', 'abc'],
       ['start', '--head', '--port', '65536'],
+      ['start', '--head', '--token', 'my "secret"'],
       ['worker', '--allow', join(data, 'missing')],
       ['worker', '--num-cpus', '4097', '--address', 'nats://127.0.0.1:1'],
       ['worker', '--name', '', '--address', 'nats://127.0.0.1:1'],

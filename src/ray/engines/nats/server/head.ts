@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { RayitoError } from '../../../../core/errors.js'
 import { HeadLock } from './head-lock.js'
 import { findNatsServer } from './nats-server.js'
@@ -12,6 +13,8 @@ export interface HeadPlace {
   port: number
   /** Folder of its queue, made if it is not there. */
   data: string
+  /** What everyone must bring who connects, in the address: letters, digits and `._~-`. @default undefined: nothing */
+  token?: string | undefined
   /** @default as findNatsServer finds it */
   program?: string
   /** What happens, in words. */
@@ -44,10 +47,18 @@ export class Head {
    * Starts it; resolves when it takes connections.
    * @throws RayitoError NATS_SERVER_MISSING, RAY_HEAD_RUNNING, RAY_CLUSTER_UNREACHABLE (rejects)
    */
-  static async start({ host, port, data, program = findNatsServer(), say = () => {} }: HeadPlace): Promise<Head> {
+  static async start({
+    host,
+    port,
+    data,
+    token,
+    program = findNatsServer(),
+    say = () => {},
+  }: HeadPlace): Promise<Head> {
     const lock = await locked(data, say)
     // It calls a free port −1.
     const options = ['--jetstream', '--store_dir', data, '--addr', host, '--port', `${port || -1}`]
+    if (token !== undefined) options.push('--config', configOf(token, data))
     const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'] })
     let log: string[] = []
     const ended = new Promise<HeadEnd>((resolve) => {
@@ -79,7 +90,7 @@ export class Head {
     })
     const { taken, id } = await listening
     lock.serves({ pid: child.pid!, address: addressOf(local(host), taken), id })
-    return new Head(addressOf(reachable(host), taken), ended, child)
+    return new Head(addressOf(reachable(host), taken, token), ended, child)
   }
 
   /** Asks it to end; `ended` tells when it has. */
@@ -102,7 +113,16 @@ async function locked(data: string, say: (line: string) => void): Promise<HeadLo
   }
 }
 
-const addressOf = (host: string, port: string) => `nats://${host.includes(':') ? `[${host}]` : host}:${port}`
+/** A file that only its owner reads: arguments of a process are seen by everyone on the machine. */
+function configOf(token: string, data: string): string {
+  const file = join(data, 'rayito-head.conf')
+  rmSync(file, { force: true })
+  writeFileSync(file, `authorization { token: "${token}" }\n`, { mode: 0o600 })
+  return file
+}
+
+const addressOf = (host: string, port: string, token?: string) =>
+  `nats://${token === undefined ? '' : `${token}@`}${host.includes(':') ? `[${host}]` : host}:${port}`
 
 const isAny = (host: string) => host === '0.0.0.0' || host === '::'
 

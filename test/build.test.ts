@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -84,5 +86,19 @@ describe('the built package', () => {
     const ofLab = (graph: Map<string, string[]>) =>
       loaded(graph, 'lab/exercise-1/inference.js').files.filter((path) => path.startsWith('lab/'))
     assert.deepEqual(ofLab(built), ofLab(compiled))
+  })
+
+  test('is the same wherever it is built: a cluster compares it, byte by byte', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rayito build '))
+    t.after(() => rmSync(folder, { recursive: true }))
+    for (const path of ['.build/src', 'scripts', 'src', 'package.json', 'tsconfig.json'])
+      cpSync(join(root, path), join(folder, path), { recursive: true, preserveTimestamps: true })
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction')
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: folder, encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    const differ = [...imports('dist').keys()].filter(
+      (path) => code('dist', path) !== readFileSync(join(folder, 'dist', path), 'utf8'),
+    )
+    assert.deepEqual(differ, [])
   })
 })

@@ -25,8 +25,8 @@ export interface Conclusion {
   why: string
 }
 
-/** Differences below this share of the time are as likely the machine's mood as the version's merit. */
-const TIE = 0.03
+/** Each version runs once, and runs of one version differ by up to this share of the time: less is as likely the machine's mood as its merit. */
+const TIE = 0.1
 /** What is less than this share of the time did not decide anything. */
 const MINOR = 0.05
 /** Workers gain no more than their number, or that of their cores; reading, which A does itself, may add a little. */

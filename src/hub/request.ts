@@ -50,7 +50,7 @@ export async function ask(context: Context, what: string, address: string, init:
     const elsewhere = !isHome(url, home) && !isRefusal(response)
     if (status === 408 || status === 429 || status >= 500 || elsewhere) {
       const passing = new Passing(`${status} ${response.statusText}`.trimEnd() + (elsewhere ? ` from ${url.host}` : ''))
-      passing.wait = waitOf(response.headers)
+      passing.wait = waitOf(response)
       throw passing
     }
     throw refusal(context, what, response, token)
@@ -143,9 +143,14 @@ function refusedByProxy(error: ProxyRefusal, { protocol, hostname }: URL): Passi
   return result
 }
 
-/** Milliseconds to wait, by `Retry-After` (RFC 9110, 10.2.3) or the Hub's `RateLimit: "api";r=0;t=55`. */
-function waitOf(headers: Headers): number | undefined {
-  const seconds = /\bt=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+/**
+ * Milliseconds to wait, by `Retry-After` (RFC 9110, 10.2.3) or the Hub's `RateLimit: "api";r=0;t=55`, which all its answers have:
+ * where requests are left (r), it tells of no wait.
+ */
+function waitOf({ status, headers }: Response): number | undefined {
+  const limit = headers.get('ratelimit') ?? ''
+  const isReached = status === 429 || /\br=0\b/.test(limit)
+  const seconds = isReached ? /\bt=(\d+)/.exec(limit)?.[1] : undefined
   return retryAfter(headers.get('retry-after') ?? seconds)
 }
 

@@ -381,6 +381,24 @@ test('waits as long as a busy Hub says, in seconds, as a date or in its rate lim
   )
 })
 
+test('a rate limit that leaves requests, as all answers tell of it, is nothing to wait for where the Hub fails', async (t) => {
+  const { hub, options } = await setup(t)
+  // A second more than anybody waits.
+  const left = '"api";r=2480;t=301'
+  Object.assign(hub.faults, { error: 1, rateLimit: left })
+  assert.equal((await download(DATASET, () => true, options)).files.length, 4)
+  for (const reached of [
+    { busy: 1, retryAfter: null, rateLimit: left },
+    { error: 1, rateLimit: '"api";r=0;t=301' },
+  ]) {
+    Object.assign(hub.faults, reached)
+    await assert.rejects(
+      download(DATASET, () => true, { ...options, refresh: true }),
+      { code: 'HUB_UNREACHABLE', message: /and a wait of 301 s/ },
+    )
+  }
+})
+
 test('says once, to all who wait together, that a busy Hub asks to wait for long, and until when', async (t) => {
   const { hub, options } = await setup(t)
   let refused = 0

@@ -18,6 +18,8 @@ export interface Faults {
   /** So many requests get 429, with `retryAfter`. */
   busy: number
   retryAfter: string | null
+  /** What all answers say of the rate limit. */
+  rateLimit: string | null
   /** So many requests get 503. */
   error: number
   /** So many requests to the host of the redirects get 403, as a signed address that is too old does. */
@@ -62,6 +64,7 @@ const NO_FAULTS: Faults = {
   hold: 0,
   busy: 0,
   retryAfter: '0',
+  rateLimit: null,
   error: 0,
   expired: 0,
   wrong: 0,
@@ -188,6 +191,7 @@ export class HubStandIn extends EventEmitter {
     this.emit('request', entry)
 
     const { faults } = this
+    if (faults.rateLimit !== null) response.setHeader('ratelimit', faults.rateLimit)
     if (faults.login)
       return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome to the hotel</h1>')
     if (faults.error-- > 0) return refuse(response, 503, 'Unavailable', 'Service unavailable')

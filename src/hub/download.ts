@@ -1,12 +1,11 @@
 import { join } from 'node:path'
-import { RayitoError } from '../core/errors.js'
 import { withLock } from '../core/lock.js'
 import { type Progress, progress, silent } from '../core/progress.js'
 import { fetchBlob, partialPath } from './blob.js'
-import { blobName, blobPath, isCached, isCommit, linkBlob, sizeOf, snapshotFolder } from './cache.js'
+import { blobName, blobPath, isCached, linkBlob, sizeOf, snapshotFolder } from './cache.js'
 import { type Context, contextOf } from './context.js'
 import { diskFailure, notCached } from './failures.js'
-import { listingOf } from './listing.js'
+import { listingOf, movingOn } from './listing.js'
 import type { HubOptions, Repo, RepoFile, Snapshot } from './types.js'
 
 /** Files fetched at the same time by one call. */
@@ -30,15 +29,8 @@ export async function download(
 }
 
 /** The same, with everything decided. */
-export async function provide(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {
-  try {
-    return await complete(context, pick)
-  } catch (error) {
-    // The branch was rewritten, and the commit that the cache knows is no more.
-    const forgotten = error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND'
-    if (!forgotten || context.refresh || isCommit(context.repo.revision)) throw error
-    return await complete({ ...context, refresh: true }, pick)
-  }
+export function provide(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {
+  return movingOn(context, (context) => complete(context, pick))
 }
 
 async function complete(context: Context, pick: (path: string) => boolean): Promise<Snapshot> {

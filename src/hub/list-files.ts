@@ -1,5 +1,5 @@
 import { contextOf } from './context.js'
-import { listingOf } from './listing.js'
+import { listingOf, movingOn } from './listing.js'
 import type { HubOptions, Repo, RepoFile } from './types.js'
 
 /** Files of a repository at a commit. */
@@ -16,7 +16,7 @@ export interface Listed {
  * is taken for all there is, with a warning and the reason. Rejects with the codes HUB_*.
  */
 export async function listFiles(repo: Repo, options: HubOptions = {}): Promise<Listed> {
-  const { commit, files, unsure } = await listingOf(contextOf(repo, options))
+  const { commit, files, unsure } = await movingOn(contextOf(repo, options), listingOf)
   const plain = files.map(({ path, size, oid, sha256 }) => ({ path, size, oid, ...(sha256 && { sha256 }) }))
   return { commit, files: plain, ...(unsure && { unsure }) }
 }

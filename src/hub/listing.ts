@@ -31,6 +31,18 @@ const REFUSED = new Set<string>(['HUB_REPO_NOT_FOUND', 'HUB_GATED', 'HUB_UNAUTHO
 /** Folders of snapshots that were told to be without a listing: once is enough. */
 const warned = new Set<string>()
 
+/** Does something at the commit that the cache knows; where the branch was rewritten and that one is no more, at the branch's newest. */
+export async function movingOn<T>(context: Context, act: (context: Context) => Promise<T>): Promise<T> {
+  try {
+    return await act(context)
+  } catch (error) {
+    const isGone = error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND'
+    const wasKnown = !context.refresh && !isCommit(context.repo.revision) && (await readCommit(context)) !== null
+    if (!isGone || !wasKnown) throw error
+    return await act({ ...context, refresh: true })
+  }
+}
+
 /** The listing, from the cache if it is there, else from the Hub, else made of what the snapshot holds: `unsure`, and why. */
 export async function listingOf(context: Context): Promise<Listing & { unsure?: RayitoError }> {
   const { commit, listing } = await cachedListing(context)

@@ -172,6 +172,18 @@ test('moves on by itself when the Hub has forgotten the commit that the cache kn
   assert.deepEqual([after.commit, after.files], [commit, ['data/train.parquet']])
 })
 
+test('and so does the list of its files, where Python has left the cache without one', async (t) => {
+  const { hub, options } = await setup(t)
+  await download(DATASET, (path) => path === 'README.md', options)
+  rmSync(join(options.cacheDir, 'datasets--owner--pictures/trees'), { recursive: true })
+  const commit = hub.rewrite('datasets/owner/pictures', { 'data/train.parquet': noise(50_000, 'new') })
+  const listed = await listFiles(DATASET, options)
+  assert.deepEqual([listed.commit, listed.files.map(({ path }) => path)], [commit, ['data/train.parquet']])
+  hub.reset()
+  await assert.rejects(listFiles({ ...DATASET, revision: 'nowhere' }, options), { code: 'HUB_REVISION_NOT_FOUND' })
+  assert.equal(hub.requests.length, 1, 'a branch that the cache does not know is asked for once')
+})
+
 test('downloads again what is broken in the snapshot', async (t) => {
   const { hub, options } = await setup(t)
   const { folder } = await download(DATASET, all, options)

@@ -6,16 +6,18 @@ import { knownOptions } from '../core/options.js'
 import { type Source as Origin, readSource, tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
-import type { HubOptions, Repo } from '../hub/index.js'
+import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
 import { Dataset } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { MAX_PIXELS } from './image/image.js'
 import { PageCache } from './parquet/page-cache.js'
-import { CARDS } from './repository/card.js'
+import { cardsIn } from './repository/card.js'
 import { cardFeatures } from './repository/card-features.js'
 import { type DataFiles, readConfigurations } from './repository/configurations.js'
-import { chooseFiles, type DataSetFiles, isReadable, kindOf, type Wanted } from './repository/data-files.js'
+import { chooseFiles, type Found, type Wanted } from './repository/data-files.js'
+import { kindOf } from './repository/kinds.js'
+import { onHub } from './repository/on-hub.js'
 import type { ImageRow } from './row.js'
 import { ParquetSource } from './sources/parquet-source.js'
 import { classesOf, classOf, PictureSource } from './sources/picture-source.js'
@@ -63,9 +65,6 @@ const DEFAULTS = { cacheBytes: 64 * 2 ** 20, maxPixels: MAX_PIXELS }
 
 /** The data set that the built-in one can stand in for. */
 const ASSIGNMENT = 'Maysee/tiny-imagenet'
-
-/** Where the Hub keeps its own conversion of data sets that are not in Parquet. */
-const CONVERTED = 'refs/convert/parquet'
 
 /**
  * Loads a data set: of the Hub (`owner/name`, downloaded once), from a Parquet file or a folder of them, or from a folder of
@@ -135,12 +134,6 @@ function areDataFiles(value: unknown): boolean {
   return bySplit.length > 0 && bySplit.every(arePaths)
 }
 
-/** A data set's files, the folder that they are in, and what its card says of their columns. */
-interface Found extends DataSetFiles {
-  folder: string
-  features: () => Promise<Record<string, unknown> | null>
-}
-
 /** The path that is meant, or null for a repository's name. As in Python, a file or folder of that name goes first. */
 async function localPath(name: string | URL): Promise<string | null> {
   if (!(name instanceof URL) && (typeof name !== 'string' || name === ''))
@@ -164,19 +157,9 @@ async function onDisk(path: string, wanted: Wanted, name = path): Promise<Found>
   const folder = isFile ? dirname(path) : path
   const files = isFile ? [basename(path)] : await filesBelow(path)
   const read = (card: string) => readFile(join(folder, card), 'utf8')
-  const texts = isFile ? [] : await cardsIn(files, read, wanted)
+  const texts = isFile || wanted.dataFiles !== undefined ? [] : await cardsIn(files, read)
   const chosen = chooseFiles(files, wanted, name, await readConfigurations(texts, name))
   return { folder, ...chosen, features: () => cardFeatures(texts, chosen.configuration, name) }
-}
-
-/** What is in the cards, which go for nothing where the caller names files. */
-async function cardsIn(
-  paths: readonly string[],
-  read: (card: string) => Promise<string | null>,
-  { dataFiles }: Wanted,
-): Promise<(string | null)[]> {
-  if (dataFiles !== undefined) return []
-  return Promise.all(CARDS.map((card) => (paths.includes(card) ? read(card) : null)))
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
@@ -229,44 +212,6 @@ async function isToBeHad(
     }
   }
   return inReach({ type: 'dataset', id }, `rows of ${wanted.split ?? 'all splits'}`, needed, hub)
-}
-
-async function onHub(id: string, revision: string | undefined, hub: HubOptions, wanted: Wanted): Promise<Found> {
-  const { download, hubFile, listFiles } = await import('../hub/index.js')
-  let repo: Repo = { type: 'dataset', id, ...(revision && { revision }) }
-  const { files: listed, unsure } = await listFiles(repo, hub)
-  let paths = listed.map(({ path }) => path)
-  if (!isReadable(paths) && revision === undefined && wanted.dataFiles === undefined) {
-    const converted: Repo = { ...repo, revision: CONVERTED }
-    const { files } = await listFiles(converted, hub).catch(absent)
-    if (files.length > 0 || kindOf(paths) === null) [repo, paths] = [converted, files.map(({ path }) => path)]
-  }
-  const read = async (card: string) => {
-    const file = await hubFile(repo, card, hub).catch((error) => withoutCard(error, id, card, wanted))
-    return file === null ? null : readFile(file, 'utf8')
-  }
-  const isConverted = repo.revision === CONVERTED
-  const texts = isConverted ? [] : await cardsIn(paths, read, wanted)
-  const files = chooseFiles(paths, wanted, id, isConverted ? 'converted' : await readConfigurations(texts, id), unsure)
-  const needed = new Set([...files.splits.values()].flat())
-  const { folder } = await download(repo, (path) => needed.has(path), hub)
-  return { folder, ...files, features: () => cardFeatures(texts, files.configuration, id) }
-}
-
-const SURMOUNTABLE = new Set<unknown>(['HUB_OFFLINE', 'HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
-
-/** The data may be in the cache all the same, from someone who did not read the card. */
-function withoutCard(error: RayitoError, id: string, card: string, { name }: Wanted): null {
-  if (name !== undefined || !SURMOUNTABLE.has(error.code)) throw error
-  const instead = 'what the names of the files tell is taken'
-  process.emitWarning(`${card} of ${id}, which may name configurations, cannot be had: ${instead}`, 'RayitoWarning')
-  return null
-}
-
-/** No conversion: there are no data files, then. */
-function absent(error: unknown): { files: { path: string }[] } {
-  if (error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND') return { files: [] }
-  throw error
 }
 
 async function open(found: Found, options: ReadOptions): Promise<Map<string, Source>> {

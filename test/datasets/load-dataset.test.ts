@@ -156,6 +156,9 @@ describe('as Python loads a folder', () => {
     name: 'DATASET_CONFIG_NOT_FOUND',
     card: 'DATASET_CARD_INVALID',
     empty: 'DATASET_NOT_FOUND',
+    other: 'DATASET_NOT_FOUND',
+    kinds: 'DATASET_UNSUPPORTED',
+    metadata: 'DATASET_UNSUPPORTED',
   }
 
   test('what hundreds of layouts and README.md files give', async () => {
@@ -566,6 +569,32 @@ describe('from the disk', () => {
     })
   })
 
+  test('a picture or Parquet file beside data of another kind is not taken for the data, as in Python', async (t) => {
+    for (const [places, got] of [
+      [
+        ['train.csv', 'plot.png'],
+        'train\\.csv\\. Make Parquet of them .*\\. Choose the Parquet files or pictures beside',
+      ],
+      [['a.jsonl', 'b.jsonl.gz', 'x.parquet'], 'a\\.jsonl, b\\.jsonl\\.gz\\. Make'],
+      [['1.wav', '2.WAV', 'cover.jpg'], '1\\.wav, 2\\.WAV\\. Choose'],
+      [['train.zip', 'test.zip', 'x.png', 'y.png'], 'test\\.zip, train\\.zip\\. Choose'],
+      [['a.txt', 'x.png'], 'a\\.txt\\. Choose'],
+    ] as const) {
+      const folder = folderOf(t, picture, [...places])
+      await assert.rejects(loadDataset(folder), { code: 'DATASET_NOT_FOUND', message: new RegExp(`, got ${got}`) })
+    }
+    const { train } = await loadDataset(folderOf(t, picture, ['train.csv', 'plot.png']), { dataFiles: '*.png' })
+    assert.equal(train.numRows, 1)
+    // Not even where another split has what can be read.
+    await assert.rejects(loadDataset(folderOf(t, table, ['train.parquet', 'test.csv'])), {
+      code: 'DATASET_UNSUPPORTED',
+      message: /got Parquet files in train and other files in test\. Load each/,
+    })
+    // What tells of a data set is none of its files.
+    const told = ['dataset_infos.json', 'dataset_info.json', 'README.md', 'make.py', 'x.parquet']
+    assert.equal((await loadDataset(folderOf(t, table, told))).train.numRows, 60)
+  })
+
   test('pictures of kinds that cannot be decoded have their rows, which say so', async (t) => {
     const folder = folderOf(t, picture, ['a.jfif', 'b.jpe', 'c.apng', 'd.tiff'])
     writeFileSync(join(folder, 'b.bmp'), 'BM, and so on')
@@ -747,6 +776,31 @@ describe('from the Hub', () => {
     })
   })
 
+  test('and where data that can be read lies beside, which is not what the data set is of', async (t) => {
+    const { hub, options } = await hubWith(t, {})
+    const logo = { 'assets/logo.png': readFileSync(picture) }
+    const texts = { 'train.csv': 'x', 'test.csv': 'y', ...logo }
+    const converted = { 'default/train/0000.parquet': bytes, 'default/test/0000.parquet': bytes }
+    const card = '---\nconfigs:\n- config_name: default\n  data_files: [{split: train, path: "*.csv"}]\n---\n'
+    const repositories: Files[] = [
+      texts,
+      { ...texts, 'README.md': card },
+      { 'train.json': '[]', 'test.json': '[]', 'vocabulary.parquet': bytes },
+      { 'train/1.mp3': 'x', 'test/1.mp3': 'y', ...logo },
+    ]
+    for (const [i, files] of repositories.entries()) {
+      const name = `owner/texts-${i}`
+      hub.commit(`datasets/${name}`, files)
+      await assert.rejects(loadDataset(name, options), { code: 'DATASET_NOT_FOUND', message: /, got test/ })
+      hub.commit(`datasets/${name}`, converted, 'refs/convert/parquet')
+      assert.deepEqual((await loadDataset(name, options)).numRows, { train: 60, test: 60 })
+    }
+    // A configuration's own files count, whatever else is there.
+    const own = '---\nconfigs:\n- config_name: default\n  data_files: "*.parquet"\n---\n'
+    hub.commit('datasets/owner/own', { 'a.parquet': bytes, 'b.csv': 'x', 'c.csv': 'x', 'README.md': own })
+    assert.deepEqual((await loadDataset('owner/own', options)).numRows, { train: 60 })
+  })
+
   test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {
     const { hub, options } = await hubWith(t, {
       'datasets/owner/texts': { 'a.csv': 'x' },
@@ -824,7 +878,7 @@ describe('from the Hub', () => {
     assert.deepEqual(await (await loadDataset('owner/photos', options)).train.column('label'), [0, 1])
     await assert.rejects(loadDataset('owner/texts', options), {
       code: 'DATASET_NOT_FOUND',
-      message: /in owner\/texts, got none/,
+      message: /in owner\/texts, got a\.txt/,
     })
     await assert.rejects(loadDataset('owner/none', options), { code: 'HUB_REPO_NOT_FOUND' })
   })

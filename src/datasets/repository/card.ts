@@ -2,7 +2,15 @@ import type { DocumentOptions, ParseOptions, SchemaOptions } from 'yaml'
 import { RayitoError } from '../../core/errors.js'
 
 /** Where a data set's metadata stand: at the head of the first, and alone in the second, which goes before it. */
-export const CARDS = ['README.md', '.huggingface.yaml']
+const CARDS = ['README.md', '.huggingface.yaml']
+
+/** What is in them, null for one that is not there. */
+export function cardsIn(
+  paths: readonly string[],
+  read: (card: string) => Promise<string | null>,
+): Promise<(string | null)[]> {
+  return Promise.all(CARDS.map((card) => (paths.includes(card) ? read(card) : null)))
+}
 
 /** The metadata as YAML, those that go first in front. @param texts what is in the files of CARDS, null for one that is not there */
 export function metadataOf([card, alone]: readonly (string | null)[]): string[] {

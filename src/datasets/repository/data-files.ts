@@ -1,8 +1,8 @@
 import { sep } from 'node:path'
-import { extname } from 'node:path/posix'
 import { RayitoError } from '../../core/errors.js'
 import { missing } from '../strict-record.js'
 import { type Configuration, configurationOf, convertedOf, type DataFiles } from './configurations.js'
+import { isData, isOf, kindOf, METADATA, nameOf } from './kinds.js'
 import { fitting, splitsOf } from './splits.js'
 
 /** Of all a data set holds, what the caller wants. */
@@ -25,18 +25,27 @@ export interface DataSetFiles {
   all: string[]
 }
 
+/** A data set's files, the folder that they are in, and what its card says of their columns. */
+export interface Found extends DataSetFiles {
+  folder: string
+  features: () => Promise<Record<string, unknown> | null>
+}
+
+/** Those of a data set, or 'converted' where the paths are the Hub's own conversion of it. */
+type Configurations = readonly Configuration[] | 'converted'
+
 /**
  * The data files that the caller names, else those of the configuration, else what the paths tell.
  * @param paths from the data set's root, with `/`
  * @param where what the data set is called in errors
- * @param configurations those that the data set names; 'converted' where it is the Hub's own conversion
+ * @param configurations those that the data set names
  * @param unsure why there may be more paths: the error where what is wanted is not among these
  */
 export function chooseFiles(
   paths: readonly string[],
   wanted: Wanted,
   where: string,
-  configurations: readonly Configuration[] | 'converted',
+  configurations: Configurations,
   unsure?: Error,
 ): DataSetFiles {
   try {
@@ -47,12 +56,7 @@ export function chooseFiles(
   }
 }
 
-function choose(
-  paths: readonly string[],
-  wanted: Wanted,
-  where: string,
-  configurations: readonly Configuration[] | 'converted',
-): DataSetFiles {
+function choose(paths: readonly string[], wanted: Wanted, where: string, configurations: Configurations): DataSetFiles {
   const { split } = wanted
   const visible = paths.filter(isVisible)
   const { splits: found, ...rest } = allSplits(visible, wanted, where, configurations)
@@ -77,7 +81,7 @@ function choose(
   return { ...rest, splits: new Map([[split, files]]), all }
 }
 
-/** Without the files of the other kind; as in Python all splits must have the same. Throws DATASET_UNSUPPORTED. */
+/** Without the files of other kinds; as in Python all splits must have the same. None where it cannot be read. Throws DATASET_UNSUPPORTED. */
 function ofOneKind(splits: Map<string, string[]>, where: string): Map<string, string[]> {
   const kinds = [...splits].flatMap(([split, files]) => {
     const kind = kindOf(files)
@@ -87,13 +91,14 @@ function ofOneKind(splits: Map<string, string[]>, where: string): Map<string, st
   if (!first) return new Map()
   const other = kinds.find(({ kind }) => kind !== first.kind)
   if (other) {
-    const [one, two] = [first, other].map(({ split, kind }) => `${KINDS[kind].name} in ${split}`)
+    const [one, two] = [first, other].map(({ split, kind }) => `${nameOf(kind)} in ${split}`)
     throw new RayitoError(
       'DATASET_UNSUPPORTED',
       `Expected files of one kind in all splits of ${where}, got ${one} and ${two}`,
       { remedy: 'Load each split apart, with dataFiles.' },
     )
   }
+  if (first.kind === 'others') return new Map()
   const kept = [...splits].map(([split, files]) => [split, files.filter(isOf(first.kind))] as const)
   return new Map(kept.filter(([, files]) => files.length > 0))
 }
@@ -104,16 +109,18 @@ function allSplits(
   paths: readonly string[],
   { name, dataFiles }: Wanted,
   where: string,
-  configurations: readonly Configuration[] | 'converted',
+  configurations: Configurations,
 ): Omit<DataSetFiles, 'all'> {
   const dropLabels = null
   if (dataFiles !== undefined)
     return { configuration: 'default', dropLabels, splits: matching(paths, dataFiles, where) }
-  if (configurations === 'converted')
-    return { configuration: name ?? 'default', dropLabels, splits: convertedOf(dataOf(paths), name, where) }
+  if (configurations === 'converted') {
+    const splits = convertedOf(paths.filter(isOf('parquet')), name, where)
+    return { configuration: name ?? 'default', dropLabels, splits }
+  }
   const { name: configuration, folder, dataFiles: named, ...rest } = configurationOf(configurations, name, where)
   const inside = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
-  const splits = named === null ? splitsOf(inside.filter(isAnyOf(inside))) : matching(inside, named, where)
+  const splits = named === null ? splitsOf(inside.filter(isData)) : matching(inside, named, where)
   return {
     configuration,
     dropLabels: rest.dropLabels,
@@ -121,54 +128,30 @@ function allSplits(
   }
 }
 
-type Kind = 'parquet' | 'pictures'
-
-/** Pictures of a kind that cannot be decoded are rows, too, as in Python: left out, they would be missing without a word. */
-const KINDS: Record<Kind, { name: string; form: RegExp }> = {
-  parquet: { name: 'Parquet files', form: /\.parquet$/i },
-  pictures: {
-    name: 'pictures',
-    form: /\.(a?png|bmp|dds|dib|gif|icns|ico|j2k|jfif|jp2|jpe?g|jpe|jpx|p[bgnp]m|pcx|psd|sgi|tga|tiff?|webp)$/i,
-  },
-}
-
-/** What Python's imagefolder takes columns from, in place of classes. */
-const METADATA = /(?:^|\/)metadata\.(csv|jsonl|parquet)$/
-
-/** Python's rule: the kind of the extension that most files have, and Parquet where another is as frequent; metadata count where nothing else is there. */
-export function kindOf(paths: readonly string[]): Kind | null {
-  const data = paths.filter((path) => !METADATA.test(path))
-  const tables = data.filter((path) => KINDS.parquet.form.test(path)).length
-  const counts = new Map<string, number>()
-  for (const path of data) {
-    const extension = extname(path).toLowerCase()
-    if (KINDS.pictures.form.test(path)) counts.set(extension, (counts.get(extension) ?? 0) + 1)
+/**
+ * Whether what a data set chooses can be read here, as far as the files' names tell. Where it names no configurations, the one that is
+ * wanted may be one of the Hub's conversion.
+ */
+export function isReadable(
+  paths: readonly string[],
+  { name }: Wanted,
+  configurations: readonly Configuration[],
+): boolean {
+  const wanted = { name: configurations.length > 0 ? name : undefined, split: undefined, dataFiles: undefined }
+  try {
+    choose(paths, wanted, '', configurations)
+    return true
+  } catch (error) {
+    return !UNREADABLE.has((error as RayitoError).code)
   }
-  const pictures = Math.max(0, ...counts.values())
-  if (pictures > tables) return 'pictures'
-  return tables > 0 || paths.some((path) => KINDS.parquet.form.test(path)) ? 'parquet' : null
 }
 
-/** Whether there are only files that can be read here, as far as their names tell. */
-export function isReadable(paths: readonly string[]): boolean {
-  if (!paths.some((path) => METADATA.test(path))) return kindOf(paths) !== null
-  return kindOf([...splitsOf(paths.filter(isAnyOf(paths))).values()].flat()) === 'parquet'
-}
+const UNREADABLE = new Set(['DATASET_NOT_FOUND', 'DATASET_UNSUPPORTED'])
 
-/** Whether a file is of that kind, or tells of pictures. */
-const isOf = (kind: Kind) => (path: string) =>
-  KINDS[kind].form.test(path) || (kind === 'pictures' && METADATA.test(path))
-
-/** The same of either kind; where there are no pictures, nothing tells of them. */
-function isAnyOf(paths: readonly string[]): (path: string) => boolean {
-  const isData = paths.some((path) => KINDS.pictures.form.test(path)) ? isOf('pictures') : isOf('parquet')
-  return (path) => isData(path) || KINDS.parquet.form.test(path)
-}
-
-/** Files of the kind that most are of, and what tells of pictures. */
+/** Files of the kind that most are of, and what tells of pictures; none where they cannot be read. */
 function dataOf(paths: readonly string[]): string[] {
   const kind = kindOf(paths)
-  return kind === null ? [] : paths.filter(isOf(kind))
+  return kind === null || kind === 'others' ? [] : paths.filter(isOf(kind))
 }
 
 function matching(paths: readonly string[], dataFiles: DataFiles, where: string): Map<string, string[]> {
@@ -193,10 +176,16 @@ const OTHER_TABLES = /\.(arrow|csv|tsv|jsonl?)(\.\w+)?$/i
 
 function noData(files: readonly string[], place: string): RayitoError {
   const tables = files.filter((path) => OTHER_TABLES.test(path))
-  const others = (tables.length > 0 ? tables : [...files]).sort().slice(0, 3)
-  const remedy = "Make Parquet of them with Python's datasets: load_from_disk or load_dataset, then to_parquet(path)."
-  const message = `Expected Parquet files or pictures ${place}, got ${others.map(shown).join(', ') || 'none'}`
-  return new RayitoError('DATASET_NOT_FOUND', message, tables.length > 0 ? { remedy } : {})
+  const isOther = (path: string) => kindOf([path]) === 'others'
+  const others = files.filter(isOther)
+  const some = [tables, others, [...files]].find((some) => some.length > 0) ?? []
+  const got = some.sort().slice(0, 3).map(shown).join(', ') || 'none'
+  const convert = "Make Parquet of them with Python's datasets: load_from_disk or load_dataset, then to_parquet(path)."
+  const choose = 'Choose the Parquet files or pictures beside them with dataFiles.'
+  const isMixed = files.some((path) => isData(path) && !isOther(path))
+  const remedies = [...(tables.length > 0 ? [convert] : []), ...(isMixed ? [choose] : [])]
+  const message = `Expected Parquet files or pictures ${place}, got ${got}`
+  return new RayitoError('DATASET_NOT_FOUND', message, remedies.length > 0 ? { remedy: remedies.join(' ') } : {})
 }
 
 /** No README.md makes a message of megabytes. */

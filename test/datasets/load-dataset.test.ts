@@ -801,6 +801,28 @@ describe('from the Hub', () => {
     assert.deepEqual((await loadDataset('owner/own', options)).numRows, { train: 60 })
   })
 
+  test('of a large data set it has the first rows only, of which is told, once', async (t) => {
+    const { hub, options } = await hubWith(t, { 'datasets/owner/large': { 'train.csv': 'x', 'test.csv': 'y' } })
+    const converted = { 'default/partial-train/0000.parquet': bytes, 'default/test/0000.parquet': bytes }
+    hub.commit('datasets/owner/large', converted, 'refs/convert/parquet')
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    t.after(() => process.off('warning', warned))
+    assert.equal((await loadDataset('owner/large', { ...options, split: 'test' })).numRows, 60)
+    assert.deepEqual(warnings, [])
+    for (const _ of [1, 2]) assert.equal((await loadDataset('owner/large', options)).train.numRows, 60)
+    assert.deepEqual(
+      warnings.map(({ name, message }) => [name, message]),
+      [
+        [
+          'RayitoWarning',
+          'of owner/large there are the first rows only (train): the Hub has converted no more to Parquet',
+        ],
+      ],
+    )
+  })
+
   test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {
     const { hub, options } = await hubWith(t, {
       'datasets/owner/texts': { 'a.csv': 'x' },

@@ -5,6 +5,7 @@ import { cardsIn } from './card.js'
 import { cardFeatures } from './card-features.js'
 import { readConfigurations } from './configurations.js'
 import { chooseFiles, type Found, isReadable, type Wanted } from './data-files.js'
+import { isPartial } from './splits.js'
 
 /** Where the Hub keeps its own conversion of data sets that are not in Parquet. */
 const CONVERTED = 'refs/convert/parquet'
@@ -32,6 +33,7 @@ export async function onHub(id: string, revision: string | undefined, hub: HubOp
   const paths = pathsOf(converted ?? listed)
   const named = isConverted ? 'converted' : configurations
   const files = chooseFiles(paths, wanted, id, named, (converted ?? listed).unsure)
+  if (isConverted) tellPartial(id, files.splits)
   const needed = new Set([...files.splits.values()].flat())
   const { folder } = await download(repo, (path) => needed.has(path), hub)
   return { folder, ...files, features: () => cardFeatures(isConverted ? [] : texts, files.configuration, id) }
@@ -53,4 +55,15 @@ function withoutCard(error: RayitoError, id: string, card: string, { name }: Wan
 function absent(error: unknown): null {
   if (error instanceof RayitoError && error.code === 'HUB_REVISION_NOT_FOUND') return null
   throw error
+}
+
+/** Data sets that were told to be there in part: once is enough. */
+const told = new Set<string>()
+
+function tellPartial(id: string, splits: Map<string, string[]>): void {
+  const partial = [...splits].filter(([, paths]) => paths.some(isPartial)).map(([split]) => split)
+  if (partial.length === 0 || told.has(id)) return
+  told.add(id)
+  const line = `of ${id} there are the first rows only (${partial.join(', ')}): the Hub has converted no more to Parquet`
+  process.emitWarning(line, 'RayitoWarning')
 }

@@ -51,6 +51,9 @@ export function convertedSplitsOf(paths: readonly string[]): Map<string, string[
   return group([...paths].sort(), (path) => /^[^/]+\/(?:partial-)?([^/]+)\/[^/]+$/.exec(path)?.[1])
 }
 
+/** Whether a file of the conversion is of the first rows alone of a split. */
+export const isPartial = (path: string): boolean => /^[^/]+\/partial-/.test(path)
+
 function group(paths: string[], splitOf: (path: string) => string | undefined): Map<string, string[]> {
   const groups = new Map<string, string[]>()
   for (const path of paths) {

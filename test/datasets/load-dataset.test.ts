@@ -823,6 +823,22 @@ describe('from the Hub', () => {
     )
   })
 
+  test("its default configuration is that of the data set's README.md", async (t) => {
+    const { hub, options } = await hubWith(t, {})
+    const converted = { 'de/train/0000.parquet': bytes, 'en/train/0000.parquet': bytes, 'en/test/0000.parquet': bytes }
+    const english = '{config_name: en, data_files: "en/*.jsonl"'
+    const cardWith = (first: string) =>
+      `---\nconfigs:\n- ${first}}\n- {config_name: de, data_files: "de/*.jsonl"}\n---\n`
+    const texts = { 'en/train.jsonl': '{}', 'de/train.jsonl': '{}' }
+    hub.commit('datasets/owner/preset', { ...texts, 'README.md': cardWith(`${english}, default: true`) })
+    hub.commit('datasets/owner/preset', converted, 'refs/convert/parquet')
+    assert.deepEqual(Object.keys(await loadDataset('owner/preset', options)).sort(), ['test', 'train'])
+    assert.deepEqual(Object.keys(await loadDataset('owner/preset', { ...options, name: 'de' })), ['train'])
+    hub.commit('datasets/owner/none', { ...texts, 'README.md': cardWith(english) })
+    hub.commit('datasets/owner/none', converted, 'refs/convert/parquet')
+    await assert.rejects(loadDataset('owner/none', options), { code: 'DATASET_AMBIGUOUS', message: /\(en, de\)/ })
+  })
+
   test('which has a folder for each configuration and in it one for each split, by any name', async (t) => {
     const { hub, options } = await hubWith(t, {
       'datasets/owner/texts': { 'a.csv': 'x' },

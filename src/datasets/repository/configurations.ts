@@ -56,11 +56,20 @@ export function configurationOf(
 
 const WHOLE: Configuration = { name: 'default', folder: '', dataFiles: null, dropLabels: null, isDefault: true }
 
-/** The same of the Hub's own conversion, whose paths are `CONFIGURATION/SPLIT/0000.parquet`: the files by split. */
-export function convertedOf(paths: readonly string[], name: string | undefined, where: string): Map<string, string[]> {
+/**
+ * The same of the Hub's own conversion, whose paths are `CONFIGURATION/SPLIT/0000.parquet`: the files by split.
+ * @param configurations those that the data set itself names: their default is that of the conversion
+ */
+export function convertedOf(
+  paths: readonly string[],
+  name: string | undefined,
+  where: string,
+  configurations: readonly Configuration[],
+): Map<string, string[]> {
   const names = [...new Set(paths.map((path) => path.split('/')[0]!))].sort()
   if (names.length === 0) return new Map()
-  const preset = names.length === 1 ? names[0] : names.find((name) => name === 'default')
+  const { name: told } = configurations.find(({ isDefault }) => isDefault) ?? WHOLE
+  const preset = names.length === 1 ? names[0] : names.find((name) => name === told)
   const chosen = names[indexOf(names, name, preset, where)]!
   return convertedSplitsOf(paths.filter((path) => path.startsWith(`${chosen}/`)))
 }

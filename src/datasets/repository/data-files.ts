@@ -31,8 +31,8 @@ export interface Found extends DataSetFiles {
   features: () => Promise<Record<string, unknown> | null>
 }
 
-/** Those of a data set, or 'converted' where the paths are the Hub's own conversion of it. */
-type Configurations = readonly Configuration[] | 'converted'
+/** Those of a data set, or of one of which the paths are the Hub's own conversion. */
+type Configurations = readonly Configuration[] | { converted: readonly Configuration[] }
 
 /**
  * The data files that the caller names, else those of the configuration, else what the paths tell.
@@ -114,8 +114,8 @@ function allSplits(
   const dropLabels = null
   if (dataFiles !== undefined)
     return { configuration: 'default', dropLabels, splits: matching(paths, dataFiles, where) }
-  if (configurations === 'converted') {
-    const splits = convertedOf(paths.filter(isOf('parquet')), name, where)
+  if ('converted' in configurations) {
+    const splits = convertedOf(paths.filter(isOf('parquet')), name, where, configurations.converted)
     return { configuration: name ?? 'default', dropLabels, splits }
   }
   const { name: configuration, folder, dataFiles: named, ...rest } = configurationOf(configurations, name, where)

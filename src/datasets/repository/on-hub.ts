@@ -31,7 +31,7 @@ export async function onHub(id: string, revision: string | undefined, hub: HubOp
   const repo = converted ? conversion : own
   const isConverted = repo.revision === CONVERTED
   const paths = pathsOf(converted ?? listed)
-  const named = isConverted ? 'converted' : configurations
+  const named = isConverted ? { converted: configurations } : configurations
   const files = chooseFiles(paths, wanted, id, named, (converted ?? listed).unsure)
   if (isConverted) tellPartial(id, files.splits)
   const needed = new Set([...files.splits.values()].flat())

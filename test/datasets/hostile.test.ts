@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import type { Encoding } from 'hyparquet'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { snappyCompress } from 'hysnappy'
 import { RayitoError } from '#src/core/errors.js'
 import { Image, loadDataset } from '#src/datasets/index.js'
@@ -318,6 +319,11 @@ describe('whatever a page claims to hold, reading it ends', () => {
       const dataset = await loadDataset<{ x: number }>(path, { split: 'train' })
       await assert.rejects(dataset.column('x'), { code: 'DATASET_BROKEN', message: /hold 2 rows instead of \d+/ })
     }
+    // Also in a column that the file lacks, and whose rows are null then.
+    const columnData = ['x', 'y'].map((name) => ({ name, data: [1], type: 'INT32' as const }))
+    writeFileSync(join(dirname(path), '0.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })))
+    const { train } = await loadDataset<{ y: number }>(dirname(path))
+    await assert.rejects(train.column('y'), { code: 'DATASET_BROKEN', message: /hold 2 rows instead of \d+/ })
     // Two lists of one number each.
     const lists = [...[2, 0, 0, 0, 2 * 2, 0], ...[2, 0, 0, 0, 2 * 2, 1], ...[1, 0, 0, 0, 2, 0, 0, 0]]
     const file = onePage('INT32', 'REPEATED', first('PLAIN', 2), lists, 1, 5n)

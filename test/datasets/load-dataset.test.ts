@@ -412,6 +412,24 @@ describe('from the disk', () => {
     })
   })
 
+  test('a column that a later file lacks is null in its rows, as in Python', async (t) => {
+    const folder = temporary(t)
+    for (const [file, names] of Object.entries({ a: ['x', 'y'], b: ['y'], c: ['y', 'x'] })) {
+      const columnData = names.map((name) => ({
+        name,
+        data: [1, 2].map((i) => file + name + i),
+        type: 'STRING' as const,
+      }))
+      writeFileSync(join(folder, `${file}.parquet`), new Uint8Array(parquetWriteBuffer({ columnData })))
+    }
+    const { train } = await loadDataset<{ x: string | null; y: string }>(folder)
+    assert.deepEqual(train.columnNames, ['x', 'y'])
+    assert.deepEqual(await train.column('x'), ['ax1', 'ax2', null, null, 'cx1', 'cx2'])
+    assert.deepEqual(await train.select([5, 2, 1]).column('x'), ['cx2', null, 'ax2'])
+    assert.deepEqual(await train.at(3), { x: null, y: 'by2' })
+    assert.deepEqual(await train.selectColumns('x').at(3), { x: null })
+  })
+
   test('files with the same columns in another order go together, in the order of the first', async (t) => {
     const folder = temporary(t)
     for (const [file, names] of Object.entries({ a: ['x', 'y', '7'], b: ['7', 'y', 'x'] })) {

@@ -60,6 +60,17 @@ export class ParquetFile {
     return this.metadata.key_value_metadata?.find((entry) => entry.key === key)?.value ?? null
   }
 
+  /** The top-level column that takes the fewest bytes. */
+  get leanest(): SchemaTree {
+    const sizes = new Map<string | undefined, number>()
+    for (const { meta_data } of this.metadata.row_groups.flatMap(({ columns }) => columns)) {
+      const name = meta_data?.path_in_schema[0]
+      sizes.set(name, (sizes.get(name) ?? 0) + Number(meta_data?.total_compressed_size))
+    }
+    const sizeOf = ({ element }: SchemaTree) => sizes.get(element.name) ?? 0
+    return this.columns.reduce((least, column) => (sizeOf(column) < sizeOf(least) ? column : least))
+  }
+
   /** The value of a column in a row; a copy that may be written to. Whole numbers are numbers as far as they fit. */
   value(row: number, column: SchemaTree): Promise<unknown> {
     return guard(this.file.path, async () => {

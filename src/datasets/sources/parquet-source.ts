@@ -14,6 +14,7 @@ const NOTE = 'huggingface'
 /** Under which pyarrow notes its schema. */
 const ARROW = 'ARROW:schema'
 
+type Column = ParquetFile['columns'][number]
 type ParquetPlace = Extract<Place, { kind: 'parquet' }>
 
 /** Rows of one or several Parquet files, one after the other. */
@@ -24,8 +25,10 @@ export class ParquetSource implements Source {
   readonly #starts: number[] = []
   /** Columns that are pictures or JSON, or hold some inside of lists and records; and those of classes by their names. */
   readonly #encoded: ReadonlySet<string>
-  /** Each file's columns, in the order of the first file's: as in Python, names count. */
-  readonly #columns: ParquetFile['columns'][] = []
+  /** In the order of the first file. */
+  readonly #names: readonly string[]
+  /** Each file's columns: as in Python names count, whatever their order, and one that a later file lacks is null in its rows. */
+  readonly #columns: ReadonlyMap<string, Column>[] = []
 
   private constructor(
     readonly place: ParquetPlace,
@@ -41,6 +44,7 @@ export class ParquetSource implements Source {
     if (!first) throw new RayitoError('DATASET_NOT_FOUND', 'Expected at least one Parquet file, got none')
     this.features = parquetFeatures(first.columns, first.note(NOTE), first.note(ARROW), place.told)
     const names = namesOf(first)
+    this.#names = names
     const twice = names.find((name, i) => names.indexOf(name) < i)
     if (twice !== undefined)
       throw new RayitoError(
@@ -55,14 +59,15 @@ export class ParquetSource implements Source {
     this.#encoded = new Set(names.filter(isEncodedAt))
     for (const file of files) {
       const own = namesOf(file)
-      if (own.length !== names.length || !names.every((name) => own.includes(name)))
+      const isEmpty = own.length === 0 && names.length > 0
+      if (isEmpty || new Set(own).size < own.length || !own.every((name) => names.includes(name)))
         throw new RayitoError(
           'DATASET_BROKEN',
           `Expected ${file.file.path} to have the columns ${names.join(', ')}, got ${own.join(', ')}`,
           { remedy: 'Load files with other columns apart, with dataFiles.' },
         )
       checkTypes(this.features, first, file)
-      this.#columns.push(names.map((name) => file.columns[own.indexOf(name)]!))
+      this.#columns.push(new Map(own.map((name, i) => [name, file.columns[i]!])))
     }
   }
 
@@ -85,9 +90,10 @@ export class ParquetSource implements Source {
     while (this.#starts[which]! > index) which--
     const file = this.files[which]!
     const inFile = index - this.#starts[which]!
-    const chosen = this.#columns[which]!.filter(({ element }) => !columns || columns.includes(element.name))
-    const entries = chosen.map(async (column) => {
-      const { name } = column.element
+    const chosen = columns ? this.#names.filter((name) => columns.includes(name)) : this.#names
+    const entries = chosen.map(async (name) => {
+      const column = this.#columns[which]!.get(name)
+      if (!column) return [name, null]
       const feature = this.features[name]!
       if (feature.type === 'Image' && feature.decode) return [name, await this.#image(file, inFile, column)]
       const value = await file.value(inFile, column)
@@ -108,14 +114,15 @@ export class ParquetSource implements Source {
       const from = at
       while (rows && at < rows.length && rows[at]! < start + file.numRows) at++
       const inFile = rows?.subarray(from, at).map((row) => row - start) ?? null
-      const column = this.#columns[which]!.find(({ element }) => element.name === name)!
-      for (const value of await file.values(inFile, column)) values.push(value)
+      const column = this.#columns[which]!.get(name)
+      // Where the file lacks it, another tells how many rows there are: the footer may claim any number.
+      for (const value of await file.values(inFile, column ?? file.leanest)) values.push(column ? value : null)
     }
     return values
   }
 
   /** A picture lies in its row, or as a file that the row names; null stays null. */
-  async #image(file: ParquetFile, row: number, column: ParquetFile['columns'][number]): Promise<Image | null> {
+  async #image(file: ParquetFile, row: number, column: Column): Promise<Image | null> {
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
     const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
@@ -194,7 +201,7 @@ function checkTypes(features: Features, first: ParquetFile, file: ParquetFile): 
   const note = file.note(ARROW)
   if (file === first || (note !== null && note === first.note(ARROW))) return
   const [wanted, own] = [ownFeatures(first), ownFeatures(file)]
-  const other = namesOf(first).find((name) => features[name]!.type !== 'Image' && !canFollow(wanted[name]!, own[name]!))
+  const other = namesOf(file).find((name) => features[name]!.type !== 'Image' && !canFollow(wanted[name]!, own[name]!))
   if (other === undefined) return
   const [type, got] = [wanted, own].map((of) => inspect(of[other], { breakLength: Number.POSITIVE_INFINITY }))
   throw new RayitoError(

@@ -158,11 +158,14 @@ function itemOf({ element, children }: SchemaTree): SchemaTree | null {
   return repeated.children[0] ?? null
 }
 
+/** What a record of bytes and a path most often is where nobody says so. Sounds and other files lie so, too. */
+export const LIKELY_IMAGE = new Feature('Image')
+
 function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arrow?: Arrow): Feature {
   const { element, children } = column
   if (element.converted_type === 'LIST') return listOf(inside(column, undefined, arrow), arrow)
   const fields = children.map((child) => child.element.name).sort()
-  if (fields.join() === 'bytes,path') return new Feature('Image')
+  if (fields.join() === 'bytes,path') return LIKELY_IMAGE
   if (children.length === 0)
     return isJson(element) ? new Feature('Json') : new Feature('Value', dtypeOf(element, arrow))
   // A record of any names.

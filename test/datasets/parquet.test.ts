@@ -864,17 +864,44 @@ describe('a damaged file', () => {
     })
   })
 
+  const RECORD = (name: string): SchemaElement[] => [
+    { name, num_children: 2, repetition_type: 'OPTIONAL' },
+    { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
+    { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+  ]
+
   test('a picture that is none names its row', async (t) => {
     const path = join(temporary(t), 'a.parquet')
     const image = [0, 1, 2].map(() => ({ bytes: Buffer.from('no picture'), path: null }))
-    const schema = [
-      { name: 'root', num_children: 1 },
-      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' as const },
-      { name: 'bytes', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
-      { name: 'path', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
-    ]
-    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'image', data: image }], schema })))
+    const schema = [{ name: 'root', num_children: 1 }, ...RECORD('image')]
+    const value = JSON.stringify({ info: { features: { image: { _type: 'Image' } } } })
+    const kvMetadata = [{ key: 'huggingface', value }]
+    const columnData = [{ name: 'image', data: image }]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, schema, kvMetadata })))
     const { dataset } = await open(path)
     await assert.rejects(dataset.at(2), { code: 'IMAGE_INVALID', message: /^Row 2: Expected a picture, got 10 bytes/ })
+  })
+
+  test('what lies as pictures do and is none is bytes and a path where nobody calls it a picture, as in Python', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const sound = { bytes: Buffer.from('RIFF....WAVE'), path: 'a.wav' }
+    const picture = { bytes: readFileSync(join(FIXTURES, 'pictures', 'colour.png')), path: null }
+    const columnData = [
+      { name: 'file', data: [sound, picture, null] },
+      { name: 'inside', data: [{ file: sound }, { file: picture }, { file: null }] },
+    ]
+    const around: SchemaElement = { name: 'inside', num_children: 1, repetition_type: 'OPTIONAL' }
+    const schema = [{ name: 'root', num_children: 2 }, ...RECORD('file'), around, ...RECORD('file')]
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, schema })))
+    const source = (await open(path)).dataset
+    const rows = []
+    for await (const row of source as Dataset<object> as Dataset<{ file: unknown; inside: { file: unknown } }>)
+      rows.push(row)
+    const asItLies = { bytes: Uint8Array.from(sound.bytes), path: 'a.wav' }
+    for (const [first, second, third] of [rows.map(({ file }) => file), rows.map(({ inside }) => inside.file)]) {
+      assert.deepEqual(first, asItLies)
+      assert.equal(inspect(second), '<Image mode=RGB size=34x26>')
+      assert.equal(third, null)
+    }
   })
 })

@@ -52,7 +52,7 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
 }
 
 /** By how the formats begin. Nothing else gets as far as sharp, which would also parse SVG, PDF and more. */
-function isPicture(bytes: Uint8Array): boolean {
+export function isPicture(bytes: Uint8Array): boolean {
   const head = headOf(bytes)
   if (head.startsWith('RIFF')) return head.endsWith('WEBP')
   return ['\xff\xd8\xff', '\x89PNG\r\n\x1a\n', 'GIF87a', 'GIF89a'].some((beginning) => head.startsWith(beginning))

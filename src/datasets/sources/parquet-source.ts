@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
-import { type Feature, type Features, parquetFeatures } from '../features.js'
+import { type Feature, type Features, LIKELY_IMAGE, parquetFeatures } from '../features.js'
+import { isPicture } from '../image/decode.js'
 import { Image } from '../image/image.js'
 import { parseJson } from '../parquet/json.js'
 import { PageCache } from '../parquet/page-cache.js'
@@ -122,18 +123,23 @@ export class ParquetSource implements Source {
   }
 
   /** A picture lies in its row, or as a file that the row names; null stays null. */
-  async #image(file: ParquetFile, row: number, column: Column): Promise<Image | null> {
+  async #image(file: ParquetFile, row: number, column: Column): Promise<unknown> {
+    const feature = this.features[column.element.name]!
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
-    const source = bytes ?? (nested ? await file.field(row, column, 'path') : null)
-    return this.#open(source, this.features[column.element.name]!)
+    const isOther = isNoPicture(bytes, feature)
+    const path = nested && (bytes === null || isOther) ? await file.field(row, column, 'path') : null
+    return isOther ? { bytes, path } : this.#open(bytes ?? path, feature)
   }
 
   /** The pictures and the JSON inside of lists and records, or alone. */
   async #decoded(value: unknown, of: Feature): Promise<unknown> {
     const { type, feature, fields, decode } = of
     if (value === null || value === undefined) return null
-    if (type === 'Image') return decode ? this.#open(pictureIn(value), of) : pictureRecord(value)
+    if (type === 'Image') {
+      const record = pictureRecord(value)
+      return decode && !isNoPicture(record.bytes, of) ? this.#open(record.bytes ?? record.path, of) : record
+    }
     if (type === 'ClassLabel' && typeof value === 'string') return of.str2int(value.trim())
     if (type === 'Json') return decode ? parsedJson(value) : value
     if (feature) return Promise.all((value as unknown[]).map((item) => this.#decoded(item, feature)))
@@ -156,13 +162,11 @@ export class ParquetSource implements Source {
   }
 }
 
-/** Bytes as they are, or in a record beside the path that is meant without them. */
-function pictureIn(value: unknown): unknown {
-  const { bytes, path } = pictureRecord(value)
-  return bytes ?? path ?? null
-}
+/** Whether bytes that nobody calls a picture are none: they are given as they lie in the file then, as in Python. */
+const isNoPicture = (bytes: unknown, feature: Feature) =>
+  feature === LIKELY_IMAGE && bytes instanceof Uint8Array && !isPicture(bytes)
 
-/** What `datasets` gives of a picture that is not to be decoded. */
+/** What `datasets` gives of a picture that is not to be decoded: bytes, or a path, in a record of both. */
 function pictureRecord(value: unknown): { bytes: unknown; path: unknown } {
   if (value instanceof Uint8Array) return { bytes: value, path: null }
   if (typeof value === 'string') return { bytes: null, path: value }

@@ -307,6 +307,21 @@ export const findCounter = ray.remote(async (name: string) => {
   const counter = await ray.getActor<CounterClass>(name)
   return ray.get(counter.add.remote(10))
 })
+/** Finds by its name what it has just made, of a class that its worker sees for the first time. */
+export const makeAndFind = ray.remote(async (name: string) => {
+  Giver.options({ name, lifetime: 'detached' }).remote()
+  const giver = await ray.getActor<GiverClass>(name)
+  const value = await ray.get(giver.value.remote())
+  ray.kill(giver)
+  return value
+})
+/** How many calls the session counts more once it has asked for one, of a function that its worker sees for the first time. */
+export const countNext = ray.remote(async () => {
+  const submitted = async () => (await ray.stats()).tasks.submitted
+  const before = await submitted()
+  nothing.remote()
+  return (await submitted()) - before
+})
 /** Returns what it has just asked for, by a function that its worker sees for the first time. */
 export const giveRef = ray.remote((n: number) => ({ ref: add.remote(n, n) }))
 export const giveHandle = ray.remote(() => ({ counter: Counter.remote(20) }))

@@ -16,6 +16,7 @@ import {
   askAndGo,
   Counter,
   countdown,
+  countNext,
   failInside,
   fibonacci,
   findCounter,
@@ -26,6 +27,7 @@ import {
   giveUnfit,
   giveUnfitActors,
   hold,
+  makeAndFind,
   makeAndForget,
   makeCounter,
   openBox,
@@ -232,6 +234,11 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     const counter = Counter.options({ name: 'shared' }).remote(1)
     assert.equal(await ray.get(findCounter.remote('shared')), 11)
     assert.equal(await ray.get(counter.add.remote(1)), 12)
+  })
+
+  test('so is one that the task has just made, its class being new to the worker too; and figures count what it has just asked for', async () => {
+    assert.equal(await ray.get(makeAndFind.remote('just made')), 1)
+    assert.equal(await ray.get(countNext.remote()), 1)
   })
 
   test('a ref that a task returns is known, its function being new to the worker too', async () => {

@@ -225,10 +225,9 @@ export class WorkerClient implements Runtime {
   }
 
   async getActor(name: string, namespace: string | undefined): Promise<ActorIdentity> {
-    const identity = (await this.#requests.ask('getActor', {
-      name,
-      namespace: namespace ?? this.start.namespace,
-    })) as ActorIdentity
+    const wanted = { name, namespace: namespace ?? this.start.namespace }
+    // Behind whatever makes it.
+    const identity = (await this.#requests.behind('getActor', wanted)) as ActorIdentity
     this.held.actor(identity.id)
     return identity
   }
@@ -276,25 +275,29 @@ export class WorkerClient implements Runtime {
   /** A cluster's driver knows, as long as it is there. */
   told(): SessionInfo | Promise<SessionInfo> {
     const { info } = this
-    if (info.address === 'local') return info
-    return this.#requests.ask('figure', { which: 'told' }).catch(() => info) as Promise<SessionInfo>
+    return info.address === 'local' ? info : this.#figure<SessionInfo>('told').catch(() => info)
   }
   total(): Promise<Resources> {
-    return this.#requests.ask('figure', { which: 'total' }) as Promise<Resources>
+    return this.#figure('total')
   }
   available(): Promise<Resources> {
-    return this.#requests.ask('figure', { which: 'available' }) as Promise<Resources>
+    return this.#figure('available')
   }
   nodes(): Promise<NodeInfo[]> {
-    return this.#requests.ask('figure', { which: 'nodes' }) as Promise<NodeInfo[]>
+    return this.#figure('nodes')
   }
   stats(): Promise<Stats> {
-    return this.#requests.ask('figure', { which: 'stats' }) as Promise<Stats>
+    return this.#figure('stats')
   }
   timeline(): Promise<TraceEvent[]> {
-    return this.#requests.ask('figure', { which: 'timeline' }) as Promise<TraceEvent[]>
+    return this.#figure('timeline')
   }
   summary(): Promise<SessionSummary> {
-    return this.#requests.ask('figure', { which: 'summary' }) as Promise<SessionSummary>
+    return this.#figure('summary')
+  }
+
+  /** Behind what was asked for before, which counts. */
+  #figure<T>(which: Requests['figure']['which']): Promise<T> {
+    return this.#requests.behind('figure', { which }) as Promise<T>
   }
 }

@@ -8,6 +8,7 @@ import {
   ActorUnavailableError,
   NotSerializableError,
   ObjectLostError,
+  RayTaskError,
   ray,
   TaskCancelledError,
 } from '#src/ray/index.js'
@@ -21,6 +22,7 @@ import {
   echo,
   Founder,
   fail,
+  giveUnreadable,
   hold,
   lateValue,
   Meeting,
@@ -140,6 +142,13 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(counter.add.remote(1)), 2)
     const [count, text] = counter.history.options({ numReturns: 2 }).remote()
     assert.deepEqual(await ray.get([count, text]), [2, 'counts'])
+  })
+
+  test('what cannot be looked at fails the call that returns it, whose worker or actor lives on', async () => {
+    const counter = Counter.remote(1)
+    for (const ref of [counter.unreadable.remote(), giveUnreadable.options({ maxRetries: 0 }).remote()])
+      await assert.rejects(ray.get(ref), (error) => error instanceof RayTaskError && /revoked/.test(error.message))
+    assert.equal(await ray.get(counter.add.remote(1)), 2)
   })
 
   test('an option of options() that is undefined stays as it was', async () => {

@@ -233,6 +233,13 @@ export function unfit(): unknown {
     }
   })()
 }
+/** It throws whenever it is looked at. */
+export const unreadable = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+export const giveUnreadable = ray.remote(unreadable)
 /** Its answers take a while to be sent: for their class, until it turns out that they cannot be, for the function that they are of. */
 export const Teller = ray.remote(
   class Teller {
@@ -419,6 +426,9 @@ export class CounterClass {
   }
   thread(): string {
     return here()
+  }
+  unreadable(): unknown {
+    return unreadable()
   }
 }
 export const Counter = ray.remote(CounterClass)

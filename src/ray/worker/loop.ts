@@ -218,14 +218,17 @@ class Loop {
     const [, , , , numReturns] = wireCall
     running.began = now()
     let value: unknown
+    let later: boolean
     try {
       value = this.#invoke(wireCall, running)
       if (typeof numReturns !== 'number') value = this.#yield(running, numReturns, value)
       else if (numReturns > 1) value = several(value, numReturns, running.task)
+      // It may be what throws when it is looked at.
+      later = value instanceof Promise || isThenable(value)
     } catch (error) {
       return this.#failed(running, error)
     }
-    if (!(value instanceof Promise) && !isThenable(value)) return this.#succeeded(running, numReturns, value)
+    if (!later) return this.#succeeded(running, numReturns, value)
     Promise.resolve(value).then(
       (result) => {
         this.#succeeded(running, numReturns, result)

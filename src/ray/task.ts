@@ -73,7 +73,7 @@ export class Task implements Producer {
 
   /**
    * Packs the arguments (throwing at once for what cannot cross) and calls `ready` when they, the code and the objects
-   * they name are there: before it returns, if they are.
+   * they name are there, or one of these has failed, and the task with it: before it returns, if that is so already.
    */
   prepare(values: readonly unknown[], ready: () => void): void {
     const later: { index: number; promise: Promise<Content> }[] = []
@@ -106,8 +106,8 @@ export class Task implements Producer {
       if (entry.state === 'ready') continue
       this.#outstanding++
       entry.whenSettled(() => {
-        if (entry.state === 'failed') this.fail(entry.error)
-        this.#one()
+        if (entry.state === 'failed') this.#fails(entry.error)
+        else this.#one()
       })
     }
     this.#one()
@@ -120,16 +120,23 @@ export class Task implements Producer {
         then(value)
         this.#one()
       },
-      (error) => {
-        this.fail(error)
-        this.#one()
-      },
+      (error) => this.#fails(error),
     )
+  }
+
+  /** Something that it needs will not come: what stands in line behind it need not wait for the rest. */
+  #fails(error: unknown): void {
+    this.fail(error)
+    this.#tell()
   }
 
   #one(): void {
     if (--this.#outstanding > 0) return
     if (this.state === 'preparing') this.state = 'queued'
+    this.#tell()
+  }
+
+  #tell(): void {
     const ready = this.#ready
     this.#ready = null
     ready?.()

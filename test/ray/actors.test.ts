@@ -8,6 +8,7 @@ import {
   ActorUnavailableError,
   NotSerializableError,
   ObjectLostError,
+  type ObjectRef,
   RayTaskError,
   ray,
   TaskCancelledError,
@@ -28,9 +29,11 @@ import {
   Meeting,
   meet,
   Nameless,
+  neverEnds,
   Patient,
   pair,
   Teller,
+  unfit,
   useCounter,
   useOwnCounter,
 } from './functions.js'
@@ -99,6 +102,19 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     const second = counter.add.remote(1)
     await ray.get(meet.remote(shared, 2))
     assert.deepEqual(await ray.get([first, second]), [100, 101])
+  })
+
+  test('a call of which an argument failed keeps none waiting for its others', async () => {
+    const counter = Counter.remote(0)
+    await ray.get(counter.add.remote(1))
+    const never = neverEnds.options({ numCpus: 0 }).remote()
+    const addAll = counter.add as unknown as { remote(...args: unknown[]): ObjectRef<number> }
+    const failing = [addAll.remote(fail.remote('no'), never), addAll.remote(never, unfit())]
+    const next = counter.add.remote(1)
+    await assert.rejects(ray.get(failing[0]!), RayTaskError)
+    await assert.rejects(ray.get(failing[1]!), NotSerializableError)
+    assert.equal(await ray.get(next, { timeout: 20_000 }), 2)
+    ray.cancel(never)
   })
 
   test('with maxConcurrency calls meet each other', async () => {

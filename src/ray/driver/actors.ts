@@ -132,7 +132,7 @@ export class Actors {
   }
 
   start(actor: Actor): void {
-    if (actor.state === 'pending') this.session.engine.createActor(actor)
+    if (actor.creation.state === 'queued') this.session.engine.createActor(actor)
   }
 
   /** It could not be made. */

@@ -170,6 +170,15 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     assert.equal(await ray.get(running), 0)
   })
 
+  test('an actor’s call that is cancelled in the turn that made it, which has gone to its worker, holds nobody up', async () => {
+    const counter = Counter.remote(0)
+    await ray.get(counter.add.remote(1))
+    const cancelled = counter.listen.remote()
+    ray.cancel(cancelled)
+    await assert.rejects(ray.get(cancelled), TaskCancelledError)
+    assert.equal(await ray.get(counter.add.remote(1), { timeout: 20_000 }), 2)
+  })
+
   test('what was cancelled is not run again where its actor is started again', async () => {
     const counter = Counter.options({ maxRestarts: 1, maxTaskRetries: 1 }).remote(0)
     const gate = latch()

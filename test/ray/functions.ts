@@ -430,6 +430,10 @@ export class CounterClass {
   unreadable(): unknown {
     return unreadable()
   }
+  async listen(): Promise<void> {
+    const { signal } = ray.getRuntimeContext()
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  }
 }
 export const Counter = ray.remote(CounterClass)
 
@@ -566,6 +570,20 @@ class KeeperClass {
   }
 }
 export const Keeper = ray.remote(KeeperClass)
+
+/** Says whether what it looked at last is there still. */
+class LookerClass {
+  #seen: WeakRef<object> | null = null
+  look(value: object): void {
+    this.#seen = new WeakRef(value)
+  }
+  sees(): boolean {
+    setFlagsFromString('--expose-gc')
+    runInNewContext('gc')()
+    return this.#seen?.deref() !== undefined
+  }
+}
+export const Looker = ray.remote(LookerClass)
 
 /** Keeps the ref of a list of refs, and lets go what it was given for it. */
 class ReaderClass {

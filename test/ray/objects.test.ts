@@ -23,6 +23,7 @@ import {
   firstByte,
   getAgain,
   hold,
+  Looker,
   make,
   nest,
   neverEnds,
@@ -334,6 +335,19 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
       message: `${ref} is lost: it was freed. Put it again.`,
     })
     await assert.rejects(ray.get(echo.remote(ref)), ObjectLostError)
+  })
+
+  test('an object that is freed in the turn in which a call got it is let go where the call ran', async () => {
+    const looker = Looker.remote()
+    const [kept, freed] = [ray.put({ seen: true }), ray.put({ seen: true })]
+    await ray.get(looker.look.remote(kept))
+    assert.ok(await ray.get(looker.sees.remote()))
+    const looked = looker.look.remote(freed)
+    ray.free(freed)
+    await ray.get(looked)
+    await until(async () => !(await ray.get(looker.sees.remote())))
+    assert.ok(!(await ray.get(looker.sees.remote())))
+    assert.deepEqual(await ray.get(kept), { seen: true })
   })
 
   test('an object that is freed while it is waited for with others is lost', async () => {

@@ -87,7 +87,7 @@ export class Ends {
       else this.goesOn.rest(worker)
       return
     }
-    worker.post(['cancel', call])
+    worker.cancel(call)
     if (actor) return
     const end = () => {
       if (worker.closing || !worker.inflight.has(call)) return

@@ -327,8 +327,7 @@ export class LocalEngine implements Engine {
   }
 
   release(id: string): void {
-    for (const worker of this.#workers)
-      if (worker.known.delete(id) || worker.codes.delete(id)) worker.post(['free', [id]])
+    for (const worker of this.#workers) worker.drop(id)
   }
 
   /** Whether any worker holds a ref or handle. */

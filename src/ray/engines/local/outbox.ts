@@ -50,7 +50,7 @@ export class Outbox {
     }
     if (this.#flushing) return
     this.#flushing = true
-    queueMicrotask(() => this.#flush())
+    queueMicrotask(() => this.flush())
   }
 
   /** When a call was handed over; 0 if nobody asks. */
@@ -58,9 +58,16 @@ export class Outbox {
     return this.#sent?.[slotOf(call)] ?? 0
   }
 
-  #flush(): void {
+  /** Whether an object waits to be sent. */
+  brings(id: string): boolean {
+    return this.#load.objects.some(([object]) => object === id)
+  }
+
+  /** Sends what there is now: something else is to go behind it. */
+  flush(): void {
     this.#flushing = false
     const load = this.#load
+    if (load.calls.length === 0) return
     this.#load = empty()
     try {
       this.post(['calls', load.calls, load.objects, load.codes, load.fresh])

@@ -248,6 +248,19 @@ export class LocalWorker implements WorkerPlace {
     }
   }
 
+  /** It is to drop its copy of an object or function, which may still wait to be sent with a call. */
+  drop(id: string): void {
+    if (!this.known.delete(id) && !this.codes.delete(id)) return
+    if (this.#outbox.brings(id)) this.#outbox.flush()
+    this.post(['free', [id]])
+  }
+
+  /** A call that it has, or that waits to be sent, is to end. */
+  cancel(call: number): void {
+    this.#outbox.flush()
+    this.post(['cancel', call])
+  }
+
   /** When a call was handed over. */
   sentAt(call: number): number {
     return this.#outbox.sentAt(call)

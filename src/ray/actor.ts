@@ -76,10 +76,15 @@ export class Actor {
     return { remedy: `It has had its maxRestarts (${maxRestarts}): see why it ends, or make another actor.` }
   }
 
+  /** It has started as often as it may. */
+  get spent(): boolean {
+    const { maxRestarts } = this.settings
+    return maxRestarts >= 0 && this.restarts >= maxRestarts
+  }
+
   /** Whether it may start once more; counts it. */
   restart(): boolean {
-    const { maxRestarts } = this.settings
-    if (maxRestarts >= 0 && this.restarts >= maxRestarts) return false
+    if (this.spent) return false
     this.restarts++
     this.state = 'restarting'
     return true

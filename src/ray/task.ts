@@ -142,6 +142,11 @@ export class Task implements Producer {
     ready?.()
   }
 
+  /** It runs no more, and stays all the same, as an actor's constructor does: its arguments are nobody's. */
+  letGo(): void {
+    this.args.length = 0
+  }
+
   /** The object among its arguments that was freed while it waited. */
   get lost(): Entry | null {
     for (const { ref } of this.args) if (ref && entryOf(ref).state !== 'ready') return entryOf(ref)

@@ -585,6 +585,18 @@ class LookerClass {
 }
 export const Looker = ray.remote(LookerClass)
 
+/** Keeps of what it was made with how long it is. */
+class MeasureClass {
+  readonly #length: number
+  constructor({ length }: Uint8Array) {
+    this.#length = length
+  }
+  length(): number {
+    return this.#length
+  }
+}
+export const Measure = ray.remote(MeasureClass)
+
 /** Keeps the ref of a list of refs, and lets go what it was given for it. */
 class ReaderClass {
   readonly #list: ObjectRef<ObjectRef<number>[]>

@@ -24,6 +24,7 @@ import {
   getAgain,
   hold,
   Looker,
+  Measure,
   make,
   nest,
   neverEnds,
@@ -280,30 +281,31 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
       return new WeakRef(start)
     }
     await gone(unmade())
+    const known = async (name: string) => new WeakRef<object>(await (runtime() as Driver).getActor(name))
     const killed = async () => {
-      const start = ray.put(1)
-      const counter = Counter.options({ name: 'killed' }).remote(start)
+      const counter = Counter.options({ name: 'killed' }).remote(1)
       assert.equal(await ray.get(counter.add.remote(1)), 2)
       assert.equal(await ray.get(useExisting.remote('killed')), 3)
+      const actor = await known('killed')
       ray.kill(counter)
       await assert.rejects(ray.get(counter.add.remote(1)), /killed with ray\.kill/)
-      return new WeakRef(start)
+      return actor
     }
     await gone(await killed())
     await assert.rejects(ray.getActor('killed'), ActorNameError)
     const gate = latch()
     const left = () => {
-      const start = ray.put(1)
-      const counter = Counter.options({ name: 'left' }).remote(start)
+      const counter = Counter.options({ name: 'left' }).remote(1)
       counter.hold.remote(gate)
       counter.exit.remote(0)
-      return [new WeakRef(start), new WeakRef(counter)] as const
+      return new WeakRef(counter)
     }
-    const [start, handle] = left()
+    const handle = left()
+    const actor = await known('left')
     await started(gate)
     await gone(handle)
     letGo(gate)
-    await gone(start)
+    await gone(actor)
     await assert.rejects(ray.getActor('left'), ActorNameError)
   })
 
@@ -473,6 +475,25 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     for (let i = 0; i < 3; i++) assert.equal(await ray.get(size.remote(ray.put(new Uint8Array(9_000_000)))), 9_000_000)
     const kept = [ray.put(new Uint8Array(9_000_000)), ray.put(new Uint8Array(9_000_000))]
     assert.equal((await ray.get(kept)).length, 2)
+  })
+
+  test('nor does what an actor was made with and has not kept, where it is not to be made again, or is dead', async () => {
+    // There the driver may have to make it elsewhere.
+    if (engine === 'nats') return
+    await begin({ numCpus: 1, objectStoreMemory: 10_000_000 })
+    const made = async (maxRestarts: number) => {
+      const measure = Measure.options({ maxRestarts }).remote(ray.put(new Uint8Array(4_000_000)))
+      assert.equal(await ray.get(measure.length.remote()), 4_000_000)
+      return measure
+    }
+    const living = [await made(0), await made(0), await made(0)]
+    const dead = [await made(1), await made(1)]
+    for (const measure of dead) ray.kill(measure)
+    const more = [await made(0), await made(1)]
+    ray.kill(more[1]!, { noRestart: false })
+    assert.deepEqual(await ray.get([...living, ...more].map((measure) => measure.length.remote())), Array(5).fill(4e6))
+    for (const measure of dead) await assert.rejects(ray.get(measure.length.remote()), ActorDiedError)
+    assert.equal((await ray.get(ray.put(new Uint8Array(9_000_000)))).length, 9_000_000)
   })
 
   test('what the caller has in memory of its own takes no room', async () => {

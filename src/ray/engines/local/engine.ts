@@ -143,6 +143,8 @@ export class LocalEngine implements Engine {
 
   createActor(actor: Actor): void {
     const need = placementOf(actor.settings.numCpus, this.#cpus.total)
+    // Whoever has its handle holds no more of it than that it is dead.
+    if (actor.restarts === 0) actor.whenDead(() => actor.creation.letGo())
     if (need > this.#cpus.total) return actor.die(new InfeasibleError(actor.label, { CPU: need }, this.total()))
     this.#schedule.add(actor)
   }
@@ -198,8 +200,10 @@ export class LocalEngine implements Engine {
       worker.finished++
       this.#workers.finished.add(worker.name)
       task.definition.measured(ran / 1e6)
-      if (ok) task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
-      else this.#threw(worker, task, decodeError(values), before, actor)
+      if (ok) {
+        task.succeed((values as readonly WireContent[]).map((value) => this.#content(worker, value)))
+        if (actor?.spent && task === actor.creation) task.letGo()
+      } else this.#threw(worker, task, decodeError(values), before, actor)
     } else {
       // Cancelled meanwhile: its refs go again.
       for (const value of ok ? (values as readonly WireContent[]) : before) this.host.carried(worker, value[5])

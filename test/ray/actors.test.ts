@@ -383,6 +383,22 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.deepEqual(await ray.get(report), ['alone'])
   })
 
+  test('so does one that waits for those whom it has passed itself on to', async () => {
+    const gate = latch()
+    const begin = () => Boss.options({ maxConcurrency: 3, numCpus: 1 }).remote().lead.remote('together', gate)
+    const led = begin()
+    await started(gate)
+    // Whatever its end would do to it is done within a few calls of another.
+    for (let i = 0; i < 10; i++) {
+      await collect()
+      await ray.get(add.remote(i, 1))
+    }
+    letGo(gate)
+    assert.deepEqual(await ray.get(led, { timeout: 20_000 }), ['together'])
+    // What needs its CPU has those look who hold it.
+    assert.equal(await ray.get(add.options({ numCpus: 2 }).remote(1, 1), { timeout: 20_000 }), 2)
+  })
+
   test('an actor lives as long as one of its handles, whichever goes before', async () => {
     const counter = Counter.remote(1)
     const useOther = async () => {

@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { threadId } from 'node:worker_threads'
 import { finding } from '#src/core/findings.js'
 import { type ActorHandle, ObjectRef, type RemoteFunction, ray } from '#src/ray/index.js'
-import { arrive, arrived, holdUntil, isOpen, type Latch, letGo } from './latch.js'
+import { arrive, arrived, holdUntil, isOpen, type Latch, letGo, opened } from './latch.js'
 
 /** Which thread of which process this is. */
 export const here = () => `${process.pid}:${threadId}`
@@ -449,6 +449,12 @@ export class BossClass {
   employ(what: string, latch?: Latch): [ObjectRef<string[]>] {
     if (latch) holdUntil(() => isOpen(latch))
     return [reportTo.remote(ray.getRuntimeContext<BossClass>().currentActor!, what)]
+  }
+  /** Waits for what it has others do. */
+  async lead(what: string, latch: Latch): Promise<string[]> {
+    arrive(latch)
+    await opened(latch)
+    return ray.get(reportTo.remote(ray.getRuntimeContext<BossClass>().currentActor!, what))
   }
   leave(): void {
     ray.kill(ray.getRuntimeContext().currentActor!)

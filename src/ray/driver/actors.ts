@@ -228,18 +228,19 @@ export class Actors {
   /** No handle is left: the actor ends when its calls have ended, unless it is named or detached. */
   #abandoned(id: string): void {
     const actor = this.byId.get(id)
-    if (!actor) return
+    // It may have passed itself on meanwhile.
+    if (!actor || hasHandle(id)) return
     // By another id it goes only for a worker that asked for one that was there.
     if (actor.state === 'dead' || id !== actor.id) return void this.byId.delete(id)
     if (actor.settings.detached || actor.settings.name !== undefined) return
+    // A call that runs may do that, and wait for whoever calls the actor then: its end is not to stand before those calls.
+    const running = this.session.calls.lastOf(actor)
+    if (running) return running.returns.at(-1)!.whenSettled(() => this.#abandoned(id))
     const last = makeReturns(1, this.session.nextId, this.session)
     const task = this.makeCall(actor, TERMINATE, last.entries, {})
     this.enqueue(task, [])
     last.entries[0]!.whenSettled(() => {
-      // A call that is tried again went behind.
-      if (this.session.calls.awaits(actor)) return this.#abandoned(id)
-      // It passed itself on meanwhile.
-      if (hasHandle(id)) return
+      if (this.session.calls.lastOf(actor) || hasHandle(id)) return this.#abandoned(id)
       this.#end(actor, false)
       this.byId.delete(id)
     })

@@ -103,11 +103,11 @@ export class Calls {
     if (!this.#over) this.#unread.died(actor)
   }
 
-  /** Whether calls of an actor have not ended. */
-  awaits(actor: Actor): boolean {
-    if (actor.state === 'dead') return false
-    for (const task of this.#pending) if (calledActor(task) === actor) return true
-    return false
+  /** The last call of an actor that has not ended; null if all have. */
+  lastOf(actor: Actor): Task | null {
+    let last: Task | null = null
+    for (const task of this.#pending) if (calledActor(task) === actor) last = task
+    return last
   }
 
   /** Cancels all that are not done. */

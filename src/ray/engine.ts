@@ -1,6 +1,5 @@
 import type { Finding } from '../core/findings.js'
 import type { Actor } from './actor.js'
-import type { Content } from './object-ref.js'
 import type { ToWorker } from './protocol.js'
 import type { Task } from './task.js'
 import type { Recorder, RunningCall } from './timeline/recorder.js'
@@ -89,8 +88,7 @@ export interface WorkerPlace {
   /** Who holds them: itself, or its node. */
   readonly holder: object
   post(message: ToWorker): void
-  /** The refs inside a value are in the worker's hands now, once more. */
-  hold(content: Content): void
+  /** A ref or handle is in the worker's hands now, once more. */
   holdOne(id: string, thing: object): void
   /** A call that runs there began the task. */
   adopt(parent: number | string, task: Task): void

@@ -125,3 +125,8 @@ export function whenActorDies(handle: object, then: (death: Error) => void): voi
 export function carriedId(thing: object): string {
   return isRef(thing) ? (thing as ObjectRef).id : actorOf(thing)!.id
 }
+
+/** Refs and handles by these ids: of each a worker counts one, however many there are in a value. */
+export function carriedById(things: readonly object[]): Map<string, object> {
+  return new Map(things.map((thing) => [carriedId(thing), thing]))
+}

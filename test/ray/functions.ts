@@ -591,6 +591,18 @@ class LookerClass {
 }
 export const Looker = ray.remote(LookerClass)
 
+/** Waits for what it is given, and does not look at it. */
+class WaiterClass {
+  async wait(refs: ObjectRef<unknown>[]): Promise<void> {
+    await ray.wait(refs, { numReturns: refs.length })
+  }
+  async get(refs: ObjectRef<unknown>[]): Promise<void> {
+    await ray.get(refs).catch(() => {})
+  }
+  rest(): void {}
+}
+export const Waiter = ray.remote(WaiterClass)
+
 /** Keeps of what it was made with how long it is. */
 class MeasureClass {
   readonly #length: number

@@ -3,11 +3,14 @@ import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { RemoteDefinition } from '#src/ray/definition.js'
+import type { Driver } from '#src/ray/driver/driver.js'
 import { Holdings } from '#src/ray/engines/local/holdings.js'
 import { makeHandle } from '#src/ray/handle.js'
 import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
+import { entryOf } from '#src/ray/object-ref.js'
 import { type Packed, pack } from '#src/ray/pack.js'
 import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
+import { runtime } from '#src/ray/runtime.js'
 import { WorkerClient } from '#src/ray/worker/client.js'
 import { Held } from '#src/ray/worker/held.js'
 import { DriverRequests } from '#src/ray/worker/requests.js'
@@ -17,6 +20,7 @@ import {
   Counter,
   countdown,
   countNext,
+  fail,
   failInside,
   fibonacci,
   findCounter,
@@ -33,6 +37,7 @@ import {
   openBox,
   Reader,
   unfit,
+  Waiter,
 } from './functions.js'
 import { inOneSession, latch, letGo, started, until } from './helpers.js'
 
@@ -106,6 +111,38 @@ test('a worker gives back what it received as often as it did, of one value once
     }
 })
 
+test('what came inside a value is given back once: with what was made of it, and of what nobody looked at with the value', async () => {
+  const packed = () => {
+    const counter = makeHandle({ id: 'a2', className: 'Counter', label: 'Counter#2', generators: [] })
+    return (pack([new Held({}, () => {}).ref('inside'), counter], 'value') as Packed).data
+  }
+  const data = packed()
+  const given: (readonly [id: string, received: number])[] = []
+  const held = new Held({}, (releases) => given.push(...releases))
+  const receive = (id: string, open: boolean) => {
+    const entry = entryOf(held.ref(id))
+    held.came(id, ['inside', 'a2'])
+    if (open) held.unpack(structuredClone(data), entry)
+  }
+  receive('opened', true)
+  receive('closed', false)
+  // The one before is gone, which nobody has noticed.
+  await turn()
+  collect()
+  receive('closed', false)
+  const times = () =>
+    ['opened', 'closed', 'inside', 'a2'].map((id) =>
+      given.reduce((sum, [of, count]) => (of === id ? sum + count : sum), 0),
+    )
+  await until(async () => {
+    await turn()
+    collect()
+    return times().every((count) => count > 0) && times()[3] === 3
+  })
+  for (let i = 0; i < 20; i++) await turn()
+  assert.deepEqual(times(), [1, 2, 3, 3])
+})
+
 test('a ref that comes again when the one before is gone, which its worker is yet to notice, is held', async () => {
   const given: (readonly [id: string, received: number])[] = []
   const held = new Held({}, (releases) => given.push(...releases))
@@ -173,7 +210,8 @@ test('what a worker holds it has received more often than it let it go, of one v
     makeHandle({ id, className: 'Counter', label: id, generators: [] }),
   )
   const held = new Holdings()
-  held.addAll([value!, value!])
+  const other = makeHandle({ id: 'value', className: 'Counter', label: 'value', generators: [] })
+  held.addAll([value!, value!, other])
   held.addAll([value!])
   held.letGo('value', 1)
   assert.ok(held.has('value'))
@@ -223,6 +261,26 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     const reader = Reader.remote({ list: ray.put([ray.put(20), ray.put(22)]) })
     assert.equal(await ray.get(reader.length.remote()), 2)
     assert.equal(await ray.get(reader.sum.remote()), 42)
+  })
+
+  test('nor is any held for longer than the object, where a worker waited for that and did not look at it', async () => {
+    const waiter = Waiter.remote()
+    const waited = async (how: 'wait' | 'get') => {
+      const inside = ray.put('inside')
+      await ray.get(waiter[how].remote([ray.put([inside]), fail.remote('no')]))
+      return new WeakRef(inside)
+    }
+    for (const inside of [await waited('wait'), await waited('get')]) {
+      await until(async () => {
+        // What it did last it may hold until it does something else.
+        await ray.get(waiter.rest.remote())
+        ;(runtime() as Driver).engine.collect()
+        collect()
+        await turn()
+        return !inside.deref()
+      })
+      assert.ok(!inside.deref())
+    }
   })
 
   test('an actor made by a task outlives it through its handle', async () => {

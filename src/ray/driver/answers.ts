@@ -4,7 +4,7 @@ import { type ActorIdentity, identityOf } from '../actor-identity.js'
 import { type Code, carries } from '../code/index.js'
 import { RemoteDefinition } from '../definition.js'
 import type { Parent, WorkerPlace } from '../engine.js'
-import { makeHandle } from '../handle.js'
+import { carriedById, makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef } from '../object-ref.js'
 import { decodeError, encodeError } from '../pack/error-codec.js'
 import type { WireContent } from '../protocol.js'
@@ -250,17 +250,17 @@ function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgum
   )
 }
 
+/** What `get` is answered. `inside`: ids of the refs and handles in the value, which the worker holds from now on */
+export type Fetched = readonly [ok: boolean, data: unknown, special: boolean, fresh: number, inside: readonly string[]]
+
 /** An object's value on its way to a worker that asked for it. */
-async function contentFor(
-  worker: WorkerPlace,
-  ref: ObjectRef,
-  seen: boolean,
-): Promise<readonly [ok: boolean, data: unknown, special: boolean, fresh: number]> {
+async function contentFor(worker: WorkerPlace, ref: ObjectRef, seen: boolean): Promise<Fetched> {
   const entry = entryOf(ref)
   if (seen) entry.asked = true
   await new Promise<void>((resolve) => entry.whenSettled(resolve))
-  if (entry.state === 'failed') return [false, encodeError(entry.error), false, 0]
-  const content = entry.content!
-  worker.hold(content)
-  return [true, content.data, content.special, content.fresh]
+  if (entry.state === 'failed') return [false, encodeError(entry.error), false, 0, []]
+  const { data, special, fresh, carried } = entry.content!
+  const inside = carriedById(carried)
+  for (const [id, thing] of inside) worker.holdOne(id, thing)
+  return [true, data, special, fresh, [...inside.keys()]]
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ActorIdentity, identityOf } from '../actor-identity.js'
 import type { RemoteDefinition } from '../definition.js'
-import type { Requests } from '../driver/answers.js'
+import type { Fetched, Requests } from '../driver/answers.js'
 import { carriedId } from '../handle.js'
 import { type Content, EMPTY, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions, type SessionInfo } from '../options.js'
@@ -115,8 +115,9 @@ export class WorkerClient implements Runtime {
       // Behind whatever makes the object.
       this.#requests.behind('get', { id: ref.id, seen }).then(
         (answered) => {
-          const [ok, data, special, fresh] = answered as [boolean, unknown, boolean, number]
+          const [ok, data, special, fresh, inside] = answered as Fetched
           this.allocated(fresh)
+          this.held.came(ref.id, inside)
           const entry = entryOf(ref)
           if (ok) entry.succeed({ ...EMPTY, data, special })
           else entry.fail(decodeError(data))

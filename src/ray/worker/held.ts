@@ -12,6 +12,8 @@ interface Known {
   received: number
   /** Its value was asked for. */
   asked: boolean
+  /** Refs and handles that came inside its value and were not unpacked, by id: they are owed, too. */
+  unopened: Set<string> | null
 }
 
 /** The refs and handles that code in this worker holds. The driver keeps their objects and actors until it hears that they are gone. */
@@ -40,7 +42,7 @@ export class Held {
   unpack(data: unknown, of?: Entry): unknown {
     const inside = (of && this.#inside.get(of)) ?? new Map<string, object>()
     if (of) this.#inside.set(of, inside)
-    return unpack(data, true, (travel) => this.#revive(travel, inside))
+    return unpack(data, true, (travel) => this.#revive(travel, inside, of))
   }
 
   revive(travel: Travel): unknown {
@@ -48,13 +50,14 @@ export class Held {
   }
 
   /** @param inside those of the same value by their ids: the driver counts them once */
-  #revive(travel: Travel, inside: Map<string, object>): unknown {
+  #revive(travel: Travel, inside: Map<string, object>, of?: Entry): unknown {
     if (travel.module !== REF && travel.module !== ACTOR) return reviveTravel(travel)
     const id = travel.module === REF ? (travel.data as string) : (travel.data as ActorIdentity).id
     const known = inside.get(id)
     if (known) return known
     const thing = travel.module === REF ? this.ref(id) : this.#handle(travel.data as ActorIdentity)
     inside.set(id, thing)
+    if (of) this.#objects.get(of.id)?.unopened?.delete(id)
     return thing
   }
 
@@ -83,12 +86,20 @@ export class Held {
     return true
   }
 
+  /** An object's value came, and with it these refs and handles, whether it is ever unpacked or not. */
+  came(id: string, inside: readonly string[]): void {
+    const known = this.#objects.get(id)
+    if (known && inside.length > 0) known.unopened = new Set(inside)
+  }
+
   #entry(id: string): Entry {
     const known = this.#objects.get(id)
     const alive = known?.entry.deref()
     if (alive) return alive
     const entry = new Entry(id, this.owner)
-    this.#objects.set(id, { entry: new WeakRef(entry), received: known?.received ?? 0, asked: false })
+    const received = known?.received ?? 0
+    this.#objects.set(id, { entry: new WeakRef(entry), received, asked: false, unopened: null })
+    if (known) this.#leaveUnopened(known)
     this.#collected.register(entry, id)
     return entry
   }
@@ -104,6 +115,11 @@ export class Held {
     if (!known || known.entry.deref()) return
     this.#objects.delete(id)
     if (known.received > 0) this.#release(id, known.received)
+    this.#leaveUnopened(known)
+  }
+
+  #leaveUnopened({ unopened }: Known): void {
+    for (const id of unopened ?? []) this.#release(id, 1)
   }
 
   #release(id: string, received: number): void {

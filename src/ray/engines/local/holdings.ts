@@ -1,4 +1,4 @@
-import { carriedId } from '../../handle.js'
+import { carriedById } from '../../handle.js'
 
 /** Refs and handles that code in a worker holds, by id, and how often it received each: alive as long as it holds them. */
 export class Holdings {
@@ -31,7 +31,7 @@ export class Holdings {
 
   /** It receives what a value carries. */
   addAll(carried: readonly object[]): void {
-    if (carried.length) for (const thing of new Set(carried)) this.add(carriedId(thing), thing)
+    if (carried.length) for (const [id, thing] of carriedById(carried)) this.add(id, thing)
   }
 
   /** It lets one go that it had received `count` times. */

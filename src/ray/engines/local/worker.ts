@@ -1,7 +1,7 @@
 import { carriedBy } from '../../code/index.js'
 import type { WorkerPlace } from '../../engine.js'
 import { NotSerializableError } from '../../errors.js'
-import { carriedId } from '../../handle.js'
+import { carriedById } from '../../handle.js'
 import { type Content, entryOf, type ObjectRef } from '../../object-ref.js'
 import { KIND, SLOT, SLOTS, slotOf, type ToDriver, type ToWorker } from '../../protocol.js'
 import type { Task } from '../../task.js'
@@ -137,7 +137,7 @@ export class LocalWorker implements WorkerPlace {
         shared += content.shared
         fresh += content.fresh
         this.#outbox.allocates(this.#allocates(content))
-        this.hold(content)
+        this.held.addAll(content.carried)
         return [content.data, content.special] as const
       }
       const known = this.#object(ref)
@@ -176,7 +176,7 @@ export class LocalWorker implements WorkerPlace {
     if (this.known.has(entry.id)) return { wire: [entry.id], copied: 0 }
     this.known.add(entry.id)
     this.events.sent(entry)
-    this.hold(content)
+    this.held.addAll(content.carried)
     this.#outbox.allocates(this.#allocates(content))
     this.#outbox.object([entry.id, content.data, content.special])
     return { wire: [entry.id], copied: content.copied }
@@ -185,10 +185,6 @@ export class LocalWorker implements WorkerPlace {
   /** Another process has to allocate all that is shared here. */
   #allocates({ fresh, shared }: Content): number {
     return this.process === null ? fresh : shared
-  }
-
-  hold(content: Content): void {
-    this.held.addAll(content.carried)
   }
 
   holdOne(id: string, thing: object): void {
@@ -290,7 +286,7 @@ export class LocalWorker implements WorkerPlace {
     const task = this.inflight.get(call)
     this.#leave(call)
     // What came with it was never opened there, and so is let go by nobody else.
-    const unopened = task?.args.flatMap(({ content }) => [...new Set(content?.carried)].map(carriedId)) ?? []
+    const unopened = task?.args.flatMap(({ content }) => [...carriedById(content?.carried ?? []).keys()]) ?? []
     for (const id of unopened) this.held.letGo(id, 1)
     this.events.released(this, unopened)
     return true

@@ -1,7 +1,5 @@
 import { now } from '../../../../core/clock.js'
 import type { WorkerPlace } from '../../../engine.js'
-import { carriedId } from '../../../handle.js'
-import type { Content } from '../../../object-ref.js'
 import type { ToWorker } from '../../../protocol.js'
 import { Stream } from '../../../stream.js'
 import type { Task } from '../../../task.js'
@@ -130,10 +128,6 @@ export class RemoteWorker implements WorkerPlace {
   post(message: ToWorker): void {
     this.node.send(['answer', this.number, message, this.#fresh])
     this.#fresh = []
-  }
-
-  hold(content: Content): void {
-    for (const thing of new Set(content.carried)) this.holdOne(carriedId(thing), thing)
   }
 
   holdOne(id: string, thing: object): void {

@@ -5,12 +5,13 @@ import vm from 'node:vm'
 import { RemoteDefinition } from '#src/ray/definition.js'
 import type { Driver } from '#src/ray/driver/driver.js'
 import { Holdings } from '#src/ray/engines/local/holdings.js'
-import { makeHandle } from '#src/ray/handle.js'
+import { carriedId, makeHandle } from '#src/ray/handle.js'
 import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
-import { entryOf } from '#src/ray/object-ref.js'
+import { type Content, entryOf } from '#src/ray/object-ref.js'
 import { type Packed, pack } from '#src/ray/pack.js'
 import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
 import { runtime } from '#src/ray/runtime.js'
+import { prepareCall } from '#src/ray/worker/call.js'
 import { WorkerClient } from '#src/ray/worker/client.js'
 import { Held } from '#src/ray/worker/held.js'
 import { DriverRequests } from '#src/ray/worker/requests.js'
@@ -109,6 +110,30 @@ test('a worker gives back what it received as often as it did, of one value once
       for (let i = 0; i < times; i++) receive(id)
       assert.deepEqual(await givenBack(), [[id, times]])
     }
+})
+
+test('what a call in a worker is given is not given back before the call has been sent', async () => {
+  const given: string[] = []
+  const held = new Held({}, (releases) => given.push(...releases.map(([id]) => id)))
+  const wire = ({ carried }: Content) => [0, true, 0, 0, 0, carried.map(carriedId)] as const
+  // Whether that module exports it is known once its file is read.
+  const slow = new RemoteDefinition(() => 1, import.meta.resolve('./programs.js'))
+  const prepare = (definition: RemoteDefinition | null, id: string) =>
+    prepareCall(definition, [held.ref(id), { inside: held.ref(`in ${id}`) }], wire, (args) => args)
+  const calls = [prepare(null, 'method'), prepare(slow, 'function')]
+  held.ref('nobody')
+  while (given.length === 0) {
+    await turn()
+    collect()
+  }
+  assert.deepEqual(given, ['nobody'])
+  assert.deepEqual(
+    (await Promise.all(calls.map((call) => call()))).map(([ref, content]) => [ref, content![5]]),
+    [
+      ['method', ['in method']],
+      ['function', ['in function']],
+    ],
+  )
 })
 
 test('what came inside a value is given back once: with what was made of it, and of what nobody looked at with the value', async () => {

@@ -262,8 +262,8 @@ export class WorkerClient implements Runtime {
     this.#inOrder('kill', () => ({ id, restart }), [])
   }
 
-  cancel({ id }: ObjectRef, force: boolean, recursive: boolean): void {
-    this.#inOrder('cancel', () => ({ id, force, recursive }), [])
+  cancel(ref: ObjectRef, force: boolean, recursive: boolean): void {
+    this.#inOrder('cancel', () => ({ id: ref.id, force, recursive }), [])
   }
 
   free(refs: readonly ObjectRef[]): void {

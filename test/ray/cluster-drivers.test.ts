@@ -101,6 +101,26 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     assert.equal(await ray.get(add.remote(1, 2), { timeout: 20_000 }), 3)
   })
 
+  test("an actor that is killed, or ends with its driver, while its name is asked for leaves that to another driver's which has it", async () => {
+    const end = await other(`
+      globalThis.counter = Counter.options({ name: 'theirs' }).remote(1)
+      await ray.get(counter.add.remote(1))`)
+    for (const kill of [true, false]) {
+      await begin()
+      ray.kill(Counter.remote(0))
+      await ray.get(nothing.remote())
+      const counter = Counter.options({ name: 'theirs' }).remote(0)
+      if (kill) ray.kill(counter)
+      if (kill) await assert.rejects(ray.get(counter.add.remote(1)), ActorDiedError)
+      await ray.shutdown()
+      await begin()
+      const theirs = await ray.getActor<CounterClass>('theirs')
+      assert.equal(await ray.get(theirs.add.remote(1)), kill ? 3 : 4)
+      await ray.shutdown()
+    }
+    await end()
+  })
+
   test('what the server keeps of a name that is free again ends by itself, where a version before made its buckets, too', async (t) => {
     const older = await Server.startFor(t)
     const connection = await connect({ servers: older.address })

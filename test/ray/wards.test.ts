@@ -90,8 +90,8 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     })
 
   const node = { id: 'node-1' } as NodePeer
-  const actorOf = (id: string, name: string) => {
-    const settings = { name, namespace: 'default', maxConcurrency: 1, detached: false }
+  const actorOf = (id: string, name: string, detached = false) => {
+    const settings = { name, namespace: 'default', maxConcurrency: 1, detached }
     return { id, className: 'Tally', label: 'Tally#1', restarts: 0, settings } as unknown as Actor
   }
   const namesOver = (bus: Bus) => {
@@ -127,7 +127,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
   })
 
   test('an actor that has ended leaves its name, though the server is away at first; not one that another has by now', async () => {
-    const [first, next] = [actorOf('actor-5', 'free'), actorOf('actor-6', 'free')]
+    const [first, next] = [actorOf('actor-5', 'free', true), actorOf('actor-6', 'free')]
     const key = nameKey('default', 'free')
     const names = namesOver(losing(bus, 'purge', 2, false))
     assert.equal(await names.reserve(first), true)
@@ -142,6 +142,19 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     assert.equal(await names.reserve(next), true)
     await freed
     assert.equal((await bus.state.get(key))?.json<NameRecord>().id, next.id)
+  })
+
+  test('a driver that was given up leaves a name alone that another has by now, when it ends and when its actor does', async () => {
+    const names = namesOver(bus)
+    const actor = actorOf('actor-7', 'taken')
+    assert.equal(await names.reserve(actor), true)
+    const key = nameKey('default', 'taken')
+    await bus.state.put(key, JSON.stringify({ id: 'actor-8', owner: 'other', node: null }))
+    const has = async () => (await bus.state.get(key))?.json<NameRecord>().id
+    await names.end()
+    assert.equal(await has(), 'actor-8')
+    await names.forget(actor)
+    assert.equal(await has(), 'actor-8')
   })
 
   /** A bus on which the first request for a consumer fails, and the first for what waits there. */

@@ -23,9 +23,14 @@ export async function forget(state: KV, key: string, revision?: number): Promise
   await state.purge(key, { ttl: `${MARKER_TTL / 1000}s`, ...(revision && { previousSeq: revision }) })
 }
 
-/** Frees the name of an actor that has ended, unless another has it by now, and takes out what would start it again. */
+/** Frees the name of an actor that has ended, unless another has it by now. */
+export async function forgetName(state: KV, id: string, key: string): Promise<void> {
+  const entry = await state.get(key)
+  if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id) await forget(state, key, entry.revision)
+}
+
+/** The same, and takes out what would start it again. */
 export async function forgetActor(state: KV, id: string, key: string | null): Promise<void> {
-  const entry = key ? await state.get(key) : null
-  if (entry?.operation === 'PUT' && entry.json<NameRecord>().id === id) await forget(state, key!, entry.revision)
+  if (key) await forgetName(state, id, key)
   await forget(state, wardKey(id))
 }

@@ -1,6 +1,6 @@
 import type { Actor } from '../../../actor.js'
 import type { NameRecord } from '../name-record.js'
-import { forget, forgetActor } from '../state.js'
+import { forget, forgetActor, forgetName } from '../state.js'
 import { nameKey, wardKey } from '../subjects.js'
 import { decodeWard } from '../wards.js'
 import type { DriverSide } from './driver-side.js'
@@ -33,23 +33,17 @@ export class ActorNames {
   async reserve(actor: Actor): Promise<boolean> {
     const { name, namespace } = actor.settings
     const key = nameKey(namespace, name!)
-    this.#keys.set(actor, key)
-    try {
-      for (;;) {
-        const taken = await this.driver.bus!.state.create(key, this.#record(actor, null)).then(
-          () => null,
-          () => this.#living(key),
-        )
-        // It is this one's where only the answer was lost.
-        if (taken === null || taken?.id === actor.id) return true
-        if (taken) break
-      }
-    } catch (error) {
-      this.#keys.delete(actor)
-      throw error
+    for (;;) {
+      const taken = await this.driver.bus!.state.create(key, this.#record(actor, null)).then(
+        () => null,
+        () => this.#living(key),
+      )
+      // It is this one's where only the answer was lost.
+      if (taken === null || taken?.id === actor.id) break
+      if (taken) return false
     }
-    this.#keys.delete(actor)
-    return false
+    this.#keys.set(actor, key)
+    return true
   }
 
   /** Who has a name; undefined, and the name free, if that is nobody any more. Asks until the server says. @param left a node that was lost */
@@ -119,21 +113,17 @@ export class ActorNames {
     }
   }
 
-  /** Its name is free, and nothing starts it again: tells the server, again while that is away. */
+  /** Its name is free, unless another has it by now, and nothing starts it again: tells the server, again while that is away. */
   async forget(actor: Actor): Promise<void> {
     const key = this.#keys.get(actor)
     this.#keys.delete(actor)
     if (!key) return
-    const { id, settings } = actor
-    const { state } = this.driver.bus!
-    let tell = (): Promise<unknown> =>
-      Promise.all([forget(state, key), settings.detached && forget(state, wardKey(id))])
+    const tell = actor.settings.detached ? forgetActor : forgetName
     do {
       try {
-        return void (await tell())
+        return await tell(this.driver.bus!.state, actor.id, key)
       } catch {
         await pause()
-        tell = () => forgetActor(state, id, key)
       }
     } while (!this.driver.down)
   }
@@ -159,6 +149,6 @@ export class ActorNames {
   async end(): Promise<void> {
     const gone = [...this.#keys].filter(([actor]) => !actor.settings.detached)
     const { bus } = this.driver
-    if (bus) await Promise.all(gone.map(([, key]) => forget(bus.state, key).catch(() => {})))
+    if (bus) await Promise.all(gone.map(([{ id }, key]) => forgetName(bus.state, id, key).catch(() => {})))
   }
 }

@@ -275,7 +275,8 @@ export class ActorTable {
         if (found) return this.#adopt(actor, found)
       }
       // It may have been killed meanwhile.
-      if (actor.state !== 'dead') this.#place(actor)
+      if (actor.state === 'dead') void this.#names.forget(actor)
+      else this.#place(actor)
     } catch (error) {
       this.#die(actor, new ActorDiedError(actor, 'its name could not be reserved', { cause: error }))
     }

@@ -3,7 +3,7 @@ import { RayitoError } from '../core/errors.js'
 import { onInterrupt } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver/driver.js'
-import { urlOf } from './engines/nats/address.js'
+import { urlsOf } from './engines/nats/address.js'
 import { checkInitOptions, type SessionInfo, sessionOptions } from './options.js'
 import { installStart, peekRuntime, type Runtime, runtime, setRuntime } from './runtime.js'
 import type { InitOptions } from './types.js'
@@ -76,7 +76,7 @@ function session(current: Runtime): Session {
 function startDriver(given: InitOptions): Driver {
   const options = sessionOptions(given)
   const { address } = options
-  if (address !== 'local') urlOf(address)
+  if (address !== 'local') urlsOf(address)
   // Where the environment chooses the cluster, programs made for one machine go on as they are.
   if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
     throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {

@@ -14,7 +14,8 @@ export interface InitOptions {
   numCpus?: number | undefined
   /**
    * Where the work runs: 'local' for workers of this machine, `nats://host:4222` for the machines of a cluster
-   * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials).
+   * (`nats://user:password@host:4222`, `nats://token@host:4222`, `tls://…`; NATS_CREDS names a file of credentials),
+   * with commas between them where its server is several.
    * @default RAY_ADDRESS, else 'local'
    */
   address?: string | undefined

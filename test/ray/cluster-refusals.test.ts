@@ -72,7 +72,14 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
   test('an address that is none', () => {
     assert.throws(() => ray.init({ address: 'http://example.org' }), /nats:\/\//)
     assert.throws(() => ray.init({ address: 'nats://127.0.0.1:1', numCpus: 2 }), { code: 'RAY_MISUSE' })
-    for (const address of ['ana:secret@localhost:4222', 'nats:/ana:secret@localhost', 'nats://ana:sec/ret@localhost'])
+    const wrong = [
+      'ana:secret@localhost:4222',
+      'nats:/ana:secret@localhost',
+      'nats://ana:sec/ret@localhost',
+      'nats://ana:sec,ret@localhost',
+      'nats://ana:secret@localhost,foo',
+    ]
+    for (const address of wrong)
       assert.throws(
         () => ray.init({ address }),
         ({ code, message }: RayError) => code === 'INVALID_ARGUMENT' && !/sec|ana/.test(message),
@@ -104,6 +111,29 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
     await worker(right)
     // What a notebook shows of it is kept with its outputs.
     assert.doesNotMatch(inspect([ray.init({ address: right }), await ray.init()]), /p%40ss/)
+    assert.equal(await ray.get(add.remote(1, 2)), 3)
+  })
+
+  test('of several servers the one that answers is taken, by drivers, workers and commands; where none does, no password is shown', async () => {
+    const none = async () => `127.0.0.1:${await freePort()}`
+    const lists = [
+      `nats://ana:s3cret@${await none()},nats://ana:s3cret@${await none()}`,
+      `nats://s3cret@${await none()}, nats://s3cret@${await none()}`,
+    ]
+    for (const list of lists) {
+      const bare = list.replace(/[\w:]+@| /g, '')
+      const message = new RegExp(`^No NATS server answers at ${bare}: `)
+      await assert.rejects(begin({ address: list }), { code: 'RAY_CLUSTER_UNREACHABLE', message })
+      await ray.shutdown()
+      const { stderr } = await notJoined(list)
+      assert.match(stderr, new RegExp(`^rayito: No NATS server answers at ${bare}: `))
+      assert.doesNotMatch(stderr, /s3cret/)
+    }
+    const { address } = await serverWith('--user', 'ana', '--pass', 's3cret')
+    const list = `nats://ana:s3cret@${await none()},${address.replace('//', '//ana:s3cret@')}`
+    await worker(list)
+    const { address: told } = await begin({ address: list })
+    assert.equal(told, list.replaceAll('ana:s3cret@', ''))
     assert.equal(await ray.get(add.remote(1, 2)), 3)
   })
 

@@ -1,22 +1,28 @@
 import { expected } from '../../../core/errors.js'
 
-/** The address without its secrets. */
+const parsed = (address: string): URL[] => address.split(',').map((one) => new URL(one.trim()))
+
+/** What cannot be parsed, without what may be a secret. */
+const bare = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
+
+/** The address, or list of addresses, without its secrets. */
 export function shown(address: string): string {
   try {
-    const url = new URL(address)
-    return `${url.protocol}//${url.host}`
+    return parsed(address)
+      .map(({ protocol, host }) => `${protocol}//${host}`)
+      .join(',')
   } catch {
-    return address
+    return bare(address)
   }
 }
 
-/** One server's address. @throws RayitoError INVALID_ARGUMENT if it is none, without what may be a secret */
-export function urlOf(address: string): URL {
+/** The servers of a cluster: one, or a list with commas. @throws RayitoError INVALID_ARGUMENT if one is none, without what may be a secret */
+export function urlsOf(address: string): URL[] {
   try {
-    const url = new URL(address)
-    if (/^(nats|tls):$/.test(url.protocol) && url.host) return url
+    const urls = parsed(address)
+    if (urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host)) return urls
   } catch {
     // Told below, as what parses and is none.
   }
-  return expected('address', 'nats://HOST:PORT', address.slice(address.lastIndexOf('@') + 1))
+  return expected('address', 'nats://HOST:PORT', bare(address))
 }

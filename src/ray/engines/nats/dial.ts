@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 import { expected } from '../../../core/errors.js'
 import { RayError } from '../../errors.js'
-import { shown, urlOf } from './address.js'
+import { shown, urlsOf } from './address.js'
 
 /** Milliseconds that connecting may take. */
 export const CONNECT_TIMEOUT = 5_000
@@ -33,7 +33,7 @@ export async function dial(address: string, name: string): Promise<NatsConnectio
 
 /** nats://user:password@host:port, nats://token@host, tls://host; NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY name files. */
 function connectionOptions(address: string): ConnectionOptions {
-  const servers = address.split(',').map((one) => urlOf(one.trim()))
+  const servers = urlsOf(address)
   const [{ username, password, protocol, hostname }] = servers as [URL]
   const { NATS_CREDS, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = process.env
   const tls = protocol === 'tls:' || caFile || certFile

@@ -157,6 +157,15 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     assert.equal(await has(), 'actor-8')
   })
 
+  test('the name of an actor on a node that lives is taken, though the server has forgotten that node', async () => {
+    const names = namesOver(bus)
+    const key = nameKey('default', 'kept')
+    await bus.state.put(key, JSON.stringify({ id: 'actor-9', owner: 'other', node: node.id }))
+    assert.equal(await names.reserve(actorOf('actor-10', 'kept')), false)
+    assert.equal(await names.locate('kept', 'default', node), null)
+    assert.equal(await names.reserve(actorOf('actor-10', 'kept')), true)
+  })
+
   /** A bus on which the first request for a consumer fails, and the first for what waits there. */
   function slowToServe(bus: Bus): Bus {
     const failing = new Set<string | symbol>(['consumer', 'next'])

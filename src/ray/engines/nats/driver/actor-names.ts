@@ -70,11 +70,14 @@ export class ActorNames {
 
   /** Whether the actor is somewhere, or someone will bring it somewhere else. */
   async #holds({ id, owner, node }: NameRecord, left: NodePeer | null): Promise<boolean> {
-    const { state, leases } = this.driver.bus!
+    const { nodesById, bus } = this.driver
+    const { state, leases } = bus!
     // One of ours that has died keeps its name until the server hears of it.
     if (owner === this.driver.id) return this.lives(id)
     const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
-    const on = async (place: string | null) => place !== null && place !== left?.id && (await has(`node.${place}`))
+    // After an outage the server knows of nobody until the next sign of life.
+    const on = async (place: string | null) =>
+      place !== null && place !== left?.id && (nodesById.has(place) || (await has(`node.${place}`)))
     if ((await on(node)) || (await has(`driver.${owner}`))) return true
     const entry = await state.get(wardKey(id))
     if (entry?.operation !== 'PUT') return false

@@ -8,11 +8,11 @@ import { shown } from '../address.js'
 import { Bus } from '../bus.js'
 import { epochOf, goesOn, unknownFrame } from '../channel.js'
 import { farewell } from '../farewell.js'
-import type { DriverLease } from '../lease.js'
 import { Leases, OwnLease } from '../leases.js'
 import { keptLeases } from '../live-leases.js'
 import { ACK_WAIT, HELLO, STOP, toPeer } from '../subjects.js'
 import { type Ward, Wards } from '../wards.js'
+import { driverLease } from './driver-lease.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
 import type { NodeSide } from './node-side.js'
@@ -207,26 +207,17 @@ export class Node implements NodeSide {
   }
 
   async #openSession(driver: string, epoch: number): Promise<Session | null> {
-    for (let tries = 1; ; tries++) {
-      try {
-        const entry = await this.bus.leases.get(`driver.${driver}`)
-        if (entry?.operation !== 'PUT') {
-          this.#opening.delete(driver)
-          return null
-        }
-        const lease = entry.json<DriverLease>()
-        this.#leases.lives(lease)
-        const session = new Session(this, lease, epoch)
+    let session: Session | null = null
+    try {
+      const lease = await driverLease(driver, this.bus, this.#leases)
+      if (lease) {
+        session = new Session(this, lease, epoch)
         this.#sessions.set(driver, session)
         this.say(`driver ${lease.host}:${lease.pid} came`)
-        return session
-      } catch (error) {
-        if (tries === 5) {
-          this.#opening.delete(driver)
-          throw error
-        }
-        await new Promise((resolve) => setTimeout(resolve, 500))
-      }
+      } else if (lease === undefined) this.driverLeft(driver, true)
+      return session
+    } finally {
+      if (!session) this.#opening.delete(driver)
     }
   }
 

@@ -122,6 +122,26 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     assert.ok(free.every((one) => one !== busy))
   })
 
+  test('that a task has taken a CPU is known before the next sign of life is due', async (t) => {
+    const alone = await small(t)
+    const idle = await WorkerProcess.start(alone.address, { name: 'idle', numCpus: 0.5 })
+    const bus = await Bus.open(alone.address, 'test')
+    t.after(() => Promise.all([idle.end(), bus.close()]))
+    await ray.init({ address: alone.address })
+    const available = async (cpus: number) => (await ray.availableResources()).CPU === cpus
+    let signs = 0
+    bus.subscribe(`$KV.${LEASES}.node.*`, (_, lease) => lease.includes('"idle"') && signs++)
+    for (let i = 0; i < 20; i++) {
+      const gate = latch()
+      const held = hold.remote(gate)
+      await until(() => available(0.5))
+      letGo(gate)
+      await ray.get(held)
+      await until(() => available(1.5))
+    }
+    assert.ok(signs < 10, `${signs} signs of life of one that does nothing`)
+  })
+
   test('no actor is made on a worker that is leaving, though that has the most room', async (t) => {
     const alone = await Server.startFor(t)
     const node = await Node.join({ address: alone.address, name: 'leaving', numCpus: 2, allow: [BUILT] })

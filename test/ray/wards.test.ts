@@ -191,6 +191,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const queue = new NodeQueue(slowToServe(bus), new Cpus(4), {
       known: () => undefined,
       isLost: () => false,
+      taken: () => {},
       session: () => {
         asked()
         return session
@@ -224,6 +225,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const queue = new NodeQueue(bus, new Cpus(1), {
       known: () => undefined,
       isLost: () => false,
+      taken: () => {},
       session: async (driver) => {
         asked.push(driver)
         if (asked.length === 1) throw new Error('timeout')

@@ -28,6 +28,8 @@ export interface QueueEvents {
   session(driver: string): Promise<Session | null>
   /** The driver was lost a moment ago. */
   isLost(driver: string): boolean
+  /** A task has taken CPUs. */
+  taken(): void
 }
 
 /**
@@ -239,6 +241,7 @@ export class NodeQueue {
     // The engine takes CPUs for it in the next turn.
     setImmediate(() => {
       this.#waiting.delete(delivery)
+      if (size > 0) this.events.taken()
       this.pull()
     })
   }

@@ -107,6 +107,7 @@ export class Node implements NodeSide {
       known: (driver) => this.#sessions.get(driver),
       session: (driver) => this.#session(driver),
       isLost: (driver) => this.#lost.has(driver),
+      taken: () => this.#lease.changed(),
     })
     this.wards = new Wards(bus, this.id, {
       room: (numCpus) => !this.#draining && this.cpus.have(placementOf(numCpus, this.cpus.total)),

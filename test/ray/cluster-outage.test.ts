@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, type TestContext, test } from 'node:test'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import type { DriverLease } from '#src/ray/engines/nats/lease.js'
 import type { NetTask, Queued } from '#src/ray/engines/nats/messages.js'
 import { Node } from '#src/ray/engines/nats/node/node.js'
 import { LEASES, STREAM } from '#src/ray/engines/nats/subjects.js'
+import { ray } from '#src/ray/index.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
-import { clusterMissing, Server } from './cluster.js'
+import { clusterMissing, Server, WorkerProcess } from './cluster.js'
+import { size } from './functions.js'
 
 const skip = clusterMissing()
 
@@ -16,6 +23,34 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 const waiting = async (bus: Bus) => (await bus.jsm.streams.info(STREAM)).state.messages
+
+describe('a driver whose server was away', skip ? { skip } : {}, () => {
+  afterEach(() => ray.shutdown())
+
+  test('has what it asked for meanwhile, however little the server takes in one message', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rayito-outage-'))
+    const config = join(folder, 'small.conf')
+    writeFileSync(config, 'max_payload: 65536')
+    const server = await Server.start(['-c', config])
+    t.after(async () => {
+      await server.end()
+      rmSync(folder, { recursive: true })
+    })
+    await ray.init({ address: server.address })
+    await server.down()
+    // It connects again, and hears nothing yet of what it connects to.
+    const silent = createServer().listen(server.port, '127.0.0.1')
+    const [socket] = await once(silent, 'connection')
+    const result = ray.get(size.remote(new Uint8Array(300_000)), { timeout: 30_000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    socket.destroy()
+    await new Promise((resolve) => silent.close(resolve))
+    await server.up()
+    const worker = await WorkerProcess.start(server.address, { name: 'alone', numCpus: 1 })
+    t.after(() => worker.end())
+    assert.equal(await result, 300_000)
+  })
+})
 
 describe('a worker that gets a task of a driver that it has no session for', skip ? { skip } : {}, () => {
   const lease = (id: string): DriverLease => ({

@@ -67,6 +67,8 @@ export class Bus {
   /** What outlives drivers: names of actors. */
   readonly state: KV
   readonly uplink = new Uplink(() => this.flush())
+  /** Bytes that the server takes in one message. (The client forgets that while it is away.) */
+  #maxPayload: number
   /** Publications that are not confirmed: what becomes of them if the connection is lost. */
   readonly #unconfirmed = new Set<() => void>()
   #held = true
@@ -117,6 +119,7 @@ export class Bus {
   private constructor(connection: NatsConnection, jsm: JetStreamManager, leases: KV, state: KV) {
     this.#connection = connection
     this.#js = jetstream(connection)
+    this.#maxPayload = connection.info!.max_payload
     this.jsm = jsm
     this.leases = leases
     this.state = state
@@ -133,6 +136,7 @@ export class Bus {
         }
         if (type === 'reconnect') {
           this.#away = false
+          this.#maxPayload = this.#connection.info?.max_payload ?? this.#maxPayload
           this.hold(this.#held)
           for (const lost of this.#unconfirmed) lost()
           reconnected()
@@ -151,7 +155,7 @@ export class Bus {
   }
 
   get maxFrame(): number {
-    return (this.#connection.info?.max_payload ?? 1024 * 1024) - 1024
+    return this.#maxPayload - 1024
   }
 
   get maxPayload(): number {

@@ -192,7 +192,8 @@ export const ERRORS = {
     remedy: 'Install the same version on all machines.',
   },
   RAY_CLUSTER_LOST: {
-    meaning: 'The NATS server was gone, or stored nothing, for too long, or the cluster took this driver for dead.',
+    meaning:
+      'The NATS server was gone, or stored nothing, for too long, lost its data, or the cluster took this driver for dead.',
     remedy: 'Check the server and the network, then call ray.init() again.',
   },
   RAY_CLUSTER_CODE: {

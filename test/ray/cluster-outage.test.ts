@@ -14,7 +14,7 @@ import { ray } from '#src/ray/index.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
-import { size } from './functions.js'
+import { add, size } from './functions.js'
 
 const skip = clusterMissing()
 
@@ -26,6 +26,26 @@ const waiting = async (bus: Bus) => (await bus.jsm.streams.info(STREAM)).state.m
 
 describe('a driver whose server was away', skip ? { skip } : {}, () => {
   afterEach(() => ray.shutdown())
+
+  test('and has lost its data meanwhile is told so, once somebody has joined; the next goes on', async (t) => {
+    const server = await Server.startFor(t)
+    const bus = await Bus.open(server.address, 'test')
+    await ray.init({ address: server.address })
+    const told = assert.rejects(ray.get(add.remote(1, 2), { timeout: 30_000 }), {
+      code: 'RAY_CLUSTER_LOST',
+      message: /^The NATS server came back without its queue/,
+    })
+    await until(async () => (await waiting(bus)) === 1)
+    await bus.close()
+    await server.down('SIGKILL')
+    server.lose()
+    await server.up()
+    const worker = await WorkerProcess.start(server.address, { name: 'fresh', numCpus: 1 })
+    t.after(() => worker.end())
+    await told
+    await ray.init({ address: server.address })
+    assert.equal(await ray.get(add.remote(1, 2), { timeout: 30_000 }), 3)
+  })
 
   test('has what it asked for meanwhile, however little the server takes in one message', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'rayito-outage-'))

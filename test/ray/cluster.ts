@@ -109,9 +109,14 @@ export class Server {
     if (this.#child) await exited(this.#child)
   }
 
+  /** While it is down: what it had is gone. */
+  lose(): void {
+    rmSync(this.#data, { recursive: true, force: true, maxRetries: 5 })
+  }
+
   async end(): Promise<void> {
     await this.down('SIGKILL')
-    rmSync(this.#data, { recursive: true, force: true, maxRetries: 5 })
+    this.lose()
   }
 }
 

@@ -71,6 +71,8 @@ export class Bus {
   #maxPayload: number
   /** Publications that are not confirmed: what becomes of them if the connection is lost. */
   readonly #unconfirmed = new Set<() => void>()
+  /** When its queue was made. */
+  readonly #created: string
   #held = true
   #away = false
   #closing = false
@@ -88,7 +90,7 @@ export class Bus {
     }
     try {
       const jsm = await jetstreamManager(connection, { timeout: CONNECT_TIMEOUT })
-      await jsm.streams.add({
+      const { created } = await jsm.streams.add({
         name: STREAM,
         subjects: [ALL_TASKS],
         retention: RetentionPolicy.Workqueue,
@@ -99,7 +101,7 @@ export class Bus {
       const state = await openState(kvm, jsm)
       // One whose disk is full answers all the same: it is to store as much as a sign of life takes.
       await leases.put(PROBE, new Uint8Array(1024))
-      return new Bus(connection, jsm, leases, state)
+      return new Bus(connection, jsm, leases, state, created)
     } catch (cause) {
       await connection.close()
       const where = `The NATS server at ${shown(address)}`
@@ -116,13 +118,14 @@ export class Bus {
     }
   }
 
-  private constructor(connection: NatsConnection, jsm: JetStreamManager, leases: KV, state: KV) {
+  private constructor(connection: NatsConnection, jsm: JetStreamManager, leases: KV, state: KV, created: string) {
     this.#connection = connection
     this.#js = jetstream(connection)
     this.#maxPayload = connection.info!.max_payload
     this.jsm = jsm
     this.leases = leases
     this.state = state
+    this.#created = created
   }
 
   watch({ reconnected, disconnected, closed }: BusEvents): void {
@@ -266,6 +269,11 @@ export class Bus {
     const options = { timeout: CONNECT_TIMEOUT, noMux: true }
     const message = await this.#connection.request(subject, JSON.stringify({ batch: 1, no_wait: true }), options)
     return message.headers?.code ? null : queueMessage(message)
+  }
+
+  /** Whether the queue is the one that was there when this began. Rejects where the server does not say, or has none. */
+  async hasQueue(): Promise<boolean> {
+    return (await this.jsm.streams.info(STREAM)).created === this.#created
   }
 
   /** Takes back a task that nobody has fetched yet, if it can be. */

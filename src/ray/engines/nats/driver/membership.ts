@@ -9,7 +9,7 @@ import { Channel, type ChannelEvents, isUnknown } from '../channel.js'
 import type { DriverLease, NodeLease } from '../lease.js'
 import { Leases, OwnLease } from '../leases.js'
 import type { FromNode } from '../messages.js'
-import { HELLO, SERVER_PATIENCE, toPeer } from '../subjects.js'
+import { BEAT, HELLO, SERVER_PATIENCE, toPeer } from '../subjects.js'
 import { NodePeer } from './node-peer.js'
 
 /** Variables that say where something is on this machine. */
@@ -136,6 +136,18 @@ export class Membership {
     // They may have taken this driver for dead meanwhile.
     this.#stalled()
     this.events.reached(true)
+    void this.#expectQueue()
+  }
+
+  /** A server that has lost its data knows nothing of what waits, though whoever joins next makes its queue anew. */
+  async #expectQueue(): Promise<void> {
+    while (!this.#ended) {
+      const has = await this.#bus!.hasQueue().catch(() => null)
+      if (has) return
+      if (has === false)
+        return this.events.failed(new RayError('RAY_CLUSTER_LOST', 'The NATS server came back without its queue'))
+      await new Promise((resolve) => setTimeout(resolve, BEAT).unref())
+    }
   }
 
   #seen(lease: NodeLease): void {

@@ -63,7 +63,12 @@ class WireDeserializer extends Deserializer {
 
   _readHostObject(): ArrayBufferView {
     const type = VIEWS[this.readUint32()]
-    if (!type) throw new NotSerializableError('A value', 'is of a type that this Node lacks')
+    if (!type)
+      throw new NotSerializableError(
+        'A value',
+        `is of a type that Node ${process.version} lacks`,
+        'Run the same version of Node on all machines.',
+      )
     const shared = this.readUint32() === 1
     const offset = this.readDouble()
     const length = this.readDouble()

@@ -45,8 +45,12 @@ interface End {
 function pair(maxFrame: number, arrived: () => Promise<void> = async () => {}, epochs = [0, 0]): [End, End] {
   const end = (epoch: number | undefined): End => {
     const [out, got] = [new Way(), [] as string[]]
-    const message = (text: unknown) => void got.push(text as string)
-    return { out, got, channel: new Channel(maxFrame, new Uplink(arrived), { publish: out.put, message }, epoch) }
+    const events = {
+      publish: out.put,
+      message: (text: unknown) => void got.push(text as string),
+      failed: (error: unknown) => assert.fail(`${error}`),
+    }
+    return { out, got, channel: new Channel(maxFrame, new Uplink(arrived), events, epoch) }
   }
   return [end(epochs[0]), end(epochs[1])]
 }

@@ -174,7 +174,12 @@ export class Bus {
       callback: (error, message) => {
         if (error) return
         const { buffer, byteOffset, byteLength } = message.data
-        then(message.subject, Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength), message.reply)
+        try {
+          then(message.subject, Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength), message.reply)
+        } catch (error) {
+          // The client would read nothing any more.
+          process.emitWarning(error as Error)
+        }
       },
     })
   }

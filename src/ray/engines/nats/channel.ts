@@ -21,6 +21,8 @@ const PATIENCE = 2_000
 export interface ChannelEvents {
   publish(frame: Buffer): void
   message(message: unknown, bytes: number): void
+  /** A message cannot be read here, or not be dealt with. */
+  failed(error: unknown): void
 }
 
 /** The epoch of no channel: "I know nothing of you". */
@@ -168,7 +170,11 @@ export class Channel {
     if (!(flags & MORE)) {
       const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
       this.#parts = []
-      this.events.message(decodeWire(bytes), bytes.length)
+      try {
+        this.events.message(decodeWire(bytes), bytes.length)
+      } catch (error) {
+        this.events.failed(error)
+      }
     }
     this.#owe(frame.length)
   }

@@ -2,7 +2,7 @@ import type { JsMsg } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/transport-node'
 
 /** What a node needs of a message of the queue. The client's own are such; it makes none of what `Bus.next` asks for. */
-export interface QueueMessage extends Pick<JsMsg, 'data' | 'ack' | 'nak' | 'term' | 'working'> {
+export interface QueueMessage extends Pick<JsMsg, 'subject' | 'data' | 'ack' | 'nak' | 'term' | 'working'> {
   readonly info: Pick<JsMsg['info'], 'deliveryCount'>
 }
 
@@ -13,6 +13,7 @@ export function queueMessage(message: Msg): QueueMessage {
   // $JS.ACK.[domain.account.]stream.consumer.delivered. …
   const deliveryCount = Number(tokens[tokens.length > 9 ? 6 : 4])
   return {
+    subject: message.subject,
     data: message.data,
     info: { deliveryCount },
     ack: answer('+ACK'),

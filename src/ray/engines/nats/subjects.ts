@@ -4,6 +4,8 @@ export const STREAM = 'RAYITO_TASKS'
 export const toPeer = (to: string, from: string) => `rayito.to.${to}.${from}`
 /** Tasks of a driver that need so many thousandths of a CPU. */
 export const tasksOf = (driver: string, milliCpus: number | '>') => `rayito.task.${driver}.${milliCpus}`
+/** The driver whose they are. */
+export const driverOf = (subject: string) => subject.split('.')[2]!
 export const ALL_TASKS = 'rayito.task.>'
 /** Whoever pulls tasks of that size, from any driver. */
 export const consumerOf = (milliCpus: number) => ({

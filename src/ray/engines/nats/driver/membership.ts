@@ -44,7 +44,7 @@ export interface MembershipEvents {
   /** The server is away, or there again. */
   reached(there: boolean): void
   /** The cluster cannot be worked with any more. */
-  failed(error: RayError): void
+  failed(error: Error): void
 }
 
 /** A driver's place in a cluster: the server, its own sign of life, and the nodes that live. */
@@ -171,6 +171,7 @@ export class Membership {
     const events: ChannelEvents = {
       publish: (frame) => bus.publish(toPeer(id, this.me.id), frame),
       message: (message, bytes) => this.events.message(this.nodes.get(id)!, message as FromNode, bytes),
+      failed: (error) => this.events.failed(error as Error),
     }
     const node = new NodePeer(id, lease, new Channel(bus.maxFrame, bus.uplink, events, epoch), this.me)
     this.nodes.set(id, node)

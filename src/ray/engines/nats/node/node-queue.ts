@@ -4,6 +4,7 @@ import type { Cpus } from '../../local/cpus.js'
 import type { Bus } from '../bus.js'
 import type { NetTask, Queued } from '../messages.js'
 import type { QueueMessage } from '../queue-message.js'
+import { driverOf } from '../subjects.js'
 import { Delivery } from './delivery.js'
 import type { Session } from './session.js'
 
@@ -177,7 +178,12 @@ export class NodeQueue {
   }
 
   #came(message: QueueMessage, size: number): void {
-    const queued = decodeWire(message.data) as Queued
+    let queued: Queued
+    try {
+      queued = decodeWire(message.data) as Queued
+    } catch (error) {
+      return void this.#refuse(message, error)
+    }
     const session = this.events.known(queued.driver)
     if (session && queued.tasks && !this.#asks(message, queued.tasks))
       this.#take(session, message, size, queued, queued.tasks)
@@ -205,6 +211,18 @@ export class NodeQueue {
     this.pull()
   }
 
+  /** What cannot be read here is told to its driver, and comes no more. */
+  async #refuse(message: QueueMessage, error: unknown): Promise<void> {
+    try {
+      const driver = driverOf(message.subject)
+      const session = this.events.isLost(driver) ? null : await this.events.session(driver)
+      session?.refuse(error)
+      message.term()
+    } catch {
+      message.nak()
+    }
+  }
+
   /** Whether its driver is asked before it begins. (One that comes again was lost, which the driver is told.) */
   #asks({ info }: QueueMessage, [first]: readonly NetTask[]): boolean {
     return first?.maxRetries === 0 && info.deliveryCount === 1
@@ -213,7 +231,12 @@ export class NodeQueue {
   async #tasksOf(session: Session, { publication, tasks }: Queued): Promise<readonly NetTask[] | null> {
     if (tasks) return tasks
     const body = await session.deliveries.body(publication)
-    return body && (decodeWire(body) as { tasks: readonly NetTask[] }).tasks
+    try {
+      return body && (decodeWire(body) as { tasks: readonly NetTask[] }).tasks
+    } catch (error) {
+      session.refuse(error)
+      return null
+    }
   }
 
   #take(

@@ -67,6 +67,7 @@ export class Session {
     const events: ChannelEvents = {
       publish: (frame) => node.bus.publish(toPeer(lease.id, node.id), frame),
       message: (message) => this.#message(message as ToNode),
+      failed: (error) => this.refuse(error),
     }
     this.channel = new Channel(node.bus.maxFrame, node.bus.uplink, events, epoch)
     this.deliveries = new SessionDeliveries(this.channel)
@@ -104,15 +105,12 @@ export class Session {
       tell: (message) => this.tell(message),
     })
     if (lease.version !== packageVersion())
-      this.tell([
-        'refused',
-        encodeError(
-          new RayError(
-            'RAY_CLUSTER_VERSION',
-            `Node ${node.name} runs rayito ${packageVersion()}, this driver ${lease.version}`,
-          ),
+      this.refuse(
+        new RayError(
+          'RAY_CLUSTER_VERSION',
+          `Node ${node.name} runs rayito ${packageVersion()}, this driver ${lease.version}`,
         ),
-      ])
+      )
   }
 
   #engineOf(detached: boolean): LocalEngine {
@@ -168,6 +166,11 @@ export class Session {
 
   tell(message: FromNode): void {
     if (!this.#gone) this.channel.send(message)
+  }
+
+  /** The driver cannot work with this node, and is told why. */
+  refuse(error: unknown): void {
+    this.tell(['refused', encodeError(error)])
   }
 
   // -- what the driver says

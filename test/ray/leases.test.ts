@@ -36,8 +36,9 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     await own.give()
     const said: string[] = []
     let told = () => {}
+    let hear = () => {}
     const leases = new Leases({
-      seen: () => {},
+      seen: () => hear(),
       lost: ({ id }: Lease) => {
         said.push(id)
         told()
@@ -59,7 +60,11 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     // Longer than a node may be silent.
     await new Promise((resolve) => setTimeout(resolve, NODE_PATIENCE + 1_500))
     assert.deepEqual(said, [])
+    const heard = new Promise<void>((resolve) => {
+      hear = resolve
+    })
     host.mend()
+    await heard
 
     const lost = new Promise<void>((resolve) => {
       told = resolve
@@ -67,6 +72,41 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     clearInterval(beat)
     await lost
     assert.deepEqual(said, [node.id])
+  })
+
+  test('takes nobody for lost, back at a server that was gone, who may notice that later', async (t) => {
+    const server = await Server.startFor(t)
+    const hosts = relays()
+    t.after(() => hosts.end())
+    const host = await hosts.add(server.port)
+    const [there, here] = [await Bus.open(server.address, 'there'), await Bus.open(host.address, 'here')]
+    t.after(() => Promise.all([there.close(), here.close()]))
+    await there.leases.put(`node.${node.id}`, JSON.stringify(node))
+    const own = new OwnLease(here, () => driver)
+    await own.give()
+    const said: string[] = []
+    const leases = new Leases({ seen: () => {}, lost: ({ id }: Lease) => said.push(id) })
+    const back = new Promise<void>((resolve) => {
+      here.watch({
+        disconnected: () => leases.disconnected(),
+        reconnected: () => {
+          leases.reconnected()
+          resolve()
+        },
+        closed: () => {},
+      })
+    })
+    await leases.follow(here, own, 'node')
+    leases.lives(node)
+    t.after(() => leases.end())
+    host.mend()
+    await back
+    // Long enough to find out twice that it does not listen.
+    await new Promise<void>((resolve) => {
+      let beats = 0
+      there.subscribe(`$KV.${LEASES}.driver.*`, () => ++beats === 6 && resolve())
+    })
+    assert.deepEqual(said, [])
   })
 })
 

@@ -9,7 +9,7 @@ import type { NodePeer } from '#src/ray/engines/nats/driver/node-peer.js'
 import type { Queued } from '#src/ray/engines/nats/messages.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import { NodeQueue } from '#src/ray/engines/nats/node/node-queue.js'
-import { nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { LEASES, nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { encodeWard, type Ward, Wards } from '#src/ray/engines/nats/wards.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
@@ -88,6 +88,31 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
         [['me', id, 0]],
       )
     })
+
+  test('a node that is back at a server that was gone takes over no actor yet: others may be back later', async (t) => {
+    const id = 'actor-late'
+    const adopted: string[] = []
+    const node = new Wards(bus, 'me', {
+      room: () => true,
+      adopt: async ({ actor }) => void adopted.push(actor.id),
+      taken: () => {},
+    })
+    t.after(() => node.end())
+    await bus.state.put(wardKey(id), encodeWard(ward(id)))
+    await node.follow()
+    const looked = new Promise<void>((resolve) => {
+      let looks = 0
+      const asked = bus.subscribe(`$JS.API.DIRECT.GET.KV_${LEASES}`, () => {
+        if (++looks === 1) node.reconnected()
+        if (looks < 5) return
+        asked.unsubscribe()
+        resolve()
+      })
+    })
+    await looked
+    assert.deepEqual(adopted, [])
+    await bus.state.purge(wardKey(id))
+  })
 
   const node = { id: 'node-1' } as NodePeer
   const actorOf = (id: string, name: string, detached = false) => {

@@ -4,6 +4,7 @@ import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnectio
 import { expected } from '../../../core/errors.js'
 import { RayError } from '../../errors.js'
 import { shown, urlsOf } from './address.js'
+import { PING } from './subjects.js'
 
 /** Milliseconds that connecting may take. */
 export const CONNECT_TIMEOUT = 5_000
@@ -19,7 +20,7 @@ export async function dial(address: string, name: string): Promise<NatsConnectio
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       reconnectJitter: 100,
-      pingInterval: 10_000,
+      pingInterval: PING,
     })
   } catch (cause) {
     const { name: kind, message } = cause as Error

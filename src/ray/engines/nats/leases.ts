@@ -1,7 +1,7 @@
 import type { Bus } from './bus.js'
 import type { DriverLease, Lease, NodeLease } from './lease.js'
 import { keptLeases } from './live-leases.js'
-import { BEAT, DRIVER_PATIENCE, FULL, HELLO, LEASES, NODE_PATIENCE, SERVER_PATIENCE } from './subjects.js'
+import { BEAT, DRIVER_PATIENCE, FULL, HELLO, LEASES, NODE_PATIENCE, PING, SERVER_PATIENCE } from './subjects.js'
 import { STEP } from './uplink.js'
 
 /** Milliseconds in which those that live answer. */
@@ -148,13 +148,15 @@ export class Leases {
 
   reconnected(): void {
     this.#away = false
-    this.#forgive()
+    // Others may be back later.
+    this.#forgive(PING)
   }
 
-  #forgive(): void {
+  /** @param grace milliseconds after which silence begins */
+  #forgive(grace = 0): void {
     this.#own?.forgive()
-    const now = performance.now()
-    for (const id of this.#seen.keys()) this.#seen.set(id, now)
+    const from = performance.now() + grace
+    for (const [id, seen] of this.#seen) this.#seen.set(id, Math.max(seen, from))
   }
 
   lives(lease: Lease): void {

@@ -30,6 +30,8 @@ export const wardKey = (actor: string) => `ward.${actor}`
 
 /** Milliseconds between two signs of life. */
 export const BEAT = 1_000
+/** Milliseconds between two pings of the server: by so much one may notice later than another that it is gone, and be back later. */
+export const PING = 10_000
 /** Milliseconds that the bucket keeps a sign of life. */
 export const LEASE_TTL = 30_000
 /** Milliseconds of silence after which a node is lost; a driver may be busy for longer. */

@@ -7,7 +7,7 @@ import { liveLeases } from './live-leases.js'
 import type { NetActor } from './messages.js'
 import type { NameRecord } from './name-record.js'
 import { forgetActor } from './state.js'
-import { wardKey } from './subjects.js'
+import { PING, wardKey } from './subjects.js'
 
 /** A detached actor that may start again: all that it takes to do so without its driver, kept on the server. */
 export interface Ward {
@@ -89,6 +89,11 @@ export class Wards {
     const { id, className, label, maxConcurrency, key } = ward.actor
     this.#untold.set(key!, { id, className, label, maxConcurrency, owner: ward.lease.id, node: this.me })
     await this.#tell()
+  }
+
+  /** The server is there again: others may be back later. */
+  reconnected(): void {
+    for (const known of this.#wards.values()) known.missed = -PING / LOOK
   }
 
   async #tell(): Promise<void> {

@@ -138,6 +138,7 @@ export class Node implements NodeSide {
       disconnected: () => this.#leases.disconnected(),
       reconnected: () => {
         this.#leases.reconnected()
+        this.wards.reconnected()
         void this.#lease.give()
         this.#beats()
         for (const { channel } of this.#sessions.values()) channel.resend()

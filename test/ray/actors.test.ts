@@ -160,10 +160,11 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.deepEqual(await ray.get([count, text]), [2, 'counts'])
   })
 
-  test('what cannot be looked at fails the call that returns it, whose worker or actor lives on', async () => {
+  test('what cannot be looked at fails the call that returns or throws it, whose worker or actor lives on', async () => {
     const counter = Counter.remote(1)
-    for (const ref of [counter.unreadable.remote(), giveUnreadable.options({ maxRetries: 0 }).remote()])
-      await assert.rejects(ray.get(ref), (error) => error instanceof RayTaskError && /revoked/.test(error.message))
+    const refs = [false, true].map((thrown) => counter.unreadable.remote(thrown))
+    for (const ref of [...refs, giveUnreadable.options({ maxRetries: 0 }).remote()])
+      await assert.rejects(ray.get(ref), (error) => error instanceof RayTaskError && /revoked/i.test(error.message))
     assert.equal(await ray.get(counter.add.remote(1)), 2)
   })
 

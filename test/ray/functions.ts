@@ -427,7 +427,8 @@ export class CounterClass {
   thread(): string {
     return here()
   }
-  unreadable(): unknown {
+  unreadable(thrown: boolean): unknown {
+    if (thrown) throw unreadable()
     return unreadable()
   }
   async listen(): Promise<void> {

@@ -292,7 +292,7 @@ class Loop {
   }
 
   #failed(running: Running, error: unknown): void {
-    if (error instanceof Interrupted) this.#give(running, error.before, false, encodeError(toUser(error.cause)))
+    if (Interrupted.is(error)) this.#give(running, error.before, false, encodeError(toUser(error.cause)))
     else this.#finish(running, false, encodeError(toUser(error)), now())
   }
 

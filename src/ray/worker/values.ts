@@ -8,10 +8,23 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** A generator threw, or ended too early: the values from before stay. */
 export class Interrupted {
+  readonly #cause: unknown
+
   constructor(
     readonly before: readonly unknown[],
-    readonly cause: unknown,
-  ) {}
+    cause: unknown,
+  ) {
+    this.#cause = cause
+  }
+
+  get cause(): unknown {
+    return this.#cause
+  }
+
+  /** Asked of whatever was thrown, which `instanceof` would look at: it may throw then. */
+  static is(thrown: unknown): thrown is Interrupted {
+    return typeof thrown === 'object' && thrown !== null && #cause in thrown
+  }
 }
 
 /**

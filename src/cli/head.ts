@@ -25,7 +25,8 @@ export async function startHead({
 }: HeadOptions): Promise<void> {
   const stop = stopSignal()
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const program = install ? await findOrInstall(say) : findNatsServer()
+  const program = install ? await findOrInstall(say, stop) : findNatsServer()
+  if (!program) return
   const folder = resolve(data)
   const secret = token === true ? randomBytes(16).toString('hex') : token
   const head = await Head.start({ host, port, data: folder, token: secret, program, say })
@@ -39,11 +40,11 @@ export async function startHead({
   if (!stop.aborted) throw new RayitoError('RAY_CLUSTER_LOST', `nats-server ended with ${code}: ${last}`)
 }
 
-/** The program nats-server, installed first where there is none. */
-export async function findOrInstall(say: (line: string) => void): Promise<string> {
+/** The program nats-server, installed first where there is none; null where a signal came meanwhile. */
+export async function findOrInstall(say: (line: string) => void, signal: AbortSignal): Promise<string | null> {
   try {
     return findNatsServer()
   } catch {
-    return installNatsServer(say)
+    return installNatsServer(say, signal)
   }
 }

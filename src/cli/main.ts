@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { ERRORS, RayitoError } from '../core/errors.js'
+import { userPlace } from '../core/user-stack.js'
 
 /** Loaded when they are asked for: a server need not wait for what reads notebooks. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -52,10 +53,19 @@ function inherit(program: Command): void {
   for (const command of program.commands) inherit(command.copyInheritedSettings(program))
 }
 
+/** Where an application's own code went wrong: that is its user's to mend. */
+function placeIn(error: RayitoError): string {
+  if (error.code !== 'SERVE_APP_NOT_FOUND' && error.code !== 'SERVE_DEPLOY_FAILED') return ''
+  let root: unknown = error
+  while (root instanceof Error && root.cause) root = root.cause
+  const place = root instanceof RayitoError ? '' : userPlace(root)
+  return place && ` (${place})`
+}
+
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof RayitoError) {
-    process.stderr.write(`rayito: ${error.message}\n`)
+    process.stderr.write(`rayito: ${error.message}${placeIn(error)}\n`)
     if (error.code === 'NOTEBOOK_STOPPED') return 130
     return error.code === 'USAGE' || error.code === 'INVALID_ARGUMENT' ? 2 : 1
   }

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import type { RunOptions, ServeEvent, ServeStatus } from '../serve/index.js'
+import { model } from './model.js'
 import { port } from './port.js'
 import { findApplication, scaled } from './serve-application.js'
 import { reloading } from './serve-reload.js'
@@ -41,7 +42,7 @@ export function serveCommand(): Command {
         'embedded',
       ]),
     )
-    .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)')
+    .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)', model)
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(['fp32', 'q8']))
     .option(
       '--address <url>',
@@ -78,11 +79,14 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
         resolve(signal)
       })
   })
-  const [{ serve }, { ray }, app] = await Promise.all([
-    import('../serve/index.js'),
-    import('../ray/index.js'),
-    findApplication(path),
-  ])
+  const loaded = Promise.all([import('../serve/index.js'), import('../ray/index.js'), findApplication(path)])
+  const ready = await Promise.race([loaded, stopped.then(() => null)])
+  // Nothing runs yet, but what the application awaits.
+  if (!ready) {
+    tell({ level: 'INFO', source: 'serve', message: 'Shut down.' })
+    return void process.stderr.write('', () => process.exit(0))
+  }
+  const [{ serve }, { ray }, app] = ready
   const { name, host, port, routePrefix } = options
   const run: RunOptions = { name, host, port, routePrefix, log: true, onEvent: tell }
   const begin = async () => {

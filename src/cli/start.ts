@@ -17,6 +17,7 @@ import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/server/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { findOrInstall, type HeadOptions, startHead } from './head.js'
+import { model } from './model.js'
 import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -50,7 +51,7 @@ export function startCommand(): Command {
       'execute the notebooks; leaves executed notebooks, HTML copies and results in out/ once they are complete. With --head: start a cluster',
     )
     .addOption(new Option('--source <name>', 'where data set and model come from (default: "auto")').choices(SOURCES))
-    .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)')
+    .option('--model <id>', 'model of the Hub, or a folder (default: the one transformers.pipeline takes)', model)
     .addOption(new Option('--dtype <type>', 'weights of the model (default: "fp32")').choices(DTYPES))
     .option('--images <n>', `how many pictures, 1 to ${ROWS} (default: 250)`, count(ROWS))
     .option('--versions <list>', 'versions of exercise 1 that run (default: "A,B,C1,C2")', versionList)
@@ -95,19 +96,27 @@ async function start(
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
   if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)
-  else if (own) await findOrInstall((line) => process.stdout.write(`${line}\n`))
+  else if (own && !(await findOrInstall((line) => process.stdout.write(`${line}\n`), signal)))
+    throw new RayitoError('NOTEBOOK_STOPPED', 'Stopped before the first cell')
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])
   const before = new Map(results.map((result) => [result, written(join(out, result))]))
   const isNew = (result: string) => written(join(out, result)) !== before.get(result)
   // What notebooks say of, nobody need open them for; what both say is said once.
   const notices = new Set<string>()
-  for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal, notices)
-  for (const result of results.filter(isNew))
-    process.stdout.write(`Results:           ${relative('', join(out, result))}\n`)
-  const exercise = numbers.includes('1') && isNew(EXERCISE_FILE) ? readExercise1(out) : null
-  if (!exercise) return
+  try {
+    for (const number of numbers) await execute(join(FOLDER, NOTEBOOKS[number]!), out, env, signal, notices)
+  } finally {
+    // What one notebook has found is shown though the next fails.
+    tellResults(out, results.filter(isNew))
+  }
+}
+
+function tellResults(out: string, results: readonly string[]): void {
   const { stdout } = process
+  for (const result of results) stdout.write(`Results:           ${relative('', join(out, result))}\n`)
+  const exercise = results.includes(EXERCISE_FILE) ? readExercise1(out) : null
+  if (!exercise) return
   const columns = Math.min(stdout.columns || 80, 100)
   stdout.write(`\n${report(exercise, { colour: isLively(stdout), columns })}`)
 }

@@ -43,6 +43,16 @@ export function fromUser(error: Error): void {
   Reflect.set(error, 'stack', [`${error.name}: ${error.message}`, ...frames].join('\n'))
 }
 
+/** Where in its user's code an error was made, `FILE:LINE`, rather than in a package of theirs; empty where that is not told. */
+export function userPlace(error: unknown): string {
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n') : []
+  const places = lines
+    .filter((line) => isUsers(line) && !HOUSE.some((place) => line.includes(place)))
+    .flatMap((line) => /(?:\(|at (?:async )?)((?:file:|\/|[A-Za-z]:\\).*:\d+):\d+\)?$/.exec(line)?.[1] ?? [])
+  const place = places.find((one) => !/[\\/]node_modules[\\/]/.test(one)) ?? places[0] ?? ''
+  return place.replace(/^file:.*(?=:\d+$)/, (url) => fileURLToPath(url))
+}
+
 const isUsers = (line: string) => /^\s+at /.test(line) && !/\bnode:|<anonymous>\)?$/.test(line)
 
 function placesOf(folder: string): string[] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -188,6 +188,15 @@ describe('rayito serve', () => {
     assert.equal(await program.ended, TOLD)
   })
 
+  test('a folder that has the name of a model goes before it', async () => {
+    mkdirSync(join(folder, 'a', 'b'), { recursive: true })
+    const program = new Program(['run', `${apps}:waiting`, '--port', '0', '--model', 'a/b'], folder)
+    const { RAYITO_MODEL } = (await (await fetch(`${await program.ready()}/settings`)).json()) as NodeJS.ProcessEnv
+    assert.equal(realpathSync(RAYITO_MODEL!), realpathSync(join(folder, 'a', 'b')))
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, TOLD)
+  })
+
   const noCluster = clusterMissing()
   test('--address puts the replicas on the nodes of a cluster', noCluster ? { skip: noCluster } : {}, async (t) => {
     const server = await Server.startFor(t)
@@ -252,6 +261,29 @@ describe('rayito serve', () => {
     assert.equal(await program.ended, 0)
     assert.match(program.stderr, /Shut down\.\n$/)
     assert.doesNotMatch(program.stderr, /Deploying/)
+  })
+
+  test('SIGTERM while the application awaits what never comes: it ends', { skip: noSignals }, async () => {
+    const module = join(folder, 'waits.mjs')
+    writeFileSync(module, "process.stdout.write('begins')\nawait new Promise(() => setInterval(() => {}, 1000))\n")
+    const program = new Program(['run', `${module}:app`, '--port', '0'])
+    await until(() => program.stdout === 'begins')
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended, 0)
+    assert.match(program.stderr, /Shut down\.\n$/)
+  })
+
+  test('a mistake in the application, or in what it imports, is one line that says where it is', async () => {
+    const needed = join(folder, 'needed.mjs')
+    const module = join(folder, 'imports.mjs')
+    writeFileSync(needed, '\n\nundefined.port\n')
+    writeFileSync(module, "import './needed.mjs'\n")
+    const wrong = await fails(['run', `${module}:app`, '--port', '0'])
+    assert.equal(wrong.code, 1)
+    assert.match(wrong.line, /imports\.mjs cannot be imported: Cannot read properties of undefined \(reading 'port'\)/)
+    assert.ok(wrong.line.endsWith(` (${realpathSync(needed)}:3)`), wrong.line)
+    const { line } = await fails(['run', `${apps}:broken`, '--port', '0'])
+    assert.match(line, /: no model here \(.*classes\.js:\d+\)$/)
   })
 
   test('a path that is no module:variable is wrong usage', async () => {

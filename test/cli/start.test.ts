@@ -109,6 +109,14 @@ test('results of a run before are not taken for those of a notebook that left no
   assert.match(stdout, /\nExecuted notebook: .+\nAs a page: .+\n$/)
 })
 
+test('what notebook 1 has found is shown though notebook 2 fails', async () => {
+  const env = { ...hub.env, RAYITO_WIKIPEDIA: 'nowhere', RAYITO_SERVICE: 'http://127.0.0.1:1' }
+  const { code, out, err } = await startWith(env, 'start', '--images', '2', '--versions', 'A').ended
+  assert.equal(code, 1)
+  assert.match(err, /^rayito: Cell \d+ of \d+ .*findService[\s\S]*RAYITO_WIKIPEDIA/)
+  assert.match(out, /Results: +out.exercise-1\.json\n\n2 pictures[\s\S]*\nA sequential .*\n[\s\S]*Only version A/)
+})
+
 test('paths lead from where it is started, not from the notebooks: those of caches, and of a model in a folder', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)

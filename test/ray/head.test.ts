@@ -10,6 +10,7 @@ import { HeadLock } from '#src/ray/engines/nats/server/head-lock.js'
 import type { ClusterStatus } from '#src/ray/engines/nats/status/cluster-status.js'
 import { noSignals } from '../windows.js'
 import { COMMAND, clusterMissing, printed, WorkerProcess } from './cluster.js'
+import { until } from './helpers.js'
 
 const skip = clusterMissing()
 const data = mkdtempSync(join(tmpdir(), 'rayito-head-'))
@@ -20,6 +21,14 @@ const rayitoWith = (env: NodeJS.ProcessEnv, ...args: string[]) =>
   spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', env: { ...process.env, ...env } })
 const exit = (child: ChildProcess) =>
   new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)))
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 describe('rayito start --head', skip ? { skip } : {}, () => {
   const children: ChildProcess[] = []
@@ -203,6 +212,27 @@ describe('rayito start --head', skip ? { skip } : {}, () => {
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env })
     assert.equal(status, 1)
     assert.match(stderr, /^rayito: nats-server cannot be installed into .*within.* RAYITO_CACHE .*\n$/)
+  })
+
+  test('a signal while the server is installed ends the installer, and asks no other', {
+    skip: noSignals,
+  }, async () => {
+    const bin = mkdtempSync(join(data, 'bin-'))
+    const log = join(bin, 'log')
+    const program = `#!${process.execPath}\nrequire('node:fs').appendFileSync('${log}', process.pid + '\\n')\nsetInterval(() => {}, 1000)\n`
+    for (const name of ['python3', 'python', 'py', 'go']) writeFileSync(join(bin, name), program, { mode: 0o755 })
+    const env = { ...process.env, NATS_SERVER: '', PATH: bin, RAYITO_CACHE: join(bin, 'cache') }
+    const args = [COMMAND, 'start', '--head', '--install', '--port', '0', '--data', join(bin, 'data')]
+    const child = spawn(process.execPath, args, { env })
+    children.push(child)
+    assert.match(await printed(child, '…\n'), /^installing nats-server [\d.]+ …\n$/)
+    await until(async () => existsSync(log))
+    const code = exit(child)
+    child.kill('SIGTERM')
+    assert.equal(await code, 0)
+    const [installer, ...others] = readFileSync(log, 'utf8').trim().split('\n')
+    assert.deepEqual(others, [])
+    await until(async () => !lives(Number(installer)))
   })
 
   test('NATS_SERVER that names no file is told, not passed over', () => {

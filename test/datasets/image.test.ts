@@ -121,6 +121,11 @@ describe('Image.open', () => {
       code: 'IMAGE_TOO_LARGE',
       message: /^Expected a picture of at most 89,478,485 pixels, got 60000×60000\. Raise the maxPixels option/,
     })
+    // A GIF's canvas counts, however small the frame on it.
+    const gif = readFileSync(join(PICTURES, 'canvas-640-480.gif'))
+    await assert.rejects(Image.open(gif, { maxPixels: 640 * 480 - 1 }), { message: /, got 640×480\./ })
+    gif.fill(0xff, 6, 10)
+    await assert.rejects(Image.open(gif), { code: 'IMAGE_TOO_LARGE', message: /, got 65535×65535\./ })
     await assert.rejects(Image.open(path, { maxPixels: 34 * 26 - 1 }), { code: 'IMAGE_TOO_LARGE' })
     assert.equal((await Image.open(path, { maxPixels: 34 * 26 })).width, 34)
     await assert.rejects(Image.open(path, { maxPixels: 0 }), { code: 'INVALID_ARGUMENT' })

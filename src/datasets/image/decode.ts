@@ -25,7 +25,7 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
     const picture = sharp(bytes, input)
     const { width, height, format, space, hasAlpha, orientation, xmp } = await picture.metadata()
     if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
-    if (format === 'gif') return await gif(sharp, bytes, input)
+    if (format === 'gif') return await gif(sharp, bytes, input, maxPixels)
     // Of PNG's colour types 0 and 2: the one shade or colour that may be transparent there is no alpha to Pillow.
     const isOpaque = !hasAlpha || (format === 'png' && (bytes[25] === 0 || bytes[25] === 2))
     const isGrey16 = space === 'grey16' && isOpaque
@@ -76,21 +76,27 @@ async function grey16(picture: Sharp): Promise<Pixels> {
  * The first frame as Pillow shows it: a transparent pixel keeps the colour it has in the palette, and the canvas around the
  * frame has one. sharp makes both of them black, so it is asked twice: without transparency for the colours, with it for alpha.
  */
-async function gif(sharp: typeof import('sharp').default, bytes: Uint8Array, input: SharpOptions): Promise<Pixels> {
+async function gif(
+  sharp: typeof import('sharp').default,
+  bytes: Uint8Array,
+  input: SharpOptions,
+  maxPixels: number,
+): Promise<Pixels> {
   const frame = firstFrame(bytes)
+  if (frame && frame.width * frame.height > maxPixels) throw tooLarge(frame.width, frame.height, maxPixels)
   const opaque = Uint8Array.from(bytes)
   if (frame?.flagsAt) opaque[frame.flagsAt]! &= 0xfe
   const { data, info } = await rawOf(sharp(opaque, input).removeAlpha())
-  const { width, height } = info
+  const { width, height } = frame ?? info
   const isTransparent = frame !== null && frame.transparent !== null
   const alpha = isTransparent ? (await rawOf(sharp(bytes, input).ensureAlpha())).data : null
   const channels = alpha ? 4 : 3
   const pixels = new Uint8Array(width * height * channels)
-  for (let y = 0, i = 0, o = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i += 3, o += channels) {
+  for (let y = 0, o = 0; y < height; y++) {
+    for (let x = 0, i = y * info.width; x < width; x++, i++, o += channels) {
       const inside = !frame || (x >= frame.left && x < frame.right && y >= frame.top && y < frame.bottom)
-      for (let c = 0; c < 3; c++) pixels[o + c] = inside ? data[i + c]! : frame.around[c]!
-      if (alpha) pixels[o + 3] = inside ? alpha[o + 3]! : 0
+      for (let c = 0; c < 3; c++) pixels[o + c] = inside ? data[3 * i + c]! : frame.around[c]!
+      if (alpha) pixels[o + 3] = inside ? alpha[4 * i + 3]! : 0
     }
   }
   return { data: pixels, width, height, channels }

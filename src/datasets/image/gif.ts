@@ -1,5 +1,8 @@
-/** What sharp does not tell of a GIF's first frame: where it lies on the canvas and which colour is its transparent one. */
+/** What sharp does not tell of a GIF's first frame: where it lies on which canvas and which colour is its transparent one. */
 export interface GifFrame {
+  /** Of the canvas, grown to hold the frame. sharp tells the frame's size where libvips mistrusts the canvas: 640×480 and others, longer than 2048. */
+  width: number
+  height: number
   left: number
   top: number
   right: number
@@ -33,14 +36,18 @@ export function firstFrame(bytes: Uint8Array): GifFrame | null {
     }
     const left = view.getUint16(at + 1, true)
     const top = view.getUint16(at + 3, true)
+    const right = left + view.getUint16(at + 5, true)
+    const bottom = top + view.getUint16(at + 7, true)
     const ownPalette = view.getUint8(at + 9) & 0x80
     const transparent = flagsAt !== null && view.getUint8(flagsAt) & 1 ? view.getUint8(flagsAt + 3) : null
     const colour = (ownPalette ? at + 10 : 13) + 3 * (transparent ?? 0)
     return {
+      width: Math.max(view.getUint16(6, true), right),
+      height: Math.max(view.getUint16(8, true), bottom),
       left,
       top,
-      right: left + view.getUint16(at + 5, true),
-      bottom: top + view.getUint16(at + 7, true),
+      right,
+      bottom,
       transparent,
       flagsAt,
       around: [view.getUint8(colour), view.getUint8(colour + 1), view.getUint8(colour + 2)],

@@ -11,7 +11,7 @@ export interface GifFrame {
   transparent: number | null
   /** Where the flags of the graphic control extension stand, if there is one; bit 0 says whether a colour is transparent. */
   flagsAt: number | null
-  /** What Pillow fills the canvas with around the frame: the transparent colour, else the first one. */
+  /** What Pillow fills the canvas with around the frame: the transparent colour, black where the palette has none, else the first one. */
   around: [number, number, number]
 }
 
@@ -38,9 +38,11 @@ export function firstFrame(bytes: Uint8Array): GifFrame | null {
     const top = view.getUint16(at + 3, true)
     const right = left + view.getUint16(at + 5, true)
     const bottom = top + view.getUint16(at + 7, true)
-    const ownPalette = view.getUint8(at + 9) & 0x80
+    const flags = view.getUint8(at + 9)
+    const [palette, length] = flags & 0x80 ? [at + 10, paletteLength(flags)] : [13, paletteLength(view.getUint8(10))]
     const transparent = flagsAt !== null && view.getUint8(flagsAt) & 1 ? view.getUint8(flagsAt + 3) : null
-    const colour = (ownPalette ? at + 10 : 13) + 3 * (transparent ?? 0)
+    const colour = 3 * (transparent ?? 0)
+    const sample = (c: number) => (colour < length ? view.getUint8(palette + colour + c) : 0)
     return {
       width: Math.max(view.getUint16(6, true), right),
       height: Math.max(view.getUint16(8, true), bottom),
@@ -50,7 +52,7 @@ export function firstFrame(bytes: Uint8Array): GifFrame | null {
       bottom,
       transparent,
       flagsAt,
-      around: [view.getUint8(colour), view.getUint8(colour + 1), view.getUint8(colour + 2)],
+      around: [sample(0), sample(1), sample(2)],
     }
   } catch {
     return null

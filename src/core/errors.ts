@@ -108,7 +108,8 @@ export const ERRORS = {
   IMAGE_TRUNCATED: { meaning: 'The picture ends too early.', remedy: 'Save or send the picture again.' },
   IMAGE_TOO_LARGE: {
     meaning: 'The picture would unfold into more pixels than allowed.',
-    remedy: 'Raise the maxPixels option if the picture is trusted.',
+    remedy:
+      'Raise the maxPixels option if the picture is trusted: of loadDataset, or of Image.open(picture, { maxPixels }), whose image a pipeline takes.',
   },
 
   // src/transformers

@@ -56,7 +56,7 @@ export interface LoadOptions extends HubOptions {
   cacheBytes?: number | undefined
   /**
    * Pixels of a picture at most; see Image.open.
-   * @default 89478485
+   * @default 178956970
    */
   maxPixels?: number | undefined
 }

@@ -112,14 +112,10 @@ describe('Image.open', () => {
   })
 
   test('refuses a picture of too many pixels before it is unfolded', async () => {
-    // A PNG whose header promises 60,000 × 60,000 pixels and which holds none.
-    const bomb = Buffer.from(bytes)
-    bomb.writeUInt32BE(60_000, 16)
-    bomb.writeUInt32BE(60_000, 20)
-    bomb.writeUInt32BE(crc(bomb.subarray(12, 29)), 29)
-    await assert.rejects(Image.open(bomb), {
+    await assert.rejects(Image.open(promising(60_000, 60_000)), {
       code: 'IMAGE_TOO_LARGE',
-      message: /^Expected a picture of at most 89,478,485 pixels, got 60000×60000\. Raise the maxPixels option/,
+      message:
+        /^Expected a picture of at most 178,956,970 pixels, got 60000×60000\. Raise the maxPixels option .*Image\.open\(picture, { maxPixels }\)/,
     })
     // A GIF's canvas counts, however small the frame on it.
     const gif = readFileSync(join(PICTURES, 'canvas-640-480.gif'))
@@ -130,7 +126,21 @@ describe('Image.open', () => {
     assert.equal((await Image.open(path, { maxPixels: 34 * 26 })).width, 34)
     await assert.rejects(Image.open(path, { maxPixels: 0 }), { code: 'INVALID_ARGUMENT' })
   })
+
+  test('takes as many pixels as Pillow does, which only warns from half as many on', async () => {
+    await assert.rejects(Image.open(promising(13_377, 13_377)), { code: 'IMAGE_TRUNCATED' })
+    await assert.rejects(Image.open(promising(13_377, 13_378)), { code: 'IMAGE_TOO_LARGE' })
+  })
 })
+
+/** A PNG whose header promises as many pixels and which ends before it holds any. */
+function promising(width: number, height: number): Buffer {
+  const png = Buffer.from(bytes.subarray(0, 60))
+  png.writeUInt32BE(width, 16)
+  png.writeUInt32BE(height, 20)
+  png.writeUInt32BE(crc(png.subarray(12, 29)), 29)
+  return png
+}
 
 function crc(part: Uint8Array): number {
   let value = -1

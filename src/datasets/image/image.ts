@@ -23,13 +23,13 @@ export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Readable | R
 export interface ImageOptions {
   /**
    * Width × height at most, judged before anything is unfolded: a small file can hold a gigantic picture.
-   * @default 89478485, Pillow's MAX_IMAGE_PIXELS (a quarter of a gigabyte in RGB)
+   * @default 178956970, above which Pillow raises an error, too (half a gigabyte in RGB)
    */
   maxPixels?: number | undefined
 }
 
-/** Pillow's MAX_IMAGE_PIXELS. */
-export const MAX_PIXELS = 89_478_485
+/** Where Pillow raises its DecompressionBombError: twice its MAX_IMAGE_PIXELS, above which it warns. */
+export const MAX_PIXELS = 2 * 89_478_485
 const MODES: Record<Channels, string> = { 1: 'L', 3: 'RGB', 4: 'RGBA' }
 /** Narrower pictures are drawn larger in a notebook, or a 64-pixel one is a stamp. */
 const SHOWN_WIDTH = 160

@@ -111,6 +111,20 @@ describe('Image.open', () => {
     assert.deepEqual(other.data, image.data)
   })
 
+  test('reads a picture with a gain map as one without, also where the map was cut off', async () => {
+    const plain = await Image.open(join(PICTURES, 'turned-6-grey.jpg'))
+    const gained = readFileSync(join(PICTURES, 'gain-map-grey.jpg'))
+    const marker = gained.indexOf('MPF') - 4
+    // As many 0xff as one likes may stand before a marker.
+    const filled = Buffer.concat([gained.subarray(0, marker), Buffer.of(0xff, 0xff), gained.subarray(marker)])
+    for (const one of [gained, gained.subarray(0, -100), filled]) {
+      const before = Buffer.from(one)
+      const image = await Image.open(one)
+      assert.deepEqual([image.width, image.data], [plain.width, plain.data])
+      assert.deepEqual(one, before)
+    }
+  })
+
   test('refuses a picture of too many pixels before it is unfolded', async () => {
     await assert.rejects(Image.open(promising(60_000, 60_000)), {
       code: 'IMAGE_TOO_LARGE',

@@ -1,6 +1,7 @@
 import type { Sharp, SharpOptions } from 'sharp'
 import { RayitoError } from '../../core/errors.js'
 import { plural } from '../../core/format.js'
+import { withoutGainMap } from './gain-map.js'
 import { firstFrame } from './gif.js'
 import { pngOrientation, xmpOrientation } from './orientation.js'
 import type { Pixels } from './pixels.js'
@@ -22,7 +23,7 @@ export async function decode(bytes: Uint8Array, maxPixels: number): Promise<Pixe
   // failOn 'error' takes what Pillow takes (warnings) and refuses what it refuses (truncation, damage).
   const input = { failOn: 'error', ignoreIcc: true, limitInputPixels: false } as const
   try {
-    const picture = sharp(bytes, input)
+    const picture = sharp(bytes[0] === 0xff ? withoutGainMap(bytes) : bytes, input)
     const { width, height, format, space, hasAlpha, orientation, xmp } = await picture.metadata()
     if (width * height > maxPixels) throw tooLarge(width, height, maxPixels)
     if (format === 'gif') return await gif(sharp, bytes, input, maxPixels)

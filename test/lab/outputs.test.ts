@@ -69,6 +69,36 @@ test('a cell leaves a million characters of text and says how many more there we
   assert.equal(note, 'stderr: \n[rayito: 500,000 more characters of output were left out]\n')
 })
 
+test('for the end of the error stream there is room after all: a failure stands there', () => {
+  const { print, seen, outputs } = cell()
+  print('a'.repeat(1e6))
+  for (let i = 0; i < 30; i++) print(`${i}`.repeat(1_000), 'stderr')
+  print('b'.repeat(5))
+  print('Error: no\n', 'stderr')
+  const told = `${outputs.stderr}`
+  assert.match(told, /^2.*9Error: no\n$/)
+  outputs.end()
+  outputs.end()
+  const left = (50_015 - told.length).toLocaleString('en')
+  assert.deepEqual(seen().slice(1), [
+    `stderr: ${told}`,
+    `stderr: \n[rayito: ${left} more characters of output were left out]\n`,
+  ])
+  const other = cell()
+  for (let i = 0; i < 1_000; i++) other.show('')
+  other.print('Error: no\n', 'stderr')
+  other.outputs.end()
+  assert.deepEqual(other.seen().slice(1_000), ['stderr: Error: no\n'], 'and then nothing is left out')
+})
+
+test('text that comes behind a thousand outputs is counted as left out', () => {
+  const { print, show, seen, outputs } = cell()
+  for (let i = 0; i < 1_000; i++) show('')
+  print('abc')
+  outputs.end()
+  assert.deepEqual(seen().slice(1_000), ['stderr: \n[rayito: 3 more characters of output were left out]\n'])
+})
+
 test('of what was cleared nothing counts, however often a cell writes and clears', () => {
   const { print, clear, seen, outputs } = cell()
   for (let i = 0; i < 5; i++) {

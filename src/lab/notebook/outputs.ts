@@ -5,6 +5,8 @@ import type { Message } from './wire.js'
 const MAX_STREAM_CHARACTERS = 1_000_000
 const MAX_OUTPUTS = 1_000
 const MAX_RICH_CHARACTERS = 64_000_000
+/** How much of the error stream's end stays all the same: why a cell fails stands there, with all that belongs to the error. */
+const LAST_WORDS = 20_000
 
 /** Where displays with an id stand in a notebook, so that an update from any cell finds them. */
 export type Displays = Map<string, Extract<Output, { output_type: 'display_data' }>[]>
@@ -15,6 +17,8 @@ export class Outputs {
   #text = 0
   #rich = 0
   #dropped = 0
+  /** The end of what was dropped of the error stream. */
+  #lastWords = ''
   #clear = false
 
   constructor(private readonly displays: Displays) {}
@@ -55,14 +59,18 @@ export class Outputs {
   get stderr(): string {
     return this.list
       .map((output) => (output.output_type === 'stream' && output.name === 'stderr' ? output.text : ''))
+      .concat(this.#lastWords)
       .join('')
   }
 
   /** Says what is missing, if anything is: `lossy` when output was lost on its way here. */
   end(lossy = false): void {
-    if (this.#dropped > 0) this.#note(`${this.#dropped.toLocaleString('en')} more characters of output were left out`)
+    const missing = this.#dropped - this.#lastWords.length
+    if (this.#lastWords !== '') this.list.push({ output_type: 'stream', name: 'stderr', text: this.#lastWords })
+    if (missing > 0) this.#note(`${missing.toLocaleString('en')} more characters of output were left out`)
     if (lossy) this.#note('the cell printed faster than the kernel could send: some of its output was lost')
     this.#dropped = 0
+    this.#lastWords = ''
   }
 
   #note(text: string): void {
@@ -71,14 +79,18 @@ export class Outputs {
 
   #stream(name: 'stdout' | 'stderr', text: string): void {
     this.#cleared()
-    const room = MAX_STREAM_CHARACTERS - this.#text
-    const kept = text.length > room ? text.slice(0, room) : text
-    this.#text += kept.length
-    this.#dropped += text.length - kept.length
-    if (kept === '') return
+    const kept = text.slice(0, MAX_STREAM_CHARACTERS - this.#text)
+    const dropped = kept !== '' && this.#append(name, kept) ? text.slice(kept.length) : text
+    this.#text += text.length - dropped.length
+    this.#dropped += dropped.length
+    if (name === 'stderr') this.#lastWords = (this.#lastWords + dropped).slice(-LAST_WORDS)
+  }
+
+  #append(name: 'stdout' | 'stderr', text: string): boolean {
     const last = this.list.at(-1)
-    if (last?.output_type === 'stream' && last.name === name) last.text += kept
-    else this.#push({ output_type: 'stream', name, text: kept })
+    if (last?.output_type !== 'stream' || last.name !== name) return this.#push({ output_type: 'stream', name, text })
+    last.text += text
+    return true
   }
 
   #display(update: boolean, content: Record<string, unknown>): void {
@@ -116,6 +128,7 @@ export class Outputs {
     this.#text = 0
     this.#rich = 0
     this.#dropped = 0
+    this.#lastWords = ''
   }
 }
 

@@ -80,12 +80,13 @@ async function executeCells(notebook: Notebook, kernel: Kernel, options: RunOpti
     try {
       const { status, count, lossy } = await kernel.execute(source, (message) => outputs.add(message))
       cell.execution_count = count
+      const { stderr } = outputs
       outputs.end(lossy)
       ended?.(status === 'ok' ? 'ok' : isStopped() ? 'stopped' : 'error')
       if (status === 'ok') continue
       // Of what ends it a cell may hear first, and fail.
       if (isStopped()) throw stopped()
-      throw failure(source, outputs.stderr, place)
+      throw failure(source, stderr, place)
     } catch (error) {
       outputs.end()
       if (!(error instanceof RayitoError) || error.code !== 'KERNEL_DIED') throw error

@@ -25,3 +25,15 @@ test('a cell that has shown all that it may still says why it fails, on the term
     assert.match(note!, /^\n\[rayito: [\d,]+ more characters of output were left out\]\n$/)
   }
 })
+
+test('a line of a cell’s log that begins as what the compiler says is not why it fails', async () => {
+  const long = Array(12).fill('console.log(String(new Date()))').join('\n')
+  const log = `console.error('12:30 - started')`
+  const cells = {
+    [`${log}\nthrow new Error('boom')`]: `, line 2: throw new Error('boom')\n12:30 - started\nError: boom`,
+    [`${log}\nthrow 'boom'`]: '\n12:30 - started\nboom',
+    [`console.error('begun')\n${log}\n${long}\nthrow 'boom'`]: '\nbegun\n12:30 - started\nboom',
+  }
+  for (const [cell, said] of Object.entries(cells))
+    await assert.rejects(runNotebook(await notebookIn('# T', cell)), { message: `Cell 1 of 1 (T)${said}` })
+})

@@ -13,8 +13,8 @@ interface Place {
  */
 export function failure(source: string, stderr: string, place: Place): RayitoError {
   const text = stripVTControlCharacters(stderr).trim()
-  const compile = /^(\d+):(\d+) - (.+)$/m.exec(text)
   const thrown = [...text.matchAll(/^\s+at line (\d+) of the cell: /gm)].at(-1)
+  const compile = thrown ? null : refusal(text, source.split('\n'))
   const number = (compile ?? thrown)?.[1]
   const line = number === undefined ? null : Number(number)
   const said = compile ? compile[3]! : firstLines(text)
@@ -24,6 +24,13 @@ export function failure(source: string, stderr: string, place: Place): RayitoErr
     line,
     stderr: text,
   })
+}
+
+/** What the compiler says: a cell that it refuses never ran, so nothing stands before it. A line of a cell's log may look alike (`12:30 - `). */
+function refusal(text: string, lines: string[]): RegExpExecArray | null {
+  const said = /^(\d+):(\d+) - (.+)/.exec(text)
+  const line = lines[Number(said?.[1]) - 1]
+  return line !== undefined && Number(said![2]) <= line.length + 1 ? said : null
 }
 
 /** The last line of what an error says, where its fields and what caused it follow: `RangeError: bad {`. */

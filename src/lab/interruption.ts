@@ -11,12 +11,13 @@ export interface Interruption {
 
 /**
  * Hears of an interruption from now on. The kernel gives the interrupted cell up, but what runs in it goes on unless it looks:
- * a measurement would run beside the next one.
+ * a measurement would run beside the next one. `heard` is called at once.
  */
-export function watchInterruption(): Interruption {
+export function watchInterruption(heard: () => void = () => {}): Interruption {
   let interrupted = false
   const end = onInterrupt(() => {
     interrupted = true
+    heard()
   })
   return {
     check() {
@@ -24,4 +25,12 @@ export function watchInterruption(): Interruption {
     },
     end,
   }
+}
+
+/** Waits for it to the end; rejects with NOTEBOOK_STOPPED where the cell was interrupted meanwhile. `heard` can bring the end about. */
+export async function uninterrupted<T>(waitedFor: Promise<T>, heard?: () => void): Promise<T> {
+  const interruption = watchInterruption(heard)
+  const result = await waitedFor.finally(interruption.end)
+  interruption.check()
+  return result
 }

@@ -101,7 +101,9 @@ describe('notebook 3', skip ? { skip } : {}, () => {
 
   test('its cell may be run again: the same cluster, with the workers that were unplugged meanwhile', async () => {
     process.env.NATS_SERVER ??= natsServer()!
+    const starting = findCluster({ address: undefined })
     const cluster = await findCluster({ address: undefined })
+    assert.equal(await starting, cluster, 'there is one, also for who asks while it starts')
     assert.deepEqual(cluster.workers, ['alpha', 'beta'])
     await cluster.unplug('alpha')
     assert.equal(await findCluster({ address: undefined }), cluster)

@@ -43,7 +43,9 @@ const answers = (url: string) =>
 
 describe('a service for the notebook', () => {
   test('is started where none runs, with the settings’ model, and ended', async () => {
+    const starting = findService(settings(NOBODY))
     const service = await findService(settings(NOBODY))
+    assert.equal(await starting, service, 'there is one, also for who asks while it starts')
     assert.ok(service.started)
     assert.match(
       inspect(service),

@@ -18,10 +18,15 @@ export type ClusterMessage = { address: string } | { error: { code: string; mess
 /** An interrupt is meant for the notebook's cell; a terminal sends it to all processes. */
 process.on('SIGINT', () => {})
 
+/** With `told`, whatever comes of it: without one a parent that has gone would be an error, and the server would stay behind. */
+function tell(message: ClusterMessage, told = () => {}): void {
+  process.send?.(message, told)
+}
+
 async function head(): Promise<() => Promise<void>> {
   const data = mkdtempSync(join(tmpdir(), 'rayito-head-'))
   const server = await Head.start({ host: '127.0.0.1', port: 0, data })
-  process.send?.({ address: server.address } satisfies ClusterMessage)
+  tell({ address: server.address })
   return async () => {
     server.stop()
     await server.ended
@@ -31,10 +36,12 @@ async function head(): Promise<() => Promise<void>> {
 
 async function worker({ address, name, numCpus }: ClusterPart & { part: 'worker' }): Promise<() => Promise<void>> {
   const node = await Node.join({ address, name, numCpus })
-  process.send?.({ address } satisfies ClusterMessage)
+  tell({ address })
   return () => node.leave()
 }
 
+// It may have been left while the modules were loaded.
+if (!process.connected) process.exit()
 const part = JSON.parse(process.argv[2]!) as ClusterPart
 const orphaned = new Promise((resolve) => process.once('disconnect', resolve))
 const told = new Promise((resolve) => process.once('SIGTERM', resolve))
@@ -48,6 +55,6 @@ void (part.part === 'head' ? head() : worker(part)).then(
     process.exit(0)
   },
   ({ code, message }) => {
-    process.send?.({ error: { code, message } } satisfies ClusterMessage, () => process.exit(1))
+    tell({ error: { code, message } }, () => process.exit(1))
   },
 )

@@ -6,6 +6,7 @@ import { childEnv } from '../../core/child-env.js'
 import { type ErrorCode, expected, RayitoError } from '../../core/errors.js'
 import { shown } from '../../ray/engines/nats/address.js'
 import type { ClusterStatus } from '../../ray/engines/nats/status/cluster-status.js'
+import { uninterrupted } from '../interruption.js'
 import type { Settings } from '../settings.js'
 import type { ClusterMessage, ClusterPart } from './cluster-process.js'
 
@@ -81,24 +82,30 @@ export class Cluster {
   }
 }
 
-/** What was started here last. */
-let own: Cluster | null = null
+/** What was started here last, or is being started. */
+let own: Promise<Cluster> | null = null
 
 /**
  * The cluster at `settings.address`; without an address one that is started on this machine: a head and two workers of one
  * CPU each, every one a process of its own. Called again (a cell may be) it gives the same one while that runs, and starts
- * the workers anew that have ended. Rejects with NATS_SERVER_MISSING where there is no server to start.
+ * the workers anew that have ended. Rejects with NATS_SERVER_MISSING where there is no server to start; one whose cell is
+ * interrupted meanwhile ends.
  */
 export async function findCluster({ address }: Pick<Settings, 'address'>): Promise<Cluster> {
   if (address) return new Cluster(address, null)
-  const cluster = own?.runs ? own : await startHead()
+  own = ownCluster(own)
+  return own
+}
+
+async function ownCluster(before: Promise<Cluster> | null): Promise<Cluster> {
+  const last = await before?.catch(() => null)
+  const cluster = last?.runs ? last : await startHead()
   try {
     for (const name of WORKERS) await cluster.join(name)
   } catch (error) {
     await cluster.stop()
     throw error
   }
-  own = cluster
   return cluster
 }
 
@@ -113,13 +120,14 @@ async function startPart(part: ClusterPart): Promise<{ child: ChildProcess; addr
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
-  const message = await Promise.race([
+  const first = Promise.race([
     once(child, 'message').then(([message]) => message as ClusterMessage),
     once(child, 'exit').then(([code, signal]): ClusterMessage => {
       const error = `The cluster's ${part.part} ended (${signal ?? `exit code ${code}`})`
       return { error: { code: 'RAY_CLUSTER_LOST', message: error } }
     }),
   ])
+  const message = await uninterrupted(first, () => void end(child, 'SIGTERM'))
   if ('error' in message) throw new RayitoError(message.error.code as ErrorCode, message.error.message, { remedy: '' })
   // It ends with this process, and does not hold it.
   child.unref()

@@ -15,6 +15,14 @@ process.on('SIGINT', () => {})
 process.on('disconnect', () => void stop())
 process.on('SIGTERM', () => void stop())
 
+// It may have been left while the modules were loaded.
+if (!process.connected) process.exit()
+
+/** With `told`, whatever comes of it: without one a parent that has gone would be an error. */
+function tell(message: ServiceMessage, told = () => {}): void {
+  process.send?.(message, told)
+}
+
 async function stop(): Promise<void> {
   // Should it not come to an end by itself.
   setTimeout(() => process.exit(1), 30_000).unref()
@@ -24,6 +32,6 @@ async function stop(): Promise<void> {
 }
 
 serve.run(info, { port: 0 }).then(
-  () => process.send?.({ url: serve.status().url! } satisfies ServiceMessage),
-  ({ code, message }) => process.send?.({ error: { code, message } } satisfies ServiceMessage, () => void stop()),
+  () => tell({ url: serve.status().url! }),
+  ({ code, message }) => tell({ error: { code, message } }, () => void stop()),
 )

@@ -5,6 +5,7 @@ import { inspect } from 'node:util'
 import { childEnv } from '../../core/child-env.js'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { isLoopback } from '../../hub/proxied-fetch.js'
+import { uninterrupted } from '../interruption.js'
 import type { Settings } from '../settings.js'
 import type { ServiceMessage } from './service-process.js'
 
@@ -31,19 +32,12 @@ export class Service {
 
   /** Whether it was started here and has not ended. */
   get runs(): boolean {
-    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
+    return this.#child !== null && isRunning(this.#child)
   }
 
   /** Ends it if it was started here; one that was running already goes on. */
   async stop(): Promise<void> {
-    const child = this.#child
-    if (!child || !this.runs) return
-    child.ref()
-    const ended = once(child, 'exit')
-    const impatience = setTimeout(() => child.kill('SIGKILL'), END)
-    if (child.connected) child.disconnect()
-    await ended
-    clearTimeout(impatience)
+    if (this.#child) await end(this.#child)
   }
 
   [inspect.custom](): string {
@@ -55,16 +49,27 @@ export class Service {
 
 /**
  * The service that runs at `settings.service`; if none does, one that is started in a process of its own on a free port,
- * with the settings' model, or that was started so before. Rejects with SERVE_DEPLOY_FAILED, or what failed in it, when it cannot be started.
+ * with the settings' model, or that was started so before. Rejects with SERVE_DEPLOY_FAILED, or what failed in it, when it cannot be started;
+ * one whose cell is interrupted meanwhile ends.
  */
 export async function findService(
   settings: Pick<Settings, 'service' | 'source' | 'model' | 'dtype'>,
 ): Promise<Service> {
-  const prefix = await prefixAt(settings.service)
-  const service = prefix === null ? await ownService(settings) : new Service(settings.service + prefix, null)
+  const prefix = await uninterrupted(prefixAt(settings.service))
+  if (prefix === null) own = ownService(own, settings)
+  const service = prefix === null ? (await own!).service : new Service(settings.service + prefix, null)
   askDirectly(new URL(service.url).hostname)
   return service
 }
+
+/** A service that was started here, and with which settings. */
+interface Own {
+  service: Service
+  key: string
+}
+
+/** What this process started last, or starts: a cell that runs again does not start another beside it. */
+let own: Promise<Own> | null = null
 
 /** axios, with which a notebook asks, would send what is for this machine to the proxy of the environment. */
 function askDirectly(hostname: string): void {
@@ -73,17 +78,17 @@ function askDirectly(hostname: string): void {
     process.env.no_proxy = hosts ? `${hosts},${hostname}` : hostname
 }
 
-async function ownService(settings: Pick<Settings, 'source' | 'model' | 'dtype'>): Promise<Service> {
+async function ownService(
+  before: Promise<Own> | null,
+  settings: Pick<Settings, 'source' | 'model' | 'dtype'>,
+): Promise<Own> {
   const { source, model, dtype } = settings
   const key = JSON.stringify([source, model, dtype])
-  if (own?.service.runs && own.key === key) return own.service
-  await own?.service.stop()
-  own = { service: await start(settings), key }
-  return own.service
+  const last = await before?.catch(() => null)
+  if (last?.service.runs && last.key === key) return last
+  await last?.service.stop()
+  return { service: await start(settings), key }
 }
-
-/** What this process started last, and with which settings: a cell that runs again does not start another beside it. */
-let own: { service: Service; key: string } | null = null
 
 /** Below which path the service answers there, '' where it has none; null where it does not, or something else. */
 async function prefixAt(url: string): Promise<string | null> {
@@ -114,7 +119,7 @@ async function start({ source, model, dtype }: Pick<Settings, 'source' | 'model'
   }
   // What it tells while it starts, of a download for instance, belongs to the cell that waits for it.
   child.stderr!.on('data', listen)
-  const message = await Promise.race([
+  const first = Promise.race([
     once(child, 'message').then(([message]) => message as ServiceMessage),
     once(child, 'exit').then(([code, signal]): ServiceMessage => {
       const last = said.trim().split('\n').at(-1)
@@ -122,6 +127,7 @@ async function start({ source, model, dtype }: Pick<Settings, 'source' | 'model'
       return { error: { code: 'SERVE_DEPLOY_FAILED', message: error } }
     }),
   ])
+  const message = await uninterrupted(first, () => void end(child))
   child.stderr!.off('data', listen).resume()
   if ('error' in message) throw new RayitoError(message.error.code as ErrorCode, message.error.message, { remedy: '' })
   // It ends with this process, and does not hold it.
@@ -129,4 +135,16 @@ async function start({ source, model, dtype }: Pick<Settings, 'source' | 'model'
   child.channel?.unref()
   ;(child.stderr as unknown as { unref(): void }).unref()
   return new Service(message.url, child)
+}
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
+
+async function end(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return
+  child.ref()
+  const ended = once(child, 'exit')
+  const impatience = setTimeout(() => child.kill('SIGKILL'), END)
+  if (child.connected) child.disconnect()
+  await ended
+  clearTimeout(impatience)
 }

@@ -66,6 +66,48 @@ describe('a function that a module exports', () => {
     assert.equal(await elsewhere((await import(four.url)).f), 'four')
   })
 
+  test('may be a member of a function that a CommonJS module is, which only the module itself tells', async () => {
+    const { file, url } = write('cjs', 'module.exports = Object.assign(() => "all", { ["pa" + "rt"]: () => "part" })')
+    const { default: all } = await import(url)
+    const { part } = all
+    assert.deepEqual(
+      [await elsewhere(all), await elsewhere(part), await elsewhere(() => part())],
+      ['all', 'part', 'part'],
+    )
+    assert.deepEqual(await describeCode(part, url), { kind: 'module', module: url, name: 'part' })
+    assert.equal(createRequire(import.meta.url)(file).part, part)
+  })
+
+  test('may be the default export of a module that was compiled to CommonJS', async () => {
+    const { file, url } = write(
+      'cjs',
+      `Object.defineProperty(exports, '__esModule', { value: true })
+       exports.default = (x) => x + 1
+       exports.Engine = class Engine { run() { return 'runs' } }`,
+    )
+    const helper_1 = createRequire(import.meta.url)(file)
+    const { default: helper } = helper_1
+    assert.deepEqual(await describeCode(helper), { kind: 'module', module: url, name: 'default.default' })
+    assert.equal(await elsewhere(helper, 1), 2)
+    assert.equal(
+      await elsewhere(() => [helper(1), helper_1.default(2), new helper_1.Engine().run()].join()),
+      '2,3,runs',
+    )
+    const { default: pkg } = await import(url)
+    assert.equal(await elsewhere(() => pkg.default(4)), 5)
+    // As its caller, its exports are looked at first.
+    const again = write('cjs', 'exports.__esModule = true; exports.default = () => "default"')
+    const other = createRequire(import.meta.url)(again.file).default
+    assert.deepEqual(await describeCode(other, again.url), {
+      kind: 'module',
+      module: again.url,
+      name: 'default.default',
+    })
+    const written = write('mjs', 'export default () => "as written"')
+    const revived = await revive({ kind: 'module', module: written.url, name: 'default.default' }, () => {})
+    assert.equal((revived as Fn)(), 'as written', 'also where it is loaded as the ES module that it was compiled from')
+  })
+
   test('of the program’s first file travels by source: a worker must not run the program again', async () => {
     assert.equal((await describeCode(exportedHere, import.meta.url)).kind, 'source')
   })

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { span } from '../../core/spans.js'
 import { NotSerializableError, RayError } from '../errors.js'
+import { DEFAULT_OF_DEFAULT, isHolder } from './modules.js'
 import { localModule } from './portable.js'
 
 type Namespace = Record<string, unknown>
@@ -58,6 +59,9 @@ function pick(namespace: Namespace, module: string, name: string): unknown {
   if (name in namespace) return namespace[name]
   // Of CommonJS, what Node's lexer did not see is in the default export.
   const inside = namespace.default
-  if (typeof inside === 'object' && inside !== null && name in inside) return (inside as Namespace)[name]
+  const key = name === DEFAULT_OF_DEFAULT ? 'default' : name
+  if (isHolder(inside) && key in inside) return inside[key]
+  // Compiled there, and loaded here as the ES module that it is written as.
+  if (name === DEFAULT_OF_DEFAULT && inside !== undefined) return inside
   throw new NotSerializableError(`${name} of ${module}`, 'is not exported here')
 }

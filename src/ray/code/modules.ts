@@ -16,8 +16,7 @@ export const REMOTE: unique symbol = Symbol.for('rayito.remote') as never
 
 /** The function or class inside what they made; anything else as it is. */
 export function unwrap(value: unknown): unknown {
-  const isThing = typeof value === 'function' || (typeof value === 'object' && value !== null)
-  return isThing && REMOTE in value ? (value as { [REMOTE]: unknown })[REMOTE] : value
+  return isHolder(value) && REMOTE in value ? value[REMOTE] : value
 }
 
 /** Milliseconds after which a module is taken to be waiting for us: it awaits, at its top, what it asked us for. */
@@ -25,6 +24,9 @@ const PATIENCE = 1000
 
 /** Modules that were waiting for us when last asked for. */
 const waiting = new Set<string>()
+
+/** The export of that name of what a CommonJS module exports, of which the default is the whole: as compilers write `export default`. */
+export const DEFAULT_OF_DEFAULT = 'default.default'
 
 type Namespace = Record<string, unknown>
 
@@ -97,14 +99,24 @@ function exportIn(namespace: Namespace, url: string, value: unknown): ModuleCode
   if (value === namespace) return { kind: 'module', module: url, name: '*' }
   // Of CommonJS, what the lexer did not see is in the default export.
   const inside = namespace.default
-  const holders =
-    typeof inside === 'object' && inside !== null && 'module.exports' in namespace ? [namespace, inside] : [namespace]
+  const holders = isHolder(inside) && 'module.exports' in namespace ? [namespace, inside] : [namespace]
   for (const holder of holders)
-    for (const name of Object.keys(holder)) {
-      const exported = quietly(() => (holder as Record<string, unknown>)[name])
-      if (exported === value || unwrap(exported) === value) return { kind: 'module', module: url, name }
+    for (const key of Object.keys(holder)) {
+      const exported = quietly(() => holder[key])
+      if (exported !== value && unwrap(exported) !== value) continue
+      return { kind: 'module', module: url, name: holder === namespace ? key : insideDefault(key) }
     }
   return undefined
+}
+
+/** Whether a value may have members, as what a CommonJS module exports has. */
+export function isHolder(value: unknown): value is Namespace {
+  return typeof value === 'function' || (typeof value === 'object' && value !== null)
+}
+
+/** What a member of a CommonJS module's exports is called. */
+function insideDefault(key: string): string {
+  return key === 'default' ? DEFAULT_OF_DEFAULT : key
 }
 
 function quietly<T>(read: () => T): T | undefined {
@@ -141,17 +153,17 @@ export function requiredExports(): ReadonlyMap<unknown, ModuleCode> {
 function addRequired(file: string, { exports }: CommonModule): void {
   const url = pathToFileURL(file).href
   if (!/\.[cm]?[jt]s$/.test(file) || !isForWorkers(url)) return
-  if (typeof exports !== 'function' && (typeof exports !== 'object' || exports === null)) return
+  if (!isHolder(exports)) return
   const add = (value: unknown, name: string) => {
-    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && !known.has(value))
-      known.set(value, { kind: 'module', module: url, name })
+    if (isHolder(value) && !known.has(value)) known.set(value, { kind: 'module', module: url, name })
   }
   const namespace = types.isModuleNamespaceObject(exports)
   add(exports, namespace ? '*' : 'default')
-  const translated = namespace || (exports as { __esModule?: unknown }).__esModule === true
-  for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
+  const translated = namespace || exports.__esModule === true
+  for (const [key, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
     // Getters of translated modules only read another module's export.
-    const exported = get && translated ? quietly(() => (exports as Record<string, unknown>)[name]) : value
+    const exported = get && translated ? quietly(() => exports[key]) : value
+    const name = namespace ? key : insideDefault(key)
     add(exported, name)
     add(unwrap(exported), name)
   }

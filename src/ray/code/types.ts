@@ -6,7 +6,7 @@ export interface ModuleCode {
   kind: 'module'
   /** URL, `node:` included. */
   module: string
-  /** The export; '*' for the module itself. */
+  /** The export; '*' for the module itself, 'default.default' for the `exports.default` of CommonJS. */
   name: string
 }
 

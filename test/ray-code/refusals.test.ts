@@ -154,6 +154,22 @@ describe('what a function cannot take along is named', () => {
     await refused(make() as never, '`key`', /`key` is used by Keyed, and cannot be looked up there/)
   })
 
+  // Node 20 shows `undefined` in its place.
+  const skip = process.version.startsWith('v20.')
+
+  test('a variable that is used before its declaration was reached, until then', { skip }, async () => {
+    const scaled = function scaled(x: number) {
+      return x * FACTOR
+    }
+    await refused(
+      scaled,
+      '`FACTOR`',
+      /^`FACTOR` is used by scaled before its declaration was reached\. Call it below that\.$/,
+    )
+    const FACTOR = 10
+    assert.equal(await elsewhere(scaled, 2), 20)
+  })
+
   test('a variable that two closures share and change', async () => {
     const counter = (() => {
       let n = 0
@@ -172,6 +188,16 @@ describe('what only looks as if it could not be taken along', () => {
     const counter = (n: number) => () => ++n
     const [one, ten] = [counter(1), counter(10)]
     assert.equal((await describeCode(() => [one(), ten()])).kind, 'source')
+  })
+
+  test('closures that have a variable each, while the place around them is at work', async () => {
+    const counter = (n: number, use: (up: () => number) => Promise<{ kind: string }>): Promise<{ kind: string }> => {
+      const ups = [() => ++n, () => later] as const
+      const later = use(ups[0])
+      return later
+    }
+    const code = await counter(1, (one) => counter(10, (ten) => describeCode(() => [one(), ten()])))
+    assert.equal(code.kind, 'source')
   })
 
   test('a name that is not defined, until it is asked for', async () => {

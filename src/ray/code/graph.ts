@@ -206,7 +206,7 @@ export class Graph {
         false,
       ]
     }
-    const found = around && lookUp(around, name)
+    const found = around && lookUp(around, name, entry.trail)
     if (!found) {
       if (isGlobal(name)) return null
       if (Object.hasOwn(globalThis, name)) {

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { NotSerializableError } from '../errors.js'
 import { idOf } from './identity.js'
 import type { Scope, Script, Surroundings } from './scope.js'
 import { type Source, sourceOf } from './source.js'
@@ -12,12 +13,30 @@ export interface Found {
   key: string | undefined
 }
 
-/** The innermost variable of that name around a function. */
-export function lookUp({ scopes, script }: Surroundings, name: string): Found | null {
+/** The innermost variable of that name around a function. @param trail who asks */
+export function lookUp({ scopes, script }: Surroundings, name: string, trail: string): Found | null {
   const at = scopes.findIndex(({ variables }) => Object.hasOwn(variables, name))
   if (at < 0) return null
   const scope = scopes[at]!
-  return { value: scope.variables[name], scope, key: keyOf(scopes, at, script, name) }
+  const value = read(scope, name)
+  if (value === UNREACHED)
+    throw new NotSerializableError(
+      `\`${name}\``,
+      `is used by ${trail} before its declaration was reached`,
+      'Call it below that.',
+    )
+  return { value, scope, key: keyOf(scopes, at, script, name) }
+}
+
+const UNREACHED = Symbol('unreached')
+
+/** A variable's value, unless its declaration was not reached yet. (Node 20 shows `undefined` for that.) */
+function read({ variables }: Scope, name: string): unknown {
+  try {
+    return variables[name]
+  } catch {
+    return UNREACHED
+  }
 }
 
 /** The same for all functions of a script that use a variable of its outermost scope, which is there once. */
@@ -44,11 +63,11 @@ export function keyOfItself(name: string, value: unknown): string | undefined {
 }
 
 /** Whether two views of scopes may be of one and the same. */
-export function alike({ variables: a }: Scope, { variables: b }: Scope): boolean {
-  const names = Object.keys(a)
+export function alike(a: Scope, b: Scope): boolean {
+  const names = Object.keys(a.variables)
   return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+    names.length === Object.keys(b.variables).length &&
+    names.every((name) => Object.hasOwn(b.variables, name) && Object.is(read(a, name), read(b, name)))
   )
 }
 

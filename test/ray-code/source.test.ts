@@ -531,6 +531,50 @@ describe('a function that travels by source', () => {
     assert.equal(await elsewhere(() => new Derived().again()), 'base')
   })
 
+  test('a class is made after those that its statics begin with, through whatever they reach them', async () => {
+    const program = (how: string) =>
+      new Function(
+        `class Money { constructor(n) { this.n = n } }
+         const money = (n) => new Money(n)
+         money.none = () => new Money(0)
+         money.Money = Money
+         const kinds = { Money }
+         const list = [[Money]]
+         class Price { static zero = ${how} }
+         return () => Price.zero.n`,
+      )() as () => number
+    for (const how of ['money(3)', 'new kinds.Money(3)', 'new list[0][0](3)', 'new money.Money(3)'])
+      assert.equal(await elsewhere(program(how)), 3, how)
+    assert.equal(await elsewhere(program('money.none()')), 0)
+  })
+
+  test('classes that use each other are made in the order in which they are written', async () => {
+    for (const used of ['Tree.empty.n', '[Leaf, Tree.empty.n][1]', '[Tree, Leaf, Tree.empty.n][2]']) {
+      const use = new Function(
+        `class Leaf {
+           n = 1
+           grow() { return new Tree() }
+         }
+         class Tree {
+           static empty = new Leaf()
+         }
+         return () => ${used}`,
+      )()
+      assert.equal(await elsewhere(use), 1, used)
+    }
+    const made = new Function(
+      `const make = (Part, Base) => class extends Base {
+         static part = new Part().n
+         static whole = super.whole
+       }
+       class Part { n = 1 }
+       class Whole { static whole = 2; static made = () => Made }
+       const Made = make(Part, Whole)
+       return () => [Made.part, Made.whole]`,
+    )()
+    assert.deepEqual(await elsewhere(made), [1, 2])
+  })
+
   test('a class that extends one of the language keeps doing so', async () => {
     class Missing extends RangeError {
       override name = 'Missing'

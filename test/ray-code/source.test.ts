@@ -575,6 +575,46 @@ describe('a function that travels by source', () => {
     assert.deepEqual(await elsewhere(made), [1, 2])
   })
 
+  test('a class travels with statics that are functions, or hold them, and were given to it after it was written', async () => {
+    const use = new Function(
+      `const held = (what) => () => what
+       class Made { n = 1 }
+       Made.make = () => new Made()
+       Object.assign(Made, { handlers: new Map([['inc', (n) => n + 1]]), list: [{ f: () => 'f' }] })
+       Made.default = Made
+       Object.defineProperty(Made, 'one', { get: () => 'one', enumerable: true, configurable: true })
+       class Kept {
+         static handlers = []
+         static options = { log: null, level: -1, kinds: new Map([['a', 1]]) }
+         static replaced = () => 'old'
+         static written = () => 'written'
+         static called = held(new WeakRef(Made))
+         static table = { called: held(new WeakRef(Made)) }
+         static { this.set = {}; this.setByCall = held(new WeakRef(Made)); Object.assign(this, { inBlock: held(new WeakRef(Made)) }) }
+       }
+       Kept.handlers.push(() => 'pushed', Made)
+       Kept.options.log = () => 'log'
+       Kept.options.level = 2
+       Kept.set.later = () => 'later'
+       Kept.replaced = () => 'new'
+       Kept.native = Math.max
+       Kept.instance = new Kept()
+       class First { static made = Made.make().n }
+       return () => [
+         [Made.make() instanceof Made, Made.handlers.get('inc')(1), Made.list[0].f(), Made.one, Made.default === Made],
+         [...Kept.handlers.map((f) => f === Made || f()), Kept.set.later(), Kept.replaced(), Kept.written()],
+         [First.made, Kept.options.log(), Kept.options.level, Kept.options.kinds.get('a')],
+         [Kept.called, Kept.table.called, Kept.setByCall, Kept.inBlock].map((f) => f().deref() === Made),
+       ]`,
+    )()
+    assert.deepEqual(await elsewhere(use), [
+      [true, 2, 'f', 'one', true],
+      ['pushed', true, 'later', 'new', 'written'],
+      [1, 'log', 2, 1],
+      [true, true, true, true],
+    ])
+  })
+
   test('a class that extends one of the language keeps doing so', async () => {
     class Missing extends RangeError {
       override name = 'Missing'

@@ -29,6 +29,10 @@ type AnyClass = abstract new (...args: never[]) => object
  * call (where an object has a getter, what that gives). What is of a module into which nothing has looked yet is only taken
  * when the caller has come to an await.
  *
+ * A class that several functions use is one class in each worker: its statics are as they were when the first of these functions came
+ * there, and as that worker has changed them since. An object that is imported by name is the one of the worker's own module, as the
+ * module makes it, so that functions of that module see the same; what is to be told to workers is an argument.
+ *
  * A generator (`function*`, `async function*`) gives the refs of its values as they come; a function that returns another's iterator wants
  * `numReturns: 'streaming'` for that. Called directly, a remote function or class throws: use `.remote()`.
  */

@@ -852,6 +852,12 @@ describe('from the Hub', () => {
     hub.commit('datasets/owner/preset', converted, 'refs/convert/parquet')
     assert.deepEqual(Object.keys(await loadDataset('owner/preset', options)).sort(), ['test', 'train'])
     assert.deepEqual(Object.keys(await loadDataset('owner/preset', { ...options, name: 'de' })), ['train'])
+    // Whoever has the cache of somebody who did not read it need not have it, where the configuration is named.
+    const { cacheDir } = options
+    rmSync(join(cacheDir, 'datasets--owner--preset', 'snapshots'), { recursive: true })
+    await loadDataset('owner/preset', { ...options, dataFiles: '**/*.parquet', revision: 'refs/convert/parquet' })
+    const offline = { ...options, offline: true }
+    assert.deepEqual(Object.keys(await loadDataset('owner/preset', { ...offline, name: 'de' })), ['train'])
     hub.commit('datasets/owner/none', { ...texts, 'README.md': cardWith(english) })
     hub.commit('datasets/owner/none', converted, 'refs/convert/parquet')
     await assert.rejects(loadDataset('owner/none', options), { code: 'DATASET_AMBIGUOUS', message: /\(en, de\)/ })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
@@ -1197,6 +1198,33 @@ describe('HTTP', () => {
     const read = new Request('http://any/echo', { method: 'POST', body: 'text' })
     await read.text()
     await assert.rejects(serve.fetch(read), TypeError)
+  })
+
+  test('a framework’s client hears why its body was not read, though to give that up would end its connection', async (t) => {
+    await serve.run(site, { port: null })
+    const server = createServer(async (incoming, outgoing) => {
+      const body = new ReadableStream({
+        start(to) {
+          incoming.on('data', (chunk) => to.enqueue(chunk)).on('end', () => to.close())
+        },
+        cancel: () => void incoming.destroy(),
+      })
+      const { url: path, method, headers } = incoming
+      const request = new Request(`http://any${path}`, { method, headers, body, duplex: 'half' } as RequestInit)
+      const answer = await serve.fetch(request)
+      outgoing.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()))
+    })
+    t.after(() => server.close().closeAllConnections())
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    for (const [path, status] of [
+      ['/none', 404],
+      ['/echo', 413],
+    ] as const) {
+      const headers = { 'content-type': 'application/x' }
+      const init = { method: 'POST', headers, body: new Uint8Array(12 << 20) }
+      assert.equal((await fetch(`http://127.0.0.1:${port}${path}`, init)).status, status)
+    }
   })
 
   test('without a socket, too, who asks while the first application begins is told so', async () => {

@@ -15,9 +15,13 @@ export async function onHub(id: string, revision: string | undefined, hub: HubOp
   const { download, hubFile, listFiles } = await import('../../hub/index.js')
   const own: Repo = { type: 'dataset', id, ...(revision && { revision }) }
   const listed = await listFiles(own, hub)
+  const unread: Unread[] = []
   const read = async (card: string) => {
-    const file = await hubFile(own, card, hub).catch((error) => withoutCard(error, id, card, wanted))
-    return file === null ? null : readFile(file, 'utf8')
+    const file = await hubFile(own, card, hub).catch((error) => {
+      if (!SURMOUNTABLE.has(error.code)) throw error
+      unread.push({ card, error })
+    })
+    return file ? readFile(file, 'utf8') : null
   }
   const hasCard = wanted.dataFiles === undefined && revision !== CONVERTED
   const texts = hasCard ? await cardsIn(pathsOf(listed), read) : []
@@ -27,6 +31,7 @@ export async function onHub(id: string, revision: string | undefined, hub: HubOp
   const isOwn = isMeant || isReadable(pathsOf(listed), wanted, configurations)
   const conversion: Repo = { ...own, revision: CONVERTED }
   const converted = isOwn ? null : await listFiles(conversion, hub).catch(absent)
+  if (unread[0]) withoutCard(unread[0], id, wanted, converted !== null)
 
   const repo = converted ? conversion : own
   const isConverted = repo.revision === CONVERTED
@@ -43,12 +48,18 @@ const pathsOf = ({ files }: { files: readonly { path: string }[] }) => files.map
 
 const SURMOUNTABLE = new Set<unknown>(['HUB_OFFLINE', 'HUB_UNREACHABLE', 'HUB_CACHE_READONLY'])
 
-/** The data may be in the cache all the same, from someone who did not read the card. */
-function withoutCard(error: RayitoError, id: string, card: string, { name }: Wanted): null {
-  if (name !== undefined || !SURMOUNTABLE.has(error.code)) throw error
+/** A card that cannot be had. The data may be in the cache all the same, from someone who did not read it. */
+interface Unread {
+  card: string
+  error: RayitoError
+}
+
+function withoutCard({ card, error }: Unread, id: string, { name }: Wanted, isConverted: boolean): void {
+  // The conversion's folders have the names of configurations.
+  if (name !== undefined && isConverted) return
+  if (name !== undefined) throw error
   const instead = 'what the names of the files tell is taken'
   process.emitWarning(`${card} of ${id}, which may name configurations, cannot be had: ${instead}`, 'RayitoWarning')
-  return null
 }
 
 /** There is no conversion. */

@@ -9,6 +9,7 @@ import type { HttpHost } from './host.js'
 import { makeLog } from './log.js'
 import { Metrics } from './metrics.js'
 import { HttpServer } from './server.js'
+import { DROPPED } from './upload.js'
 
 /** An answer with these has no body, and a Response must not be given one. */
 const BODILESS = new Set([204, 205, 304])
@@ -90,7 +91,7 @@ export class HttpSide {
     body.once('close', () => {
       // Whoever reads no further has left.
       answer.raw.res.destroy()
-      payload?.destroy()
+      if (payload) leave(payload, body.readableEnded)
     })
     const empty = BODILESS.has(status) || request.method === 'HEAD'
     if (empty) body.resume()
@@ -107,6 +108,17 @@ export class HttpSide {
     this.#host.log.flush()
     this.#host.metrics.end()
   }
+}
+
+/** A body that was not read to its end. @param answered whether all of the answer has been taken */
+function leave(payload: Readable, answered: boolean): void {
+  if (!answered) return void payload.destroy()
+  // That would take a framework's socket along, by which the answer is still on its way.
+  let left = DROPPED
+  payload.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) payload.destroy()
+  })
 }
 
 /** As the server says it over a socket. */

@@ -9,7 +9,7 @@ export const FORM = /^multipart\/form-data\b/i
 const FIELD_BYTES = 64 * 1024
 const FILES = 8
 /** Bytes that are still taken in of a form that is refused. */
-const DROPPED = 32 * 1024 * 1024
+export const DROPPED = 32 * 1024 * 1024
 const LIMITS = { fields: 32, parts: 40, fieldSize: FIELD_BYTES, headerPairs: 20 }
 
 export type Form = Pick<WireRequest, 'fields' | 'files'> & { bytes: Uint8Array | null }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
+import { type Code, portableCode } from '#src/ray/code/index.js'
 import { RemoteDefinition } from '#src/ray/definition.js'
 import type { Driver } from '#src/ray/driver/driver.js'
 import { Holdings } from '#src/ray/engines/local/holdings.js'
@@ -14,6 +15,7 @@ import { runtime } from '#src/ray/runtime.js'
 import { prepareCall } from '#src/ray/worker/call.js'
 import { WorkerClient } from '#src/ray/worker/client.js'
 import { Held } from '#src/ray/worker/held.js'
+import { Kept } from '#src/ray/worker/kept.js'
 import { DriverRequests } from '#src/ray/worker/requests.js'
 import {
   add,
@@ -166,6 +168,29 @@ test('what came inside a value is given back once: with what was made of it, and
   })
   for (let i = 0; i < 20; i++) await turn()
   assert.deepEqual(times(), [1, 2, 3, 3])
+})
+
+test('so is what came with a function, however many handles to one actor it uses', async () => {
+  const handle = () => makeHandle({ id: 'a3', className: 'Counter', label: 'Counter#3', generators: [] })
+  const described = async () => {
+    const [one, other] = [handle(), handle()]
+    return portableCode(await new RemoteDefinition(() => [one, other], undefined).describe())
+  }
+  const given: (readonly [id: string, received: number])[] = []
+  const kept = new Kept(new Held({}, (releases) => given.push(...releases)))
+  const receive = async (code: Code) => {
+    kept.code('f', structuredClone(code))
+    const made = (await kept.callable('f'))() as object[]
+    assert.equal(made.length, 2)
+    kept.free('f')
+  }
+  await receive(await described())
+  await until(async () => {
+    await turn()
+    collect()
+    return given.length > 0
+  })
+  assert.deepEqual(given, [['a3', 1]])
 })
 
 test('a ref that comes again when the one before is gone, which its worker is yet to notice, is held', async () => {

@@ -45,11 +45,13 @@ export class Held {
     return unpack(data, true, (travel) => this.#revive(travel, inside, of))
   }
 
-  revive(travel: Travel): unknown {
-    return this.#revive(travel, new Map())
+  /** What revives the refs and handles of a function's code. */
+  reviver(): (travel: Travel) => unknown {
+    const inside = new Map<string, object>()
+    return (travel) => this.#revive(travel, inside)
   }
 
-  /** @param inside those of the same value by their ids: the driver counts them once */
+  /** @param inside those of the same value or code by their ids: the driver counts them once */
   #revive(travel: Travel, inside: Map<string, object>, of?: Entry): unknown {
     if (travel.module !== REF && travel.module !== ACTOR) return reviveTravel(travel)
     const id = travel.module === REF ? (travel.data as string) : (travel.data as ActorIdentity).id

@@ -17,7 +17,7 @@ export class Kept {
   constructor(private readonly held: Held) {}
 
   code(id: string, code: Code): void {
-    const made = revive(code, (travel) => this.held.revive(travel)) as Promise<Callable>
+    const made = revive(code, this.held.reviver()) as Promise<Callable>
     made.then(
       (fn) => this.#codes.has(id) && this.#codes.set(id, fn),
       () => {},

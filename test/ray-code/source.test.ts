@@ -467,6 +467,51 @@ describe('a function that travels by source', () => {
     )
   })
 
+  test('classes that count themselves in another travel, and a static that can only stay here stands in no way', async () => {
+    class Registry {
+      readonly kind = 'registry'
+      static names: string[] = []
+      static add(name: string): void {
+        if (Registry.names.includes(name)) throw new Error(`${name} is there twice`)
+        Registry.names.push(name)
+      }
+    }
+    class Counted {
+      readonly kind = 'counted'
+      static {
+        Registry.add('Counted')
+      }
+    }
+    class Job {
+      static save: (text: string) => Promise<void>
+      run(): number {
+        return 1
+      }
+    }
+    Job.save = promisify(fs.writeFile.bind(null, 'here')) as never
+    const told = await elsewhere(() => [Registry.names, new Counted() instanceof Counted, new Job().run()])
+    assert.deepEqual(told, [['Counted'], true, 1])
+  })
+
+  test('a class that a function makes finds what stands below that function', async () => {
+    const Timed = (Base: typeof Animal) =>
+      class extends Base {
+        static clock = new Clock()
+      }
+    class Clock {
+      n = 1
+      job(): Animal {
+        return new Job('job')
+      }
+    }
+    class Job extends Timed(Animal) {
+      run(): number {
+        return Job.clock.n
+      }
+    }
+    assert.equal(await elsewhere(() => new Job('job').run()), 1)
+  })
+
   test('a function that makes objects travels with its prototype', async () => {
     interface Old {
       n: number
@@ -529,90 +574,6 @@ describe('a function that travels by source', () => {
       return class Derived { static made = new base_1.default().who(); again() { return Derived.made } }`
     const Derived = new Function(program)()
     assert.equal(await elsewhere(() => new Derived().again()), 'base')
-  })
-
-  test('a class is made after those that its statics begin with, through whatever they reach them', async () => {
-    const program = (how: string) =>
-      new Function(
-        `class Money { constructor(n) { this.n = n } }
-         const money = (n) => new Money(n)
-         money.none = () => new Money(0)
-         money.Money = Money
-         const kinds = { Money }
-         const list = [[Money]]
-         class Price { static zero = ${how} }
-         return () => Price.zero.n`,
-      )() as () => number
-    for (const how of ['money(3)', 'new kinds.Money(3)', 'new list[0][0](3)', 'new money.Money(3)'])
-      assert.equal(await elsewhere(program(how)), 3, how)
-    assert.equal(await elsewhere(program('money.none()')), 0)
-  })
-
-  test('classes that use each other are made in the order in which they are written', async () => {
-    for (const used of ['Tree.empty.n', '[Leaf, Tree.empty.n][1]', '[Tree, Leaf, Tree.empty.n][2]']) {
-      const use = new Function(
-        `class Leaf {
-           n = 1
-           grow() { return new Tree() }
-         }
-         class Tree {
-           static empty = new Leaf()
-         }
-         return () => ${used}`,
-      )()
-      assert.equal(await elsewhere(use), 1, used)
-    }
-    const made = new Function(
-      `const make = (Part, Base) => class extends Base {
-         static part = new Part().n
-         static whole = super.whole
-       }
-       class Part { n = 1 }
-       class Whole { static whole = 2; static made = () => Made }
-       const Made = make(Part, Whole)
-       return () => [Made.part, Made.whole]`,
-    )()
-    assert.deepEqual(await elsewhere(made), [1, 2])
-  })
-
-  test('a class travels with statics that are functions, or hold them, and were given to it after it was written', async () => {
-    const use = new Function(
-      `const held = (what) => () => what
-       class Made { n = 1 }
-       Made.make = () => new Made()
-       Object.assign(Made, { handlers: new Map([['inc', (n) => n + 1]]), list: [{ f: () => 'f' }] })
-       Made.default = Made
-       Object.defineProperty(Made, 'one', { get: () => 'one', enumerable: true, configurable: true })
-       class Kept {
-         static handlers = []
-         static options = { log: null, level: -1, kinds: new Map([['a', 1]]) }
-         static replaced = () => 'old'
-         static written = () => 'written'
-         static called = held(new WeakRef(Made))
-         static table = { called: held(new WeakRef(Made)) }
-         static { this.set = {}; this.setByCall = held(new WeakRef(Made)); Object.assign(this, { inBlock: held(new WeakRef(Made)) }) }
-       }
-       Kept.handlers.push(() => 'pushed', Made)
-       Kept.options.log = () => 'log'
-       Kept.options.level = 2
-       Kept.set.later = () => 'later'
-       Kept.replaced = () => 'new'
-       Kept.native = Math.max
-       Kept.instance = new Kept()
-       class First { static made = Made.make().n }
-       return () => [
-         [Made.make() instanceof Made, Made.handlers.get('inc')(1), Made.list[0].f(), Made.one, Made.default === Made],
-         [...Kept.handlers.map((f) => f === Made || f()), Kept.set.later(), Kept.replaced(), Kept.written()],
-         [First.made, Kept.options.log(), Kept.options.level, Kept.options.kinds.get('a')],
-         [Kept.called, Kept.table.called, Kept.setByCall, Kept.inBlock].map((f) => f().deref() === Made),
-       ]`,
-    )()
-    assert.deepEqual(await elsewhere(use), [
-      [true, 2, 'f', 'one', true],
-      ['pushed', true, 'later', 'new', 'written'],
-      [1, 'log', 2, 1],
-      [true, true, true, true],
-    ])
   })
 
   test('a class that extends one of the language keeps doing so', async () => {

@@ -1,31 +1,17 @@
 import { types } from 'node:util'
 import { Encoder } from '../pack/encode.js'
 import { sourceOf } from './source.js'
-import { type Statics, staticsOf } from './statics.js'
 import type { AnyFunction } from './types.js'
 
 /** Which of an object's own properties travel. */
 export type Wanted = (property: PropertyDescriptor, key: string | symbol) => boolean | undefined
 
-/**
- * Of a class and of its prototype: what else they have, evaluating the class makes again, as it makes functions that its text gets by a
- * call. What can only stay here, such as its instances, does.
- */
+/** Of a class and of its prototype: what else they have, evaluating the class makes again. */
 export function wantedOfClass(type: AnyFunction): [own: Wanted, ofPrototype: Wanted] {
   const isNew = isForeignTo(type)
-  let statics: Statics | undefined
-  const isGiven = (key: string | symbol) => {
-    statics ??= staticsOf(type)
-    return !statics.isMade(key)
-  }
   return [
-    (property, key) => {
-      if (!property.enumerable) return isFunctional(property) && isNew(property)
-      if (!isFunctional(property)) return isData(property.value) || (isData(property.value, true) && isGiven(key))
-      const { value, get, set } = property
-      const given = (value === type || isNew(property)) && isGiven(key)
-      return given && [value, get, set].every((fn) => fn === undefined || isTravelling(fn))
-    },
+    (property) =>
+      isFunctional(property) ? !property.enumerable && isNew(property) : property.enumerable && isData(property.value),
     (property) => property.enumerable || (isFunctional(property) && isNew(property)),
   ]
 }
@@ -49,7 +35,7 @@ function isForeignTo(type: AnyFunction): (property: PropertyDescriptor) => boole
     [value, get, set].some((fn) => typeof fn === 'function' && !text.includes(Function.prototype.toString.call(fn)))
 }
 
-/** Whether a function can travel itself, as far as its source says. */
+/** Whether a getter or setter can travel itself, as far as its source says. */
 export function isTravelling(fn: AnyFunction): boolean {
   return sourceOf(fn)?.lexical.length === 0
 }
@@ -66,13 +52,10 @@ export function baseOfFunction(fn: AnyFunction): AnyFunction | null | undefined 
   return typeof base === 'function' && base.prototype === prototype ? (base as AnyFunction) : null
 }
 
-/** Whether a value is made of nothing but what can be copied. @param functions and functions that can travel themselves */
-function isData(value: unknown, functions = false): boolean {
-  const code = (fn: AnyFunction) => {
-    if (!isTravelling(fn)) throw new TypeError('It stays here')
-  }
+/** Whether a value is made of nothing but what can be copied. */
+function isData(value: unknown): boolean {
   try {
-    new Encoder('', functions ? { functions, code, accessors: isTravelling } : {}).encode(value)
+    new Encoder('').encode(value)
     return true
   } catch {
     return false

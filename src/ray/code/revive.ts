@@ -3,10 +3,9 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runInThisContext } from 'node:vm'
 import { deserialize, type Travel } from '../../core/travel.js'
-import { type Decoders, decode, decodeFirst, settle } from '../pack/decode.js'
-import type { Place, SpecialData } from '../pack/format.js'
+import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
+import type { SpecialData } from '../pack/format.js'
 import { shippedFrom } from './call-site.js'
-import { Dependencies, isFunction } from './dependencies.js'
 import { findClass, known, nameOf, rememberClass } from './identity.js'
 import { importExport, importedAhead } from './import-export.js'
 import { unwrap } from './modules.js'
@@ -38,9 +37,6 @@ class Revival {
   readonly #shares: { set: (values: unknown[]) => void; variables: number[] }[] = []
   /** Which node a variable is, where it is one. */
   readonly #nodeOf = new Map<number, number>()
-  /** Where nodes belong, among the variables and inside them. */
-  readonly #places = new Map<number, Place>()
-  readonly #dependencies: Dependencies
   readonly #begun = new Set<number>()
   /** Classes that came before: they are as they have become. */
   readonly #there = new Set<number>()
@@ -51,7 +47,6 @@ class Revival {
   ) {
     this.#made = code.nodes.map(() => undefined)
     this.#bags = code.bags.map(() => ({}))
-    this.#dependencies = new Dependencies(code, this.#nodeOf)
   }
 
   async run(): Promise<unknown> {
@@ -71,29 +66,25 @@ class Revival {
     }
     // Classes are evaluated at once: what they may need is put in its place before, as far as it can be.
     const ready = special ? this.#first(data as SpecialData, decoders) : undefined
-    for (const [i, node] of nodes.entries()) if (isFunction(node) && node.kind !== 'class') this.#complete(i, true)
-    for (const i of this.#dependencies.classes()) this.#class(i)
+    for (const [i, node] of nodes.entries()) if (isFunction(node) && node.kind === 'class') this.#class(i)
     if (special) await decode(data as SpecialData, decoders, ready)
     this.#setAll()
     for (const [i, node] of nodes.entries()) {
       if (node.kind === 'weak' && node.statics !== undefined)
         fillWeak(this.#made[i] as Weak, this.#variables[node.statics] as [object, unknown][])
-      if (isFunction(node) && !this.#there.has(i)) this.#complete(i)
+      if (!isFunction(node) || this.#there.has(i)) continue
+      const { properties, prototype, base } = node
+      const made = this.#made[i] as AnyFunction
+      if (base) {
+        const [variable, itself] = base
+        const parent = this.#variables[variable] as AnyFunction
+        Object.setPrototypeOf(made.prototype, parent.prototype as object)
+        if (itself) Object.setPrototypeOf(made, parent)
+      }
+      if (properties !== undefined) assign(made, this.#variables[properties] as object)
+      if (prototype !== undefined) assign(made.prototype as object, this.#variables[prototype] as object)
     }
     return this.#made[0]
-  }
-
-  /** Gives a function or class what it inherits and has. @param early as far as that is made: classes that are evaluated may need it */
-  #complete(index: number, early = false): void {
-    const { properties, prototype, base } = this.#function(index)
-    const made = this.#made[index] as AnyFunction
-    const parent = base && (this.#variables[base[0]] as AnyFunction | undefined)
-    if (parent) {
-      Object.setPrototypeOf(made.prototype, parent.prototype as object)
-      if (base[1]) Object.setPrototypeOf(made, parent)
-    }
-    if (properties !== undefined) assign(made, this.#variables[properties] as object, early)
-    if (prototype !== undefined) assign(made.prototype as object, this.#variables[prototype] as object, early)
   }
 
   #first(data: SpecialData, decoders: Decoders): Map<number, unknown> {
@@ -101,19 +92,23 @@ class Revival {
     specials.forEach((special, i) => {
       if (special[0] !== 'code') return
       const place = places[i]!
-      this.#places.set(special[1] as number, place)
       for (let at = 0; at < place.length; at += 2)
         if (place[at] === this.#variables) this.#nodeOf.set(place[at + 1] as number, special[1] as number)
     })
     return decodeFirst(data, decoders, ([kind, index]) => (kind === 'code' ? this.#made[index as number] : undefined))
   }
 
-  /** A class is evaluated after the classes it uses, itself or through functions: it may extend them, or its statics begin with them. */
+  /** A class is evaluated after the classes it uses: it may extend them. */
   #class(index: number): void {
     const node = this.#function(index)
     if (this.#begun.has(index)) return
     this.#begun.add(index)
-    for (const before of this.#dependencies.before(index)) this.#class(before)
+    for (const variable of this.#variablesOf(node)) {
+      const used = this.#nodeOf.get(variable)
+      if (used === undefined) continue
+      const other = this.code.nodes[used]!
+      if (isFunction(other) && other.kind === 'class') this.#class(used)
+    }
     let made = findClass(node.id)
     if (made) this.#there.add(index)
     else {
@@ -122,17 +117,15 @@ class Revival {
       rememberClass(made, node.id)
     }
     this.#made[index] = made
-    const place = this.#places.get(index) ?? []
-    settle(place, made)
-    // It may be a property of what was made before.
-    for (const [i, other] of this.code.nodes.entries()) {
-      const isHolder = isFunction(other) && place.includes(this.#variables[other.properties ?? -1])
-      if ((i === index || (isHolder && this.#made[i])) && !this.#there.has(i)) this.#complete(i, true)
-    }
+    for (const [variable, used] of this.#nodeOf) if (used === index) this.#variables[variable] = made
   }
 
   #function(index: number): FunctionNode {
     return this.code.nodes[index] as FunctionNode
+  }
+
+  #variablesOf({ uses }: FunctionNode): number[] {
+    return uses.flatMap(([, index, bag]) => (bag ? this.code.bags[index]!.map(([, variable]) => variable) : [index]))
   }
 
   #setAll(): void {
@@ -208,16 +201,16 @@ function fillWeak(weak: Weak, statics: [object, unknown][]): void {
     else weak.add(its)
 }
 
-/** Gives an object properties as they are; a class that froze itself has what it wants. @param early those that have a value by now */
-function assign(to: object, properties: object, early: boolean): void {
-  for (const key of Reflect.ownKeys(properties)) {
-    const property = Object.getOwnPropertyDescriptor(properties, key)!
-    if (!early || property.value !== undefined) Reflect.defineProperty(to, key, property)
-  }
+/** Gives an object properties as they are; a class that froze itself has what it wants. */
+function assign(to: object, properties: object): void {
+  for (const key of Reflect.ownKeys(properties))
+    Reflect.defineProperty(to, key, Object.getOwnPropertyDescriptor(properties, key)!)
 }
 
 /** How many have ended. */
 const lines = (text: string): number => text.split('\n').length - 1
+
+const isFunction = (node: CodeNode): node is FunctionNode => 'group' in node
 
 function declare(names: readonly string[]): string {
   return names.length ? `let ${names.join(', ')}; ` : ''

@@ -51,7 +51,7 @@ export interface FunctionNode {
   group: number
   /**
    * The variable with its own properties, if it has any: the enumerable ones, methods and accessors; of a class those that are
-   * data, and functions and accessors that it was given, or that were replaced.
+   * data, and methods and accessors that were replaced.
    */
   properties?: number | undefined
   /** The variable with those of its prototype. */

@@ -106,6 +106,6 @@ function define(object: object, members: readonly unknown[]): void {
 }
 
 /** Puts what was made where it belongs. */
-export function settle(place: Place, value: unknown): void {
+function settle(place: Place, value: unknown): void {
   for (let i = 0; i < place.length; i += 2) putAt(place[i] as object, place[i + 1], value)
 }

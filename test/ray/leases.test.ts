@@ -18,12 +18,7 @@ const driver = { kind: 'driver', id: 'driver-1' } as DriverLease
 
 describe('whoever follows who lives', skip ? { skip } : {}, () => {
   test('takes nobody for lost while it hears nothing of the server itself, and who falls silent after that', async (t) => {
-    const server = await Server.startFor(t)
-    const hosts = relays()
-    t.after(() => hosts.end())
-    const host = await hosts.add(server.port)
-    const [there, here] = [await Bus.open(server.address, 'there'), await Bus.open(host.address, 'here')]
-    t.after(() => Promise.all([there.close(), here.close()]))
+    const { there, here, host } = await apart(t)
     // It listens all along: that its process has ended cannot be found out by asking.
     there.frames(node.id, () => {})
 
@@ -75,12 +70,7 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
   })
 
   test('takes nobody for lost, back at a server that was gone, who may notice that later', async (t) => {
-    const server = await Server.startFor(t)
-    const hosts = relays()
-    t.after(() => hosts.end())
-    const host = await hosts.add(server.port)
-    const [there, here] = [await Bus.open(server.address, 'there'), await Bus.open(host.address, 'here')]
-    t.after(() => Promise.all([there.close(), here.close()]))
+    const { there, here, host } = await apart(t)
     await there.leases.put(`node.${node.id}`, JSON.stringify(node))
     const own = new OwnLease(here, () => driver)
     await own.give()
@@ -109,6 +99,17 @@ describe('whoever follows who lives', skip ? { skip } : {}, () => {
     assert.deepEqual(said, [])
   })
 })
+
+/** Two on one server, of which one can be cut off. */
+async function apart(t: TestContext) {
+  const server = await Server.startFor(t)
+  const hosts = relays()
+  t.after(() => hosts.end())
+  const host = await hosts.add(server.port)
+  const [there, here] = [await Bus.open(server.address, 'there'), await Bus.open(host.address, 'here')]
+  t.after(() => Promise.all([there.close(), here.close()]))
+  return { there, here, host }
+}
 
 /** A server and somebody on it who gives signs of life. */
 async function alive(t: TestContext, lease: Lease = driver): Promise<{ bus: Bus; own: OwnLease; address: string }> {

@@ -1,5 +1,6 @@
 import type { DocumentOptions, ParseOptions, SchemaOptions } from 'yaml'
 import { RayitoError } from '../../core/errors.js'
+import { asPyYaml } from './pyyaml.js'
 
 /** Where a data set's metadata stand: at the head of the first, and alone in the second, which goes before it. */
 const CARDS = ['README.md', '.huggingface.yaml']
@@ -32,7 +33,7 @@ export async function parsed<T>(
   const { parse } = await import('yaml')
   try {
     // Of a key that is there twice, Python takes the last.
-    const options: Options = { version: '1.1', uniqueKeys: false, customTags: (tags) => tags.map(withoutLetters) }
+    const options: Options = { version: '1.1', uniqueKeys: false, customTags: (tags) => tags.map(asPyYaml) }
     return read(mapping(parse(text, options), 'the metadata'))
   } catch (error) {
     // Below the first line YAML's own shows the place.
@@ -43,13 +44,6 @@ export async function parsed<T>(
 }
 
 type Options = DocumentOptions & ParseOptions & SchemaOptions
-type Tag = Extract<SchemaOptions['customTags'], readonly unknown[]>[number]
-
-/** `y` and `n` are true and false in YAML 1.1, but not for PyYAML. */
-function withoutLetters(tag: Tag): Tag {
-  if (typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:bool' || !('test' in tag) || !tag.test) return tag
-  return { ...tag, test: new RegExp(tag.test.source.replace(/Y\|y\||N\|n\|/, '')) }
-}
 
 export function mapping(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>

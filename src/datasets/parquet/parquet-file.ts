@@ -30,6 +30,8 @@ export class ParquetFile {
     if (metadata.schema.some(({ name }) => name === undefined)) throw new Error('a column in its schema has no name')
     // hyparquet would make values of a VARIANT's bytes, decimals and missing fields not as they were written: to pyarrow it is a record.
     for (const element of metadata.schema) if (element.logical_type?.type === 'VARIANT') delete element.logical_type
+    // fastparquet may write it as a truth instead of a number, which says nothing: to pyarrow no value is missing then.
+    for (const element of metadata.schema.slice(1)) element.repetition_type ??= 'REQUIRED'
     renewLists(metadata, hyparquet.parquetSchema(metadata))
     // xitongsys' parquet-go counts no headers in the pages' sizes, and values for the rows of lists: without its index the pages tell.
     if (metadata.created_by === 'parquet-go version latest')

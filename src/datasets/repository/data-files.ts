@@ -160,16 +160,23 @@ function matching(paths: readonly string[], dataFiles: DataFiles, where: string)
     Object.entries(bySplit as Record<string, string | readonly string[]>).map(([split, patterns]) => {
       const files = [patterns].flat().flatMap((pattern) => {
         const found = paths.filter(fitting(pattern.replaceAll(sep, '/').replace(/^(?:\.\/)+/, ''))).sort()
-        if (found.length > 0) return found
-        throw new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${shown(pattern)} in ${where}, got none`)
+        if (found.length > 0 || hasWildcard(pattern)) return found
+        throw noneFits(pattern, where)
       })
       const data = dataOf([...new Set(files)])
       if (data.length > 0) return [split, data]
-      const asked = [patterns].flat().map(shown).join(', ') || 'an empty list of them'
-      throw noData(files, `that fit ${asked} in ${where}`)
+      const asked = [patterns].flat().map(shown).join(', ')
+      if (files.length === 0 && asked) throw noneFits(asked, where)
+      throw noData(files, `that fit ${asked || 'an empty list of them'} in ${where}`)
     }),
   )
 }
+
+const noneFits = (patterns: string, where: string) =>
+  new RayitoError('DATASET_NOT_FOUND', `Expected files that fit ${shown(patterns)} in ${where}, got none`)
+
+/** Of several patterns one with wildcards may fit nothing, as in Python: the others' files are the split. */
+const hasWildcard = (pattern: string) => /[*?[]/.test(pattern)
 
 /** What else people keep rows in: `save_to_disk` of Python's datasets makes folders of Arrow files. */
 const OTHER_TABLES = /\.(arrow|csv|tsv|jsonl?)(\.\w+)?$/i

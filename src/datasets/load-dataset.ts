@@ -22,6 +22,7 @@ import type { ImageRow } from './row.js'
 import { ParquetSource } from './sources/parquet-source.js'
 import { classesOf, classOf, PictureSource } from './sources/picture-source.js'
 import type { ReadOptions, Source } from './sources/source.js'
+import { tellOtherTypes } from './sources/told-types.js'
 
 /** What `loadDataset` takes beside the name: names as Python has them. */
 export interface LoadOptions extends HubOptions {
@@ -230,7 +231,10 @@ async function openParquet({ folder, splits, features }: Found, options: ReadOpt
     const files = paths.map((path) => join(folder, path))
     return [split, await ParquetSource.open({ kind: 'parquet', files, options }, cache, tell)] as const
   })
-  return new Map(await Promise.all(opened))
+  const sources = new Map(await Promise.all(opened))
+  const card = await told
+  if (card) for (const { features } of sources.values()) tellOtherTypes(card, features, folder)
+  return sources
 }
 
 function openPictures({ folder, splits, all, dropLabels }: Found, options: ReadOptions): Map<string, Source> {

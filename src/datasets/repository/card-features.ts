@@ -5,7 +5,7 @@ type Told = Record<string, unknown>
 
 /**
  * What the metadata of a data set say of its columns, in the form of the note that `datasets` leaves in Parquet files: names
- * of classes and which are pictures, also inside of lists and records. (Of plain values, here `{}`, the files themselves tell more.)
+ * of classes and which are pictures, also inside of lists and records. (Of lists of plain values, here `{}`, the files themselves tell more.)
  * Null where they say nothing. As `DatasetInfosDict.from_dataset_card_data` and `Features._from_yaml_list` of Python's
  * `datasets` read them.
  * @param texts see `metadataOf`
@@ -53,12 +53,16 @@ function noted(told: unknown): unknown {
   if (kind === 'struct') return noted(inner)
   if (kind !== 'dtype') return { _type: typeNamed(kind), ...classes(mapping(inner, kind)) }
   if (typeof inner !== 'string') return noted(inner)
-  return ENCODED.has(inner) ? { _type: typeNamed(inner) } : {}
+  return ENCODED.has(inner) ? { _type: typeNamed(inner) } : { _type: 'Value', dtype: SHORT[inner] ?? inner }
 }
 
-/** Of a list of plain values files tell more, too. */
-const listOf = (type: string, feature: unknown, length: unknown) =>
-  Object.keys(feature as object).length === 0 ? {} : { _type: type, feature, length }
+/** Of plain values, and so of a list of them, files tell more. */
+function listOf(type: string, feature: unknown, length: unknown): Told {
+  const isPlain = Object.keys(feature as object).length === 0 || (feature as Told)._type === 'Value'
+  return isPlain ? {} : { _type: type, feature, length }
+}
+
+const SHORT: Record<string, string> = { float: 'float32', double: 'float64' }
 
 /** What `dtype` may name beside plain values. */
 const ENCODED = new Set(['image', 'json', 'audio', 'video', 'pdf', 'nifti', 'mesh'])

@@ -161,11 +161,17 @@ function itemOf({ element, children }: SchemaTree): SchemaTree | null {
 /** What a record of bytes and a path most often is where nobody says so. Sounds and other files lie so, too. */
 export const LIKELY_IMAGE = new Feature('Image')
 
+function isLikelyImage(fields: readonly SchemaTree[]): boolean {
+  const [bytes, path] = ['bytes', 'path'].map((name) => fields.find(({ element }) => element.name === name)?.element)
+  if (fields.length !== 2 || bytes?.type !== 'BYTE_ARRAY' || isText(bytes)) return false
+  // pyarrow's own type where all are null
+  return path?.type === 'BYTE_ARRAY' || path?.logical_type?.type === 'NULL'
+}
+
 function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arrow?: Arrow): Feature {
   const { element, children } = column
   if (element.converted_type === 'LIST') return listOf(inside(column, undefined, arrow), arrow)
-  const fields = children.map((child) => child.element.name).sort()
-  if (fields.join() === 'bytes,path') return LIKELY_IMAGE
+  if (isLikelyImage(children) && Object.keys(noted).length === 0) return LIKELY_IMAGE
   if (children.length === 0)
     return isJson(element) ? new Feature('Json') : new Feature('Value', dtypeOf(element, arrow))
   // A record of any names.
@@ -176,6 +182,9 @@ function featureOfSchema(column: SchemaTree, noted: Record<string, unknown>, arr
   })
   return structOf(parts)
 }
+
+export const isText = ({ converted_type, logical_type }: SchemaElement) =>
+  converted_type === 'UTF8' || logical_type?.type === 'STRING'
 
 const isJson = ({ converted_type, logical_type }: SchemaElement) =>
   converted_type === 'JSON' || logical_type?.type === 'JSON'

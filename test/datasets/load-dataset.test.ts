@@ -223,10 +223,18 @@ describe('from the disk', () => {
       assert.equal((await loadDataset(folder, { dataFiles })).train.numRows, 120)
     const dict = await loadDataset(folder, { dataFiles: { mine: ['y/three.parquet'], all: '**/*.parquet' } })
     assert.deepEqual([dict.mine!.numRows, dict.all!.numRows], [60, 180])
-    await assert.rejects(loadDataset(folder, { dataFiles: 'z*' }), {
-      code: 'DATASET_NOT_FOUND',
-      message: /files that fit z\* in/,
-    })
+    // As in Python one with wildcards may fit nothing where others do.
+    assert.equal((await loadDataset(folder, { dataFiles: ['y/*', 'z*'] })).train.numRows, 60)
+    for (const [dataFiles, told] of [
+      ['z*', 'z\\*'],
+      [['z*', 'q/[0-9]'], 'z\\*, q/\\[0-9\\]'],
+      [['y/*', 'z.parquet'], 'z.parquet'],
+      [{ train: 'y/*', test: ['z*'] }, 'z\\*'],
+    ] as const)
+      await assert.rejects(loadDataset(folder, { dataFiles }), {
+        code: 'DATASET_NOT_FOUND',
+        message: new RegExp(`Expected files that fit ${told} in .*, got none`),
+      })
     writeFileSync(join(folder, 'x', 'data.csv'), 'a,b')
     for (const dataFiles of ['x/data.csv', { train: 'x/*.parquet', test: ['x/*.csv'] }])
       await assert.rejects(loadDataset(folder, { dataFiles }), {
@@ -368,6 +376,51 @@ describe('from the disk', () => {
     )
     assert.equal((await loadDataset(folder, { name: 'n' })).train.numRows, 60)
     await assert.rejects(loadDataset(folder), { code: 'DATASET_AMBIGUOUS', message: /\(n, y\)/ })
+  })
+
+  test('numbers, days and truths in a README.md are those of PyYAML, all else are names', async (t) => {
+    const folder = folderOf(t, join(TABLES, 'no-note.parquet'), ['train.parquet'])
+    const names = ['08', '019', '1e3', 'E2', 'e5', '.', '-.', '+.5', '.5e1', '2020-1-1', '08:30', 'y', 'N']
+    const classes = (names: readonly string[]) =>
+      `dataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names: [${names.join(', ')}]\n`
+    writeFileSync(join(folder, 'README.md'), `---\n${classes(names)}---\n`)
+    const { label } = (await loadDataset(folder)).train.features
+    assert.deepEqual(label.names, names)
+    assert.equal(label.str2int('08'), 0)
+    const others = ['010', '0x1F', '0b11', '1_000', '1.5e+5', '1:30', '.5', 'No', 'ON', '2020-01-01', '~']
+    writeFileSync(join(folder, 'README.md'), `---\n${classes(others)}---\n`)
+    const { names: given } = (await loadDataset(folder)).train.features.label
+    assert.deepEqual(given, [8, 31, 3, 1000, 150_000, 90, 0.5, false, true, new Date('2020-01-01'), null])
+    const configs = 'configs:\n- {config_name: e5, data_dir: .}\n- {config_name: 2020-1-1, data_files: "*.parquet"}\n'
+    writeFileSync(join(folder, 'README.md'), `---\n${configs}---\n`)
+    for (const name of ['e5', '2020-1-1']) assert.ok((await loadDataset(folder, { name })).train.numRows > 0)
+  })
+
+  test('of a README.md that gives a plain column another type than its files have is told, once', async (t) => {
+    const folder = temporary(t)
+    const columnData = [
+      { name: 'id', data: [10n, 9n], type: 'INT64' as const },
+      { name: 'x', data: [0.1, 0.2], type: 'DOUBLE' as const },
+      { name: 'n', data: [1, 2], type: 'INT32' as const },
+    ]
+    writeFileSync(join(folder, 'train.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })))
+    cpSync(join(folder, 'train.parquet'), join(folder, 'test.parquet'))
+    const card = (id: string, x: string) =>
+      `---\ndataset_info:\n  features:\n  - {name: id, dtype: ${id}}\n  - {name: x, dtype: ${x}}\n  - {name: n, dtype: int64}\n---\n`
+    const warnings: string[] = []
+    const warned = ({ message }: Error) => warnings.push(message)
+    process.on('warning', warned)
+    t.after(() => process.off('warning', warned))
+    writeFileSync(join(folder, 'README.md'), card('int32', 'double'))
+    await loadDataset(folder)
+    writeFileSync(join(folder, 'README.md'), card('string', 'float32'))
+    for (const _ of [1, 2]) {
+      const { train } = await loadDataset<{ id: unknown }>(folder)
+      assert.deepEqual(await train.column('id'), [10, 9])
+    }
+    assert.deepEqual(warnings, [
+      `the card of ${folder} has id as string (int64 in the files), x as float32 (float64 in the files): values are given as they lie in the files`,
+    ])
   })
 
   test('a README.md that names configurations as nobody does is told in a sentence', async (t) => {

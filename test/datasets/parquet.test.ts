@@ -13,7 +13,7 @@ import { PageCache } from '#src/datasets/parquet/page-cache.js'
 import { wholeChunk } from '#src/datasets/parquet/page-table.js'
 import { ParquetSource } from '#src/datasets/sources/parquet-source.js'
 import { noLinks } from '../windows.js'
-import { FIXTURES, onePage, readJson, TABLES, temporary } from './support.js'
+import { FIXTURES, onePage, PICTURES, readJson, TABLES, temporary } from './support.js'
 
 interface Rows {
   names: string[]
@@ -213,6 +213,43 @@ describe('rows written by pyarrow', () => {
       [types.text!.dtype, types.real!.dtype, types.list!.type, types.record!.type],
       ['string', 'float64', 'List', 'Struct'],
     )
+  })
+
+  test('a record of bytes and a path is a picture where its types fit and nobody says what it holds', async (t) => {
+    const folder = temporary(t)
+    const field = (name: string, more: object) => ({ name, repetition_type: 'OPTIONAL' as const, ...more })
+    const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8' }
+    const rowsOf = async (bytes: object, data: unknown[], note?: object) => {
+      const fields = [field('path', text), field('bytes', bytes)]
+      const schema = [{ name: 'root', num_children: 1 }, field('file', { num_children: 2 }), ...fields]
+      const features = note && JSON.stringify({ info: { features: { file: note } } })
+      const options = {
+        columnData: [{ name: 'file', data }],
+        schema: schema as SchemaElement[],
+        kvMetadata: features ? [{ key: 'huggingface', value: features }] : [],
+      }
+      writeFileSync(join(folder, 'file.parquet'), new Uint8Array(parquetWriteBuffer(options)))
+      const { dataset } = await open(join(folder, 'file.parquet'))
+      const rows = await Promise.all(data.map(async (_, i) => (await dataset.at(i)).file))
+      return [dataset.features.file!.type, rows] as const
+    }
+    const sizes = [{ path: 'a.py', bytes: 120 }, null]
+    assert.deepEqual(await rowsOf({ type: 'INT32' }, sizes), ['Struct', sizes])
+    const sources = [{ path: 'a.py', bytes: 'print(1)' }]
+    assert.deepEqual(await rowsOf(text, sources), ['Struct', sources])
+    const value = (dtype: string) => ({ _type: 'Value', dtype })
+    const noted = { path: value('string'), bytes: value('binary') }
+    const files = [{ path: 'a.py', bytes: null }]
+    assert.deepEqual(await rowsOf({ type: 'BYTE_ARRAY' }, files, noted), ['Struct', files])
+    // No picture is opened by a name that nobody calls one.
+    assert.deepEqual(await rowsOf({ type: 'BYTE_ARRAY' }, files), ['Image', files])
+    const [type, [row]] = await rowsOf({ type: 'BYTE_ARRAY' }, [
+      { path: null, bytes: readFileSync(join(PICTURES, 'colour.png')) },
+    ])
+    assert.equal(type, 'Image')
+    assert.ok(row instanceof Image)
+    const called = { _type: 'Image' }
+    await assert.rejects(rowsOf({ type: 'BYTE_ARRAY' }, files, called), { code: 'IMAGE_NOT_FOUND' })
   })
 
   test('a note may have the classes by their numbers, a length of -1 where lists differ, and shapes', async () => {
@@ -449,6 +486,22 @@ describe('rows written by hyparquet-writer', () => {
     assert.deepEqual(await dataset.at(0), { n: 0, s: 's0' })
     assert.deepEqual(await dataset.at(999), { n: 2997, s: `s${2997 % 7}` })
     assert.deepEqual(await dataset.column('n'), numbers)
+  })
+
+  test('with a repetition that is a truth instead of a number, as by fastparquet: no value is missing, as to pyarrow', async (t) => {
+    const path = join(temporary(t), 'a.parquet')
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 1 },
+      { name: 'x', type: 'INT32', repetition_type: 'REQUIRED' },
+    ]
+    const written = Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'x', data: [1, 2, 3] }], schema }))
+    // Thrift's compact protocol: field 3 as the number 0, and field 4, the name.
+    const at = written.indexOf(Buffer.from([0x25, 0, 0x18, 1, 'x'.charCodeAt(0)]))
+    assert.ok(at > 0)
+    const file = Buffer.concat([written.subarray(0, at), Buffer.of(0x22), written.subarray(at + 2)])
+    file.writeUInt32LE(written.readUInt32LE(written.length - 8) - 1, file.length - 8)
+    writeFileSync(path, file)
+    assert.deepEqual(await (await open(path)).dataset.column('x'), [1, 2, 3])
   })
 
   test('whatever the names of the columns, numbers among them', async (t) => {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { RayitoError } from '../../core/errors.js'
-import { type Feature, type Features, LIKELY_IMAGE, parquetFeatures } from '../features.js'
+import { type Feature, type Features, isText, LIKELY_IMAGE, parquetFeatures } from '../features.js'
 import { isPicture } from '../image/decode.js'
 import { Image } from '../image/image.js'
 import { parseJson } from '../parquet/json.js'
@@ -127,9 +127,8 @@ export class ParquetSource implements Source {
     const feature = this.features[column.element.name]!
     const nested = column.children.length > 0
     const bytes = nested ? await file.field(row, column, 'bytes') : await file.value(row, column)
-    const isOther = isNoPicture(bytes, feature)
-    const path = nested && (bytes === null || isOther) ? await file.field(row, column, 'path') : null
-    return isOther ? { bytes, path } : this.#open(bytes ?? path, feature)
+    const path = nested && !isPictureFor(feature, bytes) ? await file.field(row, column, 'path') : null
+    return isNoPicture({ bytes, path }, feature) ? { bytes, path } : this.#open(bytes ?? path, feature)
   }
 
   /** The pictures and the JSON inside of lists and records, or alone. */
@@ -138,7 +137,7 @@ export class ParquetSource implements Source {
     if (value === null || value === undefined) return null
     if (type === 'Image') {
       const record = pictureRecord(value)
-      return decode && !isNoPicture(record.bytes, of) ? this.#open(record.bytes ?? record.path, of) : record
+      return decode && !isNoPicture(record, of) ? this.#open(record.bytes ?? record.path, of) : record
     }
     if (type === 'ClassLabel' && typeof value === 'string') return of.str2int(value.trim())
     if (type === 'Json') return decode ? parsedJson(value) : value
@@ -162,12 +161,21 @@ export class ParquetSource implements Source {
   }
 }
 
-/** Whether bytes that nobody calls a picture are none: they are given as they lie in the file then, as in Python. */
-const isNoPicture = (bytes: unknown, feature: Feature) =>
-  feature === LIKELY_IMAGE && bytes instanceof Uint8Array && !isPicture(bytes)
+/** Whether bytes are those of a picture, or called so by somebody. */
+const isPictureFor = (feature: Feature, bytes: unknown) =>
+  bytes instanceof Uint8Array && (feature !== LIKELY_IMAGE || isPicture(bytes))
+
+/** Whether what nobody calls a picture is none, or the name of a file alone: it is given as it lies in the file then, as in Python. */
+const isNoPicture = ({ bytes, path }: PictureRecord, feature: Feature) =>
+  feature === LIKELY_IMAGE && !isPictureFor(feature, bytes) && (bytes !== null || path !== null)
+
+interface PictureRecord {
+  bytes: unknown
+  path: unknown
+}
 
 /** What `datasets` gives of a picture that is not to be decoded: bytes, or a path, in a record of both. */
-function pictureRecord(value: unknown): { bytes: unknown; path: unknown } {
+function pictureRecord(value: unknown): PictureRecord {
   if (value instanceof Uint8Array) return { bytes: value, path: null }
   if (typeof value === 'string') return { bytes: null, path: value }
   const { bytes = null, path = null } = value as { bytes?: unknown; path?: unknown }
@@ -191,8 +199,7 @@ function isEncoded({ type, feature, fields }: Feature): boolean {
 
 /** Whether a column of classes has their names, which a card alone may call classes: in Python numbers come of them, too. */
 function isNamed({ type }: Feature, { columns }: ParquetFile, index: number): boolean {
-  const { converted_type, logical_type } = columns[index]!.element
-  return type === 'ClassLabel' && (converted_type === 'UTF8' || logical_type?.type === 'STRING')
+  return type === 'ClassLabel' && isText(columns[index]!.element)
 }
 
 const namesOf = ({ columns }: ParquetFile) => columns.map(({ element }) => element.name)

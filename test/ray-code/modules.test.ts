@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { runInThisContext } from 'node:vm'
-import { callSite, describe as describeCode, revive } from '#src/ray/code/index.js'
+import { SPANS, type Span } from '#src/core/spans.js'
+import { callSite, describe as describeCode, importAhead, revive } from '#src/ray/code/index.js'
 import { ray } from '#src/ray/index.js'
 import { elsewhere } from './elsewhere.js'
 import * as functions from './functions.js'
@@ -34,6 +35,21 @@ describe('a function that a module exports', () => {
       module: HERE,
       name: 'inline',
     })
+  })
+
+  test('waits for what its thread imports ahead, which counts as importing', async (t) => {
+    const { url } = write('mjs', 'export const here = () => 1')
+    const seen: Span[] = []
+    const listen = (span: unknown) => void seen.push(span as Span)
+    SPANS.subscribe(listen)
+    t.after(() => SPANS.unsubscribe(listen))
+    importAhead(Promise.resolve())
+    await revive({ kind: 'module', module: url, name: 'here' }, () => {})
+    const imports = seen.filter(({ category }) => category === 'import')
+    assert.deepEqual(
+      imports.map(({ name }) => name),
+      ['rayito', url.slice(url.lastIndexOf('/') + 1)],
+    )
   })
 
   test('may be exported as what is remote of it', async () => {

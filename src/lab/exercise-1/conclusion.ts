@@ -189,8 +189,8 @@ function transfer(order: Version[], { moving = {} }: ConclusionOptions): string 
   const cost = `${seconds(moving[most.name]!)} s or ${percent(share(most))} of its time`
   const minor = share(most) < MINOR && !decided(order, ({ name }) => moving[name] ?? 0)
   return minor && timed.length === parallel.length
-    ? `Between the driver and the workers moved: ${moved}; serialising and moving cost at most ${cost} (${most.name}), so transfer did not decide.`
-    : `Between the driver and the workers moved: ${moved}; serialising and moving cost most in ${most.name}: ${cost}.`
+    ? `Between the driver and the workers moved: ${moved}; the same calls with nothing to do took at most ${cost} (${most.name}), so transfer did not decide.`
+    : `Between the driver and the workers moved: ${moved}; the same calls with nothing to do took most for ${most.name}: ${cost}.`
 }
 
 /** With how many pictures another version would have won: time = loading + pictures × time of one. */

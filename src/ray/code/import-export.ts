@@ -34,7 +34,7 @@ async function load(module: string): Promise<Namespace> {
   let url = module
   try {
     url = localModule(module)
-    if (ahead) await ahead
+    if (ahead) await span('import', 'rayito', () => ahead)
     const namespace = (await span('import', basename(module), () => import(url))) as Namespace
     imported.set(module, namespace)
     return namespace

@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { RayitoError } from '../core/errors.js'
-import { onInterrupt } from '../core/notebook.js'
+import { kernel, onInterrupt } from '../core/notebook.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver/driver.js'
 import { urlsOf } from './engines/nats/address.js'
@@ -95,7 +95,8 @@ function startDriver(given: InitOptions): Driver {
 export async function shutdown(): Promise<void> {
   const driver = peekRuntime()
   if (driver instanceof Driver) {
-    tellUnread(driver)
+    // Below the cell: a notebook's kernel hears of nothing that is written past it.
+    tellUnread(driver, kernel() ? (stream, text) => void process[stream].write(text) : writeNow)
     setRuntime(null)
     ending = driver.shutdown().finally(() => open.delete(driver))
   }
@@ -103,8 +104,8 @@ export async function shutdown(): Promise<void> {
 }
 
 /** A failure is told at the end at the latest. */
-function tellUnread(driver: Driver): void {
-  for (const line of driver.unread()) writeNow('stderr', `${line}\n`)
+function tellUnread(driver: Driver, write = writeNow): void {
+  for (const line of driver.unread()) write('stderr', `${line}\n`)
 }
 
 /** The process ends: nothing is written later. */

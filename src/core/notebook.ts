@@ -1,7 +1,9 @@
-/** What a tslab kernel leaves in the global scope: other cells' names and its own require. */
+/** What a tslab kernel leaves in the global scope: other cells' names and its own require; and how this package's names what it runs. */
 interface Kernel {
   exports: Record<string, unknown>
   require: (id: string) => unknown
+  /** The name in stacks of the newest cell in which the text stands, null where it stands in none. */
+  scriptOf?: (text: string) => string | null
 }
 
 /** The part of tslab's display API used here. */

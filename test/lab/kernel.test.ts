@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as zeromq from 'zeromq'
+import { freePorts } from '#src/lab/notebook/free-ports.js'
 import { Kernel } from '#src/lab/notebook/kernel.js'
 import { patientSockets } from '#src/lab/notebook/sockets.js'
 import { type Message, Wire } from '#src/lab/notebook/wire.js'
@@ -83,6 +87,57 @@ describe('ray in a notebook', () => {
     assert.deepEqual(next, { status: 'ok', text: 'RAY_TASK_CANCELLED\n' })
     assert.equal((await run(`await ray.get(ray.remote((x: number) => x + 1).remote(1))`)).text, '2\n')
   })
+})
+
+test('a cell may loop with await over what comes, with or without another await', async () => {
+  const squares = `import { ray } from '../dist/index.js'\nconst squares = ray.remote(function* (n: number) { for (let i = 0; i < n; i++) yield i * i })`
+  await run(squares)
+  const loop = 'for await (const ref of squares.remote(3)) console.log(await ray.get(ref))'
+  assert.deepEqual(await run(loop), { status: 'ok', text: '0\n1\n4\n' })
+  assert.deepEqual(await run('{\n  for await (const x of [1, 2]) console.log(x)\n}'), { status: 'ok', text: '1\n2\n' })
+  const inside = `const all = async () => { for await (const x of [1]) console.log(x) }\nconst later = 2`
+  assert.deepEqual(await run(inside), { status: 'ok', text: '' })
+  assert.match((await run('for await (const x of 5) console.log(x)')).text, /Type '5' must have/)
+})
+
+test('what failed and was never asked for is told below the cell that ends the session', async () => {
+  await run(`import { ray } from '../dist/index.js'\nawait ray.shutdown()`)
+  await run(`const boom = ray.remote(function boom() { throw new Error('unseen') })\nconst failed = boom.remote()`)
+  await run(`await ray.wait([failed])`)
+  const { status, text } = await run('await ray.shutdown()')
+  assert.equal(status, 'ok')
+  assert.match(text, /^rayito: .*boom.* failed, and nobody asked for .*unseen/)
+})
+
+test('a kernel of Jupyter ends when Jupyter is gone', async (t) => {
+  const tslab = fileURLToPath(new URL('../../../dist/lab/notebook/tslab.js', import.meta.url))
+  const folder = mkdtempSync(join(tmpdir(), 'rayito-kernel-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const names = ['shell_port', 'iopub_port', 'stdin_port', 'control_port', 'hb_port']
+  const ports = await freePorts(names.length)
+  const connection = { ip: '127.0.0.1', transport: 'tcp', key: 'k', signature_scheme: 'hmac-sha256' }
+  const numbers = Object.fromEntries(names.map((name, i) => [name, ports[i]]))
+  writeFileSync(join(folder, 'c.json'), JSON.stringify({ ...connection, ...numbers }))
+  // Stands for Jupyter: it starts the kernel as its kernels' description says, and is gone at once when it is killed.
+  const jupyter = spawn(
+    process.execPath,
+    [
+      '-e',
+      `require('node:child_process').spawn(process.execPath, [${JSON.stringify(tslab)}, '--config-path=' + ${JSON.stringify(join(folder, 'c.json'))}], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, JPY_PARENT_PID: String(process.pid) } })
+`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  t.after(() => jupyter.kill())
+  const heart = new zeromq.Request()
+  heart.connect(`tcp://127.0.0.1:${ports.at(-1)}`)
+  await heart.send('beat')
+  await heart.receive()
+  heart.close()
+  // The kernel has this pipe's other end, too.
+  const over = once(jupyter.stdout!.resume(), 'close')
+  jupyter.kill('SIGKILL')
+  await over
 })
 
 test('the cell that begins the first session may be interrupted: the kernel goes on', async (t) => {
@@ -181,7 +236,7 @@ describe('a cell that fails', () => {
     const cell = `type Unused = string\n\nconst fail = (x: number) => { throw new RangeError('no ' + x) }\n[1].map((x) => fail(x))`
     assert.deepEqual(await run(cell), {
       status: 'error',
-      text: `RangeError: no 1\n    at fail (notebook cell)\n    at notebook cell\n    at Array.map (<anonymous>)\n    at line 4 of the cell: [1].map((x) => fail(x))\n`,
+      text: `RangeError: no 1\n    at fail (line 3 of the cell: const fail = (x: number) => { throw new RangeError('no ' + x) })\n    at line 4 of the cell: [1].map((x) => fail(x))\n    at Array.map (<anonymous>)\n    at line 4 of the cell: [1].map((x) => fail(x))\n`,
     })
     await run(`import { Image, ray } from '../dist/index.js'`)
     const { text } = await run(`const image =\n  await Image.open('nowhere.png')`)
@@ -193,10 +248,24 @@ describe('a cell that fails', () => {
     const task = `const fails = ray.remote(function fails() { throw new Error('far away') })`
     assert.match(
       (await run(`${task}\nawait ray.get(fails.remote())`)).text,
-      /away\n {4}at fails \(notebook cell\) \{\n/,
+      /away\n {4}at fails \(line 1 of the cell: const fails = .*\) \{\n/,
     )
     const { text: refused } = await run(`const none = null\nray.remote({} as any)`)
     assert.match(refused, /^RayitoError: .+\n {4}at line 2 of the cell: ray.remote\(\{\} as any\) \{\n/)
+  })
+
+  test('tells lines of the cells before it, and of what they sent to workers', async () => {
+    await run(`import { ray } from '../dist/index.js'\ninterface Held {\n  n: number\n}\n`)
+    const actor = `const Longer = ray.remote(class Longer {\n  held: Held | null = null\n  size(text: string) {\n    const all = text.length\n    return all + this.held!.n\n  }\n})`
+    await run(actor)
+    await run(`function parsed(text: string) {\n  // a comment\n  return JSON.parse(text)\n}`)
+    const there = await run(`\nawait ray.get(Longer.remote().size.remote('a'))`)
+    assert.match(there.text, /\n {4}at Longer\.size \(line 5 of cell \d+: return all \+ this\.held!\.n\)/)
+    const here = await run(`\n\nparsed('{')`)
+    assert.match(
+      here.text,
+      /\n {4}at parsed \(line 3 of cell \d+: return JSON\.parse\(text\)\)\n {4}at line 3 of the cell: parsed\('\{'\)\n/,
+    )
   })
 
   test('on a class with private members inside an expression tells where that may stand', async () => {
@@ -241,7 +310,10 @@ test('a request that fails in a service of the notebook is told below the cell',
     console.log((await fetch(serve.status().url!)).status)
     await serve.shutdown()`
   const { text } = await run(cell)
-  assert.match(text, /^GET \/ failed: Error: out of luck\n {4}at Poor\.call \(notebook cell\)\n/m)
+  assert.match(
+    text,
+    /^GET \/ failed: Error: out of luck\n {4}at Poor\.call \(line 1 of the cell: await serve\.run\(.*\)\n/m,
+  )
   assert.match(text, /^500\n/m)
 })
 

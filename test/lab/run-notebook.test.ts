@@ -93,13 +93,16 @@ test('an error of a cell without await, and one of the compiler, name their line
 
 test('of what the kernel says of an error, its line in the cell and its words are told; no line where that is not sure', () => {
   const told = (source: string, stderr: string, javascript: string | null) =>
-    failure(source, legible(stderr, { source, javascript: javascript ?? '' }), { cell: 2, cells: 3, title: 'One' })
-      .message
+    failure(source, legible(stderr, new Map(javascript === null ? [] : [[3, { source, javascript }]])), {
+      cell: 2,
+      cells: 3,
+      title: 'One',
+    }).message
   const stack = (...lines: number[]) =>
-    `${lines.map((line) => `    at evalmachine.<anonymous>:${line}:6\n`).join('')}    at sigintHandlersWrap (node:vm:280:12)\n`
+    `${lines.map((line) => `    at notebook cell 3:${line}:6\n`).join('')}    at sigintHandlersWrap (node:vm:280:12)\n`
   const mapped = 'list.map((x) => { throw new Error(x) })'
   const script = `(function(exports, require) { exports.list = void 0;\nconst list = [1];\nexports.list = list;\n${mapped};\nexports.after = 1;\n\n})(a, b)`
-  const thrown = `evalmachine.<anonymous>:4\n${mapped};\n      ^\n\nError: no 1\n${stack(4, 7)}`
+  const thrown = `notebook cell 3:4\n${mapped};\n      ^\n\nError: no 1\n${stack(4, 7)}`
   const source = `const list = [1]\n${mapped}\nconst after = list`
   assert.equal(told(source, thrown, script), `Cell 2 of 3 (One), line 2: ${mapped}\nError: no 1`)
   assert.equal(told(source, thrown, null), 'Cell 2 of 3 (One)\nError: no 1')

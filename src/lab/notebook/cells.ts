@@ -1,10 +1,11 @@
-import type { Cell } from './stack.js'
+import { type Cell, scriptName } from './stack.js'
 
 /** What tslab makes of a cell. */
 interface Converted {
   declOutput?: string
   diagnostics: { messageText: string }[]
   output?: string
+  hasToplevelAwait?: boolean
 }
 interface Converter {
   convert(declarations: string, source: string): Converted
@@ -13,7 +14,13 @@ interface Converter {
 }
 interface Compiler {
   ScriptTarget: { Latest: number }
-  createSourceFile(name: string, text: string, target: number): { statements: readonly Statement[]; text: string }
+  createSourceFile(name: string, text: string, target: number): Node & { statements: readonly Statement[] }
+  forEachChild<T>(node: Node, visit: (node: Node) => T | undefined): T | undefined
+  isForOfStatement(node: Node): boolean
+  isFunctionLike(node: Node): boolean
+}
+interface Node {
+  awaitModifier?: Node
 }
 interface Statement {
   pos: number
@@ -21,13 +28,35 @@ interface Statement {
   name?: { text: string }
   declarationList?: { declarations: readonly (Statement & { name: { text: string } })[] }
 }
-declare const __tslab__: { exports: Record<string, unknown> }
+declare const __tslab__: { exports: Record<string, unknown>; scriptOf: (text: string) => string | null }
 
-let begun: Cell = { source: '', javascript: '' }
+const begun = new Map<number, Cell>()
+let number = 0
 
-/** The cell that began last. */
-export function newestCell(): Cell {
-  return begun
+/** The cells that began by their numbers, the newest last. */
+export const cells: ReadonlyMap<number, Cell> = begun
+
+/** The next cell that is compiled, and run, has that number. */
+export function beginCell(its: number): void {
+  number = its
+  __tslab__.scriptOf = scriptOf
+}
+
+/** What travels to a worker has its cell's name there. */
+function scriptOf(text: string): string | null {
+  const found = [...begun].findLast(([, { javascript }]) => javascript.includes(text))
+  return found ? scriptName(found[0]) : null
+}
+
+/** tslab's scripts have no names: in stacks each cell's gets one of its own. */
+export function nameScripts(vm: VirtualMachine): void {
+  const { runInThisContext } = vm
+  vm.runInThisContext = (code, options) =>
+    runInThisContext(code, options?.breakOnSigint ? { filename: scriptName(number), ...options } : options)
+}
+
+interface VirtualMachine {
+  runInThisContext(code: string, options?: { breakOnSigint?: boolean; filename?: string }): unknown
 }
 
 /** A cell that fails keeps what it had defined by then, as in Python: tslab forgot all of it. */
@@ -47,13 +76,26 @@ export function keepDefinitions(tslab: NodeJS.Require): void {
         for (const problem of converted.diagnostics) problem.messageText = withRemedy(problem.messageText)
         if (converted.diagnostics.length > 0) return converted
         newest = converted.declOutput ?? ''
-        begun = { source, javascript: converted.output ?? '' }
+        begun.set(number, { source, javascript: converted.output ?? '' })
+        // tslab sees what `await` stands before, but not a loop.
+        converted.hasToplevelAwait ||= loopsWithAwait(source, compiler)
         return converted
       },
       inspect: (before, source, position) => converter.inspect(known(before), source, position),
       complete: (before, source, position) => converter.complete(known(before), source, position),
     }
   }
+}
+
+/** Whether a cell has a `for await` outside of all functions. */
+function loopsWithAwait(source: string, compiler: Compiler): boolean {
+  if (!/\bfor\s*await\b/.test(source)) return false
+  const loops = (node: Node): true | undefined => {
+    if (compiler.isFunctionLike(node)) return undefined
+    if (compiler.isForOfStatement(node) && node.awaitModifier) return true
+    return compiler.forEachChild(node, loops)
+  }
+  return loops(compiler.createSourceFile('cell.ts', source, compiler.ScriptTarget.Latest)) ?? false
 }
 
 /** A cell exports all that it defines, which whoever wrote it cannot know. */

@@ -11,8 +11,12 @@ export interface Cell {
 const FRAME = /^\s+(at |\.{3} \d+ lines matching)/
 /** What runs a cell's script; a cell without await is called from the script's own last line, which is none of the cell's. */
 const SCRIPT = /^\s+at (sigintHandlersWrap|Script\.runInThisContext)/
-/** A frame in the text of a cell: all of them have this name. */
-const OWN = /^(\s+at )(async )?(.+ \()?evalmachine\.<anonymous>:(\d+):\d+\)?/
+
+/** What the script of a cell is called, and code of the cell in a worker. */
+export const scriptName = (number: number): string => `notebook cell ${number}`
+
+/** A frame in the text of a cell. */
+const OWN = /^(\s+at )(async )?(.+ \()?notebook cell(?: (\d+))?:(\d+):\d+\)?/
 const tslab = dirname(createRequire(import.meta.url).resolve('tslab/package.json')) + sep
 const KERNEL = [tslab, fileURLToPath(new URL('../../', import.meta.url))].flatMap((folder) => [
   folder,
@@ -20,10 +24,11 @@ const KERNEL = [tslab, fileURLToPath(new URL('../../', import.meta.url))].flatMa
 ])
 
 /**
- * An error as it is printed, told to whoever wrote the cell: without the kernel's, this package's and Node's own frames and the
+ * An error as it is printed, told to whoever wrote the cells: without the kernel's, this package's and Node's own frames and the
  * JavaScript above it, with the line of the cell in place of that of the JavaScript.
+ * @param cells those that have run by their numbers, the newest last
  */
-export function legible(text: string, cell: Cell): string {
+export function legible(text: string, cells: ReadonlyMap<number, Cell>): string {
   const told: string[] = []
   let frames: string[] = []
   for (const line of [...text.replace(ABOVE, '').split('\n'), null]) {
@@ -32,7 +37,7 @@ export function legible(text: string, cell: Cell): string {
       continue
     }
     if (frames.length > 0) {
-      told.push(...ownFrames(frames, cell))
+      told.push(...ownFrames(frames, cells))
       // Behind the last frame stands what opens the error's properties.
       if (frames.at(-1)!.endsWith(' {') && !told.at(-1)!.endsWith(' {')) told.push(`${told.pop()} {`)
     }
@@ -44,31 +49,33 @@ export function legible(text: string, cell: Cell): string {
 
 /** What Node puts above an error of a script: its place, the line, and where in the line; of JSON the beginning of its text. */
 const ABOVE =
-  /^(?:<anonymous_script>:\d+\n.*\n+|(?:evalmachine\.<anonymous>|file:.*|node:.*|\/.*|[A-Z]:\\.*):\d+\r?\n.*\n\s*\^+\n\n)/m
+  /^(?:<anonymous_script>:\d+\n.*\n+|(?:notebook cell \d+|evalmachine\.<anonymous>|file:.*|node:.*|\/.*|[A-Z]:\\.*):\d+\r?\n.*\n\s*\^+\n\n)/m
 
-function ownFrames(frames: string[], cell: Cell): string[] {
+function ownFrames(frames: string[], cells: ReadonlyMap<number, Cell>): string[] {
   const script = frames.findIndex((frame) => SCRIPT.test(frame))
   const own = script < 0 ? frames : frames.slice(0, Math.max(0, script - 1))
-  // Cells share their name in stacks: the outermost nameless frame is the one that surely belongs to the cell that ran.
-  const outermost = own.findLast((frame) => OWN.test(frame) && !OWN.exec(frame)![3])
   return own
     .filter((frame) => !/^\s+\.{3}|\bnode:|at async Promise\.\w+ \(index \d+\)$/.test(frame))
     .filter((frame) => !KERNEL.some((folder) => frame.includes(folder)))
     .map((frame) => {
-      const [all, at, , name, line] = OWN.exec(frame) ?? []
-      // A worker counts the lines of what it was sent.
-      if (!all) return frame.replace(/\bnotebook cell:\d+:\d+/, 'notebook cell')
-      const place = frame === outermost ? placeOf(Number(line), cell) : null
-      return `${at}${place ?? (name ? `${name}notebook cell)` : 'notebook cell')}${frame.slice(all.length)}`
+      const [all, at, , name, number, line] = OWN.exec(frame) ?? []
+      if (!all) return frame
+      const place = placeOf(Number(number), Number(line), cells) ?? 'notebook cell'
+      // A cell's functions are called as members of the proxy that holds what all cells define.
+      const called = name?.replace(/^Proxy\./, '')
+      return `${at}${called ? `${called}${place})` : place}${frame.slice(all.length)}`
     })
 }
 
 /** Its line of JavaScript is found again in the cell's text. */
-function placeOf(line: number, { source, javascript }: Cell): string | null {
-  const thrown = javascript.split('\n')[line - 1]
+function placeOf(number: number, line: number, cells: ReadonlyMap<number, Cell>): string | null {
+  const { source, javascript } = cells.get(number) ?? {}
+  const thrown = javascript?.split('\n')[line - 1]
+  if (source === undefined || thrown === undefined) return null
   const lines = source.split('\n')
-  const found = thrown === undefined ? null : mostAlike(thrown, lines)
-  return found === null ? null : `line ${found} of the cell: ${lines[found - 1]!.trim()}`
+  const found = mostAlike(thrown, lines)
+  const cell = number === [...cells.keys()].at(-1) ? 'the cell' : `cell ${number}`
+  return found === null ? null : `line ${found} of ${cell}: ${lines[found - 1]!.trim()}`
 }
 
 /** Number of the line that shares most words with the given one. */

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { format } from 'node:util'
-import { keepDefinitions, newestCell } from './cells.js'
+import { endWithParent } from '../../core/orphan.js'
+import { beginCell, cells, keepDefinitions, nameScripts } from './cells.js'
 import { resolvePackageName } from './package-name.js'
 import { patientSockets } from './sockets.js'
 import { legible } from './stack.js'
@@ -13,11 +14,15 @@ const tslab = createRequire(createRequire(import.meta.url).resolve('tslab/packag
 Object.assign(tslab('zeromq'), patientSockets(tslab('zeromq')))
 resolvePackageName(tslab)
 keepDefinitions(tslab)
+nameScripts(tslab('node:vm'))
+
+// As Python's kernel does: Jupyter, if it ends otherwise than by Ctrl-C, ends no kernels.
+if (Number(process.env.JPY_PARENT_PID) === process.ppid) endWithParent(process.ppid)
 
 // tslab prints what a cell throws. Ten frames often end inside a library: the cell's own line is the last one.
 Error.stackTraceLimit = 40
 const { error } = console
-console.error = (...values: unknown[]) => error(legible(format(...values), newestCell()))
+console.error = (...values: unknown[]) => error(legible(format(...values), cells))
 
 // tslab keeps one timer of its compiler's. That has a second one, which a change in a watched node_modules starts: it took the
 // place of the first, and every cell failed from then on ("Unexpected pending rebuildTimer"). It gets a timer of its own.
@@ -105,6 +110,7 @@ ZmqServer.prototype.handleExecute = function (socket, request) {
 }
 const { handleExecute: execute, handleExecuteImpl: executeNow } = JupyterHandlerImpl.prototype
 JupyterHandlerImpl.prototype.handleExecuteImpl = function (content, ...streams) {
+  beginCell(this.execCount + 1)
   asked.get(content)?.begin(this.execCount + 1)
   return executeNow.call(this, content, ...streams)
 }

@@ -157,7 +157,7 @@ export class Graph {
       strict: isStrict(fn, source.kind, around?.script),
       uses,
       group: index,
-      file: fileOf(around?.script.url),
+      file: cellOf(fn) ?? fileOf(around?.script.url),
       line: around ? around.line - source.above : 0,
     }
     const [isWanted, isWantedOfPrototype] = source.kind === 'class' ? wantedOfClass(fn) : wantedOfFunction(fn)
@@ -385,6 +385,9 @@ function fileOf(url: string | undefined): string {
   if (url && /^[a-z]+:/.test(url)) return url
   return kernel() ? 'notebook cell' : url || 'source'
 }
+
+/** Of what a notebook's cell defines, what that cell is called in stacks. */
+const cellOf = (fn: AnyFunction) => kernel()?.scriptOf?.(Function.prototype.toString.call(fn))
 
 /** `config`.db.pool → `config.db.pool` */
 function inTicks(path: string, name: string): string {

@@ -363,6 +363,13 @@ export const getAgain = ray.remote(async ({ ref }: { ref: ObjectRef<number[]> })
 export const askAndGo = ray.remote((box: { ref: ObjectRef<number> }) => {
   void ray.get(box.ref).catch(() => {})
 })
+/** Ends its worker while it waits for what it asks for. */
+export const leaveWaiting = ray.remote(async (box: { ref: ObjectRef<unknown> }, latch: Latch) => {
+  void ray.get(box.ref).catch(() => {})
+  arrive(latch)
+  await opened(latch)
+  process.exit(3)
+})
 /** A value that is nested so deep that a worker can send it and the driver cannot read it. */
 export const nest = ray.remote((depth: number): unknown => {
   let value: unknown = null

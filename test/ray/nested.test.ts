@@ -7,7 +7,14 @@ import { RemoteDefinition } from '#src/ray/definition.js'
 import type { Driver } from '#src/ray/driver/driver.js'
 import { Holdings } from '#src/ray/engines/local/holdings.js'
 import { carriedId, makeHandle } from '#src/ray/handle.js'
-import { ActorDiedError, ActorNameError, NotSerializableError, RayTaskError, ray } from '#src/ray/index.js'
+import {
+  ActorDiedError,
+  ActorNameError,
+  NotSerializableError,
+  RayTaskError,
+  ray,
+  WorkerCrashedError,
+} from '#src/ray/index.js'
 import { type Content, entryOf } from '#src/ray/object-ref.js'
 import { type Packed, pack } from '#src/ray/pack.js'
 import type { ToDriver, WorkerStart } from '#src/ray/protocol.js'
@@ -34,6 +41,7 @@ import {
   giveUnfit,
   giveUnfitActors,
   hold,
+  leaveWaiting,
   makeAndFind,
   makeAndForget,
   makeCounter,
@@ -295,6 +303,21 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
     assert.equal(await free(), 0)
     letGo(gate)
     assert.equal(await ray.get(waits), 1)
+  })
+
+  test('a CPU that a task has lent is free once, not twice, when its worker dies', async () => {
+    const [slow, gate] = [latch(), latch()]
+    const held = hold.options({ numCpus: 0 }).remote(slow)
+    const waits = leaveWaiting.options({ maxRetries: 0 }).remote({ ref: held }, gate)
+    await started(gate)
+    const free = async () => (await ray.availableResources()).CPU
+    await until(async () => (await free()) === 1)
+    letGo(gate)
+    await assert.rejects(ray.get(waits), WorkerCrashedError)
+    letGo(slow)
+    await ray.get(held)
+    await until(async () => (await free()) === 1)
+    assert.equal(await free(), 1)
   })
 
   test('a recursion deeper than there are workers for does not stand still', async () => {

@@ -61,6 +61,27 @@ test('a program whose tasks wait for a CPU of a generator that nobody reads on g
   )
 })
 
+test('nor does a call wait unheard that stood in line behind a generator before that had to wait for its reader', async () => {
+  const { code, stdout, stderr } = await run(`
+    ray.kill(holder)
+    const count = ray.remote(function* count() { yield* [1, 2, 3] }, { generatorBackpressureNumObjects: 1 })
+    // Known from before, it begins at once.
+    for await (const ref of count.remote()) await ray.get(ref)
+    for (let i = 0; i < 5; i++) await ray.get(one.remote())
+    const generator = (globalThis.kept = count.remote())
+    const call = one.remote()
+    const write = process.stderr.write
+    process.stderr.write = (...text) => {
+      ray.cancel(generator)
+      return write.apply(process.stderr, text)
+    }
+    const [answered] = await ray.wait([call], { timeout: 60_000 })
+    console.log(await ray.get(answered))
+    await ray.shutdown()`)
+  assert.deepEqual([code, stdout], [0, '[ 1 ]\n'])
+  assert.match(stderr, /^rayito: one waits for 1 CPU; of 1, 0 are free, the others are held by generators .*: count\. /)
+})
+
 test('neither a task that was cancelled nor an actor that was killed before its turn holds the process', async () => {
   const { code, stdout, stderr } = await run(`
     const ref = one.remote()

@@ -40,6 +40,8 @@ test('A wins in everything: no number of pictures flips it', () => {
   )
   const longer = text([version('A', 0.1, 10), version('B', 0.11, 20)], two)
   assert.match(longer, /B took 10\.0 s longer than A: 10\.0 s in classifying\./, 'without the hair in loading')
+  const sooner = text([version('A', 0.1, 10), version('B', 0.09, 20)], two)
+  assert.match(sooner, /B took 9\.99 s longer than A: 10\.0 s in classifying\./, 'nor with the hair that it saved')
 })
 
 test('a version that would win with no whole number of pictures is not said to', () => {
@@ -105,7 +107,9 @@ test('on a cluster it says on how many nodes, and nothing of the driver’s core
 test('one core, one worker: nothing is said to be spread over cores', () => {
   const versions = (a: number) => [version('A', 1, a), version('B', 1, 12)]
   for (const a of [10, 12, 14]) assert.doesNotMatch(text(versions(a), { cores: 1, workers: 1 }), /the cores|each with/)
-  assert.match(text(versions(14), { cores: 2, workers: 1 }), /: one worker classified 17 % more pictures a second than/)
+  const alone = text(versions(14), { cores: 2, workers: 1 })
+  assert.match(alone, /: one worker classified 17 % more pictures a second than/)
+  assert.doesNotMatch(alone, /take turns/)
 })
 
 test('what made half of a difference is not said to have decided nothing', () => {
@@ -122,6 +126,16 @@ test('what is saved or crossed by a hair is no finding', () => {
   const why = text([version('A', 0.1, 2.8), version('B', 0.3, 2.7999), version('C2', 0.3, 2.79)], two)
   assert.match(why, /gained nothing/)
   assert.doesNotMatch(why, /outweighed|overtake|would stay behind/)
+  // One that is behind, too, takes less for each picture by no more than another run may turn round.
+  const behind = text([version('A', 0.1, 2.8), version('B', 1, 2.75)], two)
+  assert.match(behind, /B took 0\.85 s longer than A/)
+  assert.doesNotMatch(behind, /overtake|would stay behind/)
+})
+
+test('of one that is level with A it is not said that starting its workers outweighed what it saved', () => {
+  const why = text([version('A', 1, 10), version('B', 3, 8.5)], two)
+  assert.match(why, /as good as level/)
+  assert.doesNotMatch(why, /outweighed/)
 })
 
 test('more than so many workers can gain is put down to the machine', () => {

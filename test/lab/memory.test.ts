@@ -19,3 +19,11 @@ test('the highest memory is that of the process, of its children and of theirs',
   await once(shell, 'exit')
   assert.ok(peak > 2 * own.length, `${peak}`)
 })
+
+test('what was taken since the last look counts, too', () => {
+  const watch = watchMemory()
+  const before = process.memoryUsage().rss
+  const own = Buffer.alloc(400e6, 1)
+  const peak = watch.stop()
+  assert.ok(peak > before / 2 + 0.9 * own.length, `${peak}`)
+})

@@ -40,3 +40,18 @@ test('time() returns what the function resolves to and lets its error through', 
     RangeError,
   )
 })
+
+test('time() tells the time in user mode and that in system mode apart, each no more than the process took', async (t) => {
+  const lines: string[] = []
+  t.mock.method(console, 'log', (line: string) => lines.push(line))
+  const began = process.cpuUsage()
+  await time('one', () => {
+    while (process.cpuUsage(began).user < 200_000) for (let i = 0; i < 1e7; i++) Math.random()
+  })
+  const { user, system } = process.cpuUsage(began)
+  const [, told, unit, toldSystem, unitSystem] = /user ([\d.e+]+) (\S+), sys: ([\d.e+]+) (\S+),/.exec(lines.join())!
+  const seconds = (amount: string, unit: string) => Number(amount) * { s: 1, ms: 1e-3, μs: 1e-6, ns: 1e-9 }[unit]!
+  // Three digits are told.
+  assert.ok(seconds(told!, unit!) <= (user / 1e6) * 1.01 && seconds(told!, unit!) >= 0.19, lines.join())
+  assert.ok(seconds(toldSystem!, unitSystem!) <= (system / 1e6) * 1.01, lines.join())
+})

@@ -220,8 +220,10 @@ describe('a service that runs', () => {
     })
     await assert.rejects(measureLatency(client, []), { code: 'INVALID_ARGUMENT' })
     const third = pictures.concat(pictures, { name: 'x', bytes: new Uint8Array(3) }, Array(30).fill(pictures[0]))
+    const before = counting.asked
     await assert.rejects(measureLatency(counting, third, { clients: [2] }), { code: 'SERVE_UNREACHABLE' })
     const { asked } = counting
+    assert.ok(asked < before + 2 + 30, `the others asked to the end: ${asked - before}`)
     await client.send(pictures[0]!)
     assert.equal(counting.asked, asked, 'nobody goes on once that is told')
   })

@@ -17,6 +17,7 @@ import {
   add,
   Bare,
   Boss,
+  Brief,
   Broken,
   Counter,
   type CounterClass,
@@ -308,6 +309,14 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
       ray.get(counter.exit.remote(3)),
       /code 3\)\. It has had its maxRestarts \(1\): see why it ends, /,
     )
+  })
+
+  test('so it does where the worker ends while nobody asks it for anything', async () => {
+    const made = latch()
+    const brief = Brief.options({ maxRestarts: 1 }).remote(made)
+    await ray.get(brief.leave.remote())
+    await started(made, 2)
+    assert.equal(await ray.get(brief.stay.remote()), 'here')
   })
 
   test('with maxTaskRetries the interrupted call runs again, in order', async () => {

@@ -529,6 +529,20 @@ export const Patient = ray.remote(
     }
   },
 )
+/** Says that it is made, and ends once it has answered. */
+export const Brief = ray.remote(
+  class Brief {
+    constructor(made: Latch) {
+      arrive(made)
+    }
+    leave(): void {
+      setTimeout(() => process.exit(3))
+    }
+    stay(): string {
+      return 'here'
+    }
+  },
+)
 export const Bare = ray.remote(class Bare {})
 export const Nameless = ray.remote(class {})
 export const Broken = ray.remote(

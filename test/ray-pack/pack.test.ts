@@ -367,6 +367,13 @@ describe('values that say how they travel', () => {
       ['a', 2, 'c'],
     )
     assert.ok(got.get('a') instanceof Celsius)
+    // Whether the last of them is one or not.
+    for (const members of [
+      [new Celsius(1), 'b'],
+      ['a', new Celsius(2)],
+      ['a', new Celsius(3), 'c', new Celsius(4), 'e'],
+    ])
+      assert.deepEqual([...(await trip(new Set<unknown>(members)))], members)
   })
 
   test('may hold functions, since they say themselves what they are', async () => {

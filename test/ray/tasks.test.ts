@@ -204,6 +204,20 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     })
   })
 
+  test('a call that takes all CPUs runs beside no other, however fast its function was before', async () => {
+    await ray.get(Array.from({ length: 300 }, () => fastOrHeld.remote(null)))
+    const gates = [latch(), latch()] as const
+    const [first, second] = gates.map((gate) => hold.remote(gate))
+    await Promise.all(gates.map((gate) => started(gate)))
+    const whole = fastOrHeld.options({ numCpus: 2 }).remote(null)
+    letGo(gates[0])
+    await ray.get(first!)
+    for (let i = 0; i < 5; i++) await ray.get(add.options({ numCpus: 0 }).remote(i, 1))
+    assert.deepEqual(await ray.wait([whole], { timeout: 0 }), [[], [whole]])
+    letGo(gates[1])
+    assert.deepEqual(await ray.get([second!, whole]), [1, 0])
+  })
+
   test('fractions of a CPU let more run at once', async () => {
     const shared = latch()
     const half = meet.options({ numCpus: 0.5 })

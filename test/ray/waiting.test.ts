@@ -91,3 +91,28 @@ test('neither a task that was cancelled nor an actor that was killed before its 
     await ray.get(ref).catch(({ code }) => console.log(code))`)
   assert.deepEqual([code, stdout, stderr], [0, 'RAY_TASK_CANCELLED\n', ''])
 })
+
+test('once something has been waited for, neither its timer holds the process nor does its signal hold a listener', async () => {
+  const { code, stdout } = await run(`
+    ray.kill(holder)
+    const { getEventListeners } = await import('node:events')
+    const { signal } = new AbortController()
+    const never = ray.remote(() => new Promise(() => {}), { numCpus: 0 })
+    const fails = ray.remote(() => { throw new Error('no') })
+    const long = { timeout: 1_000_000 }
+    await ray.get(one.remote(), { ...long, signal })
+    await ray.get(fails.remote(), { ...long, signal }).catch(() => {})
+    await ray.get(never.remote(), { timeout: 1, signal }).catch(() => {})
+    await ray.wait([one.remote()], long)
+    const pool = new ray.ActorPool([Holder.remote()])
+    pool.submit((actor) => actor.ping.remote(), 0)
+    await pool.getNext(long)
+    pool.submit((actor) => actor.ping.remote(), 0)
+    await pool.getNextUnordered(long)
+    await ray.get(one.options(long).remote())
+    await ray.shutdown()
+    const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout')
+    console.log(timers.length, getEventListeners(signal, 'abort').length)
+    process.exit()`)
+  assert.deepEqual([code, stdout], [0, '0 0\n'])
+})

@@ -39,7 +39,7 @@ import {
   useOwnCounter,
 } from './functions.js'
 import { latch, letGo, onEachEngine, started, until } from './helpers.js'
-import { arrive } from './latch.js'
+import { arrive, arrived } from './latch.js'
 
 v8.setFlagsFromString('--expose-gc')
 const gc = vm.runInNewContext('gc') as () => void
@@ -317,6 +317,27 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     await ray.get(brief.leave.remote())
     await started(made, 2)
     assert.equal(await ray.get(brief.stay.remote()), 'here')
+  })
+
+  test('what a method throws is tried again where that is asked for, before what waits behind it', async () => {
+    const counter = Counter.remote(1)
+    const [tries, gate] = [latch(), latch()]
+    const twice = { maxTaskRetries: 2, retryExceptions: true, timeout: 30_000 }
+    const failing = counter.throwOnce.options(twice).remote(tries, 2)
+    // Not sent yet.
+    const behind = counter.add.remote(hold.options({ numCpus: 0 }).remote(gate))
+    assert.equal(await ray.get(failing, { timeout: 30_000 }), 3)
+    letGo(gate)
+    assert.equal(await ray.get(behind), 2)
+    for (const options of [
+      { retryExceptions: true },
+      { maxTaskRetries: 1 },
+      { ...twice, retryExceptions: [RangeError] },
+    ]) {
+      const once = latch()
+      await assert.rejects(ray.get(counter.throwOnce.options(options).remote(once, 1)), /not yet/)
+      assert.equal(arrived(once), 1)
+    }
   })
 
   test('with maxTaskRetries the interrupted call runs again, in order', async () => {

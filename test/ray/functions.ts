@@ -431,6 +431,10 @@ export class CounterClass {
     if (arrive(tries) < lives) process.exit(3)
     return arrived(tries)
   }
+  throwOnce(tries: Latch, failures: number): number {
+    if (arrive(tries) < failures) throw new TypeError('not yet')
+    return arrived(tries)
+  }
   thread(): string {
     return here()
   }

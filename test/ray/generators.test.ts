@@ -13,7 +13,7 @@ import {
   WorkerCrashedError,
 } from '#src/ray/index.js'
 import { yieldAll } from '#src/ray/worker/yields.js'
-import { echo, hold, Temperature } from './functions.js'
+import { echo, hold, leaveWaiting, Temperature } from './functions.js'
 import {
   askUnfit,
   Cameras,
@@ -337,6 +337,15 @@ inOneSession('generators', { numCpus: 2 }, () => {
       [0, 1, 2],
     ])
     assert.deepEqual(await all(throwing.options({ retryExceptions: true }).remote(latch())), ['a', 'b'])
+  })
+
+  test('a worker that ends and knew nothing but its end takes no value from whoever reads it', async () => {
+    const generator = squares.remote(3)
+    const gate = latch()
+    letGo(gate)
+    const knows = leaveWaiting.options({ maxRetries: 0 }).remote({ ref: generator.completed() }, gate)
+    await assert.rejects(ray.get(knows), WorkerCrashedError)
+    assert.deepEqual(await all(generator), [0, 1, 4])
   })
 
   test('an actor’s generators, also of its parent class, hold it until they end', async () => {

@@ -463,6 +463,13 @@ describe('from the disk', () => {
       code: 'DATASET_BROKEN',
       message: /b\.parquet to have the columns x, got x, y/,
     })
+    // Nor one that has a column twice.
+    const columnData = ['two', 'three'].map((data) => ({ name: 'x', data: [data], type: 'STRING' as const }))
+    writeFileSync(join(folder, 'b.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })))
+    await assert.rejects(loadDataset(folder), {
+      code: 'DATASET_BROKEN',
+      message: /b\.parquet to have the columns x, got x, x/,
+    })
   })
 
   test('a column that a later file lacks is null in its rows, as in Python', async (t) => {

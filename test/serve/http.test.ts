@@ -365,6 +365,26 @@ describe('HTTP', () => {
     }
   })
 
+  test('what comes behind a request whose answer ends the connection is not done: nobody would hear of it', async () => {
+    const { log, read } = lines()
+    await serve.run(site, { ...free, log })
+    const head = 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n'
+    const body = 'x'.repeat(12 << 20)
+    const { socket, said } = talk(`${head}Content-Length: ${body.length}\r\n\r\n`)
+    await once(socket, 'data')
+    socket.write(`${body}${head}Content-Length: 1\r\n\r\n1`)
+    assert.match(await said, /^HTTP\/1\.1 413 /)
+    assert.equal((await json('/nothing')).status, 200)
+    await until(() => read().some(({ path }) => path === '/nothing'))
+    assert.deepEqual(
+      read().flatMap(({ path, status }) => (path ? [[path, status]] : [])),
+      [
+        ['/echo', 413],
+        ['/nothing', 200],
+      ],
+    )
+  })
+
   test('a form that is broken is 400, one without a part has no such field', async () => {
     await serve.run(site, free)
     const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'

@@ -19,6 +19,7 @@ test('names the fastest, by how much, and where the others lost their time', () 
   assert.match(why, /A took 13\.0 s longer than C1: 13\.6 s in classifying/)
   assert.match(why, /B took 6\.00 s longer than C1: 3\.00 s in (loading|classifying), 3\.00 s in/)
   assert.match(why, /fewer than about 36 pictures C2, which loads sooner, would be ahead of C1/)
+  assert.match(why, /Once loaded, C1 \(actors, by index\) finished a picture every/, 'the quickest of those that share')
 })
 
 test('A wins: it says that sharing gained nothing, and from how many pictures on it would', () => {
@@ -27,6 +28,8 @@ test('A wins: it says that sharing gained nothing, and from how many pictures on
   assert.match(why, /C1 took 1\.90 s longer than A: 3\.90 s in loading, though it saved 2\.00 s in classifying/)
   assert.match(why, /more than about 488 pictures C1, which takes less for each, would overtake A/)
   assert.match(why, /Starting the workers outweighed sharing the work: C1 saved 2\.00 s/)
+  const nearest = text([version('A', 0.1, 10), version('C1', 4, 8), version('C2', 8, 7)], two)
+  assert.match(nearest, /more than about 488 pictures C1, which takes less for each, would overtake A/)
   const others = text([version('C2', 0.1, 10), version('C1', 4, 8)], two)
   assert.doesNotMatch(others, /outweighed/, 'the best had workers to start, too')
 })
@@ -180,6 +183,8 @@ test('a version that only loads sooner than A is ahead of it with few pictures',
     'By these figures B with up to about 470 pictures and C2 from the first picture on would be ahead of A; C1 with no number of pictures, since a picture takes no less time there.',
   )
   assert.match(breakEvenChart(versions), /B and A cross at about 470 pictures/)
+  const far = breakEvenText([version('A', 5, 2.5), version('B', 1, 2.51)])
+  assert.equal(far, 'By these figures B from the first picture on would be ahead of A.')
 })
 
 test('a version that loads sooner and takes less for each picture is ahead from the first on', () => {

@@ -153,6 +153,8 @@ describe("the methods of a Dataset answer as Python's:", () => {
     const signed = table.map(({ row }) => ({ minus: -row }))
     assert.deepEqual(await (await signed.take(3).sort('minus')).column('row'), [2, 1, 0])
     await assert.rejects((await pictures()).sort('image'), { code: 'INVALID_ARGUMENT' })
+    const mixed = table.map(({ row }) => ({ mixed: row % 2 ? 'a' : 1 }))
+    await assert.rejects(mixed.sort('mixed'), { code: 'INVALID_ARGUMENT', message: /a column to sort by of numbers/ })
     const decimals = await loadDataset<{ long: string }>(join(TABLES, 'decimals-long.parquet'), { split: 'train' })
     await assert.rejects(decimals.sort('long'), { code: 'INVALID_ARGUMENT', message: /decimals of few digits/ })
   })
@@ -186,6 +188,7 @@ describe("the methods of a Dataset answer as Python's:", () => {
     }
     for (const { n, answer } of answers.take) assert.deepEqual(await rows(table.take(n)), answer)
     for (const { n, answer } of answers.skip) assert.deepEqual(await rows(table.skip(n)), answer)
+    assert.equal(table.take(50).numRows, 40)
     // Here Python takes the end of its range for a row.
     assert.equal(table.skip(40).numRows, 0)
     assert.equal(table.take(3).shard({ numShards: 5, index: 4 }).numRows, 0)

@@ -351,6 +351,11 @@ describe('from the disk', () => {
     const { train } = await loadDataset<{ label: number | null }>(folder)
     assert.deepEqual(await train.take(3).column('label'), [1, 0, null])
     await assert.rejects(train.at(3), { code: 'INVALID_ARGUMENT', message: /one of the 2 class names, got `newt`/ })
+    // None is no class, of which each part could have its share.
+    await assert.rejects(train.select([0, 0, 1, 1, 2, 2]).trainTestSplit({ testSize: 3, stratifyByColumn: 'label' }), {
+      code: 'INVALID_ARGUMENT',
+      message: /`label` to be a class in every row, got `null`/,
+    })
   })
 
   test('JSON, and sounds that lie as pictures do, are what the README.md tells', async (t) => {

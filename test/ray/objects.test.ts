@@ -13,6 +13,7 @@ import {
   type ObjectRef,
   ObjectStoreFullError,
   ray,
+  TaskCancelledError,
 } from '#src/ray/index.js'
 import { Pressure } from '#src/ray/pressure.js'
 import { runtime } from '#src/ray/runtime.js'
@@ -271,6 +272,24 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     }
     await gone(refused())
     assert.equal(await ray.get(counter.add.remote(1)), 2)
+  })
+
+  test('nor does a call that its worker had and never began hold what was inside its arguments', async () => {
+    const counter = Counter.remote(0)
+    const gate = latch()
+    const running = counter.hold.remote(gate)
+    await started(gate)
+    const cancelled = async () => {
+      const inside = ray.put('inside')
+      const call = counter.add.remote({ inside } as never)
+      await turn()
+      ray.cancel(call)
+      await assert.rejects(ray.get(call), TaskCancelledError)
+      return new WeakRef(inside)
+    }
+    await gone(await cancelled())
+    letGo(gate)
+    assert.equal(await ray.get(running), 0)
   })
 
   test('nor does an actor that cannot be made, or is dead: not with a name, nor where its handles went first', async () => {

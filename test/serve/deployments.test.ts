@@ -435,6 +435,22 @@ describe('deployments', () => {
     assert.deepEqual({ restarts, status }, { restarts: 1, status: 'HEALTHY' })
   })
 
+  test('while a replica is lacking the deployment is not healthy, and says why', async () => {
+    const shared = latch()
+    letGo(shared)
+    const handle = await serve.run(serve.deployment(Phoenix, { numReplicas: 2 }).bind(shared), noSocket)
+    const now = () => serve.status().applications.default!.deployments.Phoenix!
+    assert.deepEqual([now().status, now().message], ['HEALTHY', ''])
+    // The next one is not ready yet.
+    Atomics.store(shared, 1, 0)
+    while (now().restarts === 0) assert.equal(await handle.age.remote(), 1)
+    assert.deepEqual([now().status, now().replicas.RUNNING], ['UNHEALTHY', 1])
+    assert.match(now().message, /^A replica of Deployment\(name='Phoenix', app='default'\) died: /)
+    letGo(shared)
+    await until(() => now().replicas.RUNNING === 2)
+    assert.deepEqual([now().status, now().message], ['HEALTHY', ''])
+  })
+
   test('a call that was cancelled is not tried again when its replica dies', async () => {
     const shared = latch()
     const handle = await serve.run(serve.deployment(Fickle).bind(shared), noSocket)

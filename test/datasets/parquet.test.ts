@@ -334,6 +334,27 @@ describe('rows written by pyarrow', () => {
     await assert.rejects(dataset.at(0), { code: 'DATASET_UNSUPPORTED', message: /of the mode RGBA, got L\. Write/ })
   })
 
+  test('a picture that a row names by its path alone is that file', async (t) => {
+    const folder = temporary(t)
+    const grey = join(folder, 'grey.png')
+    writeFileSync(grey, await Image.fromPixels(Uint8Array.of(7, 9), 2, 1).toPng())
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 1 },
+      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' },
+      { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
+      { name: 'path', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL', converted_type: 'UTF8' },
+    ]
+    const kvMetadata = [
+      { key: 'huggingface', value: JSON.stringify({ info: { features: { image: { _type: 'Image' } } } }) },
+    ]
+    const columnData = [{ name: 'image', data: [{ bytes: null, path: grey }, null] }]
+    const path = join(folder, 'paths.parquet')
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData, schema, kvMetadata })))
+    const { dataset } = await open(path)
+    assert.deepEqual([...((await dataset.at(0)).image as unknown as Image).data], [7, 9])
+    assert.equal((await dataset.at(1)).image, null)
+  })
+
   test('the kinds of values are called as Python calls them', () => {
     const int = (bitWidth: number, isSigned: boolean) => ({ type: 'INTEGER' as const, bitWidth, isSigned })
     const time = (type: 'TIME' | 'TIMESTAMP', unit: 'MILLIS' | 'MICROS' | 'NANOS', isAdjustedToUTC = false) => ({

@@ -79,7 +79,10 @@ test('transfer decides only where the measured moving was a good part of the tim
     /B 86\.0 GB and C1 4\.2 KB; the same calls with nothing to do took most for B: 40\.0 s or 65 % of its time/,
   )
   const cheap = text(versions, { ...two, moving: { B: 0.05, C1: 0.01 } })
-  assert.match(cheap, /with nothing to do took at most 0\.050 s or 0\.1 % of its time \(B\), so transfer did not decide/)
+  assert.match(
+    cheap,
+    /with nothing to do took at most 0\.050 s or 0\.1 % of its time \(B\), so transfer did not decide/,
+  )
   assert.doesNotMatch(text(versions, two), /decide|nothing to do/)
   assert.doesNotMatch(text(versions, { ...two, moving: { C1: 0.01 } }), /did not decide/)
 })

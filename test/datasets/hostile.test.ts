@@ -265,6 +265,26 @@ describe('whatever a page claims to hold, reading it ends', () => {
     )
   })
 
+  test('a page that holds other rows than its index says, is longer than its column, or has more nulls than values', async (t) => {
+    // Of the labels' second page the place, the length and the first row: 4, which becomes 3.
+    const indexed = readFileSync(join(TABLES, 'index.parquet'))
+    const location = Buffer.from([0x16, 0x9a, 0x15, 0x15, 0x38, 0x16, 8])
+    const at = indexed.indexOf(location)
+    assert.ok(at > 0)
+    const wrong = Uint8Array.from(indexed)
+    wrong[at + location.length - 1] = 6
+    await rejects(t, wrong, /a page holds 4 rows instead of 3/)
+    const longer = { ...first('PLAIN'), compressed_page_size: 500 }
+    const values = new Array<number>(400).fill(0)
+    await rejects(t, onePage('INT32', 'REQUIRED', longer, values), /a page is longer than its column/)
+    for (const nulls of [101, -1])
+      await rejects(
+        t,
+        onePage('INT32', 'OPTIONAL', second('PLAIN', 0, 100, nulls), values),
+        /nulls in a page of 100 values/,
+      )
+  })
+
   test('truth values and whole numbers in runs that claim more than there are', async (t) => {
     const claim = [128, 128, 128, 16, 1]
     const behind = [2, 0, 0, 0, 2, 1, ...claim]

@@ -79,10 +79,13 @@ export function getAppHandle<T extends object = object>(name: string = RUN_DEFAU
 }
 
 /**
- * Answers a request as the server would, without a socket: only path and query of its address count. Its signal gives it up.
- * @throws RayitoError SERVE_STOPPED (rejects)
+ * Answers a request as the server would, without a socket: path and query of its address count, and its host, as the header. Its signal
+ * gives it up, and what is left of the answer.
+ * @throws RayitoError SERVE_STOPPED, INVALID_ARGUMENT for what is no Request (rejects)
  */
 export async function fetch(request: Request): Promise<Response> {
+  // A framework's may be of a class of its own.
+  if (!URL.canParse(request?.url) || !request.signal || !request.headers) expected('request', 'a Request', request)
   if (!service) throw new RayitoError('SERVE_STOPPED', 'No application is running')
   return service.fetch(request)
 }

@@ -10,6 +10,7 @@ import { makeLog } from './log.js'
 import { Metrics } from './metrics.js'
 import { HttpServer } from './server.js'
 import { DROPPED } from './upload.js'
+import { webBody } from './web-body.js'
 
 /** An answer with these has no body, and a Response must not be given one. */
 const BODILESS = new Set([204, 205, 304])
@@ -59,8 +60,13 @@ export class HttpSide {
     if (!this.#app) await this.#refreshed.catch(() => {})
     const app = this.#app
     if (!app) return starting()
-    const { pathname, search } = new URL(request.url)
-    const headers = Object.fromEntries(request.headers)
+    const { pathname, search, host } = new URL(request.url)
+    // Those that are not there would be made up.
+    const headers: Record<string, string | undefined> = {
+      host,
+      'user-agent': undefined,
+      ...Object.fromEntries(request.headers),
+    }
     // Rejects as the global one does, whenever the request is given up.
     const { signal } = request
     signal.throwIfAborted()
@@ -95,7 +101,7 @@ export class HttpSide {
     })
     const empty = BODILESS.has(status) || request.method === 'HEAD'
     if (empty) body.resume()
-    return new Response(empty ? null : (Readable.toWeb(body) as unknown as BodyInit), { status, headers: given })
+    return new Response(empty ? null : webBody(body, signal), { status, headers: given })
   }
 
   async drain(milliseconds: number): Promise<void> {

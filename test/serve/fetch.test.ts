@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type HttpRequest, serve } from '#src/serve/index.js'
+import { Fountain, Greeter, Site } from './classes.js'
+import { latch, reached, servers, until } from './helpers.js'
+
+const none = { port: null } as const
+
+const ask = (path: string, init?: RequestInit) => serve.fetch(new Request(`http://any${path}`, init))
+
+const ongoing = () => Object.values(serve.status().applications.default!.deployments).map(({ ongoing }) => ongoing)
+
+describe('serve.fetch', () => {
+  servers()
+
+  test('who cancels an answer, read or not, has left, and nothing else comes of it', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), none)
+    for (let left = 1; left <= 20; left++) {
+      const { body } = await ask('/endless')
+      const pieces = body!.getReader()
+      if (left % 2) await pieces.read()
+      const next = left % 4 ? undefined : pieces.read()
+      await pieces.cancel()
+      await next
+      await reached(shared, 2, left)
+    }
+    await until(() => ongoing().every((count) => count === 0))
+    await serve.run(serve.deployment(Site).bind(serve.deployment(Greeter).bind()), none)
+    for (let i = 0; i < 20; i++) await (await ask('/bytes?size=100000')).body!.cancel()
+    assert.equal((await ask('/nothing')).status, 200)
+  })
+
+  test('a signal that is aborted after the head gives up the rest, and reading rejects with its reason', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), none)
+    for (const reason of [undefined, new Error('enough'), 'enough']) {
+      const expected = (error: unknown) => (reason ? error === reason : (error as Error).name === 'AbortError')
+      const [reading, unread, whole] = [new AbortController(), new AbortController(), new AbortController()]
+      const pieces = (await ask('/steps', { signal: reading.signal })).body!.getReader()
+      await pieces.read()
+      const next = pieces.read()
+      const later = await ask('/endless', { signal: unread.signal })
+      const short = await ask('/lines', { signal: whole.signal })
+      for (const one of [reading, unread, whole]) one.abort(reason)
+      await assert.rejects(next, expected)
+      await assert.rejects(later.text(), expected)
+      await assert.rejects(short.text(), expected)
+      await until(() => ongoing().every((count) => count === 0))
+    }
+  })
+
+  test('a method gets the headers that the request has, and the host of its address', async () => {
+    class Echo {
+      call({ headers }: HttpRequest): unknown {
+        return headers
+      }
+    }
+    await serve.run(serve.deployment(Echo).bind(), none)
+    const heard = async (address: string, headers = {}) => (await serve.fetch(new Request(address, { headers }))).json()
+    assert.deepEqual(await heard('http://shop.example:8443/?q=1'), { host: 'shop.example:8443' })
+    assert.deepEqual(await heard('https://shop.example/', { 'user-agent': 'mine' }), {
+      host: 'shop.example',
+      'user-agent': 'mine',
+    })
+  })
+
+  test('what is no Request is refused by name', async () => {
+    for (const other of ['http://any/', new URL('http://any/'), undefined, null, { url: 'http://any/' }, { url: '/' }])
+      await assert.rejects(serve.fetch(other as Request), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected `request` to be a Request, got /,
+      })
+  })
+})

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { describe, test } from 'node:test'
 import { type HttpRequest, serve } from '#src/serve/index.js'
 import { Fountain, Greeter, Site } from './classes.js'
-import { latch, reached, servers, until } from './helpers.js'
+import { latch, letGo, reached, servers, until } from './helpers.js'
 
 const none = { port: null } as const
 
@@ -48,6 +51,30 @@ describe('serve.fetch', () => {
       await assert.rejects(short.text(), expected)
       await until(() => ongoing().every((count) => count === 0))
     }
+  })
+
+  test('who takes nothing of what goes on has left after requestTimeout; who waits for it, or for what is all there, has not', async () => {
+    const shared = latch()
+    await serve.run(serve.deployment(Fountain).bind(shared), { ...none, requestTimeout: 300 })
+    const whole = await ask('/lines')
+    const waiting = (await ask('/steps')).body!.getReader()
+    await waiting.read()
+    const next = waiting.read()
+    await reached(shared, 0, 1)
+    const passedOn = Readable.fromWeb((await ask('/endless?width=1000000')).body as ReadableStream)
+    await once(passedOn, 'readable')
+    const [unread, begun] = [await ask('/endless?width=1000000'), (await ask('/endless')).body!.getReader()]
+    await begun.read()
+    await reached(shared, 2, 3)
+    await until(() => ongoing().every((count) => count === 1))
+    const left = { code: 'SERVE_CANCELLED', message: /^Nothing of an answer was read for 300 ms/ }
+    await assert.rejects(unread.text(), left)
+    await assert.rejects(begun.read(), left)
+    assert.equal(passedOn.errored, null)
+    await assert.rejects(passedOn.toArray(), left)
+    letGo(shared)
+    assert.equal(Buffer.from((await next).value!).toString(), 'second')
+    assert.equal(await whole.text(), '{"line":1}\n[2]\n')
   })
 
   test('a method gets the headers that the request has, and the host of its address', async () => {

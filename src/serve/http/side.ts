@@ -94,14 +94,16 @@ export class HttpSide {
     )
     const { statusCode: status } = answer
     const body = answer.stream()
+    const response = answer.raw.res
     body.once('close', () => {
       // Whoever reads no further has left.
-      answer.raw.res.destroy()
+      response.destroy()
       if (payload) leave(payload, body.readableEnded)
     })
     const empty = BODILESS.has(status) || request.method === 'HEAD'
     if (empty) body.resume()
-    return new Response(empty ? null : webBody(body, signal), { status, headers: given })
+    const { requestTimeout } = this.#host
+    return new Response(empty ? null : webBody(body, response, requestTimeout, signal), { status, headers: given })
   }
 
   async drain(milliseconds: number): Promise<void> {

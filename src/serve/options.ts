@@ -22,6 +22,9 @@ export const RUN_DEFAULTS = {
   log: false,
 } as const
 
+/** How HTTP is answered, for all applications. */
+const HTTP_OPTIONS = ['host', 'port', 'requestTimeout', 'log'] as const
+
 export const BATCH_DEFAULTS = {
   maxBatchSize: 10,
   batchWaitTimeout: 10,
@@ -120,4 +123,10 @@ export function fillRun(options: RunOptions): FilledRun {
   const filled = { ...RUN_DEFAULTS, ...defined(options) }
   const routePrefix = filled.routePrefix.replace(/\/+$/, '') || '/'
   return { ...filled, routePrefix, requestTimeout: timerTime(filled.requestTimeout) }
+}
+
+/** Those of HTTP that a further run is given otherwise than the first, which decides of them. */
+export function differing(given: RunOptions, first: FilledRun): string[] {
+  const filled = fillRun(given)
+  return HTTP_OPTIONS.filter((name) => given[name] !== undefined && filled[name] !== first[name])
 }

@@ -33,6 +33,7 @@ export async function run<T extends object>(
   const before = shutdowns
   const loaded = await import('./service.js')
   if (shutdowns !== before) throw loaded.stopped()
+  service?.tellUnheeded(options)
   service ??= new loaded.Service(filled)
   const mine = service
   try {

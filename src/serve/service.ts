@@ -1,13 +1,21 @@
 import { RayitoError } from '../core/errors.js'
+import { notice } from '../core/progress.js'
 import type { ObjectRef } from '../ray/index.js'
 import type { Bound } from './deployment.js'
 import { heard } from './heard.js'
 import type { HttpSide } from './http/side.js'
-import type { FilledRun } from './options.js'
+import { differing, type FilledRun } from './options.js'
 import { findRouter } from './router.js'
 import { RunningApplication } from './running-application.js'
 import type { RunningDeployment } from './running-deployment.js'
-import type { ApplicationStatus, DeploymentHandle, DeploymentStatus, ServeEvent, ServeStatus } from './types.js'
+import type {
+  ApplicationStatus,
+  DeploymentHandle,
+  DeploymentStatus,
+  RunOptions,
+  ServeEvent,
+  ServeStatus,
+} from './types.js'
 
 /** Of a run that a shutdown came between. */
 export const stopped = (): RayitoError => new RayitoError('SERVE_STOPPED', 'serve.shutdown was called')
@@ -68,6 +76,15 @@ export class Service {
       })
     this.#turns.set(name, turn)
     return turn
+  }
+
+  /** A further run may ask for another port in vain. */
+  tellUnheeded(given: RunOptions): void {
+    const fields = differing(given, this.#options).join(', ')
+    if (fields === '') return
+    const message = `The new HTTP config differs from the existing one in the following fields: ${fields}. The new HTTP config is ignored: only the first serve.run decides, and that after a serve.shutdown().`
+    if (given.onEvent) given.onEvent({ level: 'WARNING', source: 'serve', message })
+    else notice(`rayito: ${message}`)
   }
 
   run(bound: Bound, options: FilledRun): Promise<DeploymentHandle> {

@@ -199,19 +199,22 @@ export interface RunOptions {
   name?: string | undefined
   /** Where its routes begin. A path is that application's whose prefix is the longest. @default '/' */
   routePrefix?: string | undefined
-  /** The address that is listened on; only the first run decides. @default '127.0.0.1' */
+  /**
+   * The address that is listened on. Only the first run decides of it, as of `port`, `requestTimeout` and `log`: one that is given others
+   * hears a WARNING, without `onEvent` on stderr. @default '127.0.0.1'
+   */
   host?: string | undefined
   /** 0 for a free one; null for no socket at all (`serve.fetch` answers). Only the first run decides. @default 8000 */
   port?: number | null | undefined
   /**
    * Milliseconds from a request's arrival to its answer before it gets 408; of an answer that comes piece by piece, to its first
    * piece: what follows may take as long as it likes, but a client that takes nothing of what it is sent for so long counts as one
-   * that left. Infinity: never. @default 60_000
+   * that left. Infinity: never. Only the first run decides. @default 60_000
    */
   requestTimeout?: number | undefined
   /**
    * A JSON line for each request: to stdout, or to what has `write`. Without it only failures of the server are told, on
-   * stderr. @default false
+   * stderr. Only the first run decides. @default false
    */
   log?: boolean | { write(line: string): void } | undefined
   /** Is told what happens, in Ray's words. @default nobody */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import type { Driver } from '#src/ray/driver/driver.js'
 import { peekRuntime } from '#src/ray/runtime.js'
-import { serve } from '#src/serve/index.js'
+import { type ServeEvent, serve } from '#src/serve/index.js'
 import { Fickle, Fountain, Greeter, NeverReady, Phoenix, Porter, Site, Slow, SlowPorter, Waning } from './classes.js'
 import { latch, letGo, reached, servers, until, url } from './helpers.js'
 
@@ -227,5 +228,49 @@ describe('a run with the name of an application that runs', () => {
     const unwell = greeter.options({ userConfig: { greeting: '' } })
     await assert.rejects(serve.run(unwell.bind(), free), { code: 'SERVE_DEPLOY_FAILED' })
     assert.equal(living(), 0)
+  })
+
+  test('is warned where it asks for another way to answer HTTP, of which the first run decides', async () => {
+    const events: ServeEvent[] = []
+    const onEvent = (event: ServeEvent) => events.push(event)
+    const warnings = () =>
+      events.splice(0).flatMap(({ level, source, message }) => (level === 'WARNING' ? [source, message] : []))
+    const hi = greeter.bind('Hi')
+    const log = { write() {} }
+    await serve.run(hi, { port: 0, requestTimeout: 30_000, log, onEvent })
+    const where = url()
+    for (const same of [{}, { port: 0, log }, { host: '127.0.0.1', port: undefined, requestTimeout: 30_000 }])
+      await serve.run(hi, { ...same, onEvent })
+    assert.deepEqual(warnings(), [])
+    await serve.run(hi, {
+      name: 'other',
+      routePrefix: '/other',
+      port: null,
+      requestTimeout: 10_000,
+      log: true,
+      onEvent,
+    })
+    const [source, warning, ...more] = warnings()
+    assert.deepEqual([source, more], ['serve', []])
+    assert.match(
+      warning!,
+      /differs from the existing one in the following fields: port, requestTimeout, log\. .* is ignored/,
+    )
+    assert.equal(url(), where)
+    await serve.shutdown()
+    await serve.run(hi, { port: null, requestTimeout: 10_000, onEvent })
+    assert.deepEqual(warnings(), [])
+  })
+
+  test('is warned on stderr where nobody listens to events', () => {
+    const program = `
+      import { serve } from ${JSON.stringify(import.meta.resolve('#src/serve/index.js'))}
+      import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}
+      const app = serve.deployment(class A { call() {} }).bind()
+      for (const port of [null, null, undefined, 0]) await serve.run(app, { port })
+      await serve.shutdown()
+      await ray.shutdown()`
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+    assert.match(stderr, /^rayito: The new HTTP config differs .* fields: port\. [^\n]*\n$/)
   })
 })

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { expected } from '../core/errors.js'
 import { COPY, isOthers, OTHER_COPY, THIS_COPY } from '../core/travel.js'
 import { userStack } from '../core/user-stack.js'
@@ -24,7 +25,7 @@ export class HttpResponse {
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   /**
    * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
-   * anything else as a line of JSON); anything else as JSON
+   * anything else as a line of JSON); anything else as JSON, typed arrays as lists
    * @param options.headers `content-type` instead of what the body is by itself, as `application/problem+json`; a list for one that is to come several times, as `set-cookie`; how the body is framed the server says itself
    * @throws RayitoError INVALID_ARGUMENT for a status that there is not
    */
@@ -142,17 +143,23 @@ export function wireFailure(error: unknown, key: string): WireResponse {
   return { ...json(500, errorBody('Internal Server Error', key)), failure: told }
 }
 
-/** @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
+/** Where it may say nothing of a value, `{}`, or have typed arrays as records, by their numbers or as Node's Buffer. */
+const UNCLEAR = ['{}', '{"0":', 'Buffer']
+
+/** Typed arrays are lists. @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
 export function jsonOf(value: unknown): string {
   const text = JSON.stringify(value)
-  if (text === undefined ? value !== undefined : text.includes('{}')) JSON.stringify(value, checkSaid())
-  return text ?? 'null'
+  const unclear = text === undefined ? value !== undefined : UNCLEAR.some((part) => text.includes(part))
+  return (unclear ? JSON.stringify(value, said()) : text) ?? 'null'
 }
 
 /** What JSON.stringify shows each value to, beside the one that it stands in. */
-function checkSaid(): (this: unknown, key: string, value: unknown) => unknown {
+function said(): (this: unknown, key: string, value: unknown) => unknown {
   const paths = new Map<unknown, string>()
   return function (key, value) {
+    if (typeof value !== 'object' && typeof value !== 'function') return value
+    const list = listOf(value, (this as Record<string, unknown>)[key])
+    if (list) return list
     const around = paths.get(this)
     const path = around === undefined ? '' : around + (Array.isArray(this) ? `[${key}]` : keyStep(key))
     paths.set(value, path)
@@ -163,6 +170,12 @@ function checkSaid(): (this: unknown, key: string, value: unknown) => unknown {
     const where = path.replace(/^\./, '') || 'the answer'
     throw new NotSerializableError(where, `is ${article} ${what}, of which JSON says nothing`, remedy)
   }
+}
+
+/** The numbers of a typed array. @param own what a value was before its `toJSON`, of which Node's Buffers have one */
+function listOf(value: unknown, own: unknown): unknown[] | null {
+  const array = Buffer.isBuffer(own) ? own : value
+  return types.isTypedArray(array) ? Array.from<unknown>(array) : null
 }
 
 /** The class of an object, where that is the language's or Node's, not somebody's own. */

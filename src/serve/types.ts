@@ -149,7 +149,7 @@ export type Answering<T> = {
 
 /** A route with what its documentation says and what is checked before a replica sees it. */
 export interface Route<T> {
-  /** The method that answers; what it returns is sent as JSON, unless it is bytes or an HttpResponse. */
+  /** The method that answers; what it returns is sent as JSON (typed arrays as lists), unless it is bytes or an HttpResponse. */
   call: Answering<T>
   /** The field of a multipart form that must hold a file; without it 422. */
   file?: string | undefined

@@ -120,7 +120,7 @@ test('what JSON would say nothing of is refused by its path', () => {
     ['{}', '"{}"'],
     [
       { none: {}, list: [], nothing: null, bytes: Uint8Array.of(7) },
-      '{"none":{},"list":[],"nothing":null,"bytes":{"0":7}}',
+      '{"none":{},"list":[],"nothing":null,"bytes":[7]}',
     ],
   ] as const)
     assert.equal(jsonOf(value), text)
@@ -133,4 +133,31 @@ test('what JSON would say nothing of is refused by its path', () => {
     [new Response('x'), /^the answer is a Response, .* Answer new HttpResponse\(body, { status, headers }\)\./],
   ] as const)
     assert.throws(() => jsonOf(value), { code: 'RAY_NOT_SERIALIZABLE', message })
+})
+
+test('typed arrays are lists, wherever they stand', () => {
+  class Own extends Float32Array {
+    toJSON() {
+      return 'own'
+    }
+  }
+  for (const [value, text] of [
+    [Float32Array.of(0.5, Number.NaN), '[0.5,null]'],
+    [new Float64Array(), '[]'],
+    [
+      { empty: new BigInt64Array(), bytes: Uint8Array.of(1), clamped: [Uint8ClampedArray.of(300)] },
+      '{"empty":[],"bytes":[1],"clamped":[[255]]}',
+    ],
+    [[Buffer.from('ab'), Buffer.alloc(0)], '[[97,98],[]]'],
+    [
+      { shared: new Int16Array(new SharedArrayBuffer(4)), text: 'Buffer', 0: { 0: 1 } },
+      '{"0":{"0":1},"shared":[0,0],"text":"Buffer"}',
+    ],
+    [{ type: 'Buffer', data: [1], own: Own.of(1) }, '{"type":"Buffer","data":[1],"own":"own"}'],
+  ] as const)
+    assert.equal(jsonOf(value), text)
+  assert.throws(() => jsonOf({ a: BigInt64Array.of(1n) }), TypeError)
+  assert.throws(() => jsonOf({ a: Float32Array.of(1), b: [new Map()] }), { message: /^b\[0\] is a Map, / })
+  assert.deepEqual(wireResponse(Float32Array.of(1)), json(200, '[1]'))
+  assert.deepEqual(wireResponse(new HttpResponse({ a: Int8Array.of(-1) }, { status: 201 })), json(201, '{"a":[-1]}'))
 })

@@ -39,6 +39,12 @@ describe('answers piece by piece', () => {
     assert.equal(await mixed.text(), 'a text, bytes')
   })
 
+  test('bytes that a generator yields are a line of JSON as any value, a list; those of a response are as they are', () => {
+    const piece = (lines: boolean) => new Body([][Symbol.iterator](), new CallContext(), lines).piece(Buffer.from('ab'))
+    assert.equal(piece(true), '[97,98]\n')
+    assert.deepEqual(piece(false), Buffer.from('ab'))
+  })
+
   test('each piece is sent while the method goes on, and shutdown waits for the last', async () => {
     const shared = latch()
     await serve.run(serve.deployment(Fountain).bind(shared), free)

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import { ray } from '#src/ray/index.js'
 import { HttpSide } from '#src/serve/http/side.js'
-import { type RunOptions, serve } from '#src/serve/index.js'
+import { type HttpRequest, type RunOptions, serve } from '#src/serve/index.js'
 import {
   Asking,
   Counting,
@@ -672,6 +672,49 @@ describe('HTTP', () => {
     assert.equal(docs.status, 200)
     assert.doesNotMatch(await docs.text(), /(src|href|url)\s*=?\s*["'(]\s*(https?:)?\/\//)
     assert.match(docs.headers.get('content-security-policy')!, /default-src 'none'; script-src 'sha256-/)
+  })
+
+  test('/openapi.json has the paths that are answered, and their parameters only', async () => {
+    const Paths = serve.ingress(
+      class Paths {
+        tell({ params }: HttpRequest): unknown {
+          return params
+        }
+      },
+      {
+        'GET /models::all': 'tell',
+        'GET /files/:file(^(?:a|b)$)': 'tell',
+        'GET /pages/:page?': 'tell',
+      },
+    )
+    await serve.run(serve.deployment(Paths).bind(), { ...free, routePrefix: '/v1' })
+    for (const [path, params] of [
+      ['/models:all', {}],
+      ['/files/b', { file: 'b' }],
+      ['/pages/2', { page: '2' }],
+      ['/pages', {}],
+    ] as const)
+      assert.deepEqual((await json(`/v1${path}`)).body, params)
+    type Described = { get: { operationId: string; parameters?: { name: string }[] } }
+    const { paths } = (await json('/openapi.json')).body as { paths: Record<string, Described> }
+    assert.deepEqual(
+      Object.entries(paths).map(([path, { get }]) => [
+        path,
+        get.operationId,
+        ...(get.parameters ?? []).map(({ name }) => name),
+      ]),
+      [
+        ['/v1/models:all', 'tell_get_v1_models_all'],
+        ['/v1/files/{file}', 'tell_get_v1_files_file_a_b_', 'file'],
+        ['/v1/pages/{page}', 'tell_get_v1_pages_page', 'page'],
+        ['/v1/pages', 'tell_get_v1_pages'],
+      ],
+    )
+    for (const path of ['/pages', '/pages/2']) assert.equal((await json(`/v1${path}`, { method: 'PUT' })).status, 405)
+    const Twice = serve.ingress(class Twice extends Greeter {}, { 'GET /a/:id?': 'thread', 'GET /a': 'thread' })
+    await assert.rejects(serve.run(serve.deployment(Twice).bind(), { name: 'twice', routePrefix: '/twice' }), {
+      code: 'INVALID_ARGUMENT',
+    })
   })
 
   test('a page has headers under which only its own scripts run', async () => {

@@ -5,6 +5,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchema,
   type FastifyServerOptions,
   type HTTPMethods,
   type RouteOptions,
@@ -20,7 +21,7 @@ import { answer } from './answer.js'
 import { DOCS_PAGE } from './docs-page.js'
 import type { HttpHost } from './host.js'
 import { servedPage } from './page.js'
-import { LONGEST_PARAMETER, pathPattern } from './path-pattern.js'
+import { LONGEST_PARAMETER, pathPattern, routesOfUrl } from './path-pattern.js'
 import { decodedPath, pathOf } from './request-path.js'
 import { routeSchema } from './schema.js'
 import { FORM, tooLarge } from './upload.js'
@@ -85,7 +86,7 @@ export async function makeApp(host: HttpHost): Promise<FastifyInstance> {
   return app
 }
 
-type RouteOf = Omit<RouteOptions, 'method' | 'url'> & {
+type RouteOf = Omit<RouteOptions, 'method' | 'url' | 'schema'> & {
   errorKey?: string | undefined
   /** Whose it is; none: the server's. */
   application?: RunningApplication | undefined
@@ -108,10 +109,17 @@ class Table {
     return this.#routes.get(url)?.methods.has(method) ?? false
   }
 
-  add(method: string, url: string, { errorKey = DETAIL, application, ...route }: RouteOf): void {
+  /** @param schemaOf what the documentation says of it */
+  add(
+    method: string,
+    url: string,
+    { errorKey = DETAIL, application, ...route }: RouteOf,
+    schemaOf: (url: string) => FastifySchema = () => HIDDEN,
+  ): void {
     if (this.has(method, url) || (application && application !== this.#owner(url))) return
+    const shared = { ...route, method: method as HTTPMethods, config: { errorKey, application } as object }
     try {
-      this.app.route({ ...route, method: method as HTTPMethods, url, config: { errorKey, application } as object })
+      for (const one of routesOfUrl(url)) this.app.route({ ...shared, url: one, schema: schemaOf(one) })
     } catch (cause) {
       const why = (cause as Error).message.replace(/\.$/, '')
       throw new RayitoError('INVALID_ARGUMENT', `The route ${method} ${url} cannot be served: ${why}`, { cause })
@@ -157,11 +165,11 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
   const { route } = served as { route: Route<unknown> }
   const maxBytes = route.maxBytes ?? MAX_BYTES
   const { router } = application.ingress
-  table.add(served.method, url, {
+  const schemaOf = (one: string) => (served.hidden ? HIDDEN : routeSchema(application, served, one, table.operations))
+  const options: RouteOf = {
     bodyLimit: maxBytes,
     application,
     errorKey: route.errorKey,
-    schema: served.hidden ? HIDDEN : routeSchema(application, served, url, table.operations),
     // Before a body is read: what would be refused anyway is refused at once.
     onRequest: (request, reply, done) => {
       if (!application.accepts) return done(unavailable('The application is not ready'))
@@ -177,7 +185,8 @@ function addRoute(table: Table, host: HttpHost, application: RunningApplication,
       done()
     },
     handler: (request, reply) => answer(host, application, route, maxBytes, prefix, request, reply),
-  })
+  }
+  table.add(served.method, url, options, schemaOf)
 }
 
 /** @param folder whether its path ends with a slash: its relative links are meant from there */
@@ -187,7 +196,6 @@ function addPage(table: Table, url: string, given: Page, folder = false, applica
   const depth = folder ? names : names - 1
   table.add('GET', url, {
     application,
-    schema: HIDDEN,
     handler: (request, reply) => {
       const [, name, slash, query] = ADDRESS.exec(request.url)!
       // Relative, since a proxy may have another path before it.
@@ -201,7 +209,7 @@ function addPage(table: Table, url: string, given: Page, folder = false, applica
 /** Routes of the server itself; an application's of the same name come first. */
 function addOwnRoutes(table: Table, host: HttpHost): void {
   addPage(table, '/docs', { html: DOCS_PAGE })
-  table.add('GET', '/openapi.json', { schema: HIDDEN, handler: () => table.app.swagger() })
+  table.add('GET', '/openapi.json', { handler: () => table.app.swagger() })
   // All replicas once, then one of each deployment: where others are being replaced, requests are answered.
   const whenReady =
     (send: (reply: FastifyReply) => FastifyReply) => (_request: FastifyRequest, reply: FastifyReply) => {
@@ -210,18 +218,16 @@ function addOwnRoutes(table: Table, host: HttpHost): void {
       return ready ? send(reply) : detail(reply, 503, 'Not every application is ready')
     }
   const healthz = whenReady((reply) => reply.type('text/plain').send('success'))
-  table.add('GET', '/-/healthz', { schema: HIDDEN, handler: healthz })
+  table.add('GET', '/-/healthz', { handler: healthz })
   // As the Open Inference Protocol names them.
-  const protocol = { schema: HIDDEN, errorKey: 'error' }
+  const protocol = { errorKey: 'error' }
   table.add('GET', '/v2/health/live', { ...protocol, handler: () => ({ live: true }) })
   table.add('GET', '/v2/health/ready', { ...protocol, handler: whenReady((reply) => reply.send({ ready: true })) })
   table.add('GET', '/-/routes', {
-    schema: HIDDEN,
     handler: () => Object.fromEntries([...host.applications()].map(({ routePrefix, name }) => [routePrefix, name])),
   })
-  table.add('GET', '/-/status', { schema: HIDDEN, handler: () => host.status() })
+  table.add('GET', '/-/status', { handler: () => host.status() })
   table.add('GET', '/metrics', {
-    schema: HIDDEN,
     handler: async (_request, reply) => reply.type(host.metrics.contentType).send(await host.metrics.text()),
   })
 }

@@ -4,6 +4,7 @@ import { DETAIL } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import type { RunningApplication } from '../running-application.js'
 import type { Route } from '../types.js'
+import { parametersOf } from './path-pattern.js'
 
 /** What the OpenAPI document says of a route. @param operations names that are taken; its own is added */
 export function routeSchema(
@@ -23,7 +24,7 @@ export function routeSchema(
     error = object([[errorKey, errorKey === DETAIL ? {} : { type: 'string' }]], [errorKey]),
     call,
   } = served.route as Route<unknown>
-  const params = [...url.matchAll(/:(\w+)/g)].map(([, param]) => [param, { type: 'string' }])
+  const params = parametersOf(url).map((param) => [param, { type: 'string' }])
   const described = Object.entries(query).map(([param, description]) => [param, { type: 'string', description }])
   const refusals = Object.entries({ ...(file ? { 422: 'No multipart form, or no such field' } : {}), ...responses })
   const schema = {

@@ -1071,6 +1071,8 @@ describe('HTTP', () => {
     await serve.run(serve.deployment(Slow).bind(shared), { ...free, log })
     const kept = talk('GET /-/routes HTTP/1.1\r\nHost: x\r\n\r\n')
     await once(kept.socket, 'data')
+    const idle = talk('GET /-/routes HTTP/1.1\r\nHost: x\r\n\r\n')
+    await once(idle.socket, 'data')
     const running = json('/hold')
     await reached(shared, 0, 1)
     const where = url('/hold')
@@ -1080,15 +1082,25 @@ describe('HTTP', () => {
     const { status, headers } = refused
     assert.deepEqual([status, headers.get('retry-after'), headers.get('connection')], [503, '1', 'close'])
     assert.deepEqual(await refused.json(), { detail: 'The server is stopping' })
-    await kept.said
+    // On a connection from before, too.
+    kept.socket.write('GET /hold HTTP/1.1\r\nHost: x\r\nX-Request-ID: late\r\n\r\n')
+    assert.match(
+      await kept.said,
+      /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 503 [\s\S]*connection: close[\s\S]*The server is stopping/,
+    )
+    assert.equal(idle.socket.closed, false)
     letGo(shared)
     assert.deepEqual((await running).body, 'let go')
     await over
+    // Who asks nothing is not waited for.
+    await idle.said
     await assert.rejects(fetch(where))
     assert.deepEqual(
       read().map(({ path, status, requestId }) => [path, status, requestId === 'late']),
       [
         ['/-/routes', 200, false],
+        ['/-/routes', 200, false],
+        ['/hold', 503, true],
         ['/hold', 503, true],
         ['/hold', 200, false],
       ],

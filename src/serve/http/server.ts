@@ -151,7 +151,7 @@ export class HttpServer {
 
   async #drain(milliseconds: number): Promise<void> {
     await this.#catchUp()
-    this.#server.closeIdleConnections()
+    // Connections that are idle stay: on one that is closed a client may just be asking, and would not hear of it.
     await this.#rest(milliseconds)
   }
 

@@ -385,6 +385,37 @@ describe('HTTP', () => {
     )
   })
 
+  test('a client that waits to be told to go on is told so where its body is read, and nowhere else', async () => {
+    await serve.run(site, free)
+    const ask = (head: string, length: number) =>
+      talk(`POST ${head}\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`)
+    const form = 'Content-Type: multipart/form-data; boundary=b'
+    for (const [status, head, length] of [
+      [413, '/echo HTTP/1.1\r\nContent-Type: text/plain', 12 << 20],
+      [413, `/upload HTTP/1.1\r\n${form}`, 12 << 20],
+      [422, '/upload HTTP/1.1', 2],
+      [404, '/nowhere HTTP/1.1', 2],
+    ] as const) {
+      const { socket, said } = ask(head, length)
+      await once(socket, 'data')
+      socket.end()
+      assert.match(await said, new RegExp(`^HTTP/1.1 ${status} [^]*connection: close`, 'i'))
+    }
+    for (const [head, body] of [
+      ['/echo HTTP/1.1\r\nConnection: close\r\nContent-Type: text/plain', 'a text'],
+      [
+        `/echo HTTP/1.1\r\nConnection: close\r\n${form}`,
+        '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\na text\r\n--b--\r\n',
+      ],
+    ] as const) {
+      const { socket, said } = ask(head, body.length)
+      const [told] = await once(socket, 'data')
+      assert.equal(told, 'HTTP/1.1 100 Continue\r\n\r\n')
+      socket.write(body)
+      assert.match(await said, /\r\n\r\nHTTP\/1\.1 200 [\s\S]*"a text"/)
+    }
+  })
+
   test('a form that is broken is 400, one without a part has no such field', async () => {
     await serve.run(site, free)
     const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'

@@ -51,6 +51,11 @@ export class HttpServer {
       connectionsCheckingInterval: Math.min(1000, requestTimeout),
     }
     this.#server = createServer(limits, (request, response) => this.#take(request, response))
+    this.#server.on('checkContinue', (request, response) => {
+      // A body that is refused by its head is not asked for.
+      request.once('resume', () => response.headersSent || response.writeContinue())
+      this.#take(request, response)
+    })
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
     this.#server.on('connection', (socket) => {
       this.#taken++

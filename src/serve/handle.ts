@@ -5,12 +5,15 @@ import { serialize, via } from '../core/travel.js'
 import { NOT_METHODS } from '../ray/handle.js'
 import { HandleResponse } from './response.js'
 import { HandleResponseGenerator } from './response-generator.js'
-import { type Router, type RouterState, routerOf } from './router.js'
+import type { Router, RouterState } from './router.js'
+import { routerOf } from './routers.js'
 import type { DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator, HandleOptions } from './types.js'
 
 const routed: unique symbol = Symbol('router')
 
 const streams: unique symbol = Symbol('stream')
+
+const binds: unique symbol = Symbol('bound')
 
 /** Whose replicas a handle reaches: those of the version that runs now. */
 type Routed = () => Router
@@ -18,9 +21,11 @@ type Routed = () => Router
 class Target {
   readonly [routed]: Routed
   readonly [streams]: boolean
-  constructor(router: Routed, stream: boolean) {
+  readonly [binds]: boolean
+  constructor(router: Routed, stream: boolean, bound: boolean) {
     this[routed] = router
     this[streams] = stream
+    this[binds] = bound
   }
   [inspect.custom](): string {
     return `DeploymentHandle(${this[routed]().plan.key})`
@@ -33,9 +38,9 @@ class Target {
 
 const handler: ProxyHandler<Target> = {
   get(target, name) {
-    const { [routed]: router, [streams]: stream } = target
+    const { [routed]: router, [streams]: stream, [binds]: bound } = target
     const call = stream ? streamed : answered
-    if (name === serialize) return () => via(import.meta.url, 'reviveHandle', { ...router().state, stream })
+    if (name === serialize) return () => via(import.meta.url, 'reviveHandle', { state: router().state, stream, bound })
     if (typeof name === 'symbol') return Reflect.get(target, name)
     if (NOT_METHODS.has(name)) return undefined
     if (name === 'options') return (options: HandleOptions) => withOptions(router, stream, options)
@@ -61,12 +66,19 @@ function answered(router: Router, method: string, args: unknown[]): DeploymentRe
   return new HandleResponse(router, method, args)
 }
 
-export function makeHandle<T extends object>(router: Routed, stream = false): DeploymentHandle<T> {
-  return new Proxy(new Target(router, stream), handler) as unknown as DeploymentHandle<T>
+/** @param bound of the same version as the replica that it is sent to: that keeps to it */
+export function makeHandle<T extends object>(router: Routed, stream = false, bound = false): DeploymentHandle<T> {
+  return new Proxy(new Target(router, stream, bound), handler) as unknown as DeploymentHandle<T>
+}
+
+interface Sent {
+  state: RouterState
+  stream: boolean
+  bound: boolean
 }
 
 /** A handle in another thread: it sends by itself, and hears from the controller which replicas there are. */
-export function reviveHandle({ stream, ...state }: RouterState & { stream: boolean }): object {
-  const router = routerOf(state)
+export function reviveHandle({ state, stream, bound }: Sent): object {
+  const router = routerOf(state, bound)
   return makeHandle(() => router, stream)
 }

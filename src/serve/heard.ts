@@ -7,8 +7,8 @@ export async function heard(refs: readonly ObjectRef[], milliseconds: number): P
   await Promise.allSettled(refs.map((ref) => ray.get(ref, { timeout })))
 }
 
-/** Resolves when replicas have nothing to do, or at `end`: others have calls there of which this thread knows nothing. */
-export async function idle(actors: readonly ActorHandle<Replica>[], end: number): Promise<void> {
-  const told = ray.isInitialized() ? actors.map((actor) => actor.idle.remote()) : []
-  await heard(told, end - performance.now())
+/** Ends a replica once it has nothing to do, or at `end`: others have calls there of which this thread knows nothing. */
+export async function endIdle(actor: ActorHandle<Replica>, end: number): Promise<void> {
+  if (ray.isInitialized()) await heard([actor.idle.remote()], end - performance.now())
+  if (ray.isInitialized()) ray.kill(actor)
 }

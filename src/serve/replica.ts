@@ -21,7 +21,8 @@ import {
   wireResponse,
 } from './http-response.js'
 import { collectMeasured, type Measured, takeMeasured } from './measured.js'
-import { findRouter, type RouterState } from './router.js'
+import type { RouterState } from './router.js'
+import { followOwn } from './routers.js'
 
 /** As `nice` has it: enough that a thread that wakes up does not wait for one that computes. */
 const NICENESS = 5
@@ -59,6 +60,8 @@ export class Replica implements ReplicaCalls {
   #running = 0
   readonly #waiting = new Set<() => void>()
   #whenIdle = () => {}
+  /** It is about to be killed. */
+  #over = false
 
   constructor(plan: ReplicaPlan) {
     collectMeasured()
@@ -162,16 +165,17 @@ export class Replica implements ReplicaCalls {
     drainBatches()
   }
 
-  /** Resolves when nothing runs or waits here. */
+  /** Resolves when nothing runs or waits here. What comes later is not begun: it is tried elsewhere once this replica has ended. */
   async idle(): Promise<void> {
     while (this.#calls.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+    this.#over = true
     // The last answer goes first.
     await nextTurn()
   }
 
-  /** The replicas of a deployment have changed; this one may have a handle to it. */
+  /** The replicas of a deployment have changed; this one may be bound to it, or have heard of it as all workers do. */
   members(state: RouterState): void {
-    findRouter(state.plan.key)?.follow(state)
+    followOwn(state)
   }
 
   #method(name: string): (...args: never[]) => unknown {
@@ -181,6 +185,7 @@ export class Replica implements ReplicaCalls {
   }
 
   async #run<T>(id: string, work: (context: CallContext) => T): Promise<Awaited<T>> {
+    if (this.#over) await new Promise<never>(() => {})
     const context = new CallContext()
     this.#calls.set(id, context)
     try {

@@ -1,5 +1,6 @@
 import { RayitoError } from '../core/errors.js'
-import { actorOf } from '../ray/handle.js'
+import { type ActorIdentity, identityOf } from '../ray/actor-identity.js'
+import { actorOf, makeHandle } from '../ray/handle.js'
 import type { ActorHandle } from '../ray/index.js'
 import { Call, type Member, type ReplicaCalls, type Rest, type Send } from './call.js'
 import { callContext } from './context.js'
@@ -13,12 +14,17 @@ export interface RouterPlan {
   maxQueuedRequests: number
 }
 
-/** What a router tells those in other threads. */
+/** What a router tells those in other threads: plain data, since it is told to whoever may have a handle. */
 export interface RouterState {
+  /** Of two states of a deployment the higher one is the newer. */
+  number: number
   plan: RouterPlan
   /** The replicas that take calls now; null once the deployment has been stopped. */
-  actors: readonly ActorHandle<ReplicaCalls>[] | null
+  actors: readonly ActorIdentity[] | null
 }
+
+/** States that routers of this thread have had. */
+let states = 0
 
 /** How often a call is tried when replicas die under it. */
 const TRIES = 2
@@ -40,6 +46,10 @@ export class Router {
   #idle: (() => void)[] = []
   /** Requests that have come and are no calls yet. */
   readonly #coming = new Set<object>()
+  /** Of its state. */
+  #number = 0
+  /** Hears of each state; null where nobody is to. */
+  tell: ((state: RouterState) => void) | null = null
   ongoing = 0
 
   constructor(public plan: RouterPlan) {}
@@ -54,7 +64,14 @@ export class Router {
   }
 
   get state(): RouterState {
-    return { plan: this.plan, actors: this.#closed ? null : this.#members.map(({ actor }) => actor) }
+    const actors = this.#closed ? null : this.#members.map(({ actor }) => identityOf(actorOf(actor)!))
+    return { number: this.#number, plan: this.plan, actors }
+  }
+
+  /** Its state is another one. */
+  changed(): void {
+    this.#number = ++states
+    this.tell?.(this.state)
   }
 
   /** Sends to these replicas from now on; ongoing calls of others go on. After `close`: the deployment is there again. */
@@ -72,6 +89,7 @@ export class Router {
         },
     )
     this.#serve()
+    this.changed()
   }
 
   /**
@@ -208,6 +226,7 @@ export class Router {
     else for (const calls of this.#unsent) for (const call of calls) call.reject(this.#closed)
     // Nobody is to wait on, nor a timer.
     for (const then of this.#idle.splice(0)) then()
+    this.changed()
   }
 
   /** What another version has not begun is refused no more: it was asked for already. */
@@ -222,38 +241,18 @@ export class Router {
     this.#serve()
   }
 
-  /** What another thread's router of the deployment says. */
-  follow({ plan, actors }: RouterState): void {
-    if (actors) this.update(actors, plan)
+  /** What another thread's router of the deployment says, unless it has said something newer. */
+  follow({ number, plan, actors }: RouterState): void {
+    if (number <= this.#number) return
+    if (actors) this.update(actors.map(makeHandle<ReplicaCalls>), plan)
     else this.close()
+    this.#number = number
   }
 }
 
 function backPressure({ key }: RouterPlan, queued: number): RayitoError {
   const wait = queued === 1 ? 'request waits' : 'requests wait'
   return new RayitoError('SERVE_BACK_PRESSURE', `${queued} ${wait} for ${key} already`)
-}
-
-/** By key those that handles send by. They stay when their deployments are stopped: handles say so, and reach the next version. */
-const routers = new Map<string, Router>()
-
-/** Handles send by it from now on, and no more by another version's. */
-export function publish(router: Router): void {
-  routers.set(router.plan.key, router)
-}
-
-/** The router of a deployment in a replica that was given a handle. */
-export function routerOf(state: RouterState): Router {
-  const known = routers.get(state.plan.key)
-  if (known) return known
-  const router = new Router(state.plan)
-  router.follow(state)
-  routers.set(state.plan.key, router)
-  return router
-}
-
-export function findRouter(key: string): Router | undefined {
-  return routers.get(key)
 }
 
 function sameActor(a: ActorHandle<ReplicaCalls>, b: ActorHandle<ReplicaCalls>): boolean {

@@ -4,7 +4,8 @@ import { type Bound, boundOf } from './deployment.js'
 import { makeHandle } from './handle.js'
 import { routesOf, type ServedRoute } from './ingress.js'
 import { rootMessage } from './root-message.js'
-import { findRouter, type Router } from './router.js'
+import type { Router } from './router.js'
+import { findRouter } from './routers.js'
 import { type Listener, RunningDeployment } from './running-deployment.js'
 import type { ApplicationState, ApplicationStatus, DeploymentHandle } from './types.js'
 
@@ -45,7 +46,7 @@ export class RunningApplication {
     if (bound) {
       // Of this version, whichever runs.
       const { router } = this.#make(bound)
-      return makeHandle(() => router)
+      return makeHandle(() => router, false, true)
     }
     if (Array.isArray(value)) return value.map((item) => this.#argument(item))
     if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value

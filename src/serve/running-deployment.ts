@@ -7,11 +7,12 @@ import { type ActorHandle, type ObjectRef, ray } from '../ray/index.js'
 import { remoteAs } from '../ray/remote.js'
 import { runtime } from '../ray/runtime.js'
 import type { Bound } from './deployment.js'
-import { idle } from './heard.js'
+import { endIdle } from './heard.js'
 import { processors } from './processors.js'
 import { Replica, ReplicaPlan } from './replica.js'
 import { rootMessage } from './root-message.js'
-import { publish, Router, type RouterState } from './router.js'
+import { Router, type RouterState } from './router.js'
+import { publish } from './routers.js'
 import type { DeploymentStatus, ServeEvent } from './types.js'
 
 /** The module of the actor. */
@@ -232,11 +233,11 @@ export class RunningDeployment {
     if (ray.isInitialized()) ray.kill(replica.actor)
   }
 
-  /** Resolves when a replica that is about to be taken out has ended what it runs, or after `milliseconds`. */
+  /** Takes a replica out once it has ended what it runs, or after `milliseconds`. */
   async #ended(actor: ActorHandle<Replica>, milliseconds: number): Promise<void> {
     const end = performance.now() + milliseconds
     await this.router.leaves(actor, milliseconds)
-    await idle([actor], end)
+    await endIdle(actor, end)
   }
 
   /**
@@ -275,7 +276,7 @@ export class RunningDeployment {
     const dead = Promise.all(actors.map((actor) => new Promise((resolve) => whenActorDies(actor, resolve))))
     await Promise.race([this.router.idle(within), dead.then(() => nextTurn())])
     this.router.close(undefined, next?.router)
-    await idle(actors, end)
+    await Promise.all(actors.map((actor) => endIdle(actor, end)))
     for (const { actor } of this.#replicas) if (ray.isInitialized()) ray.kill(actor)
     this.#replicas.clear()
   }

@@ -5,7 +5,7 @@ import type { Bound } from './deployment.js'
 import { heard } from './heard.js'
 import type { HttpSide } from './http/side.js'
 import { differing, type FilledRun } from './options.js'
-import { findRouter } from './router.js'
+import { findRouter } from './routers.js'
 import { RunningApplication } from './running-application.js'
 import type { RunningDeployment } from './running-deployment.js'
 import type {

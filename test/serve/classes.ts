@@ -72,6 +72,36 @@ export class Porter {
   }
 }
 
+/** Asks as a task. */
+export const askOnce = ray.remote((greeter: DeploymentHandle<Greeter>, name: string) => greeter.remote(name))
+
+/** May be made to end. */
+export class Leaver extends Greeter {
+  leave(): never {
+    process.exit(3)
+  }
+}
+
+/** Counts its calls. */
+export class Counted {
+  constructor(readonly latch: Latch) {}
+  async call(): Promise<void> {
+    Atomics.add(this.latch, 0, 1)
+    Atomics.notify(this.latch, 0)
+    await pause(1)
+  }
+}
+
+/** Asks eight at a time until it is let go. @returns how many were answered */
+export const askOn = ray.remote(async (counted: DeploymentHandle<Counted>, latch: Latch) => {
+  let answered = 0
+  const ask = async () => {
+    for (; Atomics.load(latch, 1) === 0; answered++) await counted.remote()
+  }
+  await Promise.all(Array.from({ length: 8 }, ask))
+  return answered
+})
+
 /** Answers requests in every way. */
 export const Site = serve.ingress(
   class Site {

@@ -50,7 +50,7 @@ export class Session {
     (ids) => this.#released(ids),
   )
   readonly #cancelled = new Set<string>()
-  readonly #findings: Map<string, boolean>
+  readonly #findings: Map<string, unknown>
   #gone = false
   readonly #host: EngineHost
   readonly #recorder: NodeRecorder | null

@@ -39,6 +39,8 @@ export interface Runtime extends YieldedValues {
   /** Only in the driver. */
   whenActorDies?(actor: ActorIdentity, then: (death: Error) => void): void
   cancel(ref: ObjectRef, force: boolean, recursive: boolean): void
+  /** In a worker: cancels what was begun within such a call (`Within`) and has not ended. */
+  cancelGroup?(group: number): void
   free(refs: readonly ObjectRef[]): void
   /** What `ray.init` gives, as far as it is known at once. */
   readonly info: SessionInfo
@@ -105,11 +107,22 @@ export function peekRuntime(): Runtime | null {
 
 const never = new AbortController().signal
 const driver: RuntimeContext = { worker: 'driver', task: null, attempt: 0, signal: never, currentActor: null }
-let inner: () => { readonly signal: AbortSignal } | undefined = () => undefined
 
-/** Where an actor's calls do what others ask of it, these have signals of their own. */
-export function installSignals(whose: typeof inner): void {
+/** What somebody asked of an actor that does as much in calls of its own: it is cancelled without these. */
+export interface Within {
+  readonly signal: AbortSignal
+  /** Its number among this worker's; null: what begins now is not cancelled with it. */
+  readonly group: number | null
+}
+let inner: () => Within | undefined = () => undefined
+
+export function installWithin(whose: typeof inner): void {
   inner = whose
+}
+
+/** What is begun now belongs to this one, too. */
+export function currentGroup(): number | null {
+  return inner()?.group ?? null
 }
 
 export function runtimeContext(): RuntimeContext {

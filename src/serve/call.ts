@@ -3,7 +3,7 @@ import { ActorDiedError, ActorUnavailableError, NotSerializableError, RayTaskErr
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
 import { itsRuntime, peekRuntime } from '../ray/runtime.js'
-import type { CallContext } from './context.js'
+import { type CallContext, outsideCalls } from './context.js'
 import type { WireResponse } from './http-response.js'
 import { type Measured, passOn } from './measured.js'
 
@@ -122,6 +122,10 @@ export class Call<R extends Measured> {
 
   /** @internal */
   run(member: Member): void {
+    outsideCalls(() => this.#run(member))
+  }
+
+  #run(member: Member): void {
     if (this.tries === 0) this.waited = performance.now() - this.#asked
     this.tries++
     this.#member = member
@@ -197,7 +201,7 @@ export class Call<R extends Measured> {
     if (this.#settled) return
     this.cancellation = new RayitoError('SERVE_CANCELLED', `A call of ${this.router.plan.key} was cancelled`)
     this.reject(this.cancellation)
-    this.#member?.actor.cancel.remote(this.#id)
+    outsideCalls(() => this.#member?.actor.cancel.remote(this.#id))
     this.#leave()
   }
 }

@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { peekRuntime, type Within } from '../ray/runtime.js'
+
+let groups = 0
 
 /** A call that runs in a replica: what it starts elsewhere is cancelled with it. */
-export class CallContext {
+export class CallContext implements Within {
+  #group: number | null = null
   #controller: AbortController | null = null
   #then: Set<() => void> | null = null
   aborted = false
@@ -13,6 +17,13 @@ export class CallContext {
       if (this.aborted) this.#controller.abort()
     }
     return this.#controller.signal
+  }
+
+  /** What begins once it has heard of its end cleans up. */
+  get group(): number | null {
+    if (this.aborted) return null
+    this.#group ??= ++groups
+    return this.#group
   }
 
   /** @returns what forgets it: a call may go on for long, and would hold all that it ever waited for */
@@ -27,7 +38,13 @@ export class CallContext {
     this.aborted = true
     this.#controller?.abort()
     for (const then of this.#then ?? []) then()
+    if (this.#group !== null) peekRuntime()?.cancelGroup?.(this.#group)
   }
 }
 
 export const callContext = new AsyncLocalStorage<CallContext>()
+
+/** What handles ask of replicas is cancelled in their own way. */
+export function outsideCalls<T>(ask: () => T): T {
+  return callContext.exit(ask)
+}

@@ -4,7 +4,7 @@ import { types } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
 import { serialize, type Travel, via } from '../core/travel.js'
-import { installSignals } from '../ray/runtime.js'
+import { installWithin } from '../ray/runtime.js'
 import { drainBatches } from './batch.js'
 import { Body, valuesOf } from './body.js'
 import type { ReplicaCalls } from './call.js'
@@ -65,7 +65,7 @@ export class Replica implements ReplicaCalls {
 
   constructor(plan: ReplicaPlan) {
     collectMeasured()
-    installSignals(() => callContext.getStore())
+    installWithin(() => callContext.getStore())
     giveWay()
     this.#plan = plan
     this.#instance = new plan.target(...(plan.args as never[])) as Instance

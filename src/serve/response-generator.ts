@@ -1,5 +1,6 @@
 import { type ActorGenerator, ray } from '../ray/index.js'
 import { ask, type Call, callName } from './call.js'
+import { outsideCalls } from './context.js'
 import { type Measured, passOn } from './measured.js'
 import { CallArguments } from './response.js'
 import type { Router } from './router.js'
@@ -10,7 +11,8 @@ const AHEAD = 4
 
 /** The values of a replica's generator, in order. Left before its end, it is cancelled. */
 export async function* received<T>(generator: ActorGenerator<[call: string], T>, call: string): AsyncGenerator<T> {
-  const refs = generator.options({ generatorBackpressureNumObjects: AHEAD }).remote(call)
+  const asked = generator.options({ generatorBackpressureNumObjects: AHEAD })
+  const refs = outsideCalls(() => asked.remote(call))
   let whole = false
   try {
     for await (const ref of refs) yield (await ray.get(ref)) as T

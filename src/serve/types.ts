@@ -40,8 +40,8 @@ export interface ReplicaHooks {
  */
 export interface DeploymentResponse<R> extends Promise<R> {
   /**
-   * Takes a waiting call out of the queue; a running one is told by its signal (`ray.getRuntimeContext().signal`), and so are those that it
-   * made. The promise rejects with SERVE_CANCELLED.
+   * Takes a waiting call out of the queue; a running one is told by its signal (`ray.getRuntimeContext().signal`), and those that it
+   * made are cancelled, as are the tasks and actors' calls that it has begun. The promise rejects with SERVE_CANCELLED.
    */
   cancel(): void
 }

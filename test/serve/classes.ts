@@ -102,6 +102,51 @@ export const askOn = ray.remote(async (counted: DeploymentHandle<Counted>, latch
   return answered
 })
 
+/** Is held until it is let go, or hears that it is cancelled. */
+async function holdOn(latch: Latch): Promise<void> {
+  const { signal } = ray.getRuntimeContext()
+  const cancelled = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => {
+      Atomics.add(latch, 2, 1)
+      Atomics.notify(latch, 2)
+      resolve()
+    })
+  })
+  await Promise.race([held(latch), cancelled])
+}
+export const holding = ray.remote(holdOn)
+export const Holder = ray.remote(
+  class Holder {
+    hold(latch: Latch): Promise<void> {
+      return holdOn(latch)
+    }
+  },
+  { maxConcurrency: 10 },
+)
+
+/** Has others do its work. */
+export class Delegating {
+  readonly #holder = Holder.remote()
+  readonly #together = serve.batch(
+    async (latches: Latch[]) => {
+      await ray.get(latches.map((latch) => holding.remote(latch)))
+      return latches.map(() => 'done')
+    },
+    { maxBatchSize: 2, batchWaitTimeout: Infinity },
+  )
+  async call(latch: Latch): Promise<string> {
+    await ray.get([holding.remote(latch), this.#holder.hold.remote(latch)])
+    return 'done'
+  }
+  async *steps(latch: Latch): AsyncGenerator<string> {
+    yield 'first'
+    yield this.call(latch)
+  }
+  together(latch: Latch): Promise<string> {
+    return this.#together(latch)
+  }
+}
+
 /** Answers requests in every way. */
 export const Site = serve.ingress(
   class Site {

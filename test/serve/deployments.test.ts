@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import type { Driver } from '#src/ray/driver/driver.js'
 import { ray } from '#src/ray/index.js'
@@ -11,6 +11,7 @@ import {
   Asker,
   Broken,
   Counting,
+  Delegating,
   Fickle,
   Greeter,
   held,
@@ -321,6 +322,61 @@ describe('deployments', () => {
     letGo(shared)
     letGo(lone)
     await calls[1]
+  })
+
+  describe('tasks and calls of actors that a method has begun', () => {
+    before(async () => {
+      await ray.shutdown()
+      await ray.init({ numCpus: 4 })
+    })
+    after(() => ray.shutdown())
+
+    const run = () => serve.run(serve.deployment(Delegating).bind(), noSocket)
+    const cancelled = { code: 'SERVE_CANCELLED' }
+
+    test('are cancelled with its call, and no other call’s', async () => {
+      const [shared, lone] = [latch(), latch()]
+      const handle = await run()
+      const [one, other] = [handle.remote(shared), handle.remote(lone)]
+      await reached(shared, 0, 2)
+      await reached(lone, 0, 2)
+      one.cancel()
+      await assert.rejects(one, cancelled)
+      await reached(shared, 2, 2)
+      letGo(lone)
+      assert.equal(await other, 'done')
+      assert.equal(Atomics.load(lone, 2), 0)
+    })
+
+    test('are cancelled when nobody reads on what it yields', async () => {
+      const shared = latch()
+      const values = (await run()).options({ stream: true }).steps.remote(shared)
+      assert.equal((await values.next()).value, 'first')
+      const next = assert.rejects(values.next(), cancelled)
+      await reached(shared, 0, 2)
+      values.cancel()
+      await next
+      await reached(shared, 2, 2)
+    })
+
+    test('for a batch, once all whom it is for have left', async () => {
+      const shared = latch()
+      const handle = await run()
+      const two = () => [handle.together.remote(shared), handle.together.remote(shared)] as const
+      const [leaves, stays] = two()
+      await reached(shared, 0, 2)
+      leaves.cancel()
+      await assert.rejects(leaves, cancelled)
+      letGo(shared)
+      assert.equal(await stays, 'done')
+      assert.equal(Atomics.load(shared, 2), 0)
+      Atomics.store(shared, 1, 0)
+      const all = two()
+      await reached(shared, 0, 4)
+      for (const call of all) call.cancel()
+      for (const call of all) await assert.rejects(call, cancelled)
+      await reached(shared, 2, 2)
+    })
   })
 
   test('nor does one run that is made when its maker was cancelled', async () => {

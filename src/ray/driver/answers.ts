@@ -9,7 +9,7 @@ import { type Content, Entry, entryOf, isRef, ObjectRef } from '../object-ref.js
 import { decodeError, encodeError } from '../pack/error-codec.js'
 import type { WireContent } from '../protocol.js'
 import type { Runtime } from '../runtime.js'
-import { Prepared } from '../task.js'
+import { Prepared, type Task } from '../task.js'
 import type { ActorOptions, MethodOptions, TaskOptions } from '../types.js'
 import type { Actors } from './actors.js'
 import type { Calls } from './calls.js'
@@ -32,6 +32,14 @@ export type RequestCode = [
   generators: readonly string[],
 ]
 
+/** Who began a call. */
+export interface Begun {
+  /** The call that asks, which its worker names by number and a node by its id; null of none. */
+  parent: Parent
+  /** Within that, what it does for somebody else (`Within`). */
+  group: number | null
+}
+
 /** What code in a worker asks of the driver: `ray`'s calls there. Ids of new objects are chosen by the worker. */
 export interface Requests {
   put: { id: string; content: WireContent }
@@ -44,22 +52,21 @@ export interface Requests {
   next: { id: string }
   /** Nobody there will ask for values of it any more. */
   leave: { id: string }
-  /** `parent`: the call that asks, which its worker names by number and a node by its id; null of none */
-  submit: { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[]; parent: Parent }
+  submit: Begun & { code: RequestCode; args: RequestArgument[]; options: TaskOptions; ids: string[] }
   createActor: { id: string; code: RequestCode; args: RequestArgument[]; options: ActorOptions }
   /** An actor whose handle is there, and which cannot be sent. */
   failActor: { id: string; className: string; error: unknown }
-  callActor: {
+  callActor: Begun & {
     actor: ActorIdentity
     method: string
     args: RequestArgument[]
     options: MethodOptions
     ids: string[]
-    parent: Parent
   }
   getActor: { name: string; namespace: string | undefined }
   kill: { id: string; restart: boolean }
   cancel: { id: string; force: boolean; recursive: boolean }
+  cancelGroup: { group: number }
   free: { ids: string[] }
   figure: { which: 'told' | 'total' | 'available' | 'nodes' | 'stats' | 'timeline' | 'summary' }
 }
@@ -126,14 +133,14 @@ const handlers: Handlers = {
     return ref?.id ?? null
   },
   leave: (driver, worker, { id }) => driver.leave(heldRef(worker, id)),
-  submit(driver, worker, { code, args, options, ids, parent }) {
+  submit(driver, worker, { code, args, options, ids, ...by }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.calls.make(definition(driver, worker, code), entries, options)
       task.prepare(argsOf(driver, worker, args), () => driver.calls.start(task))
       driver.calls.track(task)
-      if (parent !== null) worker.adopt(parent, task)
+      begun(worker, task, by)
     })
   },
   createActor(driver, worker, { id, code, args, options }) {
@@ -160,7 +167,7 @@ const handlers: Handlers = {
     driver.actors.byId.set(id, actor)
     worker.holdOne(id, makeHandle(actor))
   },
-  callActor(driver, worker, { actor, method, args, options, ids, parent }) {
+  callActor(driver, worker, { actor, method, args, options, ids, ...by }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       const called = driver.actors.of(actor)
@@ -168,7 +175,7 @@ const handlers: Handlers = {
       const task = driver.actors.makeCall(called, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.calls.track(task)
-      if (parent !== null) worker.adopt(parent, task)
+      begun(worker, task, by)
     })
   },
   getActor: async (driver, worker, { name, namespace }) => given(worker, await driver.getActor(name, namespace)),
@@ -177,6 +184,9 @@ const handlers: Handlers = {
     if (actor) driver.kill(actor, restart)
   },
   cancel: (driver, worker, { id, force, recursive }) => driver.cancel(heldRef(worker, id), force, recursive),
+  cancelGroup(_driver, worker, { group }) {
+    for (const task of [...(groups.get(worker)?.get(group) ?? [])]) task.cancel(false, true)
+  },
   free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(worker, id))),
   figure: (driver, _worker, { which }) => driver[which](),
 }
@@ -202,6 +212,21 @@ function definition(
     uncalled.register(made, { known, id })
   }
   return made
+}
+
+/** By worker and number what was begun there within them and has not ended. */
+const groups = new WeakMap<WorkerPlace, Map<number, Set<Task>>>()
+
+function begun(worker: WorkerPlace, task: Task, { parent, group }: Begun): void {
+  if (parent !== null) worker.adopt(parent, task)
+  if (group === null || task.state === 'done') return
+  const known = groups.get(worker) ?? new Map<number, Set<Task>>()
+  const tasks = known.get(group) ?? new Set<Task>()
+  groups.set(worker, known.set(group, tasks.add(task)))
+  task.returns[0]!.whenSettled(() => {
+    tasks.delete(task)
+    if (tasks.size === 0 && known.get(group) === tasks) known.delete(group)
+  })
 }
 
 /** A call that cannot be made fails its objects: somebody may wait for them already. */

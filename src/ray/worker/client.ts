@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ActorIdentity, identityOf } from '../actor-identity.js'
 import type { RemoteDefinition } from '../definition.js'
-import type { Fetched, Requests } from '../driver/answers.js'
+import type { Begun, Fetched, Requests } from '../driver/answers.js'
 import { carriedId } from '../handle.js'
 import { type Content, EMPTY, type Entry, entryOf, isRef, type ObjectRef } from '../object-ref.js'
 import { checkActorOptions, checkMethodOptions, checkTaskOptions, type SessionInfo } from '../options.js'
@@ -9,7 +9,7 @@ import { decodeError, encodeError } from '../pack/error-codec.js'
 import { pack } from '../pack.js'
 import { Pressure } from '../pressure.js'
 import type { ToDriver, WireContent, WorkerStart } from '../protocol.js'
-import type { Runtime, Waitable } from '../runtime.js'
+import { currentGroup, type Runtime, type Waitable } from '../runtime.js'
 import type {
   ActorOptions,
   GetOptions,
@@ -175,21 +175,21 @@ export class WorkerClient implements Runtime {
     return this.#waiting(refs.map(awaited), waitFor(refs, options))
   }
 
-  /** The call that what is begun now is cancelled with: none, where that call has heard of its end and cleans up. */
-  #parent(): number | null {
+  /** What a call that is begun now is cancelled with: nothing that has heard of its end and cleans up. */
+  #begunBy(): Begun {
     const running = this.running()
-    return running && !running.signal.aborted ? running.call : null
+    return { parent: running && !running.signal.aborted ? running.call : null, group: currentGroup() }
   }
 
   submit(definition: RemoteDefinition, args: readonly unknown[], options: TaskOptions): ObjectRef[] {
     checkTaskOptions(options)
-    const parent = this.#parent()
+    const by = this.#begunBy()
     const call = prepareCall(definition, args, this.wire, (ready, code) => ({
       code,
       args: ready,
       options: plain(options),
       ids,
-      parent,
+      ...by,
     }))
     const { ids, refs } = this.#newRefs(options.numReturns)
     this.#inOrder('submit', call, refs)
@@ -211,14 +211,14 @@ export class WorkerClient implements Runtime {
 
   callActor(actor: ActorIdentity, method: string, args: readonly unknown[], options: MethodOptions): ObjectRef[] {
     checkMethodOptions(options)
-    const parent = this.#parent()
+    const by = this.#begunBy()
     const call = prepareCall(null, args, this.wire, (ready) => ({
       actor: identityOf(actor),
       method,
       args: ready,
       options: plain(options),
       ids,
-      parent,
+      ...by,
     }))
     const { ids, refs } = this.#newRefs(options.numReturns)
     this.#inOrder('callActor', call, refs)
@@ -264,6 +264,10 @@ export class WorkerClient implements Runtime {
 
   cancel(ref: ObjectRef, force: boolean, recursive: boolean): void {
     this.#inOrder('cancel', () => ({ id: ref.id, force, recursive }), [])
+  }
+
+  cancelGroup(group: number): void {
+    this.#inOrder('cancelGroup', () => ({ group }), [])
   }
 
   free(refs: readonly ObjectRef[]): void {

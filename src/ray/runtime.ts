@@ -28,6 +28,8 @@ export interface Runtime extends YieldedValues {
   get(refs: readonly ObjectRef[], options: GetOptions): Promise<unknown[]>
   /** The value for somebody who may not look: a failure is told at the session's end, unless `seen` is called. */
   peek(ref: ObjectRef): Promise<unknown>
+  /** Resolves when it is there or has failed, without fetching it. */
+  settled(ref: ObjectRef): Promise<void>
   /** Somebody has met the failure of what `peek` was asked for. */
   seen(ref: ObjectRef): void
   wait<W extends Waitable>(refs: readonly W[], options: WaitOptions): Promise<[W[], W[]]>

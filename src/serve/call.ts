@@ -10,9 +10,9 @@ import { type Measured, passOn } from './measured.js'
 /** A replica's methods, as those know them who send to it. Each call has an id, by which it may be cancelled. */
 export interface ReplicaCalls {
   /** A method's answer. */
-  call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured>
+  call(id: string, method: string, ...args: unknown[]): Promise<{ value: unknown } & Measured>
   /** The same of a generator, whose `values` are asked for after that. */
-  open(id: string, method: string, args: readonly unknown[]): Promise<Measured>
+  open(id: string, method: string, ...args: unknown[]): Promise<Measured>
   values(id: string): AsyncGenerator<unknown, void, undefined>
   /** What answers a request that came by HTTP: `bytes` are its body, or its files behind each other. Never rejects. */
   http(id: string, method: string, wire: string, bytes: Uint8Array | null): Promise<WireResponse>
@@ -52,7 +52,7 @@ interface Home {
 
 /** A replica's method by which a handle's calls come. */
 interface Door<R> {
-  options(options: { name: string }): { remote(id: string, method: string, args: unknown[]): ObjectRef<R> }
+  options(options: { name: string }): { remote(id: string, method: string, ...args: unknown[]): ObjectRef<R> }
 }
 
 /** What a call is called. */
@@ -61,11 +61,12 @@ export const callName = (actor: object, method: string): string => `${actorOf(ac
 /** Calls a method by one. In errors and tables the call has the method's name, and its arguments their places. */
 export function ask<R>(door: Door<R>, actor: object, id: string, method: string, args: unknown[]): ObjectRef<R> {
   try {
-    return door.options({ name: callName(actor, method) }).remote(id, method, args)
+    return door.options({ name: callName(actor, method) }).remote(id, method, ...args)
   } catch (error) {
     if (!(error instanceof NotSerializableError)) throw error
     const { path, message } = error
-    throw new NotSerializableError(path.replace('args[2]', 'args'), message.slice(path.length + 1))
+    const place = path.replace(/^args\[(\d+)\]/, (_, i) => `args[${i - 2}]`)
+    throw new NotSerializableError(place, message.slice(path.length + 1))
   }
 }
 

@@ -87,7 +87,7 @@ export class Replica implements ReplicaCalls {
     if (typeof this.#instance.checkHealth === 'function') await this.#instance.checkHealth()
   }
 
-  async call(id: string, method: string, args: readonly unknown[]): Promise<{ value: unknown } & Measured> {
+  async call(id: string, method: string, ...args: unknown[]): Promise<{ value: unknown } & Measured> {
     const value = await this.#run(id, () => this.#method(method).apply(this.#instance, args as never[]))
     if (types.isGeneratorObject(value))
       throw new RayitoError('RAY_MISUSE', `${this.#plan.name}.${method} gives a generator`, {
@@ -96,7 +96,7 @@ export class Replica implements ReplicaCalls {
     return { value, measured: takeMeasured() }
   }
 
-  open(id: string, method: string, args: readonly unknown[]): Promise<Measured> {
+  open(id: string, method: string, ...args: unknown[]): Promise<Measured> {
     return new Promise((resolve, reject) => {
       this.#run(id, async (context) => {
         const values = valuesOf(await this.#method(method).apply(this.#instance, args as never[]))

@@ -1,4 +1,6 @@
 import { NotSerializableError } from '../ray/errors.js'
+import { entryOf, isRef, type ObjectRef } from '../ray/object-ref.js'
+import { itsRuntime } from '../ray/runtime.js'
 import { ask, type Call } from './call.js'
 import { type Measured, passOn } from './measured.js'
 import type { Router } from './router.js'
@@ -64,7 +66,7 @@ export class HandleResponse extends Promise<unknown> implements DeploymentRespon
   }
 }
 
-/** What a call is given. Other calls' answers among it are waited for, as in Ray. */
+/** What a call is given. Other calls' answers and refs among it are waited for, as in Ray; what these refer to goes to the replica alone. */
 export class CallArguments {
   readonly values: unknown[]
   /** Resolves when all are there; null where nothing is to be waited for. */
@@ -75,18 +77,20 @@ export class CallArguments {
   constructor(given: readonly unknown[]) {
     this.values = [...given]
     this.answers = given.filter((value) => value instanceof HandleResponse)
-    if (this.answers.length === 0) return
-    this.coming = this.#come()
+    const refs = given.filter(isRef).filter((ref) => entryOf(ref).state === 'pending')
+    if (this.answers.length === 0 && refs.length === 0) return
+    this.coming = this.#come(refs)
     // Told to whoever waits for the call.
     this.coming.catch(() => {})
   }
 
-  async #come(): Promise<void> {
-    await Promise.all(
-      this.values.map(async (value, i) => {
+  async #come(refs: readonly ObjectRef[]): Promise<void> {
+    await Promise.all([
+      ...refs.map((ref) => itsRuntime().settled(ref)),
+      ...this.values.map(async (value, i) => {
         if (value instanceof HandleResponse) this.values[i] = await value.unheard()
       }),
-    )
+    ])
     // In a long chain each would hold the one before.
     this.answers = []
   }

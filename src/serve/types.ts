@@ -1,4 +1,4 @@
-import type { ItemOf, MethodName } from '../ray/types.js'
+import type { ItemOf, MethodName, OrRef } from '../ray/types.js'
 import type { HttpRequest } from './http-request.js'
 
 /** How a deployment runs. Names and defaults are Ray Serve's; times are milliseconds, Infinity is without limit. */
@@ -59,8 +59,10 @@ export interface DeploymentResponseGenerator<T> extends AsyncIterableIterator<T>
   cancel(): void
 }
 
-/** What a call takes: values, or other calls' answers, which it waits for (those inside of lists and objects it does not). */
-export type HandleArgs<A extends readonly unknown[]> = { [K in keyof A]: A[K] | DeploymentResponse<Awaited<A[K]>> }
+/** What a call takes: values, or refs and other calls' answers, which it waits for (those inside of lists and objects it does not). */
+export type HandleArgs<A extends readonly unknown[]> = {
+  [K in keyof A]: OrRef<A[K]> | DeploymentResponse<Awaited<A[K]>>
+}
 
 /** A method of a deployment, called through its handle. */
 export interface DeploymentMethod<A extends readonly unknown[], R> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { RayitoError } from '#src/core/errors.js'
 import type { Driver } from '#src/ray/driver/driver.js'
-import { ray } from '#src/ray/index.js'
+import { type ObjectRef, ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
 import { CallContext, callContext } from '#src/serve/context.js'
 import { type DeploymentHandle, type HttpRequest, type ServeEvent, serve } from '#src/serve/index.js'
@@ -15,6 +15,7 @@ import {
   Fickle,
   Greeter,
   held,
+  holding,
   Moody,
   Mortal,
   NeverReady,
@@ -31,6 +32,12 @@ import {
 import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
 const noSocket = { port: null } as const
+
+async function listed<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const value of values) list.push(value)
+  return list
+}
 
 describe('deployments', () => {
   servers()
@@ -199,6 +206,48 @@ describe('deployments', () => {
     const again = await serve.run(serve.deployment(Greeter).bind('Hi'), noSocket)
     await assert.rejects(again.remote(again.fail.remote()), ({ cause }: Error) => (cause as Error).name === 'TypeError')
     await assert.rejects(again.remote([again.remote('Ada')] as never), /is a promise/)
+  })
+
+  test('a ref may be an argument: its value arrives once it is there, and what it failed with fails the call', async () => {
+    const shared = latch()
+    class Below {
+      call(value: unknown, inside: unknown[]): string {
+        return [value, ...inside].map((one) => one?.constructor.name).join()
+      }
+      *each(...values: string[]): Generator<string> {
+        yield* values
+      }
+    }
+    class Above {
+      constructor(readonly below: DeploymentHandle<Below>) {}
+      async call(refs: ObjectRef<unknown>[]): Promise<string> {
+        return this.below.remote(refs[0], refs)
+      }
+    }
+    const options = { maxOngoingRequests: 1, maxQueuedRequests: 0 }
+    const below = await serve.run(serve.deployment(Below, options).bind(), { ...noSocket, name: 'below' })
+    const application = serve.deployment(Above).bind(below as never)
+    const above = await serve.run(application, { ...noSocket, name: 'above', routePrefix: '/above' })
+    const ref = ray.put(new Uint8Array(10))
+    assert.equal(await below.remote(ref, [ref]), 'Uint8Array,ObjectRef')
+    assert.equal(await above.remote([ref]), 'Uint8Array,ObjectRef')
+    const values = below.options({ stream: true }).each.remote(ray.put('a'), 'b', ray.put('c'))
+    assert.deepEqual(await listed(values), ['a', 'b', 'c'])
+
+    const held = holding.remote(shared)
+    const late = [below.remote(held, []), above.remote([held])]
+    await reached(shared, 0, 1)
+    // They take no place meanwhile.
+    assert.equal(await below.remote('Ada', []), 'String')
+    letGo(shared)
+    assert.deepEqual(await Promise.all(late), ['', ',ObjectRef'])
+    const failed = ray.remote(Greeter).remote().fail.remote()
+    for (const call of [below.remote(failed, []), above.remote([failed])])
+      await assert.rejects(call, (error: Error) => {
+        let cause: unknown = error
+        while ((cause as Error).cause) cause = (cause as Error).cause
+        return (cause as Error).message === 'on purpose'
+      })
   })
 
   test('a replica keeps its limit whoever asks', async () => {

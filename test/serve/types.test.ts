@@ -1,6 +1,7 @@
 /** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ray } from '#src/ray/index.js'
 import {
   type Application,
   type Batched,
@@ -122,6 +123,9 @@ async function never(): Promise<void> {
   const count = await handle.count.remote()
   same<typeof count, number>(true)
   handle.remote(handle.remote('a'), handle.count.remote())
+  handle.remote(ray.put('a'), ray.put(3))
+  // @ts-expect-error
+  handle.remote(ray.put(1))
   // @ts-expect-error call takes a text
   handle.remote(1)
   // @ts-expect-error a text, not the answer of a call that gives a number

@@ -45,6 +45,7 @@ export interface Requests {
   put: { id: string; content: WireContent }
   /** `seen`: for `get`; not for `peek` */
   get: { id: string; seen: boolean }
+  settled: { id: string }
   seen: { id: string }
   /** Value number `index` of a generator that runs there */
   yield: { stream: string; index: number; content: WireContent }
@@ -124,6 +125,7 @@ const handlers: Handlers = {
     }
   },
   get: (_driver, worker, { id, seen }) => contentFor(worker, heldRef(worker, id), seen),
+  settled: (driver, worker, { id }) => driver.settled(heldRef(worker, id)),
   seen: (driver, worker, { id }) => driver.seen(heldRef(worker, id)),
   yield: (driver, worker, { stream, index, content }) =>
     driver.streams.add(stream, index, contentOf(driver, worker, content)),

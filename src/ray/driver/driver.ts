@@ -139,6 +139,11 @@ export class Driver implements Runtime {
     return values.some((value) => value instanceof Promise) ? Promise.all(values) : values
   }
 
+  settled(ref: ObjectRef): Promise<void> {
+    this.#own(ref)
+    return new Promise((resolve) => entryOf(ref).whenSettled(resolve))
+  }
+
   seen(ref: ObjectRef): void {
     entryOf(ref).asked = true
   }

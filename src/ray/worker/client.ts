@@ -141,6 +141,10 @@ export class WorkerClient implements Runtime {
     return Promise.all(refs.map((ref) => this.#value(entryOf(ref))))
   }
 
+  async settled(ref: ObjectRef): Promise<void> {
+    await this.#waiting([entryOf(ref)], this.#requests.behind('settled', { id: ref.id }))
+  }
+
   seen(ref: ObjectRef): void {
     this.#inOrder('seen', () => ({ id: ref.id }), [])
   }

@@ -109,14 +109,19 @@ export class RunningApplication {
     for (const deployment of this.deployments) deployment.publish()
   }
 
-  /** All its replicas were ready once, and each deployment has one now. */
+  /** All its replicas were ready once, and it is not being ended. */
+  get runs(): boolean {
+    return this.#state === 'RUNNING'
+  }
+
+  /** The same, and each deployment has one now. */
   get ready(): boolean {
-    return this.#state === 'RUNNING' && this.deployments.every(({ actors }) => actors.length > 0)
+    return this.runs && this.deployments.every(({ actors }) => actors.length > 0)
   }
 
   /** Requests may be sent to it: where the only replica has died, they wait for the next. */
   get accepts(): boolean {
-    return this.#state === 'RUNNING' && this.deployments.every(({ accepts }) => accepts)
+    return this.runs && this.deployments.every(({ accepts }) => accepts)
   }
 
   get handle(): DeploymentHandle {

@@ -777,6 +777,28 @@ describe('HTTP', () => {
     }
   })
 
+  test('/-/healthz and /v2/health/ready are 200 while a further application begins or ends', async () => {
+    const [begins, ends] = [latch(), latch()]
+    const health = () =>
+      Promise.all(['/-/healthz', '/v2/health/ready'].map(async (path) => (await fetch(url(path))).status))
+    const further = { ...free, name: 'further', routePrefix: '/further' }
+    await serve.run(serve.deployment(Greeter).bind(), free)
+    const broken = assert.rejects(serve.run(serve.deployment(Waning).bind(begins), further))
+    await reached(begins, 0, 1)
+    await until(async () => (await json('/further/hold')).status === 503)
+    assert.deepEqual(await health(), [200, 200])
+    letGo(begins)
+    await broken
+    const handle = await serve.run(serve.deployment(Slow).bind(ends), further)
+    const call = handle.remote()
+    await reached(ends, 0, 1)
+    const deleted = serve.delete('further')
+    await until(() => serve.status().applications.further?.status === 'DELETING')
+    assert.deepEqual(await health(), [200, 200])
+    letGo(ends)
+    await Promise.all([call, deleted])
+  })
+
   test('/-/healthz is 200 once every replica is ready, and while each deployment has one', async () => {
     const shared = latch()
     class Later {

@@ -210,11 +210,12 @@ function addPage(table: Table, url: string, given: Page, folder = false, applica
 function addOwnRoutes(table: Table, host: HttpHost): void {
   addPage(table, '/docs', { html: DOCS_PAGE })
   table.add('GET', '/openapi.json', { handler: () => table.app.swagger() })
-  // All replicas once, then one of each deployment: where others are being replaced, requests are answered.
+  // All replicas once, then one of each deployment: where others are being replaced, requests are answered. Nor does an application that
+  // begins, or ends, keep those that answer from their requests.
   const whenReady =
     (send: (reply: FastifyReply) => FastifyReply) => (_request: FastifyRequest, reply: FastifyReply) => {
-      const applications = [...host.applications()]
-      const ready = applications.length > 0 && applications.every((one) => one.ready)
+      const running = [...host.applications()].filter(({ runs }) => runs)
+      const ready = running.length > 0 && running.every((one) => one.ready)
       return ready ? send(reply) : detail(reply, 503, 'Not every application is ready')
     }
   const healthz = whenReady((reply) => reply.type('text/plain').send('success'))

@@ -3,9 +3,11 @@ import { ActorDiedError } from './errors.js'
 
 type Which = Pick<ActorIdentity, 'id' | 'label'>
 
+export const KILLED = 'it was killed with ray.kill'
+
 /** Of an actor that `ray.kill` ended for good, whatever its maxRestarts. */
 export function killed(actor: Which): ActorDiedError {
-  return new ActorDiedError(actor, 'it was killed with ray.kill', {
+  return new ActorDiedError(actor, KILLED, {
     remedy: 'Make another actor; after ray.kill(actor, { noRestart: false }) one with maxRestarts starts again.',
   })
 }

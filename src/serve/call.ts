@@ -1,4 +1,5 @@
 import { RayitoError } from '../core/errors.js'
+import { KILLED } from '../ray/ended.js'
 import { ActorDiedError, ActorUnavailableError, NotSerializableError, RayTaskError } from '../ray/errors.js'
 import { actorOf } from '../ray/handle.js'
 import type { ActorHandle, ObjectRef } from '../ray/index.js'
@@ -68,6 +69,15 @@ export function ask<R>(door: Door<R>, actor: object, id: string, method: string,
     const place = path.replace(/^args\[(\d+)\]/, (_, i) => `args[${i - 2}]`)
     throw new NotSerializableError(place, message.slice(path.length + 1))
   }
+}
+
+/** An error as it is, but for the replica's own death: whoever asks makes no replicas. */
+export function ofReplica(error: unknown, replica: object): unknown {
+  if (!(error instanceof ActorDiedError) || error.actorId !== actorOf(replica)!.id) return error
+  const { actor: label, actorId: id, cause } = error
+  const ended = 'Serve ended it, since it failed its health checks or its time was up'
+  const reason = error.reason === KILLED ? ended : error.reason
+  return new ActorDiedError({ id, label }, reason, { ...error, cause, remedy: 'Another replica takes its place.' })
 }
 
 /** Calls are told apart by replicas with this and a number. */
@@ -165,7 +175,7 @@ export class Call<R extends Measured> {
     const again = died && !this.#settled && !member.stopped && this.router.again(this, member)
     if (!again) this.#failed = ref
     if (this.#heard || this.#settled) this.heard()
-    const told = error instanceof RayTaskError ? error : (member.stopped ?? error)
+    const told = error instanceof RayTaskError ? error : (member.stopped ?? ofReplica(error, member.actor))
     this.#ended(member, again ? () => {} : () => this.#reject(told), !again)
   }
 

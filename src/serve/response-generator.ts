@@ -1,5 +1,5 @@
 import { type ActorGenerator, ray } from '../ray/index.js'
-import { ask, type Call, callName } from './call.js'
+import { ask, type Call, callName, ofReplica } from './call.js'
 import { outsideCalls } from './context.js'
 import { type Measured, passOn } from './measured.js'
 import { CallArguments } from './response.js'
@@ -10,13 +10,19 @@ import type { DeploymentResponseGenerator } from './types.js'
 const AHEAD = 4
 
 /** The values of a replica's generator, in order. Left before its end, it is cancelled. */
-export async function* received<T>(generator: ActorGenerator<[call: string], T>, call: string): AsyncGenerator<T> {
+export async function* received<T>(
+  replica: object,
+  generator: ActorGenerator<[call: string], T>,
+  call: string,
+): AsyncGenerator<T> {
   const asked = generator.options({ generatorBackpressureNumObjects: AHEAD })
   const refs = outsideCalls(() => asked.remote(call))
   let whole = false
   try {
     for await (const ref of refs) yield (await ray.get(ref)) as T
     whole = true
+  } catch (error) {
+    throw ofReplica(error, replica)
   } finally {
     if (!whole) ray.cancel(refs)
   }
@@ -38,7 +44,7 @@ export class HandleResponseGenerator<T> implements DeploymentResponseGenerator<T
         (actor, id) => ask(actor.open, actor, id, method, values),
         ({ measured }, actor, id) => {
           passOn(measured)
-          this.#values = received(actor.values.options({ name: callName(actor, method) }), id)
+          this.#values = received(actor, actor.values.options({ name: callName(actor, method) }), id)
           return new Promise((resolve) => {
             this.#ended = resolve
           })

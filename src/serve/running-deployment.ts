@@ -218,7 +218,8 @@ export class RunningDeployment {
       if (++replica.failures < FAILURES || replica.state !== 'RUNNING' || this.#stopped) return
       // It has died meanwhile.
       if (!this.#replicas.has(replica)) return
-      const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${rootMessage(error)}`
+      const silence = `no answer within ${healthCheckTimeout} ms (healthCheckTimeout)`
+      const why = `A replica of ${this.title} failed its health check ${FAILURES} times: ${hangs ? silence : rootMessage(error)}`
       replica.state = 'STOPPING'
       replica.actor.drain.remote()
       ended = this.#ended(replica.actor, gracefulShutdownTimeout)

@@ -460,6 +460,18 @@ export class Silent {
   }
 }
 
+/** Answers nothing any more once it has been called, health checks neither. */
+export class Stuck {
+  #called = false
+  async checkHealth(): Promise<void> {
+    if (this.#called) await new Promise(() => {})
+  }
+  call(): Promise<void> {
+    this.#called = true
+    return this.checkHealth()
+  }
+}
+
 /** Cannot be used, which it finds out once it is let go. */
 export const Waning = serve.ingress(
   class Waning {

@@ -26,6 +26,7 @@ import {
   Site,
   Slow,
   SlowPorter,
+  Stuck,
   Visitor,
   Watched,
 } from './classes.js'
@@ -572,7 +573,9 @@ describe('deployments', () => {
   test('a call that kills every replica fails after its second try', async () => {
     const shared = latch()
     const handle = await serve.run(serve.deployment(Mortal, { numReplicas: 2 }).bind(shared, true), noSocket)
-    await assert.rejects(handle.remote(), { code: 'RAY_ACTOR_DIED' })
+    const message =
+      /^ServeReplica:default:Mortal#\d is dead: it ended while it ran ServeReplica:default:Mortal\.call \(exit code \d\)\. Another replica takes its place\.$/
+    await assert.rejects(handle.remote(), { code: 'RAY_ACTOR_DIED', message })
     assert.equal(Atomics.load(shared, 0), 2)
   })
 
@@ -684,6 +687,19 @@ describe('deployments', () => {
     let answer: number | undefined
     void handle.remote().then((born) => (answer = born))
     await until(() => answer === 1)
+  })
+
+  test('a call that makes every replica silent fails, and it is said what they were replaced for', async () => {
+    const told: string[] = []
+    const onEvent = ({ level, message }: ServeEvent) => level === 'WARNING' && told.push(message)
+    const options = { healthCheckPeriod: 10, healthCheckTimeout: 50 }
+    const handle = await serve.run(serve.deployment(Stuck, options).bind(), { ...noSocket, onEvent })
+    const message =
+      /^ServeReplica:default:Stuck#\d is dead: Serve ended it, since it failed its health checks or its time was up\. Another replica takes its place\.$/
+    await assert.rejects(handle.remote(), { code: 'RAY_ACTOR_DIED', message })
+    const silent =
+      "A replica of Deployment(name='Stuck', app='default') failed its health check 3 times: no answer within 50 ms (healthCheckTimeout)"
+    assert.deepEqual(new Set(told), new Set([silent]))
   })
 
   test('an application that cannot start is one line that says why, and nothing stays', async () => {

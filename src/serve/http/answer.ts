@@ -54,7 +54,7 @@ export async function answer(
     (actor, callId) => actor.http.remote(callId, route.call, wire, bytes),
     ({ streams }, actor, callId) => {
       if (!streams) return null
-      body = Readable.from(received(actor.pieces, callId), { objectMode: false })
+      body = Readable.from(received(actor, actor.pieces, callId), { objectMode: false })
       // Half a body is told by Fastify, which breaks the connection off.
       return finished(body).catch((error) => failed(host, request, error))
     },

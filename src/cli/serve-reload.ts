@@ -7,6 +7,15 @@ import { findModule, split } from './serve-application.js'
 /** Milliseconds of quiet after a change: editors and compilers write several files. */
 const QUIET = 200
 
+/** No part of the application, and often more folders than the system watches. */
+const INSTALLED = /(^|[\\/])node_modules([\\/]|$)/
+
+/** What to do where the system watches no more. */
+const REMEDIES: Record<string, string> = {
+  ENOSPC: 'Raise fs.inotify.max_user_watches (sysctl).',
+  EMFILE: 'Raise fs.inotify.max_user_instances (sysctl), or the limit of open files (ulimit -n).',
+}
+
 /**
  * Runs the same command without --reload in a process of its own, and again whenever a file beside the application (or
  * below it) changes. A process of its own, since modules that were imported stay.
@@ -42,8 +51,11 @@ export async function reloading(path: string): Promise<void> {
     const [code] = (await once(child, 'exit')) as [number | null]
     if (stopping) process.exitCode = code ?? 1
     // One that failed waits for the next change.
-    else if (!changed && code !== 0) await new Promise<void>((resolve) => (waiting = resolve))
-    else if (!changed) break
+    else if (!changed && code !== 0 && !watcher.blind) await new Promise<void>((resolve) => (waiting = resolve))
+    else if (!changed) {
+      process.exitCode = code ?? 1
+      break
+    }
     waiting = null
   }
   clearTimeout(timer)
@@ -54,6 +66,8 @@ export async function reloading(path: string): Promise<void> {
 class FolderWatcher {
   #watcher: FSWatcher | null = null
   #timer: NodeJS.Timeout | undefined
+  /** It cannot be watched, or not all of it, which was said. */
+  blind = false
 
   constructor(
     private readonly folder: string,
@@ -64,13 +78,23 @@ class FolderWatcher {
   begin(): void {
     this.close()
     try {
-      this.#watcher = watch(this.folder, { recursive: true }, (_event, file) => {
+      // Older Nodes know no `ignore`.
+      const options = { recursive: true, ignore: [INSTALLED] }
+      this.#watcher = watch(this.folder, options, (_event, file) => {
         if (file && isProgram(file)) this.changed()
       })
-      this.#watcher.on('error', () => this.#wait())
-    } catch {
-      this.#wait()
+      this.#watcher.on('error', (error) => this.#failed(error))
+    } catch (error) {
+      this.#failed(error as Error)
     }
+  }
+
+  /** A folder that is gone, for which Windows has another word, will be there again. */
+  #failed({ code = '', message }: NodeJS.ErrnoException): void {
+    if (code === 'ENOENT' || code === 'EPERM' || !existsSync(this.folder)) return this.#wait()
+    const remedy = REMEDIES[code] ?? 'Start it again to see them.'
+    if (!this.blind) process.stderr.write(`rayito: --reload may miss changes: ${message}. ${remedy}\n`)
+    this.blind = true
   }
 
   close(): void {
@@ -91,7 +115,5 @@ class FolderWatcher {
 }
 
 function isProgram(file: string): boolean {
-  return (
-    ['.js', '.mjs', '.cjs', '.ts', '.mts', '.json'].includes(extname(file)) && !/(^|[\\/])node_modules[\\/]/.test(file)
-  )
+  return ['.js', '.mjs', '.cjs', '.ts', '.mts', '.json'].includes(extname(file)) && !INSTALLED.test(file)
 }

@@ -103,6 +103,16 @@ const noTerminal =
   process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0 ? 'there is no script here' : false
 
 const inTerminal = noTerminal ? { skip: noTerminal } : {}
+/** For a shell in a name space of its own: of a folder and one in it, the second cannot be watched. */
+const ONE_WATCH = 'echo 1 > /proc/sys/user/max_inotify_watches'
+/** Not every system has such name spaces, and older Nodes look at the files from time to time instead. */
+const refusal = () => {
+  mkdirSync(join(folder, 'deep', 'deeper'), { recursive: true })
+  const watching = `require('fs').watch('deep', { recursive: true }).close()`
+  const script = `${ONE_WATCH}; exec '${process.execPath}' -e "${watching}"`
+  return spawnSync('unshare', ['-U', '-r', 'sh', '-c', script], { cwd: folder, encoding: 'utf8' }).stderr ?? ''
+}
+const unwatched = noTerminal || !refusal().includes('ENOSPC') ? { skip: 'the system watches all' } : {}
 const readyAt = ({ stdout }: Program) => /is ready at (\S+)\/\.\r\n/.exec(stdout)?.[1]
 
 /** A request that runs until its `file`.end is there, of a server in a terminal. */
@@ -383,6 +393,23 @@ describe('rayito serve', () => {
     assert.equal(await value(3), 'third')
     program.child.kill('SIGTERM')
     assert.equal(await program.ended, TOLD)
+  })
+
+  test('--reload says once that a folder cannot be watched, and serves on', unwatched, async () => {
+    writeFileSync(join(folder, 'deep', 'app.mjs'), moduleThatAnswers("'here'"))
+    const terminal = `unshare -U -r sh -c "${ONE_WATCH}; exec $@"`
+    const program = new Program(['run', 'deep/app:app', '--port', '0', '--reload'], folder, { terminal })
+    await until(() => readyAt(program) !== undefined)
+    assert.equal(await (await fetch(`${readyAt(program)}/`)).json(), 'here')
+    program.child.stdin!.write('\x03')
+    assert.equal(await program.ended, 0)
+    const said = [...program.stdout.matchAll(/rayito: .*/g)].map(([line]) => line.trim())
+    assert.equal(said.length, 1, program.stdout)
+    assert.match(
+      said[0]!,
+      /^rayito: --reload may miss changes: ENOSPC: .* Raise fs\.inotify\.max_user_watches \(sysctl\)\.$/,
+    )
+    assert.equal(program.stdout.match(/Running import path/g)!.length, 1)
   })
 
   test('--reload ends with an application that ends by itself; that runs with the flags of the command', async () => {

@@ -114,6 +114,51 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     await bus.state.purge(wardKey(id))
   })
 
+  test('a node takes over actors, too, once the server has lost its data', async (t) => {
+    const forgetful = await Server.startFor(t)
+    const mine = await Bus.open(forgetful.address, 'test')
+    const adopted: string[] = []
+    let came = () => {}
+    const over = new Promise<void>((resolve) => {
+      came = resolve
+    })
+    const node = new Wards(mine, 'me', {
+      room: () => true,
+      adopt: async ({ actor }) => {
+        adopted.push(actor.id)
+        came()
+      },
+      taken: () => {},
+    })
+    t.after(async () => {
+      node.end()
+      await mine.close()
+    })
+    // It has heard of more than the next bucket will have.
+    const lost = ward('actor-lost')
+    for (let i = 0; i < 10; i++) await mine.state.put(wardKey('actor-lost'), encodeWard({ ...lost, node: 'me' }))
+    await node.follow()
+    const back = new Promise<void>((resolve) => {
+      mine.watch({
+        disconnected: () => {},
+        closed: () => {},
+        reconnected: () => {
+          node.reconnected()
+          resolve()
+        },
+      })
+    })
+    await forgetful.down('SIGKILL')
+    forgetful.lose()
+    await forgetful.up()
+    await back
+    const next = await Bus.open(forgetful.address, 'test')
+    t.after(() => next.close())
+    await next.state.put(wardKey('actor-new'), encodeWard(ward('actor-new')))
+    await over
+    assert.deepEqual(adopted, ['actor-new'])
+  })
+
   const node = { id: 'node-1' } as NodePeer
   const actorOf = (id: string, name: string, detached = false) => {
     const settings = { name, namespace: 'default', maxConcurrency: 1, detached }

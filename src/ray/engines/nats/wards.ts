@@ -1,4 +1,5 @@
 import type { KvEntry } from '@nats-io/kv'
+import type { QueuedIterator } from '@nats-io/transport-node'
 import { packageVersion } from '../../version.js'
 import { decodeWire, encodeWire } from '../../wire.js'
 import type { Bus } from './bus.js'
@@ -48,6 +49,11 @@ export class Wards {
   #adopted = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
   #looking = false
+  #watch: { stop(): void } | null = null
+  /** When the bucket was made that is watched; empty before, and once the watch has ended. */
+  #made = ''
+  /** Whether it is that one still. */
+  #sure = false
 
   constructor(
     private readonly bus: Bus,
@@ -57,12 +63,35 @@ export class Wards {
   ) {}
 
   async follow(): Promise<void> {
-    const entries = await this.bus.state.watch({ key: wardKey('>') })
-    const follow = async () => {
-      for await (const entry of entries) this.#heard(entry)
-    }
-    void follow()
+    await this.#open()
     this.#timer = setInterval(() => void this.#look(), LOOK).unref()
+  }
+
+  /**
+   * Watches the bucket there is. Where a server has lost its data it is another, which begins to count anew: the client's own
+   * watch waits there for what comes next in the old one.
+   */
+  async #open(): Promise<void> {
+    this.#sure = true
+    try {
+      const { created } = (await this.bus.state.status()).streamInfo
+      if (created !== this.#made) void this.#follow(await this.bus.state.watch({ key: wardKey('>') }), created)
+    } catch (error) {
+      this.#sure = false
+      throw error
+    }
+  }
+
+  async #follow(entries: QueuedIterator<KvEntry>, made: string): Promise<void> {
+    this.#watch?.stop()
+    this.#watch = entries
+    this.#made = made
+    this.#wards.clear()
+    this.#claimed.clear()
+    for await (const entry of entries) this.#heard(entry)
+    if (this.#watch !== entries) return
+    this.#made = ''
+    this.#sure = false
   }
 
   #heard({ key, operation, value, revision }: KvEntry): void {
@@ -91,8 +120,9 @@ export class Wards {
     await this.#tell()
   }
 
-  /** The server is there again: others may be back later. */
+  /** The server is there again: others may be back later, and it may have lost its data. */
   reconnected(): void {
+    this.#sure = false
     for (const known of this.#wards.values()) known.missed = -PING / LOOK
   }
 
@@ -105,10 +135,11 @@ export class Wards {
   }
 
   async #look(): Promise<void> {
-    if (this.#looking || this.#wards.size === 0) return
+    if (this.#looking || (this.#sure && this.#wards.size === 0)) return
     this.#looking = true
     await this.#tell()
     try {
+      if (!this.#sure) await this.#open()
       const live = new Set((await liveLeases(this.bus)).map(({ id }) => id))
       for (const [key, known] of this.#wards) {
         const { node, lease } = known.ward

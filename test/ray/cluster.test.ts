@@ -26,6 +26,7 @@ import {
 } from './functions.js'
 import { type Camera, heldStream, squares } from './generators.js'
 import { latch, letGo, started } from './helpers.js'
+import { relays } from './hosts.js'
 import { arrive, arrived, type Latch } from './latch.js'
 import { scripts } from './programs.js'
 
@@ -288,6 +289,33 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
     await until(async () => node.actors.size === 0)
     await node.leave()
     for (const kept of [key, wardKey(record.id)]) assert.equal((await bus.state.get(kept))?.operation, 'PUT')
+  })
+
+  test('a worker that is back after it was cut off ends its detached actor that was killed meanwhile by a driver which has left', async (t) => {
+    const alone = await Server.startFor(t)
+    const line = relays()
+    const host = await line.add(alone.port)
+    t.after(() => line.end())
+    const node = await Node.join({ address: host.address, name: 'alone', numCpus: 1, allow: [BUILT] })
+    t.after(() => node.leave())
+    const cut = latch()
+    const driver = run(`
+      await ray.init({ address: ${JSON.stringify(alone.address)} })
+      const counter = Counter.options({ name: 'cut', lifetime: 'detached' }).remote(1)
+      await ray.get(counter.add.remote(1))
+      arrive(${JSON.stringify(cut)})
+      await started(${JSON.stringify(cut)}, 2)
+      ray.kill(counter)
+      await ray.shutdown()`)
+    await started(cut)
+    host.cut()
+    arrive(cut)
+    const { code, stderr } = await driver
+    assert.equal(code, 0, stderr)
+    assert.equal(node.actors.size, 1)
+    host.mend()
+    await until(async () => node.actors.size === 0)
+    assert.equal(node.cpus.available, 1)
   })
 
   test('a detached actor is not taken for dead while the node that took it over is about to say where it is', async (t) => {

@@ -9,7 +9,7 @@ import type { NodePeer } from '#src/ray/engines/nats/driver/node-peer.js'
 import type { Queued } from '#src/ray/engines/nats/messages.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
 import { NodeQueue } from '#src/ray/engines/nats/node/node-queue.js'
-import { LEASES, nameKey, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
+import { LEASES, nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { encodeWard, type Ward, Wards } from '#src/ray/engines/nats/wards.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
@@ -69,6 +69,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
       const node = new Wards(losing(bus, request, 1), 'me', {
         room: () => true,
         adopt: async (ward) => void adopted.push(ward),
+        orphans: () => [],
         taken: () => {},
       })
       t.after(() => node.end())
@@ -95,6 +96,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const node = new Wards(bus, 'me', {
       room: () => true,
       adopt: async ({ actor }) => void adopted.push(actor.id),
+      orphans: () => [],
       taken: () => {},
     })
     t.after(() => node.end())
@@ -128,6 +130,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
         adopted.push(actor.id)
         came()
       },
+      orphans: () => [],
       taken: () => {},
     })
     t.after(async () => {
@@ -157,6 +160,41 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     await next.state.put(wardKey('actor-new'), encodeWard(ward('actor-new')))
     await over
     assert.deepEqual(adopted, ['actor-new'])
+  })
+
+  test('a node ends what is not its own any more, once its driver is gone, and nothing that may be', async (t) => {
+    const here = new Set(['killed', 'forgotten', 'followed', 'elsewhere', 'unplaced', 'missed', 'claimed', 'mine'])
+    const keyOf = (id: string) => nameKey('orphans', id)
+    const record = (id: string, node: string | null) => JSON.stringify({ id, owner: 'gone', node })
+    await bus.state.put(keyOf('killed'), record('killed', 'me'))
+    await bus.state.purge(keyOf('killed'))
+    await bus.state.put(keyOf('followed'), record('another', 'me'))
+    await bus.state.put(keyOf('elsewhere'), record('elsewhere', 'other'))
+    await bus.state.put(keyOf('unplaced'), record('unplaced', null))
+    await bus.state.put(keyOf('missed'), record('missed', 'lost'))
+    // Between the two steps of a node that takes one over: the claim, and then the name.
+    await bus.state.put(wardKey('claimed'), encodeWard({ ...ward('claimed'), node: 'me' }))
+    await bus.state.put(keyOf('claimed'), record('claimed', 'other'))
+    await bus.state.put(keyOf('mine'), record('mine', 'me'))
+    const other = bus.frames('other', () => {})
+    const ended: string[] = []
+    const node = new Wards(bus, 'me', {
+      room: () => false,
+      adopt: async () => {},
+      orphans: () => [...here].map((id) => ({ id, key: keyOf(id) })),
+      taken: (id) => here.delete(id) && ended.push(id),
+    })
+    t.after(() => {
+      node.end()
+      other.unsubscribe()
+    })
+    const looked = new Promise<void>((resolve) => {
+      let looks = 0
+      bus.subscribe(`$JS.API.DIRECT.GET.KV_${STATE}.$KV.${STATE}.${keyOf('mine')}`, () => ++looks === 5 && resolve())
+    })
+    await node.follow()
+    await looked
+    assert.deepEqual(ended, ['killed', 'forgotten', 'followed', 'elsewhere'])
   })
 
   const node = { id: 'node-1' } as NodePeer

@@ -19,19 +19,27 @@ export interface Ward {
   node: string
 }
 
-/** Milliseconds between two looks at who lives, and how many in a row a node has to be missed in. */
+/** Milliseconds between two looks at who lives, and how many in a row a node, or an actor here, has to be missed in. */
 const LOOK = 2_000
 const MISSED = 3
 
 export const encodeWard = (ward: Ward): Buffer => encodeWire(ward)
 export const decodeWard = (bytes: Uint8Array): Ward => decodeWire(bytes) as Ward
 
+export interface Orphan {
+  readonly id: string
+  /** Of its name; null where it has none. */
+  readonly key: string | null
+}
+
 export interface WardEvents {
   /** Whether this node could begin with an actor that needs so many CPUs. */
   room(numCpus: number | undefined): boolean
   /** The actor is this node's now; resolves when calls find it here. */
   adopt(ward: Ward): Promise<void>
-  /** The actor, if it is here, is another node's. */
+  /** Detached actors that are here and whose drivers are gone. */
+  orphans(): readonly Orphan[]
+  /** The actor, if it is here, is another node's, or nobody's any more. */
   taken(actor: string): void
 }
 
@@ -45,6 +53,8 @@ export class Wards {
   readonly #claimed = new Set<string>()
   /** Names of actors that are here now, which the server has not been told yet. */
   readonly #untold = new Map<string, NameRecord>()
+  /** Actors here that the server has elsewhere or no more: in how many looks that was so. */
+  #doubts: ReadonlyMap<string, number> = new Map()
   /** The last that was taken over is here. */
   #adopted = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
@@ -135,23 +145,57 @@ export class Wards {
   }
 
   async #look(): Promise<void> {
-    if (this.#looking || (this.#sure && this.#wards.size === 0)) return
+    if (this.#looking) return
     this.#looking = true
     await this.#tell()
     try {
       if (!this.#sure) await this.#open()
-      const live = new Set((await liveLeases(this.bus)).map(({ id }) => id))
-      for (const [key, known] of this.#wards) {
-        const { node, lease } = known.ward
-        // A server that was started again hears of them one after the other.
-        known.missed = live.has(node) || live.has(lease.id) ? 0 : known.missed + 1
-        if (lease.version !== packageVersion()) continue
-        if (known.missed >= MISSED) await this.#claim(key, known.ward, known.revision)
-      }
+      if (this.#wards.size > 0) await this.#takeOver()
+      await this.#giveUp()
     } catch {
       // The server is away: looked at again later.
     }
     this.#looking = false
+  }
+
+  async #takeOver(): Promise<void> {
+    const live = new Set((await liveLeases(this.bus)).map(({ id }) => id))
+    for (const [key, known] of this.#wards) {
+      const { node, lease } = known.ward
+      // A server that was started again hears of them one after the other.
+      known.missed = live.has(node) || live.has(lease.id) ? 0 : known.missed + 1
+      if (lease.version !== packageVersion()) continue
+      if (known.missed >= MISSED) await this.#claim(key, known.ward, known.revision)
+    }
+  }
+
+  /**
+   * While this node was cut off or stood still, or its server lost its data, an actor may have gone on elsewhere, ended, or
+   * lost its name; who would have told it may have left since. (While its driver lives, that is the driver's to do.)
+   */
+  async #giveUp(): Promise<void> {
+    const doubts = new Map<string, number>()
+    for (const { id, key } of this.events.orphans()) {
+      if (!key || this.#untold.has(key) || (await this.#isHere(id, key))) continue
+      // What others were about to write is there by the next look.
+      const doubted = (this.#doubts.get(id) ?? 0) + 1
+      if (doubted >= MISSED) this.events.taken(id)
+      else doubts.set(id, doubted)
+    }
+    this.#doubts = doubts
+  }
+
+  /** Whether the actor is this node's, for all that the server says. */
+  async #isHere(id: string, key: string): Promise<boolean> {
+    const entry = await this.bus.state.get(key)
+    // Its name is there before it is anywhere.
+    if (entry?.operation !== 'PUT') return false
+    const record = entry.json<NameRecord>()
+    if (record.id !== id) return false
+    // Its driver did not come to say where it is.
+    if (record.node === null || record.node === this.me) return true
+    // Nor did the node that took it over; and one that is lost has it no more.
+    return this.#wards.get(wardKey(id))?.ward.node === this.me || !(await this.bus.listens(record.node))
   }
 
   /** Of those that try, the server lets one succeed; it tells all, and the one by its answer, either of which may come first or never. */

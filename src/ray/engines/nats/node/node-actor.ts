@@ -5,9 +5,11 @@ import type { FromNode } from '../messages.js'
 
 /** Whoever made an actor here: told of what becomes of it. */
 export interface Maker {
+  /** Its driver has left. */
+  readonly gone: boolean
   restarted(actor: NodeActor): void
   died(actor: NodeActor, error: Error): void
-  /** Another node has taken it over. */
+  /** Another node has taken it over, or nobody knows of it any more. */
   taken(actor: NodeActor): void
 }
 

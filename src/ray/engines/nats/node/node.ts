@@ -112,9 +112,12 @@ export class Node implements NodeSide {
     this.wards = new Wards(bus, this.id, {
       room: (numCpus) => !this.#draining && this.cpus.have(placementOf(numCpus, this.cpus.total)),
       adopt: (ward) => this.#adopt(ward),
+      orphans: () => [...this.actors.values()].filter(({ warded, maker }) => warded && maker.gone),
       taken: (id) => {
         const actor = this.actors.get(id)
-        actor?.maker.taken(actor)
+        if (!actor) return
+        this.say(`ends ${actor.label}, which is another node's by now, or nobody's`)
+        actor.maker.taken(actor)
       },
     })
     this.#leases = new Leases({

@@ -34,6 +34,10 @@ export class SessionActors implements Maker {
     private readonly session: ActorsSession,
   ) {}
 
+  get gone(): boolean {
+    return this.session.gone
+  }
+
   /** Whether one outlives the driver. */
   get lasting(): boolean {
     return [...this.#actors].some(({ settings }) => settings.detached)
@@ -135,7 +139,7 @@ export class SessionActors implements Maker {
     for (const { callers } of this.node.actors.values()) callers.delete(this.session)
   }
 
-  /** Another node has taken over an actor that is here still. */
+  /** Another node has taken over an actor that is here still, or nobody knows of it any more. */
   taken(actor: NodeActor): void {
     actor.warded = false
     actor.key = null

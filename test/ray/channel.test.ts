@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { Channel } from '#src/ray/engines/nats/channel.js'
+import { BACKLOG, Channel } from '#src/ray/engines/nats/channel.js'
 import { UPLINK, Uplink } from '#src/ray/engines/nats/uplink.js'
 
 /** Frames in order, as a server carries them: what is said while it is down is gone. */
@@ -160,6 +160,26 @@ describe('a channel between two peers', () => {
     deliver(a, b)
     assert.deepEqual(b.got, texts)
     assert.ok(a.out.carried - once < 200, `${a.out.carried - once} bytes more`)
+  })
+
+  test('says when more waits to be received than should, be it one message, until there is room again', async () => {
+    const [a, b] = pair(1_000_000)
+    assert.equal(a.channel.full, false)
+    a.channel.send(new Uint8Array(2 * BACKLOG))
+    assert.equal(a.channel.full, true)
+    const room = a.channel.room()
+    while (b.got.length === 0) {
+      deliver(a, b)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    b.channel.acknowledge()
+    deliver(a, b)
+    await room
+    assert.equal(a.channel.full, false)
+    b.channel.send(new Uint8Array(2 * BACKLOG))
+    const closed = b.channel.room()
+    for (const { channel } of [a, b]) channel.close()
+    await closed
   })
 
   test('has no more on its way to the server than others can wait behind', async () => {

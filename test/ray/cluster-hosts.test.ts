@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { ray } from '#src/ray/index.js'
 import { COMMAND, clusterMissing, Server, WorkerProcess } from './cluster.js'
-import { add, Counter, counted, hold, make, size } from './functions.js'
+import { add, Counter, counted, hold, make, makeCounted, size } from './functions.js'
 import { latch, letGo, started } from './helpers.js'
 import { type Host, type Hosts, makeHosts, slowLine } from './hosts.js'
 import { arrived } from './latch.js'
@@ -89,6 +89,25 @@ describe('a cluster of several hosts', skip ? { skip } : {}, () => {
     assert.equal(result.length, length)
     assert.deepEqual(await names(), ['slow'])
     assert.ok(line.carried < 1.1 * length, `${line.carried} bytes`)
+  })
+
+  test('a node on a slow line begins no more than it can keep the results of, and goes on once they have left', async (t) => {
+    const line = await slowLine(server.address, 60_000_000, t)
+    await join('slow', { address: line.address, prefix: [] }, {}, 2)
+    await ray.init({ address: server.address })
+    const begun = latch()
+    // One of the results is more than all that may wait.
+    const lengths = [...new Array(12).fill(8_000_000), 48_000_000, ...new Array(20).fill(8_000_000)]
+    let waiting = lengths.map((length) => makeCounted.remote(begun, length))
+    let [got, most] = [0, 0]
+    while (waiting.length) {
+      const [ready, left] = await ray.wait(waiting)
+      most = Math.max(most, arrived(begun) - got)
+      got += ready.length
+      ray.free(ready)
+      waiting = left
+    }
+    assert.ok(most <= 12, `${most} had begun whose results were not here`)
   })
 
   test('clocks that are an hour apart change nothing', async () => {

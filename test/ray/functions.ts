@@ -1,5 +1,6 @@
 /** Remote functions and classes of the tests: in a module, as users' are. */
 
+import { randomFillSync } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -588,6 +589,11 @@ export const putNew = ray.remote(
 /** The same, for others. */
 export const putKept = ray.remote((length: number) => ({ ref: ray.put(new Uint8Array(length).fill(7)) }))
 export const make = ray.remote((length: number) => new Uint8Array(length).fill(7))
+/** Says that it started, and makes what takes a while. */
+export const makeCounted = ray.remote((latch: Latch, length: number) => {
+  arrive(latch)
+  return randomFillSync(new Uint8Array(length))
+})
 /** Keeps a ref that it was made with. */
 class KeeperClass {
   readonly #opened: Promise<number>

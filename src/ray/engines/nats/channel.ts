@@ -11,6 +11,8 @@ const ASKS = 2
 const ANSWERS = 4
 /** Bytes on their way that are not acknowledged: beyond, frames wait. */
 const WINDOW = 8 * 1024 * 1024
+/** Bytes that are not acknowledged, on their way or not: beyond, nothing should begin that makes more of them. */
+export const BACKLOG = 32 * 1024 * 1024
 /** What is received is acknowledged at the latest after so many frames or bytes or milliseconds. */
 const ACK_FRAMES = 64
 const ACK_BYTES = 1024 * 1024
@@ -62,6 +64,8 @@ export class Channel {
   #frames: { bytes: Buffer; told: (() => void) | null }[] = []
   #flying = 0
   #flyingBytes = 0
+  #bytes = 0
+  readonly #waiting = new Set<() => void>()
   #parts: Uint8Array[] = []
   #closed = false
 
@@ -85,6 +89,7 @@ export class Channel {
       frame.writeUInt16LE(this.epoch, 8)
       frame.writeUInt8(last ? 0 : MORE, 10)
       frame.set(part, HEADER)
+      this.#bytes += frame.length
       this.#frames.push({ bytes: frame, told: last ? acked : null })
     }
     this.#flush()
@@ -98,6 +103,22 @@ export class Channel {
   /** Nothing that was sent waits for an answer of the peer's. */
   get idle(): boolean {
     return this.#frames.length === 0
+  }
+
+  /** More waits to be received than should. */
+  get full(): boolean {
+    return this.#bytes >= BACKLOG
+  }
+
+  /** Resolves when it is not, or when it is closed. */
+  async room(): Promise<void> {
+    while (this.full) await new Promise<void>((resolve) => this.#waiting.add(resolve))
+  }
+
+  #goOn(): void {
+    if (this.full) return
+    for (const then of this.#waiting) then()
+    this.#waiting.clear()
   }
 
   readonly #flush = (): void => {
@@ -184,6 +205,8 @@ export class Channel {
     const done = this.#frames.splice(0, Math.max(0, seq - this.#acked))
     if (done.length === 0 && !lost) return
     this.#acked += done.length
+    for (const { bytes } of done) this.#bytes -= bytes.length
+    this.#goOn()
     for (const { bytes } of done.slice(0, this.#flying)) this.#flyingBytes -= bytes.length
     this.#flying = Math.max(0, this.#flying - done.length)
     this.#stopAsking()
@@ -218,5 +241,7 @@ export class Channel {
     this.#stopAsking()
     this.#frames = []
     this.#flying = 0
+    this.#bytes = 0
+    this.#goOn()
   }
 }

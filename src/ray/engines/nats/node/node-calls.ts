@@ -23,7 +23,8 @@ export interface NodeCall {
 export class NodeCalls {
   readonly #calls = new Map<string, NodeCall>()
   #results: NetResult[] = []
-  #ended: { call: NodeCall; id: string }[] = []
+  /** Of these: no more is kept of a call, since its values are in what is sent by then. */
+  #ended: { delivery: Delivery | null; id: string }[] = []
   #gone = false
 
   constructor(
@@ -64,7 +65,7 @@ export class NodeCalls {
       const retries = delivery || calledActor(task) ? Math.max(0, task.attempt - attempt - 1) : 0
       const before = ok ? [] : contents
       this.#results.push([id, ok, values, task.definition.mean, ran ? task.ranOn : '', kept, retries, before])
-      this.#ended.push({ call, id })
+      this.#ended.push({ delivery, id })
       if (this.#results.length === 1) queueMicrotask(() => this.#flush())
     })
   }
@@ -87,14 +88,14 @@ export class NodeCalls {
     if (this.#gone) return
     const events = this.events()
     const confirmed = () => {
-      for (const { call, id } of ended) call.delivery?.done(id)
+      for (const { delivery, id } of ended) delivery?.done(id)
     }
     try {
       this.channel.send(['results', results, events], confirmed)
     } catch {
       // One of them cannot leave this process: each for itself, that one as an error.
       results.forEach((result, i) => {
-        const done = () => ended[i]!.call.delivery?.done(ended[i]!.id)
+        const done = () => ended[i]!.delivery?.done(ended[i]!.id)
         try {
           this.channel.send(['results', [result], null], done)
         } catch (error) {

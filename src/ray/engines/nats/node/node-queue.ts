@@ -44,7 +44,10 @@ export class NodeQueue {
   readonly #deliveries = new Set<Delivery>()
   /** Those that have not taken their CPUs yet. */
   readonly #waiting = new Set<Delivery>()
-  /** Messages that cannot begin yet, with their thousandths of CPUs: their driver is new, or their content is on its way. */
+  /**
+   * Messages that cannot begin yet, with their thousandths of CPUs: their driver is new, or has much to take first, or their
+   * content is on its way.
+   */
   readonly #coming = new Map<QueueMessage, number>()
   #looking = false
   #lookAgain = false
@@ -105,6 +108,7 @@ export class NodeQueue {
     if (size > 0) return Math.max(0, Math.floor(this.#free / size))
     let cpuless = 0
     for (const { milliCpus } of this.#deliveries) if (milliCpus === 0) cpuless++
+    for (const milliCpus of this.#coming.values()) if (milliCpus === 0) cpuless++
     return Math.max(0, CPULESS - cpuless)
   }
 
@@ -185,7 +189,7 @@ export class NodeQueue {
       return void this.#refuse(message, error)
     }
     const session = this.events.known(queued.driver)
-    if (session && queued.tasks && !this.#asks(message, queued.tasks))
+    if (session && queued.tasks && !session.channel.full && !this.#asks(message, queued.tasks))
       this.#take(session, message, size, queued, queued.tasks)
     else void this.#takeLater(message, size, queued)
   }
@@ -196,6 +200,8 @@ export class NodeQueue {
     this.#coming.set(message, size)
     try {
       const session = await this.events.session(queued.driver)
+      // Results that leave more slowly than they are made would fill the memory.
+      await session?.channel.room()
       const tasks = session && !session.refused ? await this.#tasksOf(session, queued) : null
       const asked = session && tasks && this.#asks(message, tasks)
       const may = !asked || (await session.deliveries.mayBegin(queued.publication, tasks[0]!.id))

@@ -72,6 +72,39 @@ describe('a driver whose server was away', skip ? { skip } : {}, () => {
   })
 })
 
+describe('while the server is away', skip ? { skip } : {}, () => {
+  /** Ends what connects there, as a port does that is forwarded to it. */
+  function inItsPlace({ port }: Server, t: TestContext): { refused: number } {
+    const gate = { refused: 0 }
+    const listener = createServer((socket) => {
+      gate.refused++
+      socket.destroy()
+    }).listen(port, '127.0.0.1')
+    t.after(() => listener.close())
+    return gate
+  }
+
+  test('a connection that is held again and again warns of nothing', async (t) => {
+    const server = await Server.startFor(t)
+    const bus = await Bus.open(server.address, 'test')
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    t.after(async () => {
+      process.off('warning', warned)
+      await bus.close()
+    })
+    await server.down('SIGKILL')
+    const gate = inItsPlace(server, t)
+    while (gate.refused < 3) {
+      bus.hold(gate.refused % 2 === 0)
+      bus.hold(true)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    assert.deepEqual(warnings, [])
+  })
+})
+
 describe('a worker that gets a task of a driver that it has no session for', skip ? { skip } : {}, () => {
   const lease = (id: string): DriverLease => ({
     kind: 'driver',

@@ -20,6 +20,7 @@ import {
 import { RayError } from '../../errors.js'
 import { shown } from './address.js'
 import { CONNECT_TIMEOUT, dial } from './dial.js'
+import { Hold } from './hold.js'
 import { type QueueMessage, queueMessage } from './queue-message.js'
 import { isRecent, OLDEST } from './server-version.js'
 import { openState } from './state.js'
@@ -73,7 +74,7 @@ export class Bus {
   readonly #unconfirmed = new Set<() => void>()
   /** When its queue was made. */
   readonly #created: string
-  #held = true
+  readonly #hold: Hold
   #away = false
   #closing = false
 
@@ -120,6 +121,7 @@ export class Bus {
 
   private constructor(connection: NatsConnection, jsm: JetStreamManager, leases: KV, state: KV, created: string) {
     this.#connection = connection
+    this.#hold = new Hold(connection)
     this.#js = jetstream(connection)
     this.#maxPayload = connection.info!.max_payload
     this.jsm = jsm
@@ -140,7 +142,7 @@ export class Bus {
         if (type === 'reconnect') {
           this.#away = false
           this.#maxPayload = this.#connection.info?.max_payload ?? this.#maxPayload
-          this.hold(this.#held)
+          this.#hold.renew()
           for (const lost of this.#unconfirmed) lost()
           reconnected()
         }
@@ -293,12 +295,7 @@ export class Bus {
 
   /** Whether the connection keeps this process alive. */
   hold(held: boolean): void {
-    this.#held = held
-    const hold = held ? 'ref' : 'unref'
-    // The client has no such option: its socket and its timer are reached for. Should they move, the process merely stays.
-    const { protocol } = this.#connection as unknown as Internals
-    protocol?.transport?.socket?.[hold]()
-    protocol?.heartbeats?.timer?.[hold]?.()
+    this.#hold.set(held)
   }
 
   /** Resolves when what was published so far is with the server. */
@@ -322,13 +319,6 @@ function refusal(cause: Error, where: string): RayError {
     cause,
     remedy: 'Allow the user to publish and to subscribe to rayito.>, $JS.>, $KV.> and _INBOX.>.',
   })
-}
-
-interface Internals {
-  protocol?: {
-    transport?: { socket?: { ref(): void; unref(): void } }
-    heartbeats?: { timer?: NodeJS.Timeout }
-  }
 }
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref())

@@ -13,8 +13,10 @@ import { LEASES, STREAM } from '#src/ray/engines/nats/subjects.js'
 import { ray } from '#src/ray/index.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
-import { clusterMissing, Server, WorkerProcess } from './cluster.js'
+import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import { add, size } from './functions.js'
+import { latch, letGo } from './helpers.js'
+import { scripts } from './programs.js'
 
 const skip = clusterMissing()
 
@@ -73,6 +75,8 @@ describe('a driver whose server was away', skip ? { skip } : {}, () => {
 })
 
 describe('while the server is away', skip ? { skip } : {}, () => {
+  const run = scripts(`import { isOpen } from ${JSON.stringify(import.meta.resolve('./latch.js'))}`)
+
   /** Ends what connects there, as a port does that is forwarded to it. */
   function inItsPlace({ port }: Server, t: TestContext): { refused: number } {
     const gate = { refused: 0 }
@@ -102,6 +106,24 @@ describe('while the server is away', skip ? { skip } : {}, () => {
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
     assert.deepEqual(warnings, [])
+  })
+
+  // It gave up after a minute.
+  test('a program that has nothing to do any more ends', { timeout: 40_000 }, async (t) => {
+    const server = await Server.startFor(t)
+    const over = latch()
+    const program = run(`
+      await ray.init({ address: ${JSON.stringify(server.address)} })
+      console.log('begun')
+      while (!isOpen(${JSON.stringify(over)})) await new Promise((resolve) => setTimeout(resolve, 10))`)
+    t.after(() => program.child.kill('SIGKILL'))
+    await printed(program.child, 'begun')
+    await server.down('SIGKILL')
+    const gate = inItsPlace(server, t)
+    await until(async () => gate.refused > 5)
+    letGo(over)
+    const { code, stderr } = await program
+    assert.deepEqual([code, stderr], [0, ''])
   })
 })
 

@@ -46,7 +46,8 @@ export class OwnLease {
   }
 
   async give(): Promise<void> {
-    if (this.#ended) return
+    // What waits for an answer holds the process: a server that is away hears of it once it is back.
+    if (this.#ended || this.bus.away) return
     const given = performance.now()
     this.#last = given
     const lease = this.current()

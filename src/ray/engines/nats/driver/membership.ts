@@ -121,9 +121,10 @@ export class Membership {
   #disconnected(): void {
     this.#leases.disconnected()
     if (this.#ended) return
+    // What is awaited keeps the connection trying, and the process with it.
     this.#away ??= setTimeout(() => {
       this.events.failed(new RayError('RAY_CLUSTER_LOST', `The NATS server was away for ${SERVER_PATIENCE / 1000} s`))
-    }, SERVER_PATIENCE)
+    }, SERVER_PATIENCE).unref()
     this.events.reached(false)
   }
 

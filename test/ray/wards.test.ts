@@ -8,6 +8,7 @@ import type { DriverSide } from '#src/ray/engines/nats/driver/driver-side.js'
 import type { NodePeer } from '#src/ray/engines/nats/driver/node-peer.js'
 import type { Queued } from '#src/ray/engines/nats/messages.js'
 import type { NameRecord } from '#src/ray/engines/nats/name-record.js'
+import { LostNames } from '#src/ray/engines/nats/node/lost-names.js'
 import { NodeQueue } from '#src/ray/engines/nats/node/node-queue.js'
 import { LEASES, nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { encodeWard, type Ward, Wards } from '#src/ray/engines/nats/wards.js'
@@ -195,6 +196,32 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     await node.follow()
     await looked
     assert.deepEqual(ended, ['killed', 'forgotten', 'followed', 'elsewhere'])
+  })
+
+  test('names of actors that went with their node and their driver are free after a while, though nobody asks for them', async (t) => {
+    const record = (id: string, owner: string, node: string | null) => JSON.stringify({ id, owner, node })
+    const keyOf = (id: string) => nameKey('lost', id)
+    await bus.leases.put('node.living', JSON.stringify({ kind: 'node', id: 'living' }))
+    const living = bus.frames('living', () => {})
+    t.after(() => living.unsubscribe())
+    await bus.state.put(keyOf('lost'), record('lost', 'gone', 'lost'))
+    await bus.state.put(keyOf('unplaced'), record('unplaced', 'gone', null))
+    await bus.state.put(keyOf('there'), record('there', 'gone', 'living'))
+    await bus.state.put(keyOf('owned'), record('owned', 'living', 'lost'))
+    await bus.state.put(keyOf('again'), record('again', 'gone', 'lost'))
+    await bus.state.put(wardKey('again'), encodeWard(ward('again')))
+    const kept = async () => {
+      const ids = ['lost', 'unplaced', 'there', 'owned', 'again']
+      const entries = await Promise.all(ids.map((id) => bus.state.get(keyOf(id))))
+      return ids.filter((_, i) => entries[i]?.operation === 'PUT')
+    }
+    const patient = new LostNames(bus)
+    await patient.look()
+    await patient.look()
+    assert.equal((await kept()).length, 5)
+    await new LostNames(bus, 0).look()
+    assert.deepEqual(await kept(), ['there', 'owned', 'again'])
+    await bus.state.purge(wardKey('again'))
   })
 
   const node = { id: 'node-1' } as NodePeer

@@ -4,7 +4,7 @@ import type { NameRecord } from './name-record.js'
 import { STATE, wardKey } from './subjects.js'
 
 /** Milliseconds that the server remembers what was forgotten: whoever was cut off for less hears of it. */
-const MARKER_TTL = 3_600_000
+export const MARKER_TTL = 3_600_000
 
 /** The bucket of what outlives drivers. */
 export async function openState(kvm: Kvm, jsm: JetStreamManager): Promise<KV> {

@@ -25,6 +25,8 @@ export const STATE = 'rayito-state'
 export const nameKey = (namespace: string, name: string) =>
   `name.${Buffer.from(namespace).toString('base64url') || '_'}.${Buffer.from(name).toString('base64url')}`
 
+export const NAMES = 'name.>'
+
 /** Key of what it takes to start a detached actor again. */
 export const wardKey = (actor: string) => `ward.${actor}`
 

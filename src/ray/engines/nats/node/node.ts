@@ -13,6 +13,7 @@ import { keptLeases } from '../live-leases.js'
 import { ACK_WAIT, HELLO, STOP, toPeer } from '../subjects.js'
 import { type Ward, Wards } from '../wards.js'
 import { driverLease } from './driver-lease.js'
+import { LostNames } from './lost-names.js'
 import type { NodeActor } from './node-actor.js'
 import { NodeQueue } from './node-queue.js'
 import type { NodeSide } from './node-side.js'
@@ -62,6 +63,7 @@ export class Node implements NodeSide {
   /** The cluster's, as it is known here, without a password. */
   readonly address: string
   readonly wards: Wards
+  readonly #names: LostNames
   readonly #leases: Leases
   #lease!: OwnLease
   #draining = false
@@ -120,6 +122,7 @@ export class Node implements NodeSide {
         actor.maker.taken(actor)
       },
     })
+    this.#names = new LostNames(bus)
     this.#leases = new Leases({
       seen: ({ id }) => {
         // It may not have heard that it was given up: its connection was gone.
@@ -184,6 +187,7 @@ export class Node implements NodeSide {
     bus.subscribe(HELLO, () => void this.#lease.give())
     bus.subscribe(STOP, () => this.options.stop?.())
     await Promise.all([this.#leases.follow(bus, this.#lease, 'driver'), this.wards.follow()])
+    this.#names.follow()
     await this.#lease.give()
   }
 
@@ -317,6 +321,7 @@ export class Node implements NodeSide {
     clearInterval(this.#beat)
     this.#leases.end()
     this.wards.end()
+    this.#names.end()
     const told = this.#lease.end()
     if (!this.bus.away) await farewell(told)
     // Their drivers live: what is not done is for other nodes.

@@ -19,6 +19,9 @@ import { openSource } from './sources/open-source.js'
 import type { Place, Source } from './sources/source.js'
 import { missing, withoutIndices } from './strict-record.js'
 
+/** What tells one data set from another: a symbol, since it is no part of its JSON. */
+const CONTENT = Symbol('content')
+
 /** Rows read ahead while one is being used: decoding pictures goes on beside it. */
 const READ_AHEAD = 4
 
@@ -32,10 +35,14 @@ const READ_AHEAD = 4
  */
 export class Dataset<Row extends object = ImageRow> {
   readonly #view: View
+  /** @internal For whoever compares two by what they hold. */
+  readonly [CONTENT]: Luggage & Pick<View, 'steps'>
 
   /** Made by loadDataset. */
   constructor(of: Source | View) {
     this.#view = of instanceof View ? of : View.of(of)
+    const { source, indices, names, steps } = this.#view
+    this[CONTENT] = { place: source.place, indices, names, steps }
   }
 
   /** Rows of this view. */
@@ -269,7 +276,7 @@ export class Dataset<Row extends object = ImageRow> {
 
   /** Crosses to other threads by its files, which are opened anew there. */
   [serialize](): Travel {
-    const { source, indices, names, steps } = this.#view
+    const { steps, ...luggage } = this[CONTENT]
     if (steps.length > 0)
       throw new RayitoError(
         'RAY_NOT_SERIALIZABLE',
@@ -278,7 +285,7 @@ export class Dataset<Row extends object = ImageRow> {
           remedy: 'Send the data set as it was and call map() there',
         },
       )
-    return via(import.meta.url, 'reviveDataset', { place: source.place, indices, names } satisfies Luggage)
+    return via(import.meta.url, 'reviveDataset', luggage satisfies Luggage)
   }
 }
 withoutIndices(Dataset.prototype, 'DATASET_INDEX')

@@ -46,6 +46,8 @@ function diedOf(ref: ObjectRef<unknown>, actor: object): boolean {
   return state === 'failed' && error instanceof ActorDiedError && error.actorId === actorOf(actor)?.id
 }
 
+let made = 0
+
 const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
 
 /**
@@ -59,6 +61,8 @@ const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { r
  * @throws RayitoError INVALID_ARGUMENT for what is no list of actors
  */
 export class ActorPool<A extends object = ActorHandle> {
+  /** @internal Two pools are never deeply equal. */
+  readonly id = ++made
   readonly #idle: A[] = []
   readonly #busy = new Set<A>()
   /** Submissions that no actor has yet. */

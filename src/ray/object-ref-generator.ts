@@ -33,6 +33,8 @@ const left = new FinalizationRegistry<readonly [end: ObjectRef, owner: YieldedVa
  * @see https://docs.ray.io/en/latest/ray-core/ray-generator.html
  */
 export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<ObjectRef<T>> {
+  /** The id of the ref of its end. */
+  readonly id: string
   readonly #end: ObjectRef<undefined>
   readonly #owner: YieldedValues
   /** Asked for by `ray.wait` and not taken yet: what `next` gives first. */
@@ -40,6 +42,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
 
   /** @internal */
   constructor(end: ObjectRef, owner: YieldedValues) {
+    this.id = end.id
     this.#end = end as ObjectRef<undefined>
     this.#owner = owner
     left.register(this, [end, owner])
@@ -60,7 +63,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   /** @internal Ready when `next` need not wait: for a value, the generator's failure or its end. */
   awaited(): Entry {
     if (!this.#ahead) {
-      const there = new Entry(this.#end.id, this.#owner)
+      const there = new Entry(this.id, this.#owner)
       const result = this.#take()
       const then = () => there.succeed(EMPTY)
       result.then(then, then)
@@ -90,7 +93,7 @@ export class ObjectRefGenerator<T = unknown> implements AsyncIterableIterator<Ob
   }
 
   toString(): string {
-    return `ObjectRefGenerator(${this.#end.id})`
+    return `ObjectRefGenerator(${this.id})`
   }
 }
 

@@ -116,16 +116,14 @@ declare const value: unique symbol
 export class ObjectRef<T = unknown> {
   /** Only for the compiler: a ref to a text is no ref to a number. */
   declare readonly [value]: T
+  /** The object's id, unique in its session. Its own: whoever compares two refs by what they hold tells them apart. */
+  readonly id: string
   readonly #entry: Entry
 
   /** @internal */
   constructor(entry: Entry) {
+    this.id = entry.id
     this.#entry = entry
-  }
-
-  /** The object's id, unique in its session. */
-  get id(): string {
-    return this.#entry.id
   }
 
   /** @internal */
@@ -140,7 +138,7 @@ export class ObjectRef<T = unknown> {
 
   /** @internal */
   [serialize](): Travel {
-    return via(REF, '', this.#entry.id)
+    return via(REF, '', this.id)
   }
 
   /** @internal To the compiler a function that returns a generator's iterator is a generator. */
@@ -153,11 +151,11 @@ export class ObjectRef<T = unknown> {
 
   /** @internal */
   [inspect.custom](): string {
-    return `ObjectRef(${this.#entry.id})`
+    return `ObjectRef(${this.id})`
   }
 
   toString(): string {
-    return `ObjectRef(${this.#entry.id})`
+    return `ObjectRef(${this.id})`
   }
 }
 

@@ -143,13 +143,15 @@ export function wireFailure(error: unknown, key: string): WireResponse {
   return { ...json(500, errorBody('Internal Server Error', key)), failure: told }
 }
 
-/** Where it may say nothing of a value, `{}`, or have typed arrays as records, by their numbers or as Node's Buffer. */
+/** Where it may say nothing of a value, as of a Map or an ObjectRef, or have typed arrays as records, by their numbers or as Node's Buffer. */
 const UNCLEAR = ['{}', '{"0":', 'Buffer']
+const REF = /\{"id":"[^"]*"\}/
 
 /** Typed arrays are lists. @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
 export function jsonOf(value: unknown): string {
   const text = JSON.stringify(value)
-  const unclear = text === undefined ? value !== undefined : UNCLEAR.some((part) => text.includes(part))
+  const unclear =
+    text === undefined ? value !== undefined : UNCLEAR.some((part) => text.includes(part)) || REF.test(text)
   return (unclear ? JSON.stringify(value, said()) : text) ?? 'null'
 }
 
@@ -180,8 +182,8 @@ function listOf(value: unknown, own: unknown): unknown[] | null {
 
 /** The class of an object, where that is the language's or Node's, not somebody's own. */
 function unsaid(value: unknown): string | null {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length > 0) return null
   if (isRef(value)) return 'ObjectRef'
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length > 0) return null
   const type: unknown = value.constructor
   if (typeof type !== 'function' || type === Object) return null
   return (globalThis as Record<string, unknown>)[type.name] === type ? type.name : null

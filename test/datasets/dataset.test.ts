@@ -29,6 +29,20 @@ describe('a Dataset', () => {
     assert.equal(inspect(dict.train.features.image), 'Image(mode=None, decode=True)')
   })
 
+  test('is deeply equal to what has the same rows and columns of the same files', async () => {
+    const [dataset, again] = [await load(), await load()]
+    assert.deepEqual(dataset, again)
+    assert.deepEqual(dataset.skip(5), again.skip(1).skip(4))
+    assert.deepEqual(dataset.selectColumns('label'), again.removeColumns('image'))
+    const mapped = dataset.map(({ label }) => ({ label: label + 1 }))
+    const others = [dataset.take(5), dataset.skip(5).take(5), dataset.shuffle(), dataset.removeColumns('image'), mapped]
+    for (const other of others) assert.notDeepEqual({ train: dataset }, { train: other })
+    assert.notDeepEqual(new DatasetDict({ train: dataset }), new DatasetDict({ train: others[0]! }))
+    assert.notDeepEqual(dataset, (await loadDataset(join(TABLES, 'v2.parquet'))).train)
+    // Nor does it tell where its files lie.
+    assert.deepEqual([JSON.stringify(dataset), structuredClone(mapped)], ['{}', {}])
+  })
+
   test('at refuses what is no row', async () => {
     const dataset = await load()
     for (const index of [-61, 60, 1.5, Number.NaN, '3', undefined]) {

@@ -1,3 +1,4 @@
+import loose from 'node:assert'
 import assert from 'node:assert/strict'
 import { createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -234,6 +235,30 @@ describe('Image', () => {
     assert.deepEqual([other.width, other.height, other.mode], [34, 26, 'RGB'])
     assert.deepEqual((await other.resize(5, 3)).data, (await image.resize(5, 3)).data)
     assert.deepEqual((await Image.open(await other.toPng())).data, data)
+  })
+})
+
+describe('compared with another', () => {
+  test('an Image is deeply equal if all its pixels are, also after its way to a thread', async () => {
+    const [image, same] = [await Image.open(path), await Image.open(path)]
+    const { data, width, height } = same
+    const other = new Image(
+      data.map((sample, i) => (i === data.length - 1 ? sample ^ 1 : sample)),
+      width,
+      height,
+    )
+    for (const { deepEqual, notDeepEqual } of [assert, loose]) {
+      deepEqual(image, same)
+      notDeepEqual({ image }, { image: other })
+    }
+    assert.notDeepEqual(new Image(new Uint8Array(6), 2, 1), new Image(new Uint8Array(6), 1, 2))
+    const sent = image[serialize]().data as Parameters<typeof reviveImage>[0]
+    assert.deepEqual([image, reviveImage(structuredClone(sent))], [same, same])
+  })
+
+  test('as JSON it is small', async () => {
+    const image = await Image.open(path)
+    assert.equal(JSON.stringify({ image }), '{"image":{"width":34,"height":26,"channels":3}}')
   })
 })
 

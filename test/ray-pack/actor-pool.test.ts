@@ -315,6 +315,12 @@ describe('a pool of actors', () => {
     assert.deepEqual([idle.hasFree(), idle.hasNext()], [true, false])
   })
 
+  test('is deeply equal to itself only', () => {
+    const [actors, others] = [pool(1), pool(1)]
+    assert.notDeepEqual(actors, others)
+    assert.deepEqual([actors], [actors])
+  })
+
   test('says what it expects', async () => {
     assert.throws(() => new ray.ActorPool(5 as never), /Expected `actors` to be a list of actors, got `5`/)
     assert.throws(() => pool(1).submit(5 as never, 1), /Expected `fn`/)

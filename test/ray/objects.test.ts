@@ -1,6 +1,8 @@
+import loose from 'node:assert'
 import assert from 'node:assert/strict'
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import type { Driver } from '#src/ray/driver/driver.js'
@@ -599,6 +601,20 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
       for await (const _ of ray.put(1) as unknown as AsyncIterable<number>);
     }
     await assert.rejects(read, { code: 'RAY_MISUSE', message: /ray\.get; .* wants numReturns: 'streaming'/ })
+  })
+
+  test('only the same object is deeply equal to a ref or a generator; as JSON it says which', async () => {
+    const [ref, other] = [ray.put(1), ray.put(1)]
+    assert.notDeepEqual(ref, other)
+    loose.notDeepEqual(ref, other)
+    assert.deepEqual([ref], [ref])
+    assert.equal(JSON.stringify({ ref }), `{"ref":{"id":"${ref.id}"}}`)
+    assert.equal(inspect([ref]), `[ ObjectRef(${ref.id}) ]`)
+    const [three, four] = [squares.remote(3), squares.remote(4)]
+    assert.notDeepEqual(three, four)
+    loose.notDeepEqual(three, four)
+    assert.equal(JSON.stringify(four), `{"id":"${four.completed().id}"}`)
+    await ray.get([three.completed(), four.completed()])
   })
 
   test('putting a ref is refused', () => {

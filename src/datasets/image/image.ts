@@ -44,7 +44,8 @@ export class Image {
   readonly height: number
   /** 1 grey, 3 RGB, 4 RGBA. */
   readonly channels: Channels
-  #data: Uint8Array
+  /** Rows of pixels from the top; the samples of a pixel follow each other. */
+  readonly data: Uint8Array
 
   /** @param data rows of pixels from the top, `width` × `height` × (1, 3 or 4) samples, else INVALID_ARGUMENT; kept, not copied */
   constructor(data: Uint8Array, width: number, height: number) {
@@ -53,7 +54,7 @@ export class Image {
     const channels = data.length / (width * height)
     if (channels !== 1 && channels !== 3 && channels !== 4)
       expected('data.length', `1, 3 or 4 samples for each of ${width}×${height} pixels`, data.length)
-    this.#data = data
+    this.data = data
     this.width = width
     this.height = height
     this.channels = channels
@@ -77,11 +78,6 @@ export class Image {
     return new Image(data, width, height)
   }
 
-  /** Rows of pixels from the top; the samples of a pixel follow each other. */
-  get data(): Uint8Array {
-    return this.#data
-  }
-
   /** Pillow's name for the kind of pixels: `L`, `RGB` or `RGBA`. */
   get mode(): string {
     return MODES[this.channels]
@@ -91,7 +87,7 @@ export class Image {
   toRgb(): Image {
     if (this.channels === 3) return this
     const { channels } = this
-    const from = this.#data
+    const from = this.data
     const rgb = new Uint8Array(this.width * this.height * 3)
     for (let i = 0, o = 0; i < from.length; i += channels) {
       rgb[o++] = from[i]!
@@ -113,7 +109,7 @@ export class Image {
     const scale = (data: Uint8Array) => resize(data, this.width, this.height, this.channels, width, height, filter)
     const isSame = width === this.width && height === this.height
     const isMixing = this.channels === 4 && filter !== 'nearest' && !isSame
-    const data = isMixing ? unpremultiply(scale(premultiply(this.#data))) : scale(this.#data)
+    const data = isMixing ? unpremultiply(scale(premultiply(this.data))) : scale(this.data)
     return new Image(data, width, height)
   }
 
@@ -143,7 +139,7 @@ export class Image {
   }
 
   #png(): OwnBytes {
-    return encodePng(this.#data, this.width, this.height, this.channels)
+    return encodePng(this.data, this.width, this.height, this.channels)
   }
 
   /**
@@ -174,14 +170,19 @@ export class Image {
     return `<Image mode=${this.mode} size=${this.width}x${this.height}>`
   }
 
+  /** Without its pixels, whose text would be many times their size. */
+  toJSON(): object {
+    return { width: this.width, height: this.height, channels: this.channels }
+  }
+
   /** Crosses to other threads by its pixels, in shared memory from the first time on. */
   [serialize](): Travel {
-    if (!(this.#data.buffer instanceof SharedArrayBuffer)) {
-      const shared = new Uint8Array(new SharedArrayBuffer(this.#data.length))
-      shared.set(this.#data)
-      this.#data = shared
+    if (!(this.data.buffer instanceof SharedArrayBuffer)) {
+      const shared = new Uint8Array(new SharedArrayBuffer(this.data.length))
+      shared.set(this.data)
+      ;(this as { data: Uint8Array }).data = shared
     }
-    return via(import.meta.url, 'reviveImage', { data: this.#data, width: this.width, height: this.height })
+    return via(import.meta.url, 'reviveImage', { data: this.data, width: this.width, height: this.height })
   }
 }
 

@@ -85,10 +85,10 @@ export type DeploymentHandle<T extends object = object> = {
     ? DeploymentMethod<A, Awaited<R>>
     : never
 } & {
-  /** Calls `call(…)`. */
+  /** Calls `call(…)`; unknown where the class is not known to have it. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: HandleArgs<A>) => DeploymentResponse<Awaited<R>>
-    : never
+    : unknown
   /** The same replicas, called in another way. */
   options(options: HandleOptions & { stream: true }): StreamingHandle<T>
   options(options: HandleOptions): DeploymentHandle<T>
@@ -109,7 +109,7 @@ export type StreamingHandle<T extends object = object> = {
   /** Calls `call(…)`, a generator. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: HandleArgs<A>) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
-    : never
+    : unknown
 } & { readonly [deployment]: T }
 
 /** A deployment with its constructor's arguments: what `serve.run` takes, or another deployment's `bind`. */

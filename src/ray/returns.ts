@@ -1,7 +1,14 @@
 import type { ObjectRef } from './object-ref.js'
 
-/** What an iterable gives, one by one. */
-export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T : never
+/**
+ * What an iterable gives, one by one. Of what is not known to be one nothing is known, so that a function fits where less is known of what
+ * it returns.
+ */
+export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T>
+  ? T
+  : R extends null | undefined
+    ? never
+    : unknown
 
 /** The refs of a call with numReturns from 2 and up: one for each element of what it returns. */
 export type RefsOf<R, N extends number> = unknown extends R

@@ -1,7 +1,15 @@
 /** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ActorHandle, type ActorPool, type ObjectRef, type ObjectRefGenerator, ray } from '#src/ray/index.js'
+import {
+  type ActorHandle,
+  type ActorPool,
+  type MultiRemoteFunction,
+  type ObjectRef,
+  type ObjectRefGenerator,
+  type RemoteFunction,
+  ray,
+} from '#src/ray/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_equal: Equal<A, B>): void {}
@@ -220,6 +228,23 @@ function never(): void {
     void got
     return ray.remote(one).remote(x, ray.put([x]))
   }
+
+  // What is known of a function or an actor may be less than what it returns.
+  const texts: RemoteFunction<[number], unknown>[] = [
+    ray.remote((x: number) => `${x}`),
+    ray.remote((x: number) => new Map([[x, x]])),
+    ray.remote(async (x: number) => [x]),
+    ray.remote((x: number) => x),
+  ]
+  const sized: RemoteFunction<[number], { length: number }> = ray.remote((x: number) => [x])
+  const objects: RemoteFunction<[number], object> = ray.remote((x: number) => new Set([x]))
+  const later2nd: ActorHandle<{ later(text: string): unknown }> = engine
+  const twoOf: MultiRemoteFunction<[number], unknown, 2> = ray.remote((x: number) => [x, x], { numReturns: 2 })
+  // @ts-expect-error but not another
+  const numbers: RemoteFunction<[number], number> = texts[0]!
+  const perhaps = ray.remote((x: number) => (x ? [x] : undefined), { numReturns: 'streaming' }).remote(1)
+  same<typeof perhaps, ObjectRefGenerator<number>>(true)
+  void [sized, objects, later2nd, twoOf, numbers]
 
   const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
   takesHandle.remote(engine)

@@ -154,11 +154,12 @@ async function never(): Promise<void> {
   // A handle is one of any deployment, with call or without, and of what its class implements.
   const any: DeploymentHandle[] = [handle, other, choir, link]
   const counting: DeploymentHandle<{ count(): unknown }> = handle
+  const calling: DeploymentHandle<{ call(term: string): unknown }> = handle
   // @ts-expect-error of what it does not implement it is none
   const rightly: DeploymentHandle<{ count(): string }> = handle
   // @ts-expect-error whether it has call is not known
   any[0].remote('a')
-  void [any, counting, rightly]
+  void [any, counting, calling, rightly]
   const sung = choir.sing.remote('a')
   same<typeof sung, DeploymentResponse<number>>(true)
   // @ts-expect-error callers give one value

@@ -1,10 +1,14 @@
 import type { ObjectRef } from './object-ref.js'
 
+/** What yields, as the compiler sees it: an iterator, or what can be iterated in time. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever it is given
+export type Yielding<T> = AsyncIterable<T> | Iterator<T, unknown, any> | AsyncIterator<T, unknown, any>
+
 /**
  * What an iterable gives, one by one. Of what is not known to be one nothing is known, so that a function fits where less is known of what
  * it returns.
  */
-export type ItemOf<R> = R extends AsyncIterable<infer T> | Iterable<infer T>
+export type ItemOf<R> = R extends Yielding<infer T> | Iterable<infer T>
   ? T
   : R extends null | undefined
     ? never

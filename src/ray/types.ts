@@ -1,6 +1,6 @@
 import type { ObjectRef } from './object-ref.js'
 import type { ObjectRefGenerator } from './object-ref-generator.js'
-import type { ItemOf, Returned } from './returns.js'
+import type { ItemOf, Returned, Yielding } from './returns.js'
 
 export type * from './figures.js'
 export type * from './returns.js'
@@ -163,8 +163,15 @@ export interface RemoteFunction<A extends readonly unknown[], R> {
   options(options: TaskOptions): RemoteFunction<A, R>
 }
 
-/** What a generator returns, as the compiler sees it. */
-export type Yielding<T> = AsyncIterable<T> | Iterator<T, unknown, undefined>
+/**
+ * R, if it is what a generator may say that it returns; else unknown. When it runs, only a function* is one: of what can be iterated
+ * otherwise, as a Dataset, a function returns one value.
+ */
+type OfGenerator<R> = [AnyGenerator] extends [R] ? R : [AnyAsyncGenerator] extends [R] ? R : unknown
+// biome-ignore lint/suspicious/noExplicitAny: whatever it is given
+type AnyGenerator = Generator<never, never, any>
+// biome-ignore lint/suspicious/noExplicitAny: the same
+type AnyAsyncGenerator = AsyncGenerator<never, never, any>
 /** One for a generator; the other for what returns anything else, `any` or nothing ever. */
 type Choice<R, Plain, Generator> = 0 extends 1 & R
   ? Plain
@@ -189,14 +196,14 @@ export interface RemoteGenerator<A extends readonly unknown[], T> {
 export type RemoteOf<A extends readonly unknown[], R> = Choice<
   R,
   RemoteFunction<A, Awaited<R>>,
-  [R] extends [Yielding<infer T>] ? RemoteGenerator<A, T> : never
+  [OfGenerator<R>] extends [Yielding<infer T>] ? RemoteGenerator<A, T> : never
 >
 
 /** The same of `ray.remote` with a number of returns. */
 export type MultiRemoteOf<A extends readonly unknown[], R, N extends number> = Choice<
   R,
   MultiRemoteFunction<A, Awaited<R>, N>,
-  [R] extends [Yielding<infer T>] ? MultiRemoteFunction<A, Gathered<T, N>, N> : never
+  [OfGenerator<R>] extends [Yielding<infer T>] ? MultiRemoteFunction<A, Gathered<T, N>, N> : never
 >
 
 /** What a generator yields, as an array; as one value the generator itself cannot travel. */
@@ -250,7 +257,7 @@ export interface ActorGenerator<A extends readonly unknown[], T> {
 type MethodOf<A extends readonly unknown[], R> = Choice<
   R,
   ActorMethod<A, Awaited<R>>,
-  [R] extends [Yielding<infer T>] ? ActorGenerator<A, T> : never
+  [OfGenerator<R>] extends [Yielding<infer T>] ? ActorGenerator<A, T> : never
 >
 
 /** Names that a handle does not answer to, so that nobody takes it for a promise, or asks it what to print, write or compare. */

@@ -1,6 +1,7 @@
 /** Checked by the compiler: each line under @ts-expect-error must not compile, the others must. Nothing of `never` runs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Dataset, DatasetDict, ImageRow } from '#src/datasets/index.js'
 import {
   type ActorHandle,
   type ActorPool,
@@ -53,6 +54,30 @@ class Strip {
     same<typeof right, number>(true)
     // @ts-expect-error a handle is no method
     this.left.left.remote()
+  }
+}
+
+/** Can be iterated, and travels whole. */
+class Book {
+  constructor(readonly pages: string[]) {}
+  async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+    yield* this.pages
+  }
+  [ray.serialize](): string[] {
+    return this.pages
+  }
+  static [ray.deserialize](pages: string[]): Book {
+    return new Book(pages)
+  }
+}
+
+class Library {
+  book(): Book {
+    return new Book([])
+  }
+  *texts(): Generator<string, number, boolean> {
+    if (yield 'a') yield 'b'
+    return 2
   }
 }
 
@@ -196,6 +221,37 @@ function never(): void {
   const streamed = squares.options({ generatorBackpressureNumObjects: 2 }).remote(3)
   same<typeof streamed, ObjectRefGenerator<number>>(true)
   same<Awaited<ReturnType<typeof streamed.next>>['value'], ObjectRef<number> | undefined>(true)
+  const chosen = ray.remote(function* (): Generator<string, number, boolean> {
+    return (yield 'a') ? 1 : 2
+  })
+  same<ReturnType<typeof chosen.remote>, ObjectRefGenerator<string>>(true)
+  const asked = ray.remote(async function* (): AsyncGenerator<string, number, boolean> {
+    return (yield 'a') ? 1 : 2
+  })
+  same<ReturnType<typeof asked.remote>, ObjectRefGenerator<string>>(true)
+  const asIterable = ray.remote(async function* (): AsyncIterable<string> {
+    yield 'a'
+  })
+  same<ReturnType<typeof asIterable.remote>, ObjectRefGenerator<string>>(true)
+  const asIterator = ray.remote(function* (): IterableIterator<string> {
+    yield 'a'
+  })
+  same<ReturnType<typeof asIterator.remote>, ObjectRefGenerator<string>>(true)
+  // What can be iterated and is no generator's iterator is one value.
+  const rows = ray.remote((data: Dataset) => data.take(5))
+  same<ReturnType<typeof rows.remote>, ObjectRef<Dataset>>(true)
+  const rowByRow = rows.options({ numReturns: 'streaming' })
+  same<ReturnType<typeof rowByRow.remote>, ObjectRefGenerator<ImageRow>>(true)
+  const twoRows = ray.remote((data: Dataset) => data, { numReturns: 2 })
+  same<ReturnType<typeof twoRows.remote>, [ObjectRef<ImageRow>, ObjectRef<ImageRow>]>(true)
+  const library = ray.remote(Library).remote()
+  const book = library.book.remote()
+  same<typeof book, ObjectRef<Book>>(true)
+  const told = library.texts.remote()
+  same<typeof told, ObjectRefGenerator<string>>(true)
+  const splits: ObjectRef<DatasetDict> = ray.remote((data: Dataset) => data.trainTestSplit()).remote(ray.put(null!))
+  const passes = ray.remote(() => squares.remote(1)).remote()
+  same<typeof passes, ObjectRef<ObjectRefGenerator<number>>>(true)
   const listed = ray
     .remote((x: number) => [x])
     .options({ numReturns: 'streaming' })
@@ -244,7 +300,7 @@ function never(): void {
   const numbers: RemoteFunction<[number], number> = texts[0]!
   const perhaps = ray.remote((x: number) => (x ? [x] : undefined), { numReturns: 'streaming' }).remote(1)
   same<typeof perhaps, ObjectRefGenerator<number>>(true)
-  void [sized, objects, later2nd, twoOf, numbers]
+  void [splits, sized, objects, later2nd, twoOf, numbers]
 
   const takesHandle = ray.remote((e: ActorHandle<Engine>) => ray.get(e.classify.remote(1)))
   takesHandle.remote(engine)

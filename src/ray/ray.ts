@@ -48,7 +48,8 @@ export function put<T>(value: NoRef<T>): ObjectRef<T> {
  * Waits for the value of a ref, or of each of a list. Rejects with the error of the first that failed: RayTaskError (its
  * `cause` is what the task threw), WorkerCrashedError, ActorDiedError, TaskCancelledError, GetTimeoutError …
  *
- * Each time a copy, except of arrays and buffers in shared memory, which are everybody's: read them, write into a copy.
+ * Each time a copy, except of arrays and buffers in shared memory, which are everybody's: read them, write into a copy. From 4 KiB up
+ * bytes lie there, which web APIs (`crypto.subtle`, `new Response(bytes)`) refuse though the type allows it: give them `new Uint8Array(bytes)`.
  */
 export async function get<const R extends ObjectRef<unknown> | readonly ObjectRef<unknown>[]>(
   refs: R,

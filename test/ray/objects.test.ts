@@ -130,6 +130,8 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     const ref = ray.put(new Uint8Array(1_000_000).fill(7))
     const before = (await ray.stats()).bytes.copied
     assert.deepEqual(await ray.get(firstByte.remote(ref)), [7, true])
+    // The Web's own take a copy only.
+    assert.equal((await new Response(new Uint8Array(await ray.get(ref))).arrayBuffer()).byteLength, 1_000_000)
     if (engine !== 'threads') return
     assert.ok((await ray.stats()).bytes.copied - before < 1000)
     await ray.get(setByte.remote(ref))

@@ -210,6 +210,50 @@ describe('functions of a program', () => {
       )
   })
 
+  test('are told the same where what a bundler made of it is written in their own file, and leads to what cannot travel', async () => {
+    // As webpack writes it in one file, for development and for production.
+    const development = `
+      var __webpack_modules__ = ({
+        "node:path": (module) => { module.exports = import("node:path") },
+        "./make.mjs": (module, exports, __webpack_require__) => { module.exports = () => made.deref() },
+      })
+      const __webpack_module_cache__ = {}
+      function __webpack_require__(moduleId) {
+      \tconst cachedModule = __webpack_module_cache__[moduleId]
+      \tif (cachedModule !== undefined) {
+      \t\treturn cachedModule.exports
+      \t}
+      \tconst module = __webpack_module_cache__[moduleId] = {
+      \t\t// no module.id needed
+      \t\texports: {}
+      \t}
+      \t__webpack_modules__[moduleId](module, module.exports, __webpack_require__)
+      \treturn module.exports
+      }
+      const made = new WeakRef([])
+      const fn = async () => (await Promise.resolve().then(() => (__webpack_require__("node:path")))).sep.length`
+    const production = `
+      var r={328(e){e.exports=import("node:path")}};const t={};
+      function o(e){const a=t[e];if(void 0!==a)return a.exports;const n=t[e]={exports:{}};return r[e](n,n.exports,o),n.exports}
+      const fn=async()=>(await Promise.resolve().then(()=>o(328))).sep.length;o(328)`
+    for (const [what, source] of Object.entries({ WeakRef: development, promise: production })) {
+      const printed = (await run({
+        [`${what}.mjs`]: `
+          import { ray } from RAY
+          ${source}
+          const kept = async () => (await import(/* webpackIgnore: true */ 'node:path')).sep.length
+          const told = await ray.get(ray.remote(fn).remote()).catch(({ message }) => message)
+          console.log(JSON.stringify([await ray.get(ray.remote(kept).remote()), told]))
+          await ray.shutdown()`,
+      })) as [number, string]
+      assert.equal(printed[0], 1)
+      const told = new RegExp(
+        `^\`.*\` is used by .*, and is a ${what}.*\\. .* by await import\\(/\\* webpackIgnore: true`,
+      )
+      assert.match(printed[1], told)
+    }
+  })
+
   test('are of CommonJS that requires the package, which their thread may be importing just then', async (t) => {
     if (!process.features.require_module) return t.skip('this Node requires no ES modules')
     const printed = await run({

@@ -1,9 +1,18 @@
 import { types } from 'node:util'
 import { NotSerializableError } from '../errors.js'
+import { nameOf } from './identity.js'
+import type { AnyFunction } from './types.js'
 
 /** Members that are functions, called so however a bundle is minified: of Turbopack's contexts by inheritance, of webpack's `require` its own. */
 const TURBOPACK = ['A', 'i', 'r', 's', 'v', 'x', 'y']
 const WEBPACK = ['d', 'o', 'r']
+
+/** What is to be done about it. */
+export const UNBUNDLED =
+  'Import at the top of the file, or by await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ …), which bundlers leave as it is.'
+
+/** Of a function longer than that nobody asks whether it is webpack's. */
+const LONGEST = 4_000
 
 /**
  * What bundlers put in the place of `import()`, `require` and `import.meta` finds no module in another thread, where the bundler's
@@ -18,8 +27,15 @@ export function checkBundler(name: string, value: unknown, users: string, isExpo
     throw new NotSerializableError(
       `\`${name}\``,
       `is used by ${users}, and is what a bundler put in the place of import(…), require or import.meta: it finds nothing in another thread`,
-      'Import at the top of the file, or by await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ …), which bundlers leave as it is.',
+      UNBUNDLED,
     )
+}
+
+/** Whether a function is webpack's `require`, of which a bundle in one file has what it needs: that hands a module what it exports, and itself. */
+export function isWebpackRequire(fn: AnyFunction): boolean {
+  const text = Function.prototype.toString.call(fn)
+  const given = text.length < LONGEST ? /\b([\w$]{1,40}), ?\1\.exports, ?([\w$]{1,40})\)/.exec(text) : null
+  return given !== null && given[2] === nameOf(fn)
 }
 
 function isWebpacks(value: unknown): boolean {

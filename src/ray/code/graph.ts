@@ -3,7 +3,7 @@ import { kernel } from '../../core/notebook.js'
 import { NotSerializableError } from '../errors.js'
 import { Encoder } from '../pack/encode.js'
 import type { Box, Packed } from '../pack/format.js'
-import { checkBundler } from './bundlers.js'
+import { checkBundler, isWebpackRequire, UNBUNDLED } from './bundlers.js'
 import { exported, exportedInside, functionExport } from './exports.js'
 import { idOf, nameOf, rememberClass } from './identity.js'
 import { isGlobal } from './known.js'
@@ -21,7 +21,7 @@ import { VITE_IMPORT, VITE_META, VITE_MODULE } from './vite.js'
 import { type PrivateMembers, privateMembers } from './weak.js'
 
 const REMEDY =
-  'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that'
+  'Make it or import it inside the function (await import(…)), or move the function into a module of its own and import that.'
 
 /** What stands for import.meta and import(…) of the module that a function is written in. */
 const OF_MODULE = new Map<string, (url: string) => CodeNode>([
@@ -41,6 +41,8 @@ interface Entry {
   user: string
   /** Both. */
   trail: string
+  /** Of what it uses and cannot travel. */
+  remedy: string
 }
 
 /** Everything that a function uses from around it, and what that uses, and so on. */
@@ -68,7 +70,8 @@ export class Graph {
     known: (object) => this.#indices.get(object) ?? this.#thing(object),
   })
   /** Whose variable is being packed. */
-  #current = '';
+  #current = ''
+  #remedy = REMEDY;
 
   *describe(fn: AnyFunction): Steps<{ code: SourceCode; packed: Packed }> {
     this.#current = nameOf(fn) || ROOT
@@ -97,7 +100,8 @@ export class Graph {
     if (known !== undefined) return known
     const name = nameOf(fn) || (this.#entries.length ? 'a function' : ROOT)
     const user = this.#entries.length ? this.#current : ''
-    this.#entries.push({ fn, name, user, trail: user ? `${name}, used by ${user}` : name })
+    const remedy = isWebpackRequire(fn) ? UNBUNDLED : this.#remedy
+    this.#entries.push({ fn, name, user, trail: user ? `${name}, used by ${user}` : name, remedy })
     return this.#node(fn, null)
   }
 
@@ -127,6 +131,7 @@ export class Graph {
     const index = this.#indices.get(entry.fn)!
     if (this.#nodes[index]) return
     this.#current = entry.trail
+    this.#remedy = entry.remedy
     // Of the first it is known that no module exports it.
     const found = index === 0 ? undefined : yield* functionExport(entry.fn, this.#reference)
     this.#nodes[index] = found ?? (yield* this.#function(entry, index))
@@ -139,7 +144,7 @@ export class Graph {
       throw refusal(
         entry,
         'has no source that makes sense elsewhere: it is native, or bound, or uses new.target',
-        REMEDY,
+        entry.remedy,
       )
     if (source.lexical.length) throw refusal(entry, lexicalReason(source))
     const around = surroundings(fn)
@@ -165,7 +170,11 @@ export class Graph {
     node.prototype = this.#own(fn.prototype, `${nameOf(fn)}.prototype.*`, isWantedOfPrototype)
     const base = source.kind === 'function' && baseOfFunction(fn)
     if (base === null)
-      throw refusal(entry, 'makes objects that inherit from one which is the prototype of no function or class', REMEDY)
+      throw refusal(
+        entry,
+        'makes objects that inherit from one which is the prototype of no function or class',
+        entry.remedy,
+      )
     if (base) {
       const variable = yield* this.#captured(base, undefined, `the base of ${entry.name}`, around)
       node.base = [variable, Object.getPrototypeOf(fn) === base]
@@ -266,7 +275,7 @@ export class Graph {
       throw new NotSerializableError(
         inTicks(error.path, name),
         `is used by ${this.#current}, and ${error.reason}`,
-        `${REMEDY}.`,
+        this.#remedy,
       )
     }
     return index

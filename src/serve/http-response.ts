@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { types } from 'node:util'
 import { expected } from '../core/errors.js'
 import { COPY, isOthers, OTHER_COPY, THIS_COPY } from '../core/travel.js'
@@ -42,6 +43,14 @@ export class HttpResponse {
   }
 }
 
+const require = createRequire(import.meta.url)
+
+/** What a status means; '' where nothing is agreed. Replicas are ready sooner without node:http. */
+function meaningOf(status: number): string {
+  const { STATUS_CODES } = require('node:http') as typeof import('node:http')
+  return STATUS_CODES[status] ?? ''
+}
+
 /** An answer to be thrown: FastAPI's HTTPException. The client gets `{"detail": …}`. */
 export class HttpError extends Error {
   /**
@@ -50,7 +59,7 @@ export class HttpError extends Error {
    */
   constructor(
     readonly status: number,
-    readonly detail: unknown = '',
+    readonly detail: unknown = meaningOf(status),
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(typeof detail === 'string' ? detail : JSON.stringify(detail))

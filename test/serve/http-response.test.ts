@@ -38,7 +38,11 @@ test('an error says what its client is told', () => {
     wireError(new HttpError(503, 'Full', headers), 'detail'),
     json(503, '{"detail":"Full"}', JSON.stringify(headers)),
   )
-  assert.deepEqual(wireError(new HttpError(404), 'detail'), json(404, ''), 'what the status means is known there')
+  const bare = new HttpError(404)
+  assert.deepEqual([bare.detail, bare.message, String(bare)], ['Not Found', 'Not Found', 'HttpError: Not Found'])
+  assert.deepEqual(wireError(bare, 'detail'), json(404, '{"detail":"Not Found"}'))
+  assert.deepEqual(wireError(new HttpError(404, ''), 'detail'), json(404, ''), 'what the status means is known there')
+  assert.equal(new HttpError(599).detail, '', 'which has no meaning')
   assert.deepEqual(errorBody([1]), { detail: [1] })
   assert.deepEqual(errorBody([1], 'error'), { error: '[1]' })
   assert.deepEqual(errorBody('none', 'error'), { error: 'none' })

@@ -19,10 +19,23 @@ function collector(): Collect {
 const THOROUGH = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const
 const knowsFlavors = Number.parseInt(process.versions.v8, 10) >= 12
 
-/** Collects this thread's garbage now; what is told of it hears of it in one of the next turns. */
-export function collect(): void {
+/** Of the time, what collections take beside work that goes on. */
+const SHARE = 0.02
+/** Until when such work is spared another. */
+let spared = 0
+
+/**
+ * Collects this thread's garbage now; what is told of it hears of it in one of the next turns. Returns whether it did.
+ * @param beside whether work goes on: it does not wait for another so soon
+ */
+export function collect(beside = false): boolean {
+  const began = performance.now()
+  if (beside && began < spared) return false
   if (knowsFlavors) collector()(THOROUGH)
   else collector()()
+  const ended = performance.now()
+  spared = ended + (ended - began) / SHARE
+  return true
 }
 
 /** Collects this thread's garbage, and gives the memory of its buffers back before it returns. */

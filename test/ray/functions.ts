@@ -635,6 +635,20 @@ class WaiterClass {
 }
 export const Waiter = ray.remote(WaiterClass)
 
+/** Makes actors that hold a CPU and lets each go before it makes the next. */
+class OrganizerClass {
+  async add(numbers: number[]): Promise<number[]> {
+    const sums: number[] = []
+    for (const n of numbers) sums.push(await ray.get(Counter.options({ numCpus: 1 }).remote(n).add.remote(1)))
+    return sums
+  }
+  watch(latch: Latch): Promise<void> {
+    arrive(latch)
+    return opened(latch)
+  }
+}
+export const Organizer = ray.remote(OrganizerClass)
+
 /** Keeps of what it was made with how long it is. */
 class MeasureClass {
   readonly #length: number

@@ -45,6 +45,7 @@ import {
   makeAndFind,
   makeAndForget,
   makeCounter,
+  Organizer,
   openBox,
   Reader,
   unfit,
@@ -391,6 +392,21 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
       sum = await ray.get(task, { timeout: 100 }).catch(() => undefined)
     }
     assert.equal(sum, 3)
+  })
+
+  test('so do those that an actor makes and lets go, which waits for each', async () => {
+    const organizer = Organizer.remote()
+    assert.deepEqual(await ray.get(organizer.add.remote([1, 2, 3])), [2, 3, 4])
+  })
+
+  test('and those that are let go while an actor runs a method that goes on for as long as the program', async () => {
+    const gate = latch()
+    const watching = Organizer.options({ numCpus: 0 }).remote().watch.remote(gate)
+    await started(gate)
+    const add = (n: number) => ray.get(Counter.options({ numCpus: 1 }).remote(n).add.remote(1))
+    for (let n = 0; n < 3; n++) assert.equal(await add(n), n + 1)
+    letGo(gate)
+    await ray.get(watching)
   })
 
   test('an actor that a task cannot make fails its calls with the reason, whoever waits for them', async () => {

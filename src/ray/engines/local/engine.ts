@@ -180,9 +180,9 @@ export class LocalEngine implements Engine {
         )
         return
       case 'blocked':
-        return this.#blocked(worker, message[1])
+        return this.#waits(worker, message[1], 1)
       case 'unblocked':
-        return this.#unblocked(worker, message[1])
+        return this.#waits(worker, message[1], -1)
       case 'request':
         return this.host.request(worker, message[1], message[2], message[3])
     }
@@ -259,19 +259,18 @@ export class LocalEngine implements Engine {
     }, IDLE).unref()
   }
 
-  /** A task that waits for others lends them its CPUs, as in Ray. */
-  #blocked(worker: LocalWorker, call: number): void {
-    if (this.#workers.actors.has(worker) || !worker.inflight.has(call) || worker.blocked++ > 0) return
-    this.#cpus.give(worker.cpus)
+  /** A task that waits for others lends them its CPUs, as in Ray; an actor keeps its own. */
+  #waits(worker: LocalWorker, call: number, more: 1 | -1): void {
+    const waits = worker.waits(call, more)
+    if (this.#workers.actors.has(worker)) {
+      // Perhaps nothing computes any more.
+      if (waits && this.#schedule.length > 0) this.#schedule.soon()
+      return
+    }
+    if (!this.#workers.lend(worker, waits) || !waits) return
     this.#schedule.soon()
     // What stands in line behind it would wait for it: it goes back.
     this.#schedule.takeBack(worker, worker.inflight)
-  }
-
-  /** One that has ended in the meantime has nothing to take back. */
-  #unblocked(worker: LocalWorker, call: number): void {
-    if (this.#workers.actors.has(worker) || !worker.inflight.has(call) || --worker.blocked > 0) return
-    this.#cpus.take(worker.cpus)
   }
 
   #placeActor(actor: Actor): void {

@@ -1,11 +1,11 @@
 import { Line } from '../../../core/line.js'
 import type { Actor } from '../../actor.js'
-import { collect } from '../../collect.js'
 import { ActorDiedError } from '../../errors.js'
 import { KIND } from '../../protocol.js'
 import type { Task } from '../../task.js'
 import type { Cpus } from './cpus.js'
 import { actorUnstarted, taskUnstarted } from './unstarted.js'
+import { Watch } from './watch.js'
 import type { LocalWorker } from './worker.js'
 import type { Workers } from './workers.js'
 
@@ -18,12 +18,6 @@ export interface ScheduleEvents {
   tookBack(task: Task): void
 }
 
-/** Milliseconds after which work that waits while nothing runs is told of. */
-const PATIENCE = 5_000
-/** How often it is found out before, after twice the time each, whether what it waits for is garbage: what a worker lets go the driver can. */
-const COLLECTIONS = 4
-const FIRST = PATIENCE / (2 ** (COLLECTIONS + 1) - 1)
-
 /** CPUs that must be free where an actor is placed: what it asked for, which it holds, otherwise one. */
 export function placementOf(numCpus: number | undefined, total: number): number {
   return numCpus ?? Math.min(1, total)
@@ -35,18 +29,26 @@ export class Schedule {
   readonly #lines = new Map<number, Line<Task | Actor>>()
   #scheduling = false
   #ended = false
-  #stuck: NodeJS.Timeout | null = null
+  readonly #watch: Watch
 
   constructor(
     private readonly cpus: Cpus,
     private readonly workers: Workers,
     private readonly events: ScheduleEvents,
-  ) {}
+  ) {
+    this.#watch = new Watch(cpus, workers, () => this.#first)
+  }
 
   get length(): number {
     let length = 0
     for (const line of this.#lines.values()) length += line.length
     return length
+  }
+
+  /** Of what waits. */
+  get #first(): { label: string; need: number } {
+    const [need, line] = this.#lines.entries().next().value!
+    return { label: line.first!.label, need }
   }
 
   add(next: Task | Actor): void {
@@ -75,7 +77,7 @@ export class Schedule {
     queueMicrotask(() => {
       this.#scheduling = false
       this.#run()
-      this.#watch()
+      this.#watch.look(this.length > 0 && !this.#ended)
     })
   }
 
@@ -141,7 +143,7 @@ export class Schedule {
     for (const worker of this.workers.busy)
       if (
         worker.room > 0 &&
-        worker.blocked === 0 &&
+        !worker.lent &&
         !worker.pauses &&
         worker.cpus === numCpus &&
         worker.inflight.size < depth &&
@@ -163,52 +165,6 @@ export class Schedule {
     }
   }
 
-  /** Work that waits while nothing runs: it holds the process, as running work does, and what it waits for is said once. */
-  #watch(): void {
-    const stuck = this.length > 0 && !this.#ended && this.workers.resting
-    if (stuck) this.#stuck ??= setTimeout(() => this.#collect(1), FIRST)
-    else this.#unstuck()
-  }
-
-  /** Actors, and generators that pause, hold CPUs until V8 collects their handles, for which it has no reason while nothing runs. */
-  #collect(time: number): void {
-    if (!this.workers.resting) return this.#unstuck()
-    const next = time < COLLECTIONS ? () => this.#collect(time + 1) : () => this.#tell()
-    this.#stuck = setTimeout(next, FIRST * 2 ** time)
-    this.#sweep()
-  }
-
-  #sweep(): void {
-    collect()
-    this.workers.collect()
-  }
-
-  #unstuck(): void {
-    if (this.#stuck) clearTimeout(this.#stuck)
-    this.#stuck = null
-  }
-
-  #tell(): void {
-    const [line] = this.#lines.values()
-    const next = line?.first
-    if (!next || !this.workers.resting) return this.#unstuck()
-    const need = this.#need(next)
-    const actors = [...this.workers.actors.values()].filter(({ settings }) => settings.numCpus)
-    const generators = [...this.workers.busy].filter(({ pauses }) => pauses)
-    const names = (holders: readonly { label: string }[]) => holders.map(({ label }) => label).join(', ')
-    const held = [
-      actors.length && `actors: ${names(actors)}. ray.kill one of them, or make them with numCpus: 0`,
-      generators.length &&
-        `generators that wait for their readers: ${names(generators.flatMap(({ inflight }) => [...inflight.values()]))}. Read on, or ray.cancel one of them`,
-    ].filter(Boolean)
-    process.stderr.write(
-      `rayito: ${next.label} waits for ${need} CPU; of ${this.cpus.total}, ${Math.max(0, this.cpus.available)} are free` +
-        `${held.length ? `, the others are held by ${held.join('; by ')}` : ''}.\n`,
-    )
-    // Said once; what is left holds the process, and looks on.
-    this.#stuck = setInterval(() => this.#sweep(), PATIENCE)
-  }
-
   /** Puts calls that have not started back into the queue; false if there was none. */
   takeBack(worker: LocalWorker, calls: Iterable<[number, Task]>): boolean {
     let taken = false
@@ -226,6 +182,6 @@ export class Schedule {
 
   end(): void {
     this.#ended = true
-    this.#unstuck()
+    this.#watch.end()
   }
 }

@@ -39,6 +39,8 @@ export class LocalWorker implements WorkerPlace {
   readonly inflight = new Map<number, Task>()
   /** Generators among them that wait for their readers. */
   readonly #paused = new Set<number>()
+  /** Calls among them that wait in `ray.get`, and in how many places each does. */
+  readonly #waiting = new Map<number, number>()
   /** Objects this worker has a copy of. */
   readonly known = new Set<string>()
   /** Functions and classes it has. */
@@ -47,8 +49,8 @@ export class LocalWorker implements WorkerPlace {
   readonly holder = this
   /** CPUs its running task holds. */
   cpus = 0
-  /** Tasks of it that wait in `ray.get` and lent their CPUs. */
-  blocked = 0
+  /** Its task waits for others, and has lent them its CPUs. */
+  lent = false
   /** No more work is sent: it is being ended, or has ended. */
   closing = false
   /** The cancelled call that cleans up there; 0 if none does. */
@@ -295,6 +297,7 @@ export class LocalWorker implements WorkerPlace {
   #leave(call: number): void {
     this.inflight.delete(call)
     this.#paused.delete(call)
+    this.#waiting.delete(call)
     this.#free.push(slotOf(call))
     this.#holdProcess()
   }
@@ -308,9 +311,19 @@ export class LocalWorker implements WorkerPlace {
     }
   }
 
-  /** Whether a call computes: one that waits for others, or for its reader, does not. */
+  /** A call waits for others, in one place more or less. One that has ended in the meantime does not. Returns whether any does. */
+  waits(call: number, more: 1 | -1): boolean {
+    const places = (this.#waiting.get(call) ?? 0) + more
+    if (places > 0 && this.inflight.has(call)) this.#waiting.set(call, places)
+    else this.#waiting.delete(call)
+    return this.#waiting.size > 0
+  }
+
+  /** Whether a call computes: one that waits for others, or for its reader, does not, nor does what stands in line behind it. */
   get computes(): boolean {
-    return this.blocked === 0 && this.inflight.size > this.#paused.size
+    let resting = this.#paused.size
+    for (const call of this.#waiting.keys()) if (!this.#paused.has(call)) resting++
+    return Math.min(this.inflight.size, this.#maxConcurrency) > resting
   }
 
   /** Whether a call waits for the reader of what it yields. */

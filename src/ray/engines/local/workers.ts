@@ -60,10 +60,17 @@ export class Workers {
     return true
   }
 
+  /** Some hold CPUs, or a place, and compute nothing: for ever, should nobody be able to ask anything more of them. */
+  get keeping(): boolean {
+    for (const worker of this.#all)
+      if (!worker.computes && !worker.lent && (this.actors.has(worker) ? worker.cpus > 0 : worker.pauses)) return true
+    return false
+  }
+
   /** No further worker for tasks is started. Those that wait for others do not count, or a deep recursion would stand still. */
   get crowded(): boolean {
     let waiting = 0
-    for (const worker of this.busy) if (worker.blocked) waiting++
+    for (const worker of this.busy) if (worker.lent) waiting++
     return this.#all.size - this.actors.size - waiting >= Math.ceil(this.cpus.total) + EXTRA_WORKERS
   }
 
@@ -122,12 +129,21 @@ export class Workers {
     this.cpus.take(cpus)
   }
 
+  /** A worker's task lends others its CPUs, or has them again. Returns whether that is new. */
+  lend(worker: LocalWorker, lent: boolean): boolean {
+    if (worker.lent === lent) return false
+    worker.lent = lent
+    if (lent) this.cpus.give(worker.cpus)
+    else this.cpus.take(worker.cpus)
+    return true
+  }
+
   /** A worker whose task ended. */
   rest(worker: LocalWorker): void {
     this.busy.delete(worker)
     // A task that ended without waiting for what it had asked for has lent them still.
-    const cpus = worker.blocked === 0 ? worker.cpus : 0
-    worker.blocked = 0
+    const cpus = worker.lent ? 0 : worker.cpus
+    worker.lent = false
     worker.cpus = 0
     worker.restedAt = performance.now()
     if (!worker.closing) this.#idle.push(worker)
@@ -172,7 +188,7 @@ export class Workers {
     if (idle >= 0) this.#idle.splice(idle, 1)
     this.actors.delete(worker)
     this.busy.delete(worker)
-    const cpus = worker.blocked === 0 ? worker.cpus : 0
+    const cpus = worker.lent ? 0 : worker.cpus
     worker.cpus = 0
     const held = worker.held.take()
     for (const [, thing] of held) Stream.left(thing, worker)

@@ -45,6 +45,12 @@ export class ActorTable {
     return this.#waiting
   }
 
+  /** One that has no calls holds CPUs. */
+  get keeping(): boolean {
+    for (const [actor, calls] of this.#calls) if (actor.settings.numCpus && actor.place && calls.size === 0) return true
+    return false
+  }
+
   /** Calls that are not on their way to their actor yet. */
   get waitingCalls(): number {
     let waiting = 0

@@ -23,6 +23,8 @@ export interface DriverSide {
   readonly sent: SentCalls
   /** Generators that wait for their readers. */
   readonly paused: ReadonlySet<Task>
+  /** Actors that do nothing, or generators that pause, hold CPUs. */
+  readonly keeping: boolean
   /** Actors that no node has room for yet. */
   readonly unplaced: readonly Actor[]
   /** Something is under way, or to be sent. */

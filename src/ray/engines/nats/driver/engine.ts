@@ -209,6 +209,10 @@ export class NatsEngine implements Engine, DriverSide {
     return this.#paused
   }
 
+  get keeping(): boolean {
+    return this.#paused.size > 0 || this.#actors.keeping
+  }
+
   published(): void {
     this.#unserved.soon()
   }

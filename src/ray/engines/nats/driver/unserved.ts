@@ -10,7 +10,8 @@ const LOOK = 1_000
 const LOOKS = 5
 
 interface Reason {
-  why: string
+  /** Null while something computes: it will end. */
+  why: string | null
   /** CPUs are held by what may be garbage. */
   held: boolean
 }
@@ -19,6 +20,8 @@ interface Reason {
 export class Unserved {
   #timer: NodeJS.Timeout | null = null
   #looks = 0
+  /** Looks in a row that found nothing to compute either. */
+  #whys = 0
   /** Why nobody could, as it was said. */
   #said: string | null = null
 
@@ -37,13 +40,11 @@ export class Unserved {
     const works = driver.busy && !driver.down && !driver.failure
     const reason = works ? this.#reason() : null
     this.#looks = reason ? this.#looks + 1 : 0
-    if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0)) {
-      // V8 has no reason to, while nothing runs.
-      collect()
-      driver.collect()
-    }
-    if (!reason) this.#said = null
-    else if (this.#looks >= LOOKS && reason.why !== this.#said) {
+    this.#whys = reason?.why ? this.#whys + 1 : 0
+    // V8 may have no reason to.
+    if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0) && collect(!reason.why)) driver.collect()
+    if (!reason?.why) this.#said = null
+    else if (this.#whys >= LOOKS && reason.why !== this.#said) {
       process.stderr.write(`rayito: work waits, ${reason.why}: rayito worker --address ${shown(driver.address)}\n`)
       this.#said = reason.why
     }
@@ -52,7 +53,7 @@ export class Unserved {
 
   /** Why no node could do what waits; null if one can. */
   #reason(): Reason | null {
-    const { nodesById, sent, unplaced, paused } = this.driver
+    const { nodesById, sent, unplaced, paused, keeping } = this.driver
     if (nodesById.size === 0) return { why: 'no worker has joined', held: false }
     const leases = [...nodesById.values()].map(({ lease }) => lease)
     const largest = Math.max(...leases.map(({ cpus }) => cpus))
@@ -63,13 +64,14 @@ export class Unserved {
         most = { label: task.label, need: task.settings.numCpus }
     if (most && most.need > largest)
       return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }
-    // Where something computes, it will end.
-    if (leases.some(({ resting }) => !resting)) return null
+    const rests = leases.every(({ resting }) => resting)
+    if (!rests && !keeping) return null
     for (const { label, settings } of unplaced) {
       const need = placementOf(settings.numCpus, largest)
       if (need > (most?.need ?? 0)) most = { label, need }
     }
     if (!most || leases.some(({ available }) => available >= most.need)) return null
+    if (!rests) return { why: null, held: true }
     const generators = [...paused].map(({ label }) => label).join(', ')
     const holders = generators
       ? `generators hold that wait for their readers (${generators}); read on, ray.cancel one of them, or add a worker`

@@ -816,7 +816,7 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       await ray.shutdown()`)
     assert.deepEqual([code, stdout], [0, '3\n4\n'])
     const told = (who: string) =>
-      `rayito: work waits, ${who} needs 1 CPU, which actors hold that do nothing; .*numCpus: 0.*`
+      `rayito: work waits, ${who} needs 1 CPU, which actors hold that compute nothing; .*numCpus: 0.*`
     assert.match(stderr, new RegExp(`^${told('add')}\n${told('CounterClass#3')}\n$`))
   })
 

@@ -82,6 +82,27 @@ test('nor does a call wait unheard that stood in line behind a generator before 
   assert.match(stderr, /^rayito: one waits for 1 CPU; of 1, 0 are free, the others are held by generators .*: count\. /)
 })
 
+test('a program whose actors hold the CPUs, and wait for a task that needs one, is told so and goes on when one ends', async () => {
+  const { code, stdout, stderr } = await run(`
+    ray.kill(holder)
+    const Waiter = ray.remote(class Waiter { one(one) { return ray.get(one.remote()) } }, { numCpus: 0.5 })
+    const [waiter, other] = [Waiter.remote(), Waiter.remote()]
+    const write = process.stderr.write
+    process.stderr.write = (...text) => {
+      ray.kill(other)
+      ray.kill(waiter)
+      return write.apply(process.stderr, text)
+    }
+    const asked = [waiter, other].map((actor) => actor.one.remote(one))
+    for (const ref of asked) console.log(await ray.get(ref).catch(({ code }) => code))
+    console.log(await ray.get(one.remote()))`)
+  assert.deepEqual([code, stdout], [0, 'RAY_ACTOR_DIED\nRAY_ACTOR_DIED\n1\n'])
+  assert.match(
+    stderr,
+    /^rayito: one waits for 1 CPU; of 1, 0 are free, the others are held by actors: Waiter#1, Waiter#2\. .*numCpus: 0\.\n$/,
+  )
+})
+
 test('neither a task that was cancelled nor an actor that was killed before its turn holds the process', async () => {
   const { code, stdout, stderr } = await run(`
     const ref = one.remote()

@@ -75,7 +75,7 @@ export class Unserved {
     const generators = [...paused].map(({ label }) => label).join(', ')
     const holders = generators
       ? `generators hold that wait for their readers (${generators}); read on, ray.cancel one of them, or add a worker`
-      : 'actors hold that do nothing; ray.kill one of them, make them with numCpus: 0, or add a worker'
+      : 'actors hold that compute nothing; ray.kill one of them, make them with numCpus: 0, or add a worker'
     return { why: `${most.label} needs ${most.need} CPU, which ${holders}`, held: true }
   }
 

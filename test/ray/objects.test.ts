@@ -31,6 +31,7 @@ import {
   make,
   nest,
   neverEnds,
+  openBox,
   putAgain,
   putInside,
   putKept,
@@ -447,14 +448,18 @@ inOneSession('objects', { numCpus: 2 }, ({ engine, begin }) => {
     assert.deepEqual(await ray.availableResources(), { CPU: 2 })
   })
 
-  test('the refs of a session that is over are lost', async () => {
-    const ref = ray.put(1)
+  test('the refs of a session that is over are lost, in workers too', async () => {
+    const [ref, inside, captured] = [ray.put(1), ray.put(2), ray.put(3)]
+    const useCaptured = ray.remote(() => ray.get(captured))
     const pending = neverEnds.remote()
     const waiting = assert.rejects(ray.get(pending), { code: 'RAY_NOT_INITIALIZED' })
     await ray.shutdown()
     await waiting
     await begin({ numCpus: 1 })
     await assert.rejects(ray.get(ref), ObjectLostError)
+    // Nobody here asks for these first.
+    const asked = engine === 'nats' ? [] : [useCaptured.remote()]
+    for (const used of [openBox.remote({ ref: inside }), ...asked]) await assert.rejects(ray.get(used), ObjectLostError)
     assert.equal(await ray.get(add.remote(1, 1)), 2)
   })
 

@@ -79,6 +79,8 @@ interface Driver extends Runtime {
   readonly calls: Calls
   readonly streams: Streams
   readonly sharesMemory: boolean
+  /** Of an older session, which a function may have brought along, a ref has no object any more. */
+  own(ref: ObjectRef): void
   /** A ref or handle that a worker names. */
   carried(worker: WorkerPlace, id: string): object
 }
@@ -124,17 +126,17 @@ const handlers: Handlers = {
       }
     }
   },
-  get: (_driver, worker, { id, seen }) => contentFor(worker, heldRef(worker, id), seen),
-  settled: (driver, worker, { id }) => driver.settled(heldRef(worker, id)),
-  seen: (driver, worker, { id }) => driver.seen(heldRef(worker, id)),
+  get: (driver, worker, { id, seen }) => contentFor(worker, heldRef(driver, worker, id), seen),
+  settled: (driver, worker, { id }) => driver.settled(heldRef(driver, worker, id)),
+  seen: (driver, worker, { id }) => driver.seen(heldRef(driver, worker, id)),
   yield: (driver, worker, { stream, index, content }) =>
     driver.streams.add(stream, index, contentOf(driver, worker, content)),
   async next(driver, worker, { id }) {
-    const ref = await driver.nextYielded(heldRef(worker, id))
+    const ref = await driver.nextYielded(heldRef(driver, worker, id))
     if (ref) worker.holdOne(ref.id, ref)
     return ref?.id ?? null
   },
-  leave: (driver, worker, { id }) => driver.leave(heldRef(worker, id)),
+  leave: (driver, worker, { id }) => driver.leave(heldRef(driver, worker, id)),
   submit(driver, worker, { code, args, options, ids, ...by }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
@@ -185,11 +187,11 @@ const handlers: Handlers = {
     const actor = driver.actors.byId.get(id)
     if (actor) driver.kill(actor, restart)
   },
-  cancel: (driver, worker, { id, force, recursive }) => driver.cancel(heldRef(worker, id), force, recursive),
+  cancel: (driver, worker, { id, force, recursive }) => driver.cancel(heldRef(driver, worker, id), force, recursive),
   cancelGroup(_driver, worker, { group }) {
     for (const task of [...(groups.get(worker)?.get(group) ?? [])]) task.cancel(false, true)
   },
-  free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(worker, id))),
+  free: (driver, worker, { ids }) => driver.free(ids.map((id) => heldRef(driver, worker, id))),
   figure: (driver, _worker, { which }) => driver[which](),
 }
 
@@ -254,9 +256,12 @@ function given(worker: WorkerPlace, actor: ActorIdentity): ActorIdentity {
   return identityOf(actor)
 }
 
-function heldRef(worker: WorkerPlace, id: string): ObjectRef {
+function heldRef(driver: Driver, worker: WorkerPlace, id: string): ObjectRef {
   const thing = worker.held.get(id)?.thing
-  if (isRef(thing)) return thing
+  if (isRef(thing)) {
+    driver.own(thing)
+    return thing
+  }
   const lost = new Entry(id, worker)
   lost.lose('the worker let it go')
   return new ObjectRef(lost)
@@ -273,7 +278,7 @@ function contentOf(
 /** Arguments made ready: refs among them are waited for as if they had been given here. */
 function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgument[]): readonly unknown[] {
   return args.map((arg) =>
-    typeof arg === 'string' ? heldRef(worker, arg) : new Prepared(contentOf(driver, worker, arg)),
+    typeof arg === 'string' ? heldRef(driver, worker, arg) : new Prepared(contentOf(driver, worker, arg)),
   )
 }
 

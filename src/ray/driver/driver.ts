@@ -128,7 +128,7 @@ export class Driver implements Runtime {
   }
 
   async #get(refs: readonly ObjectRef[], options: GetOptions, seen: boolean): Promise<unknown[]> {
-    for (const ref of refs) this.#own(ref)
+    for (const ref of refs) this.own(ref)
     await settled(refs, options, seen)
     const values = refs.map((ref) => {
       const entry = entryOf(ref)
@@ -140,7 +140,7 @@ export class Driver implements Runtime {
   }
 
   settled(ref: ObjectRef): Promise<void> {
-    this.#own(ref)
+    this.own(ref)
     return new Promise((resolve) => entryOf(ref).whenSettled(resolve))
   }
 
@@ -168,14 +168,14 @@ export class Driver implements Runtime {
   }
 
   /** A ref of a session that is over has no object any more. */
-  #own(ref: ObjectRef): void {
+  own(ref: ObjectRef): void {
     const entry = entryOf(ref)
     if (entry.owner !== this || this.#down) entry.lose('its session was shut down')
   }
 
   /** The same for refs among others: arguments of a call, generators. */
   ownAll(args: readonly unknown[]): void {
-    for (const arg of args) if (isRef(arg)) this.#own(arg)
+    for (const arg of args) if (isRef(arg)) this.own(arg)
   }
 
   async nextYielded(end: ObjectRef): Promise<ObjectRef | null> {

@@ -85,9 +85,12 @@ function deathFields({ exitCode = null, signal = null, error, heapLimit = null, 
   return { exitCode, signal, heapLimit, lastOutput: [...lastOutput], cause: error ?? undefined }
 }
 
+/** What a worker did. */
+const doing = (task: string) => (task ? `ran ${task}` : 'was idle')
+
 /** The worker that ran a task ended, and the task may not run again. */
 export class WorkerCrashedError extends RayError {
-  /** The function's name. */
+  /** The function's name; of an actor, methods that ran, and empty where none did. */
   declare readonly task: string
   /** `worker#1`. */
   declare readonly worker: string
@@ -109,7 +112,7 @@ export class WorkerCrashedError extends RayError {
     death: WorkerDeath,
     {
       code = 'RAY_WORKER_CRASHED',
-      reason = `ended while it ran ${task}${deathNote(death)}`,
+      reason = `ended while it ${doing(task)}${deathNote(death)}`,
       ...remedy
     }: { code?: ErrorCode; reason?: string; remedy?: string } = {},
   ) {
@@ -129,7 +132,7 @@ export class OutOfMemoryError extends WorkerCrashedError {
     const limit = death.heapLimit ? ` of ${death.heapLimit} MB` : ''
     super(task, worker, death, {
       code: 'RAY_OUT_OF_MEMORY',
-      reason: `reached its heap limit${limit} while it ran ${task}`,
+      reason: `reached its heap limit${limit} while it ${doing(task)}`,
     })
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
+import { whenActorDies } from '#src/ray/handle.js'
 import {
   ActorDiedError,
   ActorNameError,
@@ -26,6 +27,7 @@ import {
   fail,
   giveUnreadable,
   hold,
+  Late,
   lateValue,
   Meeting,
   meet,
@@ -290,6 +292,19 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
         ray.get(call),
         /while it ran CounterClass\.never \(3 times\), CounterClass\.exit \(exit code 4\)\. /,
       )
+  })
+
+  test('one that ends while it runs nothing is said to have been idle', async () => {
+    const late = Late.remote()
+    let died = false
+    whenActorDies(late, () => {
+      died = true
+    })
+    await until(async () => died)
+    await assert.rejects(
+      ray.get(late.use.remote()),
+      /LateClass#1 is dead: it ended while it was idle \(.*Error: too late to catch/,
+    )
   })
 
   test('with maxRestarts the constructor runs again; the interrupted call is told, those behind it run', async () => {

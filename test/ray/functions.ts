@@ -396,6 +396,17 @@ export const useExisting = ray.remote(async (name: string) => {
 })
 export const failInside = ray.remote(async () => ray.get(fail.remote('inside')))
 
+/** Ends of what its constructor began. */
+class LateClass {
+  constructor() {
+    setImmediate(() => {
+      throw new Error('too late to catch')
+    })
+  }
+  use(): void {}
+}
+export const Late = ray.remote(LateClass)
+
 export class CounterClass {
   constructor(private count: number) {}
   add(n: number): number {

@@ -46,7 +46,7 @@ export function tasksLost(worker: LocalWorker, lost: Lost, death: Death, again: 
 /** An actor's worker died: the actor starts again, or is dead. */
 export function actorLost(actor: Actor, worker: LocalWorker, lost: Lost, death: Death, again: Again): void {
   const ran = lost.filter(([call]) => worker.progress(call) === SLOT.STARTED).map(([, { label }]) => label)
-  const crash = crashOf(listed(ran) || actor.label, worker, death)
+  const crash = crashOf(listed(ran), worker, death)
   const began = (call: number) => worker.progress(call) !== SLOT.QUEUED
   if (!isStillborn(worker, lost)) return restartActor(actor, lost, began, crash, again)
   const reason = `its worker ended before it could begin: it ${crash.reason}`

@@ -127,17 +127,18 @@ export function currentGroup(): number | null {
   return inner()?.group ?? null
 }
 
+/** An object that has all of it, and nothing else, for those who spread it. */
 export function runtimeContext(): RuntimeContext {
-  const here = context?.() ?? driver
-  const within = inner()
-  if (!within) return here
+  if (!context) return driver
+  const here = context()
+  const whose = inner() ?? here
   const { worker, task, attempt } = here
   return {
     worker,
     task,
     attempt,
     get signal() {
-      return within.signal
+      return whose.signal
     },
     get currentActor() {
       return here.currentActor

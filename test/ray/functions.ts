@@ -286,6 +286,7 @@ export const profiled = ray.remote(async function profiled(n: number) {
   return twice + 2
 })
 export const attempt = ray.remote(() => ray.getRuntimeContext().attempt)
+export const contextKeys = ray.remote(() => Object.keys({ ...ray.getRuntimeContext() }))
 
 export const fibonacci: RemoteFunction<[number], number> = ray.remote(async (n: number): Promise<number> => {
   if (n < 2) return n

@@ -14,6 +14,7 @@ import {
   askForRetries,
   attempt,
   Counter,
+  contextKeys,
   echo,
   fail,
   fastOrHeld,
@@ -277,6 +278,12 @@ inOneSession('tasks', { numCpus: 2 }, ({ engine, begin }) => {
     assert.throws(() => new (Counter as unknown as new () => object)(), /CounterClass\.remote\(…\) for a handle/)
     const counter = Counter.remote(1) as unknown as { add(n: number): void }
     assert.throws(() => counter.add(1), /CounterClass\.add is an actor's method.*\.add\.remote\(…\)/)
+  })
+
+  test('the context has what it tells when it is spread, and nothing else', async () => {
+    const keys = ['worker', 'task', 'attempt', 'signal', 'currentActor']
+    assert.deepEqual(await ray.get(contextKeys.remote()), keys)
+    assert.deepEqual(Object.keys({ ...ray.getRuntimeContext() }), keys)
   })
 
   test('the context tells the attempt', async () => {

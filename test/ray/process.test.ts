@@ -25,6 +25,21 @@ describe('a program of its own', () => {
     assert.deepEqual([code, stdout], [0, 'late\n'])
   })
 
+  for (const workers of ['threads', 'processes'])
+    test(`is told which heap limit one of its ${workers} reached that was given none of its own`, async () => {
+      const program = `
+        import { getHeapStatistics } from 'node:v8'
+        ray.init({ workers: '${workers}', numCpus: 1 })
+        const eat = ray.remote(function eat() { for (const eaten = []; ; ) eaten.push(new Array(10_000).fill(Math.random())) })
+        const limit = Math.round(getHeapStatistics().heap_size_limit / 2 ** 20)
+        const { name, heapLimit, message } = await ray.get(eat.options({ maxRetries: 0 }).remote()).catch((error) => error)
+        console.log(name, heapLimit === limit, message.includes('reached its heap limit of ' + limit + ' MB while it ran eat'))
+        await ray.shutdown()`
+      const env = { ...process.env, NODE_OPTIONS: '--max-old-space-size=48' }
+      const { code, stdout } = await run(program, { env })
+      assert.deepEqual([code, stdout], [0, 'OutOfMemoryError true true\n'])
+    })
+
   test('waits for no actor or task that is not to begin any more, nor for the time limit of a try that has ended', async () => {
     const { code, stdout, stderr } = await run(`
       ray.init({ numCpus: 1 })

@@ -11,26 +11,31 @@ export interface End {
   stderr: string
 }
 
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv
+  cwd?: string
+}
+
 /** Its end, and meanwhile the process itself. */
 export type Program = Promise<End> & { pid: number; child: ChildProcess }
 
 /** Runs programs of their own, each in a file of its own, with `ray` imported and `head` before it. */
-export function scripts(head = ''): (source: string) => Program {
+export function scripts(head = ''): (source: string, options?: RunOptions) => Program {
   const folder = mkdtempSync(join(tmpdir(), 'rayito-program-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
   let count = 0
-  return (source) => {
+  return (source, options) => {
     const file = join(folder, `program-${++count}.mjs`)
     writeFileSync(
       file,
       `import { ray } from ${JSON.stringify(import.meta.resolve('#src/ray/index.js'))}\n${head}\n${source}\n`,
     )
-    return run(file)
+    return run(file, options)
   }
 }
 
 /** Runs a program to its end. */
-export function run(file: string, options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Program {
+export function run(file: string, options: RunOptions = {}): Program {
   const child = spawn(process.execPath, [file], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''

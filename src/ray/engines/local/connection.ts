@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import type { Finding } from '../../../core/findings.js'
 import type { SessionInfo } from '../../options.js'
 import type { ToDriver, ToWorker } from '../../protocol.js'
@@ -29,6 +30,11 @@ export interface HeapLimits {
   maxOldGenerationSizeMb?: number
   maxYoungGenerationSizeMb?: number
   stackSizeMb?: number
+}
+
+/** The limit of a worker's heap: the one it was given, else what Node gives to each, this process among them. */
+export function heapLimit(limits: HeapLimits | undefined): number {
+  return limits?.maxOldGenerationSizeMb ?? Math.round(getHeapStatistics().heap_size_limit / 2 ** 20)
 }
 
 export interface WorkerOptions {

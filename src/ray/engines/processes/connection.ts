@@ -5,7 +5,14 @@ import { packageFile } from '../../../core/package-file.js'
 import { decodeError } from '../../pack/error-codec.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
 import { decodeWire, encodeWire } from '../../wire.js'
-import type { Connection, ConnectionEvents, Connector, HeapLimits, WorkerOptions } from '../local/connection.js'
+import {
+  type Connection,
+  type ConnectionEvents,
+  type Connector,
+  type HeapLimits,
+  heapLimit,
+  type WorkerOptions,
+} from '../local/connection.js'
 import { AnnouncedStates } from '../local/slots.js'
 
 /** Milliseconds that the last words of a process may take after its end. */
@@ -99,7 +106,7 @@ class ProcessConnection implements Connection {
   }
 
   #heapLimit(limits: HeapLimits | undefined): number | null {
-    return /heap limit|heap out of memory/.test(this.#complaint) ? (limits?.maxOldGenerationSizeMb ?? 0) : null
+    return /heap limit|heap out of memory/.test(this.#complaint) ? heapLimit(limits) : null
   }
 }
 

@@ -1,7 +1,13 @@
 import { epoch, now } from '../../../core/clock.js'
 import { Gate } from '../../../core/gate.js'
 import type { ToDriver, ToWorker, WorkerStart } from '../../protocol.js'
-import type { Connection, ConnectionEvents, HeapLimits, WorkerOptions } from '../local/connection.js'
+import {
+  type Connection,
+  type ConnectionEvents,
+  type HeapLimits,
+  heapLimit,
+  type WorkerOptions,
+} from '../local/connection.js'
 import { SharedStates } from '../local/slots.js'
 import { Answers } from './answers.js'
 import type { Thread } from './thread.js'
@@ -63,16 +69,13 @@ export class ThreadConnection implements Connection {
   }
 
   #told(exitCode: number, resourceLimits: HeapLimits | undefined): void {
-    const { port, error, worker } = this.thread
+    const { port, error } = this.thread
     // What it sent before its end counts: results, and its last words.
     for (let last = this.#answers.next(); last; last = this.#answers.next()) this.events.message(last.message)
     port.close()
     this.#answers.busy(false)
     this.#gate.release()
     const outOfMemory = (error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-    const heapLimit = outOfMemory
-      ? (worker.resourceLimits?.maxOldGenerationSizeMb ?? resourceLimits?.maxOldGenerationSizeMb ?? 0)
-      : null
-    this.events.ended({ exitCode, error, heapLimit })
+    this.events.ended({ exitCode, error, heapLimit: outOfMemory ? heapLimit(resourceLimits) : null })
   }
 }

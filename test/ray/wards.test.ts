@@ -229,8 +229,8 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const settings = { name, namespace: 'default', maxConcurrency: 1, detached }
     return { id, className: 'Tally', label: 'Tally#1', restarts: 0, settings } as unknown as Actor
   }
-  const namesOver = (bus: Bus) => {
-    const engine = { id: 'me', bus, nodesById: new Map([[node.id, node]]), down: false }
+  const namesOver = (bus: Bus, nodes = [node]) => {
+    const engine = { id: 'me', bus, nodesById: new Map(nodes.map((node) => [node.id, node])), down: false }
     return new ActorNames(engine as unknown as DriverSide, () => true)
   }
 
@@ -239,7 +239,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const actor = actorOf('actor-1', 'tally')
     assert.equal(await names.reserve(actor), true)
     await names.placed(actor, node, null)
-    assert.equal((await names.locate('tally', 'default', null))?.node, node)
+    assert.equal((await names.locate({ name: 'tally', namespace: 'default' }, null, null))?.node, node)
   })
 
   test('an actor has its name though the answer to its asking for it is lost; another has not', async () => {
@@ -248,7 +248,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     assert.equal(await names.reserve(actor), true)
     assert.equal(await names.reserve(actorOf('actor-3', 'count')), false)
     await names.placed(actor, node, null)
-    assert.equal((await names.locate('count', 'default', null))?.record.id, actor.id)
+    assert.equal((await names.locate({ name: 'count', namespace: 'default' }, null, null))?.record.id, actor.id)
   })
 
   test('where a named actor is is asked again, until the server says', async () => {
@@ -257,8 +257,8 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const actor = actorOf('actor-4', 'known')
     assert.equal(await names.reserve(actor), true)
     await names.placed(actor, node, null)
-    assert.equal((await names.locate('known', 'default', null))?.node, node)
-    assert.equal(await names.locate('unknown', 'default', null), null)
+    assert.equal((await names.locate({ name: 'known', namespace: 'default' }, null, null))?.node, node)
+    assert.equal(await names.locate({ name: 'unknown', namespace: 'default' }, null, null), null)
   })
 
   test('an actor that has ended leaves its name, though the server is away at first; not one that another has by now', async () => {
@@ -297,7 +297,8 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
     const key = nameKey('default', 'kept')
     await bus.state.put(key, JSON.stringify({ id: 'actor-9', owner: 'other', node: node.id }))
     assert.equal(await names.reserve(actorOf('actor-10', 'kept')), false)
-    assert.equal(await names.locate('kept', 'default', node), null)
+    const without = namesOver(bus, [])
+    assert.equal(await without.locate({ name: 'kept', namespace: 'default' }, null, node), null)
     assert.equal(await names.reserve(actorOf('actor-10', 'kept')), true)
   })
 

@@ -1,4 +1,4 @@
-import type { Actor } from '../../../actor.js'
+import type { Actor, ActorSettings } from '../../../actor.js'
 import type { NameRecord } from '../name-record.js'
 import { forget, forgetActor, forgetName } from '../state.js'
 import { nameKey, wardKey } from '../subjects.js'
@@ -6,9 +6,9 @@ import { decodeWard } from '../wards.js'
 import type { DriverSide } from './driver-side.js'
 import type { NodePeer } from './node-peer.js'
 
-/** Milliseconds to wait for a named actor that is being placed, or moves to another node. */
-const MOVING = 15_000
+/** Milliseconds until it is looked again where a named actor is, ever more of them, and the most. */
 const LOOK = 50
+const LOOK_MOST = 1_000
 /** Milliseconds until the server is told again what it has not confirmed. */
 const AGAIN = 250
 
@@ -64,6 +64,8 @@ export class ActorNames {
     if (entry?.operation !== 'PUT') return undefined
     const record = entry.json<NameRecord>()
     if (await this.#holds(record, left)) return record
+    // Who is there may have it by now.
+    if (left && this.driver.nodesById.get(left.id) === left) return undefined
     await forget(state, key, entry.revision).catch(() => {})
     return undefined
   }
@@ -76,8 +78,12 @@ export class ActorNames {
     if (owner === this.driver.id) return this.lives(id)
     const has = async (holder: string) => (await leases.get(holder))?.operation === 'PUT'
     // After an outage the server knows of nobody until the next sign of life.
-    const on = async (place: string | null) =>
-      place !== null && place !== left?.id && (nodesById.has(place) || (await has(`node.${place}`)))
+    const on = async (place: string | null) => {
+      const node = place === null ? undefined : nodesById.get(place)
+      // One that was lost may be back.
+      if (node) return node !== left
+      return place !== null && place !== left?.id && (await has(`node.${place}`))
+    }
     if ((await on(node)) || (await has(`driver.${owner}`))) return true
     const entry = await state.get(wardKey(id))
     if (entry?.operation !== 'PUT') return false
@@ -131,21 +137,31 @@ export class ActorNames {
     } while (!this.driver.down)
   }
 
-  /** Where a named actor is, once it is somewhere (and not on `left`); null if none lives. */
+  /** Who has a name; null if no actor that lives. */
+  async find(name: string, namespace: string): Promise<NameRecord | null> {
+    return (await this.#living(nameKey(namespace, name))) ?? null
+  }
+
+  /**
+   * Where a named actor is, once it is somewhere; null if it is dead.
+   * @param id the actor's; null: whoever has the name
+   * @param left a node that was lost, or that it is not on any more
+   */
   async locate(
-    name: string,
-    namespace: string,
+    { name, namespace }: Pick<ActorSettings, 'name' | 'namespace'>,
+    id: string | null,
     left: NodePeer | null,
   ): Promise<{ record: NameRecord; node: NodePeer } | null> {
-    const key = nameKey(namespace, name)
-    for (let waited = 0; waited < MOVING; waited += LOOK) {
+    const key = nameKey(namespace, name!)
+    for (let wait = LOOK; ; wait = Math.min(1.1 * wait, LOOK_MOST)) {
       const record = await this.#living(key, left)
-      if (!record) return null
-      const node = record.node && this.driver.nodesById.get(record.node)
+      if (!record || (id !== null && record.id !== id)) return null
+      const node = record.node === null ? undefined : this.driver.nodesById.get(record.node)
       if (node) return { record, node }
-      await new Promise((resolve) => setTimeout(resolve, LOOK))
+      await new Promise((resolve) => setTimeout(resolve, wait).unref())
+      const { failure, down } = this.driver
+      if (failure || down) throw failure ?? new Error('the driver has left')
     }
-    return null
   }
 
   /** Names of actors that end with their driver are free again. */

@@ -1,5 +1,5 @@
 import { RayitoError } from '../../../../core/errors.js'
-import type { Actor } from '../../../actor.js'
+import { type Actor, calledActor } from '../../../actor.js'
 import { killed } from '../../../ended.js'
 import { ActorDiedError, ActorNameError, ActorUnavailableError } from '../../../errors.js'
 import { EMPTY } from '../../../object-ref.js'
@@ -7,21 +7,15 @@ import { KIND } from '../../../protocol.js'
 import type { Task } from '../../../task.js'
 import { placementOf } from '../../local/schedule.js'
 import type { NetActor } from '../messages.js'
-import { netTask, wholeArguments } from '../outgoing.js'
-import { encodeWard } from '../wards.js'
+import type { NameRecord } from '../name-record.js'
+import { netTask } from '../outgoing.js'
 import { ActorNames } from './actor-names.js'
 import type { DriverSide } from './driver-side.js'
 import { foreignActor } from './foreign-actor.js'
 import { infeasible } from './infeasible.js'
+import { MovingActors, type Place } from './moving-actors.js'
 import type { NodePeer } from './node-peer.js'
-
-interface Place {
-  node: NodePeer
-  /** What it is called there. */
-  id: string
-  /** Another driver's: it restarts it, not we. */
-  foreign: boolean
-}
+import { wardOf } from './ward-of.js'
 
 /** A driver's actors on the nodes. */
 export class ActorTable {
@@ -31,13 +25,19 @@ export class ActorTable {
   readonly #calls = new Map<Actor, Set<Task>>()
   readonly #byId = new Map<string, Actor>()
   readonly #names: ActorNames
+  readonly #moving: MovingActors
 
   constructor(private readonly driver: DriverSide) {
     this.#names = new ActorNames(driver, (id) => this.#byId.has(id))
+    this.#moving = new MovingActors(driver, this.#names, {
+      underWay: (actor) => this.#calls.get(actor)?.size ?? 0,
+      arrived: (actor, place) => this.#arrived(actor, place),
+      died: (actor, error) => this.#die(actor, error),
+    })
   }
 
   get busy(): boolean {
-    return this.#waiting.length > 0
+    return this.#waiting.length > 0 || this.#moving.busy
   }
 
   /** Those that no node has room for yet. */
@@ -111,32 +111,18 @@ export class ActorTable {
         key: this.#names.key(actor),
       }
       node.actors++
-      actor.place = { node, id: actor.id, foreign: false } satisfies Place
+      actor.place = { node, id: actor.id, foreign: false, missed: 0 } satisfies Place
       actor.state = 'alive'
       if (creation.state !== 'done') {
         creation.state = 'running'
         this.driver.calling(creation, node)
       }
       node.send(['actor', spec])
-      void this.#names.placed(actor, node, this.#ward(actor, spec, node))
+      void this.#names.placed(actor, node, wardOf(actor, spec, node, this.driver))
       this.pump(actor)
     } catch (error) {
       this.#die(actor, new ActorDiedError(actor, 'it could not be made', { cause: error }))
     }
-  }
-
-  /** What starts a detached actor again when this driver is gone; null where nothing would, or it is too large. */
-  #ward({ creation }: Actor, actor: NetActor, node: NodePeer): Uint8Array | null {
-    if (!actor.detached || actor.maxRestarts === 0) return null
-    const args = wholeArguments(creation)
-    // Refs and handles in its arguments go with their driver.
-    if (args?.some(([, content]) => content[2].length) !== false) return null
-    const ward = encodeWard({
-      actor: { ...actor, creation: { ...actor.creation, args } },
-      lease: this.driver.lease,
-      node: node.id,
-    })
-    return ward.length <= this.driver.bus!.maxPayload ? ward : null
   }
 
   pump(actor: Actor): void {
@@ -175,11 +161,13 @@ export class ActorTable {
   }
 
   /** Whether another driver made it. */
-  isForeign({ place }: Actor): boolean {
-    return (place as Place | null)?.foreign ?? false
+  isForeign(actor: Actor): boolean {
+    return (actor.place as Place | null)?.foreign ?? this.#moving.has(actor)
   }
 
   settled(actor: Actor, task: Task): void {
+    const place = actor.place as Place | null
+    if (place) place.missed = 0
     if (this.#calls.get(actor)?.delete(task)) this.pump(actor)
   }
 
@@ -199,9 +187,27 @@ export class ActorTable {
     }
   }
 
+  /** It is not on that node any more, or not yet, and a call went there in vain. @param begun whether that may have run */
+  moved(node: NodePeer, id: string, call: string, begun: boolean): void {
+    const why = 'it is not on its node any more'
+    for (const actor of [...this.#byId.values()]) {
+      const place = actor.place as Place | null
+      if (place?.id !== id || place.node !== node) continue
+      if (place.foreign) this.#moving.follow(actor, place, why)
+      else this.#die(actor, new ActorDiedError(actor, why))
+    }
+    const sent = this.driver.sent.get(call)
+    if (sent?.node !== node) return
+    const { task } = sent
+    const actor = calledActor(task)!
+    this.driver.forgetCall(task)
+    this.#calls.get(actor)?.delete(task)
+    this.#moving.cameBack(actor, task, begun)
+  }
+
   #die(actor: Actor, error: Error): void {
     const place = actor.place as Place | null
-    if (place) place.node.actors--
+    if (place && !place.foreign) place.node.actors--
     this.#fail(actor, error)
     actor.die(error)
     if (this.#byId.delete(actor.id)) this.driver.sent.drop(actor.creation)
@@ -210,6 +216,7 @@ export class ActorTable {
   }
 
   #fail(actor: Actor, error: Error): void {
+    for (const task of this.#moving.returned(actor)) task.fail(error)
     for (const task of this.#calls.get(actor) ?? []) {
       this.driver.forgetCall(task)
       task.fail(error)
@@ -226,12 +233,15 @@ export class ActorTable {
   }
 
   nodeLost(node: NodePeer): void {
+    const why = `its node ${node.lease.name} ${node.fate}`
+    for (const actor of this.#moving.from(node)) this.#again(actor, why)
     for (const actor of [...this.#byId.values()]) {
       const place = actor.place as Place | null
       if (place?.node !== node) continue
-      const why = `its node ${node.lease.name} ${node.fate}`
-      if (place.foreign) void this.driver.asking(this.#follow(actor, why))
-      else this.#restart(actor, why)
+      if (place.foreign) {
+        this.#again(actor, why)
+        this.#moving.follow(actor, place, why)
+      } else this.#restart(actor, why)
     }
   }
 
@@ -270,14 +280,14 @@ export class ActorTable {
   // -- names
 
   async #reserve(actor: Actor): Promise<void> {
-    const { name, namespace, getIfExists } = actor.settings
+    const { name, getIfExists } = actor.settings
     try {
       while (!(await this.#names.reserve(actor))) {
         if (!getIfExists) {
           const remedy = 'Use ray.getActor, getIfExists: true, or another name.'
           return this.#die(actor, new ActorNameError(name!, 'the name is taken', remedy))
         }
-        const found = await this.find(name!, namespace)
+        const found = await this.#names.locate(actor.settings, null, null)
         if (found) return this.#adopt(actor, found)
       }
       // It may have been killed meanwhile.
@@ -289,40 +299,35 @@ export class ActorTable {
   }
 
   /** The calls of one that was to be made go to the one that is there. */
-  #adopt(actor: Actor, found: Actor): void {
+  #adopt(actor: Actor, { record, node }: { record: NameRecord; node: NodePeer }): void {
     if (actor.state === 'dead') return
     actor.creation.succeed([EMPTY])
     actor.adopted = true
-    actor.place = found.place
-    actor.state = 'alive'
-    this.pump(actor)
+    this.#arrived(actor, { node, id: record.id, foreign: true, missed: 0 })
   }
 
   /** An actor that any driver made, by its name; null if none lives. */
   async find(name: string, namespace: string): Promise<Actor | null> {
     await this.driver.ready
-    const found = await this.#names.locate(name, namespace, null)
-    if (!found) return null
-    const { record, node } = found
-    const known = this.#byId.get(record.id)
+    const record = await this.#names.find(name, namespace)
+    if (!record) return null
+    const { id, node } = record
+    const known = this.#byId.get(id)
     if (known) return known
     const actor = foreignActor(record, { name, namespace }, this)
-    actor.place = { node, id: record.id, foreign: true } satisfies Place
-    this.#byId.set(record.id, actor)
+    this.#byId.set(id, actor)
     this.#calls.set(actor, new Set())
+    const there = node === null ? undefined : this.driver.nodesById.get(node)
+    if (there) this.#arrived(actor, { node: there, id, foreign: true, missed: 0 })
+    // Its calls wait until it is somewhere.
+    else
+      this.#moving.follow(actor, { node: null, id, missed: 0 }, 'it was on no node, and is not to be on one any more')
     return actor
   }
 
-  /** Another driver's actor lost its node: it may come back elsewhere. */
-  async #follow(actor: Actor, why: string): Promise<void> {
-    const left = (actor.place as Place).node
-    actor.state = 'restarting'
-    this.#again(actor, why)
-    const { name, namespace } = actor.settings
-    const found = await this.#names.locate(name!, namespace, left).catch(() => null)
-    if (actor.state !== 'restarting') return
-    if (!found) return this.#die(actor, new ActorDiedError(actor, why))
-    actor.place = { node: found.node, id: found.record.id, foreign: true } satisfies Place
+  /** Another driver's actor is there. */
+  #arrived(actor: Actor, place: Place): void {
+    actor.place = place
     actor.state = 'alive'
     this.pump(actor)
   }

@@ -47,6 +47,8 @@ export interface DriverSide {
   collect(): void
   /** Tasks were published: it is looked after whether anybody is there for them. */
   published(): void
+  /** Something may be awaited, or nothing any more. */
+  changed(): void
   /** Holds the process until a question to the server is answered. */
   asking<T>(question: Promise<T>): Promise<T>
 }

@@ -306,6 +306,10 @@ export class NatsEngine implements Engine, DriverSide {
     }
   }
 
+  changed(): void {
+    this.#hold()
+  }
+
   /** The connection holds the process while something is awaited. */
   #hold(): void {
     const { busy } = this

@@ -18,7 +18,5 @@ export function foreignActor(
   const made = { ...settings, ...call, label: className }
   const creation = new Task(definition, made, [new Entry(`${id}/found`, owner)], new Tallies().of(''), () => {})
   creation.succeed([EMPTY])
-  const actor = new Actor(id, className, label, settings, creation)
-  actor.state = 'alive'
-  return actor
+  return new Actor(id, className, label, settings, creation)
 }

@@ -53,6 +53,9 @@ export class Incoming {
         this.#record(node, message[3])
         this.actors.died(node, message[1], decodeError(message[2]) as Error)
         break
+      case 'moved':
+        this.actors.moved(node, message[1], message[2], message[3])
+        break
       case 'want': {
         const content = this.objects.content(message[1])
         if (content) host.copied(content.copied, content.shared)

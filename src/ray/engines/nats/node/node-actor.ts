@@ -2,6 +2,7 @@ import { Actor, type ActorSettings } from '../../../actor.js'
 import type { Task } from '../../../task.js'
 import type { LocalEngine } from '../../local/engine.js'
 import type { FromNode } from '../messages.js'
+import type { NodeCalls } from './node-calls.js'
 
 /** Whoever made an actor here: told of what becomes of it. */
 export interface Maker {
@@ -15,6 +16,7 @@ export interface Maker {
 
 /** A driver's session, as an actor knows it. */
 export interface Caller {
+  readonly calls: NodeCalls
   tell(message: FromNode): void
 }
 
@@ -37,6 +39,12 @@ export class NodeActor extends Actor {
     readonly maker: Maker,
   ) {
     super(id, className, label, settings, creation)
+  }
+
+  /** It goes on elsewhere: who has called it finds it there. */
+  leaves(): void {
+    for (const { calls } of this.callers) calls.left(this)
+    this.callers.clear()
   }
 
   override die(error: Error): void {

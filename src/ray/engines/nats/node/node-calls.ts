@@ -1,4 +1,4 @@
-import { calledActor } from '../../../actor.js'
+import { type Actor, calledActor } from '../../../actor.js'
 import { RayTaskError } from '../../../errors.js'
 import { encodeError } from '../../../pack/error-codec.js'
 import type { Task } from '../../../task.js'
@@ -22,6 +22,8 @@ export interface NodeCall {
 /** A driver's calls on this node: the end of each is reported once, and acknowledged in the queue when the driver has it. */
 export class NodeCalls {
   readonly #calls = new Map<string, NodeCall>()
+  /** They go on elsewhere. */
+  readonly #left = new WeakSet<Task>()
   #results: NetResult[] = []
   /** Of these: no more is kept of a call, since its values are in what is sent by then. */
   #ended: { delivery: Delivery | null; id: string }[] = []
@@ -54,6 +56,8 @@ export class NodeCalls {
     const { task, delivery } = call
     const { attempt } = task
     task.returns.at(-1)!.whenSettled(() => {
+      // It was told otherwise.
+      if (this.#left.has(task)) return
       this.#calls.delete(id)
       const { state, error } = task.returns.at(-1)!
       const ok = state === 'ready'
@@ -114,6 +118,16 @@ export class NodeCalls {
         fresh.push(id)
       }
     return fresh
+  }
+
+  /** An actor goes on elsewhere, and so do its calls. */
+  left(actor: Actor): void {
+    for (const [id, { task }] of this.#calls) {
+      if (calledActor(task) !== actor) continue
+      this.#calls.delete(id)
+      this.#left.add(task)
+      this.channel.send(['moved', actor.id, id, task.state === 'running'])
+    }
   }
 
   /** Nobody wants their results any more. */

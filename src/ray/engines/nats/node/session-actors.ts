@@ -73,13 +73,7 @@ export class SessionActors implements Maker {
   call(id: string, net: NetTask): void {
     const { session } = this
     const actor = this.node.actors.get(id)
-    if (!actor) {
-      const label = net.label.split('.')[0]!
-      const error = encodeError(new ActorDiedError({ id, label }, 'it is not on its node any more'))
-      // First, so that whoever hears that the call failed may have another of its name.
-      session.tell(['died', id, error, null])
-      return session.tell(['results', [[net.id, false, error, 0, '', [], 0]], null])
-    }
+    if (!actor) return session.tell(['moved', id, net.id, false])
     if (actor.maker !== this) actor.callers.add(session)
     const task = session.task(net, actor)
     session.calls.add(net.id, { task, engine: actor.engine!, delivery: null, told: true })
@@ -129,8 +123,7 @@ export class SessionActors implements Maker {
     const why = again ? 'it was to go on elsewhere' : 'its driver has left'
     for (const actor of [...this.#actors]) {
       if (!all && actor.settings.detached) continue
-      // Other drivers may have called it, and find it where it goes on.
-      if (again) actor.callers.clear()
+      if (again) actor.leaves()
       this.#leave(actor, new ActorDiedError(actor, why))
       // One that leaves frees its names itself.
       if (!again) this.node.wards.ended(actor)
@@ -143,7 +136,7 @@ export class SessionActors implements Maker {
   taken(actor: NodeActor): void {
     actor.warded = false
     actor.key = null
-    actor.callers.clear()
+    actor.leaves()
     // Its driver may have others here, whose workers go on.
     actor.engine!.kill(actor, false)
   }

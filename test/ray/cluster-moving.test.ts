@@ -10,7 +10,7 @@ import { ActorDiedError, ray } from '#src/ray/index.js'
 import { noSignals } from '../windows.js'
 import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
 import { Counter, type CounterClass } from './functions.js'
-import { latch, letGo, started } from './helpers.js'
+import { latch, letGo, until as soon, started } from './helpers.js'
 import { scripts } from './programs.js'
 
 const skip = clusterMissing()
@@ -112,6 +112,26 @@ describe("another driver's actor that moves, or has no place yet", skip ? { skip
     await Promise.race([sum, lives])
     await join('second')
     assert.equal(await sum, 42)
+    await leave()
+  })
+
+  test('ends where it is started again if it was killed while its node was lost, whether that was known or not', async (t) => {
+    const { address, bus, join, maker } = await cluster(t)
+    const first = await join('first')
+    const leave = await maker(`
+      const counters = ['known', 'unknown'].map((name) => Counter.options({ name, maxRestarts: -1 }).remote(40))
+      await ray.get(counters.map((counter) => counter.add.remote(1)))`)
+    await ray.init({ address })
+    const [known, unknown] = await Promise.all(['known', 'unknown'].map((name) => ray.getActor<CounterClass>(name)))
+    await ray.get([known!.add.remote(1), unknown!.add.remote(1)])
+    await first.end()
+    ray.kill(unknown!)
+    await gone(first)
+    ray.kill(known!)
+    await join('second')
+    for (const name of ['known', 'unknown'])
+      await soon(async () => (await bus.state.get(nameKey('', name)))?.operation === 'PURGE')
+    for (const name of ['known', 'unknown']) await assert.rejects(ray.getActor(name), { code: 'RAY_ACTOR_NAME' })
     await leave()
   })
 

@@ -105,8 +105,8 @@ export type FromNode =
   | readonly ['returned', publication: number, tasks: readonly string[], lost: boolean]
   | readonly ['restarted', actor: string, restarts: number]
   | readonly ['died', actor: string, error: unknown, NetEvents | null]
-  /** It is not there, or not any more, and a call of it, which may have begun there, has no other answer. */
-  | readonly ['moved', actor: string, call: string, begun: boolean]
+  /** It is not there, or not any more; a call of it, which may have begun there, has no other answer. null: it was to be killed */
+  | readonly ['moved', actor: string, call: string | null, begun: boolean]
   | readonly ['want', object: string]
   | readonly ['wantBody', publication: number]
   /** May this task begin, which may run once? */

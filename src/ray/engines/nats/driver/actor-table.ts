@@ -185,10 +185,14 @@ export class ActorTable {
       // One that was to be made and was there already goes by an id of its own.
       if (place ? place.id === id && place.node === node : actor.id === id) this.#die(actor, error)
     }
+    this.#moving.unkilled(node, id)
   }
 
-  /** It is not on that node any more, or not yet, and a call went there in vain. @param begun whether that may have run */
-  moved(node: NodePeer, id: string, call: string, begun: boolean): void {
+  /**
+   * It is not on that node any more, or not yet, and a call went there in vain; null: it was to be killed.
+   * @param begun whether the call may have run
+   */
+  moved(node: NodePeer, id: string, call: string | null, begun: boolean): void {
     const why = 'it is not on its node any more'
     for (const actor of [...this.#byId.values()]) {
       const place = actor.place as Place | null
@@ -196,6 +200,7 @@ export class ActorTable {
       if (place.foreign) this.#moving.follow(actor, place, why)
       else this.#die(actor, new ActorDiedError(actor, why))
     }
+    if (call === null) return this.#moving.unkilled(node, id)
     const sent = this.driver.sent.get(call)
     if (sent?.node !== node) return
     const { task } = sent
@@ -228,13 +233,15 @@ export class ActorTable {
   kill(actor: Actor, restart: boolean): void {
     const place = actor.place as Place | null
     if (restart) return void place?.node.send(['kill', place.id, true])
-    place?.node.send(['kill', place.id, false])
+    if (this.isForeign(actor)) this.#moving.kill(actor, place)
+    else place?.node.send(['kill', place.id, false])
     this.#die(actor, killed(actor))
   }
 
   nodeLost(node: NodePeer): void {
     const why = `its node ${node.lease.name} ${node.fate}`
     for (const actor of this.#moving.from(node)) this.#again(actor, why)
+    this.#moving.unkilled(node)
     for (const actor of [...this.#byId.values()]) {
       const place = actor.place as Place | null
       if (place?.node !== node) continue

@@ -42,6 +42,8 @@ export interface MovingActorsEvents {
 /** Other drivers' actors that are not where they were, or nowhere yet: looked for as long as anybody may bring them somewhere. */
 export class MovingActors {
   readonly #moves = new Map<Actor, Move>()
+  /** Those that were killed, and where that was said last: until nobody has their names any more. */
+  readonly #killed = new Map<Actor, Left>()
 
   constructor(
     private readonly driver: DriverSide,
@@ -53,9 +55,10 @@ export class MovingActors {
     return this.#moves.has(actor)
   }
 
-  /** Somebody waits for one of them. */
+  /** Calls of one of them wait, or it is to be killed. */
   get busy(): boolean {
-    for (const [{ queue }, { returned }] of this.#moves) if (queue.length + returned.length > 0) return true
+    for (const [actor, { returned }] of this.#moves)
+      if (actor.queue.length + returned.length > 0 || this.#killed.has(actor)) return true
     return false
   }
 
@@ -73,7 +76,7 @@ export class MovingActors {
   follow(actor: Actor, left: Left, why: string): void {
     if (this.#moves.has(actor)) return
     actor.place = null
-    actor.state = 'restarting'
+    if (actor.state !== 'dead') actor.state = 'restarting'
     const move: Move = { left, returned: [] }
     this.#moves.set(actor, move)
     void this.#follow(actor, move, why)
@@ -87,12 +90,27 @@ export class MovingActors {
     // Where nobody can be asked any more, the session is over.
     const found = await this.names.locate(actor.settings, id, node).catch(() => undefined)
     this.#moves.delete(actor)
-    if (actor.state !== 'dead' && found !== undefined) {
+    const place = found && { node: found.node, id, foreign: true, missed: missed + 1 }
+    if (this.#killed.delete(actor)) {
+      if (place) this.kill(actor, place)
+    } else if (actor.state !== 'dead' && place !== undefined) {
       actor.queue.unshift(returned)
-      if (found) this.events.arrived(actor, { node: found.node, id, foreign: true, missed: missed + 1 })
+      if (place) this.events.arrived(actor, place)
       else this.events.died(actor, new ActorDiedError(actor, why))
     }
     this.driver.changed()
+  }
+
+  /** @param place null: it is to be killed wherever it goes on */
+  kill(actor: Actor, place: Place | null): void {
+    this.#killed.set(actor, place ?? this.#moves.get(actor)!.left)
+    place?.node.send(['kill', place.id, false])
+  }
+
+  /** What was killed there was not there, or has ended, perhaps when it had been started elsewhere already; null: the node is lost. */
+  unkilled(node: NodePeer, id: string | null = null): void {
+    for (const [actor, left] of this.#killed)
+      if (left.node === node && (id === null || left.id === id)) this.follow(actor, left, '')
   }
 
   /** A call came back. @param begun it may have run, and runs again only where that is allowed */

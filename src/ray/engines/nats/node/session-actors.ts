@@ -91,7 +91,9 @@ export class SessionActors implements Maker {
 
   kill(id: string, restart: boolean): void {
     const actor = this.node.actors.get(id)
-    if (actor) actor.engine!.kill(actor, restart)
+    if (!actor) return restart ? undefined : this.session.tell(['moved', id, null, false])
+    if (actor.maker !== this) actor.callers.add(this.session)
+    actor.engine!.kill(actor, restart)
   }
 
   restarted(actor: NodeActor): void {

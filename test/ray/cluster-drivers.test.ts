@@ -275,6 +275,29 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     await end()
   })
 
+  test("a call of another driver's actor is tried again as often as the actor's maxTaskRetries says", async (t) => {
+    const bus = await Bus.open(server.address, 'test')
+    t.after(() => bus.close())
+    const end = await other(`
+      const options = { name: 'tried', maxRestarts: -1, maxTaskRetries: 1 }
+      globalThis.counter = Counter.options(options).remote(1)
+      await ray.get(counter.add.remote(1))`)
+    await begin()
+    const counter = await ray.getActor<CounterClass>('tried')
+    assert.equal(await ray.get(counter.dieOnce.remote(latch(), 1), { timeout: 20_000 }), 2)
+    await assert.rejects(ray.get(counter.dieOnce.remote(latch(), 2)), { code: 'RAY_ACTOR_UNAVAILABLE' })
+    await ray.shutdown()
+    // As a version before wrote it.
+    const key = nameKey('', 'tried')
+    const { maxTaskRetries, ...record } = (await bus.state.get(key))!.json<NameRecord>()
+    assert.equal(maxTaskRetries, 1)
+    await bus.state.put(key, JSON.stringify(record))
+    await begin()
+    const untried = await ray.getActor<CounterClass>('tried')
+    await assert.rejects(ray.get(untried.dieOnce.remote(latch(), 1)), { code: 'RAY_ACTOR_UNAVAILABLE' })
+    await end()
+  })
+
   test("a call of another driver's actor that ends with its driver is told, though it might be tried again", async () => {
     const end = await other(`
       globalThis.counter = Counter.options({ name: 'leaving' }).remote(1)

@@ -5,6 +5,8 @@ export interface NameRecord {
   label: string
   /** How many calls it runs at once, whoever asks for them. */
   maxConcurrency: number
+  /** How often a call may be tried again, whoever asks for it; of an actor that an earlier version made: not at all. */
+  maxTaskRetries?: number
   owner: string
   /** null until it is placed. */
   node: string | null

@@ -125,8 +125,9 @@ export class Wards {
   /** Where it is, others are told once it is there: their calls follow at once. */
   async #adopt(ward: Ward): Promise<void> {
     await this.events.adopt(ward)
-    const { id, className, label, maxConcurrency, key } = ward.actor
-    this.#untold.set(key!, { id, className, label, maxConcurrency, owner: ward.lease.id, node: this.me })
+    const { id, className, label, maxConcurrency, maxTaskRetries, key } = ward.actor
+    const calls = { maxConcurrency, maxTaskRetries }
+    this.#untold.set(key!, { id, className, label, ...calls, owner: ward.lease.id, node: this.me })
     await this.#tell()
   }
 

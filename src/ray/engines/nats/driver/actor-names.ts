@@ -92,8 +92,10 @@ export class ActorNames {
     return ward.actor.maxRestarts !== 0 || (await on(ward.node))
   }
 
-  #record({ id, className, label, settings: { maxConcurrency } }: Actor, node: string | null): string {
-    return JSON.stringify({ id, className, label, maxConcurrency, owner: this.driver.id, node } satisfies NameRecord)
+  #record({ id, className, label, settings }: Actor, node: string | null): string {
+    const { maxConcurrency, maxTaskRetries } = settings
+    const calls = { maxConcurrency, maxTaskRetries }
+    return JSON.stringify({ id, className, label, ...calls, owner: this.driver.id, node } satisfies NameRecord)
   }
 
   /** Under which the server has the actor's name; null if it has none. */

@@ -7,11 +7,11 @@ import type { NameRecord } from '../name-record.js'
 
 /** An actor that another driver made and restarts: only its name is known here. */
 export function foreignActor(
-  { id, className, label, maxConcurrency }: NameRecord,
+  { id, className, label, maxConcurrency, maxTaskRetries = 0 }: NameRecord,
   { name, namespace }: { name: string; namespace: string },
   owner: object,
 ): Actor {
-  const lifetime = { maxRestarts: -1, maxTaskRetries: 0, maxConcurrency, detached: true }
+  const lifetime = { maxRestarts: -1, maxTaskRetries, maxConcurrency, detached: true }
   const settings = { name, namespace, numCpus: 0, ...lifetime }
   const definition = RemoteDefinition.received(className, { kind: 'module', module: '', name: className })
   const call = { method: null, maxRetries: 0, retryExceptions: false, timeout: undefined, numReturns: 1 }

@@ -56,6 +56,8 @@ export interface Engine {
   readonly failure?: Error | null
   /** Resolves with that, should it come to it. */
   readonly failed?: Promise<Error>
+  /** Resolves when these actors go on without the driver, or are not to be waited for any longer, which is said. */
+  outlast?(actors: readonly Actor[]): Promise<void>
   /** Ends all workers; resolves when they have ended. */
   shutdown(): Promise<void>
 }

@@ -91,7 +91,10 @@ function startDriver(given: InitOptions): Driver {
   return driver
 }
 
-/** Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing. */
+/**
+ * Ends the session: running work is ended, its refs reject, all workers end. Resolves when they have. Without a session: nothing.
+ * On a cluster, detached actors that were asked for are made first; what could not be made within seconds is said on stderr.
+ */
 export async function shutdown(): Promise<void> {
   const driver = peekRuntime()
   if (driver instanceof Driver) {

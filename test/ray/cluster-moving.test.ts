@@ -135,6 +135,22 @@ describe("another driver's actor that moves, or has no place yet", skip ? { skip
     await leave()
   })
 
+  test('may live on if its killer leaves before it is anywhere, which is said', async (t) => {
+    const { address, join, maker } = await cluster(t)
+    await join('alone')
+    const leave = await maker(`
+      const first = Counter.options({ numCpus: 1 }).remote(0)
+      await ray.get(first.add.remote(1))
+      Counter.options({ name: 'waiting', numCpus: 1 }).remote(0)`)
+    const { code, stderr } = await run(`
+      await ray.init({ address: ${JSON.stringify(address)} })
+      ray.kill(await ray.getActor('waiting'))
+      await ray.shutdown()`)
+    const said = 'rayito: CounterClass#2 may live on: it was killed, and is on no worker yet\n'
+    assert.deepEqual([code, stderr], [0, said])
+    await leave()
+  })
+
   test('is waited for where it is said to be and has not arrived', async (t) => {
     const { address, bus, maker } = await cluster(t)
     const node = await Node.join({ address, name: 'alone', numCpus: 1, allow: [BUILT] })

@@ -131,6 +131,13 @@ export class Actors {
     return actor
   }
 
+  /** Those that are to outlive this driver and that nobody has made yet. */
+  get detached(): Actor[] {
+    return [...this.byId.values()].filter(
+      ({ settings, state, creation }) => settings.detached && state !== 'dead' && creation.state !== 'done',
+    )
+  }
+
   start(actor: Actor): void {
     if (actor.creation.state === 'queued') this.session.engine.createActor(actor)
   }

@@ -305,6 +305,8 @@ export class Driver implements Runtime {
 
   async shutdown(): Promise<void> {
     this.#down = true
+    const { detached } = this.actors
+    if (detached.length) await this.engine.outlast?.(detached)
     FINDINGS.unsubscribe(this.#tell)
     this.#timeline?.end()
     this.calls.end()

@@ -1,5 +1,5 @@
 /** Milliseconds that taking leave may take: a server that is away hears none. */
-const FAREWELL = 3_000
+export const FAREWELL = 3_000
 
 /** Resolves when leave is taken, or nobody seems to hear it. */
 export async function farewell(...taken: Promise<unknown>[]): Promise<void> {

@@ -339,6 +339,17 @@ export class ActorTable {
     this.pump(actor)
   }
 
+  /** Whether a detached actor goes on without this driver: its node has what it takes to make it. */
+  outlasts({ place, creation }: Actor): boolean {
+    const node = (place as Place | null)?.node
+    return Boolean(node?.channel.idle) && (creation.state === 'done' || creation.args.every(({ ref }) => !ref))
+  }
+
+  /** Resolves when those that were killed are, or nobody has said where they are for as long as a leave may take. */
+  killed(): Promise<void> {
+    return this.#moving.allKilled()
+  }
+
   end(): Promise<void> {
     return this.#names.end()
   }

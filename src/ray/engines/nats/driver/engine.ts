@@ -16,6 +16,7 @@ import type { DriverSide } from './driver-side.js'
 import { Incoming } from './incoming.js'
 import { Membership } from './membership.js'
 import type { NodePeer } from './node-peer.js'
+import { outlast } from './outlast.js'
 import { SentCalls } from './sent-calls.js'
 import { SentObjects } from './sent-objects.js'
 import { TaskQueue } from './task-queue.js'
@@ -23,6 +24,8 @@ import { Unserved } from './unserved.js'
 
 /** Tasks, actors and objects on the machines that joined a NATS server. */
 export class NatsEngine implements Engine, DriverSide {
+  /** That whose code travels. */
+  static #latest: NatsEngine | null = null
   readonly name = 'nats'
   readonly id = randomUUID().slice(0, 13)
   readonly ready: Promise<void>
@@ -54,6 +57,7 @@ export class NatsEngine implements Engine, DriverSide {
     readonly host: EngineHost,
   ) {
     setTravelling(true)
+    NatsEngine.#latest = this
     const { resourceLimits } = options
     const { namespace, recorder } = host
     const me = {
@@ -329,9 +333,18 @@ export class NatsEngine implements Engine, DriverSide {
     }
   }
 
+  outlast(actors: readonly Actor[]): Promise<void> {
+    return outlast(actors, (actor) => this.#failure !== null || this.#actors.outlasts(actor))
+  }
+
   async shutdown(): Promise<void> {
+    // The next session may have begun.
+    if (NatsEngine.#latest === this) {
+      NatsEngine.#latest = null
+      setTravelling(false)
+    }
+    await this.#actors.killed()
     this.#down = true
-    setTravelling(false)
     await this.#leave()
   }
 

@@ -1,6 +1,7 @@
 import type { Actor } from '../../../actor.js'
 import { ActorDiedError, ActorUnavailableError } from '../../../errors.js'
 import type { Task } from '../../../task.js'
+import { FAREWELL } from '../farewell.js'
 import type { ActorNames } from './actor-names.js'
 import type { DriverSide } from './driver-side.js'
 import type { NodePeer } from './node-peer.js'
@@ -57,9 +58,14 @@ export class MovingActors {
 
   /** Calls of one of them wait, or it is to be killed. */
   get busy(): boolean {
-    for (const [actor, { returned }] of this.#moves)
-      if (actor.queue.length + returned.length > 0 || this.#killed.has(actor)) return true
-    return false
+    for (const [{ queue }, { returned }] of this.#moves) if (queue.length + returned.length > 0) return true
+    return this.#toKill.length > 0
+  }
+
+  /** Those that were killed and that no node has been told to end yet. */
+  get #toKill(): Actor[] {
+    const { nodesById } = this.driver
+    return [...this.#killed].flatMap(([actor, { node }]) => (node && nodesById.get(node.id) === node ? [] : [actor]))
   }
 
   /** Those that were on that node, which may have calls of theirs. */
@@ -105,6 +111,14 @@ export class MovingActors {
   kill(actor: Actor, place: Place | null): void {
     this.#killed.set(actor, place ?? this.#moves.get(actor)!.left)
     place?.node.send(['kill', place.id, false])
+  }
+
+  /** Resolves when those that were killed while they moved are, or that takes too long, which is said. */
+  async allKilled(): Promise<void> {
+    const end = performance.now() + FAREWELL
+    while (this.#toKill.length && !this.driver.failure && performance.now() < end) await pause(PAUSE)
+    for (const { label } of this.#toKill)
+      process.stderr.write(`rayito: ${label} may live on: it was killed, and is on no worker yet\n`)
   }
 
   /** What was killed there was not there, or has ended, perhaps when it had been started elsewhere already; null: the node is lost. */

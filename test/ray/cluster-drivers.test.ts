@@ -353,7 +353,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
     assert.deepEqual(unread(), [])
     const lost = unasked.add.remote(1)
     await ray.wait([lost])
-    assert.match(unread().join(), /^rayito: CounterClass#1 failed, and nobody asked for any of its calls: [^,]*$/)
+    assert.match(unread().join(), /^rayito: CounterClass#1 failed, and nobody asked for any of its calls since: [^,]*$/)
   })
 
   test('an actor that starts again has the refs in the arguments that it was made with', async () => {

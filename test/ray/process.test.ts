@@ -220,9 +220,9 @@ describe('a program of its own', () => {
         .sort(),
       [
         '',
-        'rayito: Broken failed, and nobody asked for any of its calls: its constructor threw: TypeError: cannot be made (and 1 more)',
-        'rayito: Fragile failed, and nobody asked for any of its calls: it ended while it ran Fragile (RangeError: too late)',
-        `rayito: Large failed, and nobody asked for any of its calls: Large asks for 1000 CPU, all there is: ${all}`,
+        'rayito: Broken failed, and nobody asked for any of its calls since: its constructor threw: TypeError: cannot be made (and 1 more)',
+        'rayito: Fragile failed, and nobody asked for any of its calls since: it ended while it ran Fragile (RangeError: too late)',
+        `rayito: Large failed, and nobody asked for any of its calls since: Large asks for 1000 CPU, all there is: ${all}`,
         `rayito: large failed, and nobody asked for its result: large asks for 1000 CPU, all there is: ${all}`,
         'rayito: slow failed, and nobody asked for its result: slow ran longer than its timeout of 1 ms. Raise the timeout option.',
         'rayito: unfit failed, and nobody asked for its result: the result of unfit is a WeakMap. Pass a Map or a Set.',

@@ -78,7 +78,7 @@ export class Unread {
     }
     this.#kept = []
     const lines = [...byKind.values()].map(({ first: { label, error, end }, all }) => {
-      const what = end ? 'any of its calls' : 'its result'
+      const what = end ? 'any of its calls since' : 'its result'
       const more = all.size > 1 ? ` (and ${all.size - 1} more)` : ''
       return `rayito: ${label} failed, and nobody asked for ${what}: ${reasonOf(error)}${more}`
     })

@@ -10,6 +10,9 @@ import { carriedOf } from '../outgoing.js'
 import type { NodePeer } from './node-peer.js'
 import type { SentCalls } from './sent-calls.js'
 
+/** Nobody saw how its worker ended. */
+const LOST = 'See why that node ended, and give the task more maxRetries if it may run twice.'
+
 export interface CallEndsEvents {
   /** A node that lives. */
   node(id: string): NodePeer | undefined
@@ -97,7 +100,7 @@ export class CallEnds {
     }
     this.sent.delete(id)
     // What no node was allowed to begin has not been tried.
-    if (lost && sent.message.begun !== false) return this.#tryAgain(sent.task, 'a node that was lost')
+    if (lost && sent.message.begun !== false) return this.#tryAgain(sent.task, 'A node that was lost')
     // Whoever gets it next is sent it again.
     this.host.copied(-sent.copied, -sent.shared)
     sent.task.state = 'queued'
@@ -107,12 +110,12 @@ export class CallEnds {
   /** A node is lost, and tasks that no queue has were there. */
   lost(node: NodePeer): void {
     for (const task of this.sent.takeOrphansOf(node))
-      this.#tryAgain(task, `node ${node.lease.name}, which ${node.fate},`)
+      this.#tryAgain(task, `Node ${node.lease.name}, which ${node.fate},`)
   }
 
   #tryAgain(task: Task, where: string): void {
     task.attempt++
     if (task.retry()) this.events.submit(task)
-    else task.fail(new WorkerCrashedError(task.label, where, {}))
+    else task.fail(new WorkerCrashedError(task.label, where, {}, { remedy: LOST }))
   }
 }

@@ -20,7 +20,7 @@ import {
   WorkerProcess,
   type WorkerProcessOptions,
 } from './cluster.js'
-import { add, environment } from './functions.js'
+import { add, Counter, environment } from './functions.js'
 
 const skip = clusterMissing()
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -55,6 +55,24 @@ describe('a cluster that cannot be used says so, and nothing hangs', skip ? { sk
       child.on('close', (code) => resolve({ code, stderr }))
     })
   const begin = async (options: InitOptions) => ray.init(options)
+
+  test('what a lost node alone is large enough for waits for one to be there again; what is larger is refused', async () => {
+    const { address } = await serverWith()
+    const [, large] = await Promise.all([
+      worker(address, { name: 'small' }),
+      worker(address, { name: 'large', numCpus: 3 }),
+    ])
+    await begin({ address })
+    assert.equal(await ray.get(add.options({ numCpus: 3 }).remote(1, 2)), 3)
+    await large.end()
+    while ((await ray.nodes()).length > 1) await new Promise((resolve) => setTimeout(resolve, 20))
+    const sum = ray.get(add.options({ numCpus: 3 }).remote(1, 2), { timeout: 30_000 })
+    const counter = Counter.options({ numCpus: 2 }).remote(0)
+    const count = ray.get(counter.add.remote(1), { timeout: 30_000 })
+    await assert.rejects(ray.get(add.options({ numCpus: 4 }).remote(1, 2)), { code: 'RAY_INFEASIBLE' })
+    await Promise.all([sum, worker(address, { name: 'large', numCpus: 5 })])
+    assert.deepEqual(await Promise.all([sum, count]), [3, 1])
+  })
 
   test('no server at the address', async () => {
     const address = `nats://127.0.0.1:${await freePort()}`

@@ -82,8 +82,8 @@ export class ActorTable {
     const largest = Math.max(0, ...nodes.map(({ lease }) => lease.cpus))
     const need = placementOf(actor.settings.numCpus, largest)
     if (nodes.length && need > largest) {
-      // Its node was lost, and may be back.
-      if (actor.restarts > 0) return void this.#waiting.push(actor)
+      // Its node was lost, or one that is large enough, and may be back.
+      if (actor.restarts > 0 || need <= this.driver.largest) return void this.#waiting.push(actor)
       return this.#die(actor, infeasible(actor.label, need, largest))
     }
     const free = (node: NodePeer) => node.lease.available - node.placed

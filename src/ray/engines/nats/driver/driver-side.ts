@@ -17,6 +17,8 @@ export interface DriverSide {
   /** Null until it is connected. */
   readonly bus: Bus | null
   readonly nodesById: ReadonlyMap<string, NodePeer>
+  /** CPUs of the largest node that there is, or that was lost and may be back. */
+  readonly largest: number
   /** What this driver says of itself. */
   readonly lease: DriverLease
   /** Calls that are under way. */

@@ -126,6 +126,10 @@ export class NatsEngine implements Engine, DriverSide {
     return this.#members.nodes
   }
 
+  get largest(): number {
+    return this.#members.largest
+  }
+
   get unplaced(): readonly Actor[] {
     return this.#actors.waiting
   }

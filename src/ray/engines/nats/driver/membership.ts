@@ -55,6 +55,8 @@ export class Membership {
   #lease: OwnLease | null = null
   /** How often each node was lost: one that comes back begins anew. */
   readonly #epochs = new Map<string, number>()
+  /** CPUs of the largest node that was lost, and may be back. */
+  #largestLost = 0
   #away: NodeJS.Timeout | null = null
   /** Calls that had not ended when this driver last said how it is. */
   #told = 0
@@ -183,6 +185,8 @@ export class Membership {
     const node = this.nodes.get(id)
     if (!node) return
     this.nodes.delete(id)
+    const { cpus, draining } = node.lease
+    if (!draining) this.#largestLost = Math.max(this.#largestLost, cpus)
     this.#epochs.set(id, (node.channel.epoch + 1) % 65_535)
     node.channel.close()
     this.events.lost(node)
@@ -221,6 +225,11 @@ export class Membership {
     let sum = 0
     for (const { lease } of this.nodes.values()) sum += of(lease)
     return sum
+  }
+
+  /** CPUs of the largest node that there is, or may be again. */
+  get largest(): number {
+    return Math.max(this.#largestLost, ...[...this.nodes.values()].map(({ lease }) => lease.cpus))
   }
 
   /** Hears of nobody any more. */

@@ -91,10 +91,8 @@ export class TaskQueue {
   /** No node is large enough. (Without any node it waits for the first.) */
   #infeasible(task: Task): boolean {
     const { numCpus } = task.settings
-    const nodes = [...this.driver.nodesById.values()]
-    if (nodes.length === 0) return false
-    const largest = Math.max(...nodes.map(({ lease }) => lease.cpus))
-    if (numCpus <= largest) return false
+    const { nodesById, largest } = this.driver
+    if (nodesById.size === 0 || numCpus <= largest) return false
     task.fail(infeasible(task.label, numCpus, largest))
     return true
   }

@@ -64,6 +64,9 @@ export class Unserved {
         most = { label: task.label, need: task.settings.numCpus }
     if (most && most.need > largest)
       return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }
+    const large = Math.max(0, ...unplaced.map(({ settings }) => settings.numCpus ?? 0))
+    if (large > largest)
+      return { why: `an actor needs ${large} CPUs and the largest worker has ${largest}`, held: false }
     const rests = leases.every(({ resting }) => resting)
     if (!rests && !keeping) return null
     for (const { label, settings } of unplaced) {

@@ -88,11 +88,14 @@ export type DeploymentHandle<T extends object = object> = {
   /** Calls `call(…)`; unknown where the class is not known to have it. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: HandleArgs<A>) => DeploymentResponse<Awaited<R>>
-    : unknown
+    : NoCall<T>
   /** The same replicas, called in another way. */
   options(options: HandleOptions & { stream: true }): StreamingHandle<T>
   options(options: HandleOptions): DeploymentHandle<T>
 } & { readonly [deployment]: T }
+
+/** What is known of `remote` where the class is not known to have `call`; `any` has whatever is asked of it. */
+type NoCall<T> = unknown extends T ? never : unknown
 
 /** How a handle calls. */
 export interface HandleOptions {
@@ -109,7 +112,7 @@ export type StreamingHandle<T extends object = object> = {
   /** Calls `call(…)`, a generator. */
   readonly remote: T extends { call(...args: infer A): infer R }
     ? (...args: HandleArgs<A>) => DeploymentResponseGenerator<ItemOf<Awaited<R>>>
-    : unknown
+    : NoCall<T>
 } & { readonly [deployment]: T }
 
 /** A deployment with its constructor's arguments: what `serve.run` takes, or another deployment's `bind`. */

@@ -160,6 +160,9 @@ async function never(): Promise<void> {
   // @ts-expect-error whether it has call is not known
   any[0].remote('a')
   void [any, counting, calling, rightly]
+  // biome-ignore lint/suspicious/noExplicitAny: of which nothing is known
+  const untold = serve.getAppHandle<any>()
+  void [untold.remote('a', 3), untold.options({ stream: true }).remote('a')]
   const sung = choir.sing.remote('a')
   same<typeof sung, DeploymentResponse<number>>(true)
   // @ts-expect-error callers give one value

@@ -236,6 +236,13 @@ describe('Image', () => {
     assert.deepEqual((await other.resize(5, 3)).data, (await image.resize(5, 3)).data)
     assert.deepEqual((await Image.open(await other.toPng())).data, data)
   })
+
+  test('crosses to another thread when it is frozen, too', async () => {
+    const image = Object.freeze(await Image.open(path))
+    const sent = image[serialize]().data as Parameters<typeof reviveImage>[0]
+    assert.ok(sent.data.buffer instanceof SharedArrayBuffer)
+    assert.deepEqual(reviveImage(structuredClone(sent)), image)
+  })
 })
 
 describe('compared with another', () => {

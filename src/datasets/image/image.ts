@@ -177,12 +177,14 @@ export class Image {
 
   /** Crosses to other threads by its pixels, in shared memory from the first time on. */
   [serialize](): Travel {
-    if (!(this.data.buffer instanceof SharedArrayBuffer)) {
-      const shared = new Uint8Array(new SharedArrayBuffer(this.data.length))
-      shared.set(this.data)
-      ;(this as { data: Uint8Array }).data = shared
+    let { data } = this
+    if (!(data.buffer instanceof SharedArrayBuffer)) {
+      data = new Uint8Array(new SharedArrayBuffer(data.length))
+      data.set(this.data)
+      // One that is frozen stays as it is.
+      Reflect.set(this, 'data', data)
     }
-    return via(import.meta.url, 'reviveImage', { data: this.data, width: this.width, height: this.height })
+    return via(import.meta.url, 'reviveImage', { data, width: this.width, height: this.height })
   }
 }
 

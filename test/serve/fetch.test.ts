@@ -5,7 +5,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { describe, test } from 'node:test'
 import { type HttpRequest, serve } from '#src/serve/index.js'
 import { Fountain, Greeter, Site } from './classes.js'
-import { latch, letGo, reached, servers, until } from './helpers.js'
+import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
 const none = { port: null } as const
 
@@ -75,6 +75,16 @@ describe('serve.fetch', () => {
     letGo(shared)
     assert.equal(Buffer.from((await next).value!).toString(), 'second')
     assert.equal(await whole.text(), '{"line":1}\n[2]\n')
+  })
+
+  test('an answer that is all there and that nobody reads is garbage', async () => {
+    await serve.run(serve.deployment(Site).bind(serve.deployment(Greeter).bind()), none)
+    const unread = async () => {
+      const request = new Request('http://any/bytes?size=10')
+      assert.equal((await serve.fetch(request)).status, 200)
+      return new WeakRef(request.signal)
+    }
+    await collected(await unread())
   })
 
   test('a method gets the headers that the request has, and the host of its address', async () => {

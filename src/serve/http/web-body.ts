@@ -17,12 +17,15 @@ export function webBody(
 ): ReadableStream<Uint8Array> {
   let wanted = false
   const untaken = setTimeout(() => {
-    // What is all there holds nothing.
-    if (body.readableLength === 0 || response.destroyed) return
+    if (body.readableLength === 0) return
     body.destroy(
       new RayitoError('SERVE_CANCELLED', `Nothing of an answer was read for ${patience} ms (requestTimeout)`),
     )
   }, patience).unref()
+  const all = () => clearTimeout(untaken)
+  // What is all there holds nothing, and is garbage once nobody has it.
+  if (response.destroyed) all()
+  else response.once('finish', all)
   const give = (to: ReadableStreamDefaultController<Uint8Array>) => {
     untaken.refresh()
     if (!wanted) return
@@ -37,7 +40,7 @@ export function webBody(
     {
       start(to) {
         for (const event of ['readable', 'error']) body.on(event, () => give(to))
-        body.once('end', () => body.destroyed || to.close()).once('close', () => clearTimeout(untaken))
+        body.once('end', () => body.destroyed || to.close()).once('close', all)
         signal.addEventListener('abort', () => body.destroy(new Error('aborted')), { once: true })
       },
       pull(to) {

@@ -39,8 +39,12 @@ export interface Engine {
   pause(task: Task): () => void
   /** An object that nobody can ask for any more, or a function that nobody can call: workers may drop their copies. */
   release(id: string): void
-  /** Refs and handles that are garbage in workers are to be let go. */
-  collect(): void
+  /**
+   * Refs and handles that are garbage in workers are to be let go.
+   * @param beside whether work goes on there: it does not wait for that too often
+   * @default false
+   */
+  collect(beside?: boolean): void
   /** The driver found something out that all workers are to hold to. */
   tell(finding: Finding): void
   /** A named actor that another driver made. */

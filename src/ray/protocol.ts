@@ -64,8 +64,8 @@ export type ToWorker =
     ]
   | readonly ['free', readonly string[]]
   | readonly ['cancel', call: number]
-  /** what handles hold that are garbage by now is missed */
-  | readonly ['collect']
+  /** what handles hold that are garbage by now is missed; `beside` work, which does not wait for that too often */
+  | readonly ['collect', beside: boolean]
   /** what the driver found out meanwhile */
   | readonly ['findings', readonly Finding[]]
   /** the answer to a request of the worker's */

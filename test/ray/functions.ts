@@ -647,6 +647,21 @@ class WaiterClass {
 }
 export const Waiter = ray.remote(WaiterClass)
 
+/** Has much, and so takes long to collect; of two things it says whether they are there still. */
+class HoarderClass {
+  readonly much = Array.from({ length: 1_000_000 }, (_, i) => ({ i }))
+  readonly #things: (object | null)[] = [{}, {}]
+  readonly #seen = this.#things.map((thing) => new WeakRef(thing!))
+  constructor(readonly held: unknown) {}
+  leave(which: number): void {
+    this.#things[which] = null
+  }
+  has(which: number): boolean {
+    return this.#seen[which]!.deref() !== undefined
+  }
+}
+export const Hoarder = ray.remote(HoarderClass)
+
 /** Makes actors that hold a CPU and lets each go before it makes the next. */
 class OrganizerClass {
   async add(numbers: number[]): Promise<number[]> {

@@ -40,6 +40,7 @@ import {
   giveTaken,
   giveUnfit,
   giveUnfitActors,
+  Hoarder,
   hold,
   leaveWaiting,
   makeAndFind,
@@ -355,6 +356,18 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
       })
       assert.ok(!inside.deref())
     }
+  })
+
+  test('a worker that collects beside work, and has much to go over, is spared another collection until it is at rest', async () => {
+    const { engine } = runtime() as Driver
+    const hoarder = Hoarder.remote([ray.put('inside')])
+    const leftAndThere = async (which: number, beside: boolean) => {
+      await ray.get(hoarder.leave.remote(which))
+      engine.collect(beside)
+      return ray.get(hoarder.has.remote(which))
+    }
+    assert.deepEqual([await leftAndThere(0, true), await leftAndThere(1, true)], [false, true])
+    assert.equal(await leftAndThere(1, false), false)
   })
 
   test('an actor made by a task outlives it through its handle', async () => {

@@ -156,7 +156,7 @@ class Loop {
         this.#cancel(message[1])
         return
       case 'collect':
-        collect()
+        collect(message[1])
         return
       case 'findings':
         adoptFindings(message[1])

@@ -325,8 +325,8 @@ export class LocalEngine implements Engine {
     return this.#workers.resting
   }
 
-  collect(): void {
-    this.#workers.collect()
+  collect(beside = false): void {
+    this.#workers.collect(beside)
   }
 
   release(id: string): void {

@@ -49,7 +49,7 @@ export class Watch {
     const patience = this.#restsSince + PATIENCE - now
     const next = Math.min(FIRST * 2 ** ++this.#looks, PATIENCE)
     this.#again(patience > 0 ? Math.min(next, patience) : next)
-    if (this.workers.keeping && collect(!resting)) this.workers.collect()
+    if (this.workers.keeping && collect(!resting)) this.workers.collect(!resting)
     if (patience <= 0) this.#tell()
   }
 

@@ -166,8 +166,8 @@ export class Workers {
   }
 
   /** Refs and handles that are garbage in workers are let go there. */
-  collect(): void {
-    for (const worker of this.#all) if (!worker.closing && worker.held.size > 0) worker.post(['collect'])
+  collect(beside: boolean): void {
+    for (const worker of this.#all) if (!worker.closing && worker.held.size > 0) worker.post(['collect', beside])
   }
 
   /** A worker let refs and handles go. */

@@ -68,7 +68,7 @@ export type ToNode =
   /** What the driver found out meanwhile. */
   | readonly ['findings', readonly Finding[]]
   /** Refs and handles that are garbage in its workers are to be let go. */
-  | readonly ['collect']
+  | readonly ['collect', beside: boolean]
   /** What does your clock show? */
   | readonly ['clock', asked: number]
   /** The driver leaves. */

@@ -45,8 +45,8 @@ export interface DriverSide {
   /** A call is on its way to its actor. */
   calling(task: Task, node: NodePeer): void
   forgetCall(task: Task): void
-  /** Garbage in workers is to be let go. */
-  collect(): void
+  /** Garbage in workers is to be let go. @param beside whether work goes on there */
+  collect(beside: boolean): void
   /** Tasks were published: it is looked after whether anybody is there for them. */
   published(): void
   /** Something may be awaited, or nothing any more. */

@@ -225,8 +225,8 @@ export class NatsEngine implements Engine, DriverSide {
     this.#unserved.soon()
   }
 
-  collect(): void {
-    for (const node of this.nodesById.values()) node.send(['collect'])
+  collect(beside = false): void {
+    for (const node of this.nodesById.values()) node.send(['collect', beside])
   }
 
   cancel(task: Task, error: Error, force: boolean, recursive: boolean): void {

@@ -42,7 +42,8 @@ export class Unserved {
     this.#looks = reason ? this.#looks + 1 : 0
     this.#whys = reason?.why ? this.#whys + 1 : 0
     // V8 may have no reason to.
-    if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0) && collect(!reason.why)) driver.collect()
+    const beside = !reason?.why
+    if (reason?.held && (this.#looks < LOOKS || this.#looks % LOOKS === 0) && collect(beside)) driver.collect(beside)
     if (!reason?.why) this.#said = null
     else if (this.#whys >= LOOKS && reason.why !== this.#said) {
       process.stderr.write(`rayito: work waits, ${reason.why}: rayito worker --address ${shown(driver.address)}\n`)

@@ -206,8 +206,8 @@ export class Session {
         }
         return
       case 'collect':
-        this.#engine.collect()
-        return this.#detached?.collect()
+        this.#engine.collect(message[1])
+        return this.#detached?.collect(message[1])
       case 'clock':
         return this.tell(['clock', message[1], now()])
       case 'end':

@@ -15,7 +15,7 @@ import { nameKey, STATE, STREAM, wardKey } from '#src/ray/engines/nats/subjects.
 import { ActorDiedError, ObjectLostError, type ObjectRef, ray } from '#src/ray/index.js'
 import { peekRuntime } from '#src/ray/runtime.js'
 import { noSignals, OWN_KILL } from '../windows.js'
-import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
+import { anotherDriver, clusterMissing, Server, WorkerProcess } from './cluster.js'
 import {
   add,
   Counter,
@@ -59,22 +59,7 @@ describe('drivers that share a cluster', skip ? { skip } : {}, () => {
   }
   const begin = () => ray.init({ address: server.address })
   /** A driver that makes something, says so and stays until it is let go. */
-  const other = async (source: string, address = server.address) => {
-    const stay = latch()
-    const program = run(`
-      await ray.init({ address: ${JSON.stringify(address)} })
-      ${source}
-      console.log('made')
-      const stay = ${JSON.stringify(stay)}
-      while (!isOpen(stay)) await new Promise((resolve) => setTimeout(resolve, 10))
-      await ray.shutdown()`)
-    await printed(program.child, 'made')
-    return async () => {
-      letGo(stay)
-      const { code, stderr } = await program
-      assert.equal(code, 0, stderr)
-    }
-  }
+  const other = (source: string, address = server.address) => anotherDriver(run, address, source)
 
   before(async () => {
     server = await Server.start()

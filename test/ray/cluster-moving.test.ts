@@ -8,7 +8,7 @@ import { LEASES, nameKey, wardKey } from '#src/ray/engines/nats/subjects.js'
 import { decodeWard, encodeWard } from '#src/ray/engines/nats/wards.js'
 import { ActorDiedError, ray } from '#src/ray/index.js'
 import { noSignals } from '../windows.js'
-import { clusterMissing, printed, Server, WorkerProcess } from './cluster.js'
+import { anotherDriver, clusterMissing, Server, WorkerProcess } from './cluster.js'
 import { Counter, type CounterClass } from './functions.js'
 import { latch, letGo, until as soon, started } from './helpers.js'
 import { scripts } from './programs.js'
@@ -41,21 +41,7 @@ describe("another driver's actor that moves, or has no place yet", skip ? { skip
       return worker
     }
     /** A driver that makes something, says so, and stays until it is let go. */
-    const maker = async (source: string) => {
-      const stay = latch()
-      const program = run(`
-        await ray.init({ address: ${JSON.stringify(server.address)} })
-        ${source}
-        console.log('made')
-        await opened(${JSON.stringify(stay)})
-        await ray.shutdown()`)
-      await printed(program.child, 'made')
-      return async () => {
-        letGo(stay)
-        const { code, stderr } = await program
-        assert.equal(code, 0, stderr)
-      }
-    }
+    const maker = (source: string) => anotherDriver(run, server.address, source)
     return { address: server.address, bus, join, maker }
   }
   /** Resolves when the server has been asked so often for what it has under a key. */

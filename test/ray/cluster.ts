@@ -1,4 +1,5 @@
 /** A cluster for tests: a real nats-server, and worker processes of the command. */
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
@@ -7,6 +8,8 @@ import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { rayitoCache } from '#src/core/paths.js'
+import { latch, letGo } from './latch.js'
+import type { Program } from './programs.js'
 
 export const COMMAND = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
 /** The built tests, whose modules workers may run. */
@@ -226,4 +229,29 @@ export async function endCluster(): Promise<void> {
   await server?.end()
   worker = null
   server = null
+}
+
+/**
+ * Another driver, a program that makes something, says so and stays until what this resolves with is called.
+ * @param run imports `isOpen` of latch.ts
+ */
+export async function anotherDriver(
+  run: (source: string) => Program,
+  address: string,
+  source: string,
+): Promise<() => Promise<void>> {
+  const stay = latch()
+  const program = run(`
+    await ray.init({ address: ${JSON.stringify(address)} })
+    ${source}
+    console.log('made')
+    const stay = ${JSON.stringify(stay)}
+    while (!isOpen(stay)) await new Promise((resolve) => setTimeout(resolve, 10))
+    await ray.shutdown()`)
+  await printed(program.child, 'made')
+  return async () => {
+    letGo(stay)
+    const { code, stderr } = await program
+    assert.equal(code, 0, stderr)
+  }
 }

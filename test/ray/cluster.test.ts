@@ -838,9 +838,10 @@ describe('a cluster of several processes', skip ? { skip } : {}, () => {
       const answers = []
       for (const use of [ask, read, () => ray.get(askOnce.options({ numCpus: 0 }).remote()), () => ray.get(add.remote(1, 2))])
         answers.push(await use(), await use())
+      answers.push(...(await Promise.all(Array.from({ length: 7 }, ask))))
       console.log(answers.join())
       await ray.shutdown()`)
-    assert.deepEqual([code, stdout, stderr], [0, '3,3,0,0,3,3,3,3\n', ''])
+    assert.deepEqual([code, stdout, stderr], [0, '3,3,0,0,3,3,3,3,3,3,3,3,3,3,3\n', ''])
   })
 
   test('a module that a worker may not run is refused, by name', async () => {

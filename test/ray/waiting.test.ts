@@ -40,6 +40,15 @@ test('a CPU that an actor or a generator holds which nobody can ask any more is 
   assert.deepEqual([code, stdout, stderr], [0, '1,1,1,1,1,1,1,1\n', ''])
 })
 
+test('many that each wait for garbage of the one before them go on, one after the other, and nothing is said of them', async () => {
+  const { code, stdout, stderr } = await run(`
+    ray.kill(holder)
+    const count = ray.remote(function* count() { yield* [1, 2, 3] }, { generatorBackpressureNumObjects: 1 })
+    const read = async () => { for await (const ref of count.remote()) return ray.get(ref) }
+    console.log((await Promise.all(Array.from({ length: 9 }, read))).join(''))`)
+  assert.deepEqual([code, stdout, stderr], [0, '111111111\n', ''])
+})
+
 test('a program whose tasks wait for a CPU of a generator that nobody reads on goes on, and is told what they wait for', async () => {
   const { code, stdout, stderr } = await run(`
     ray.kill(holder)

@@ -76,23 +76,27 @@ export class Schedule {
     this.#scheduling = true
     queueMicrotask(() => {
       this.#scheduling = false
-      this.#run()
-      this.#watch.look(this.length > 0 && !this.#ended)
+      const moved = this.#run()
+      this.#watch.look(this.length > 0 && !this.#ended, moved)
     })
   }
 
-  #run(): void {
-    if (this.#ended) return
+  /** Returns whether anything had its turn. */
+  #run(): boolean {
+    if (this.#ended) return false
+    let moved = false
     // In turn by size: what there is no room for keeps nothing of another size waiting.
     for (let missed = 0; missed < this.#lines.size; ) {
       const [size, line] = this.#lines.entries().next().value!
       const placed = this.#placeFirst(line)
       missed = placed ? 0 : missed + 1
+      moved ||= placed
       if (line.length && this.#lines.size === 1) continue
       this.#lines.delete(size)
       if (line.length) this.#lines.set(size, line)
     }
     this.#rebalance()
+    return moved
   }
 
   #placeFirst(line: Line<Task | Actor>): boolean {

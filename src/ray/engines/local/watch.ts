@@ -15,6 +15,8 @@ const FIRST = PATIENCE / (2 ** (COLLECTIONS + 1) - 1)
 export class Watch {
   #timer: NodeJS.Timeout | null = null
   #looks = 0
+  /** Something had its turn since it was last seen at rest: what waits now has waited for less long. */
+  #moved = false
   /** Since when nothing has computed. */
   #restsSince = Infinity
   /** Labels of what was told of. */
@@ -27,14 +29,25 @@ export class Watch {
     private readonly first: () => { label: string; need: number },
   ) {}
 
-  /** Something has changed. @param waits whether work waits */
-  look(waits: boolean): void {
+  /**
+   * Something has changed.
+   * @param waits whether work waits
+   * @param moved whether other work had its turn
+   */
+  look(waits: boolean, moved: boolean): void {
     if (!waits) return this.end()
-    // Looks have become rare while something computed.
-    const anew = this.#looks > COLLECTIONS && this.#restsSince === Infinity && this.workers.resting
-    if (this.#timer && !anew) return
-    this.#looks = 0
+    this.#moved ||= moved
+    // Looks have become rare while something computed, or for the sake of what has had its turn since.
+    const rare = this.#moved ? this.#looks > 0 : this.#looks > COLLECTIONS && this.#restsSince === Infinity
+    if (this.#timer && !(rare && this.workers.resting)) return
+    this.#anew()
     this.#again(FIRST)
+  }
+
+  #anew(): void {
+    this.#looks = 0
+    this.#moved = false
+    this.#restsSince = Infinity
   }
 
   #again(time: number): void {
@@ -45,6 +58,7 @@ export class Watch {
   #look(): void {
     const now = performance.now()
     const { resting } = this.workers
+    if (resting && this.#moved) this.#anew()
     this.#restsSince = resting ? Math.min(this.#restsSince, now) : Infinity
     const patience = this.#restsSince + PATIENCE - now
     const next = Math.min(FIRST * 2 ** ++this.#looks, PATIENCE)
@@ -75,7 +89,7 @@ export class Watch {
   end(): void {
     if (this.#timer) clearTimeout(this.#timer)
     this.#timer = null
-    this.#restsSince = Infinity
+    this.#anew()
     this.#told.clear()
   }
 }

@@ -1,5 +1,6 @@
-import { calledActor } from '../../../actor.js'
+import { type Actor, calledActor } from '../../../actor.js'
 import { collect } from '../../../collect.js'
+import type { Task } from '../../../task.js'
 import { placementOf } from '../../local/schedule.js'
 import { shown } from '../address.js'
 import type { DriverSide } from './driver-side.js'
@@ -10,6 +11,8 @@ const LOOK = 1_000
 const LOOKS = 5
 
 interface Reason {
+  /** What waits, where it is known: once something else does, it is another wait. */
+  first?: Task | Actor
   /** Null while something computes: it will end. */
   why: string | null
   /** CPUs are held by what may be garbage. */
@@ -20,6 +23,7 @@ interface Reason {
 export class Unserved {
   #timer: NodeJS.Timeout | null = null
   #looks = 0
+  #first: Task | Actor | null = null
   /** Looks in a row that found nothing to compute either. */
   #whys = 0
   /** Why nobody could, as it was said. */
@@ -39,6 +43,9 @@ export class Unserved {
     const { driver } = this
     const works = driver.busy && !driver.down && !driver.failure
     const reason = works ? this.#reason() : null
+    const first = reason?.first ?? null
+    if (first !== this.#first) this.#looks = this.#whys = 0
+    this.#first = first
     this.#looks = reason ? this.#looks + 1 : 0
     this.#whys = reason?.why ? this.#whys + 1 : 0
     // V8 may have no reason to.
@@ -59,10 +66,10 @@ export class Unserved {
     const leases = [...nodesById.values()].map(({ lease }) => lease)
     const largest = Math.max(...leases.map(({ cpus }) => cpus))
     // Asked for when there was no node yet, or a larger one.
-    let most: { label: string; need: number } | null = null
+    let most: { first: Task | Actor; need: number } | null = null
     for (const { task, node } of sent.values())
       if (!calledActor(task) && !node && task.settings.numCpus > (most?.need ?? 0))
-        most = { label: task.label, need: task.settings.numCpus }
+        most = { first: task, need: task.settings.numCpus }
     if (most && most.need > largest)
       return { why: `a task needs ${most.need} CPUs and the largest worker has ${largest}`, held: false }
     const large = Math.max(0, ...unplaced.map(({ settings }) => settings.numCpus ?? 0))
@@ -70,17 +77,18 @@ export class Unserved {
       return { why: `an actor needs ${large} CPUs and the largest worker has ${largest}`, held: false }
     const rests = leases.every(({ resting }) => resting)
     if (!rests && !keeping) return null
-    for (const { label, settings } of unplaced) {
-      const need = placementOf(settings.numCpus, largest)
-      if (need > (most?.need ?? 0)) most = { label, need }
+    for (const actor of unplaced) {
+      const need = placementOf(actor.settings.numCpus, largest)
+      if (need > (most?.need ?? 0)) most = { first: actor, need }
     }
     if (!most || leases.some(({ available }) => available >= most.need)) return null
-    if (!rests) return { why: null, held: true }
+    const { first, need } = most
+    if (!rests) return { first, why: null, held: true }
     const generators = [...paused].map(({ label }) => label).join(', ')
     const holders = generators
       ? `generators hold that wait for their readers (${generators}); read on, ray.cancel one of them, or add a worker`
       : 'actors hold that compute nothing; ray.kill one of them, make them with numCpus: 0, or add a worker'
-    return { why: `${most.label} needs ${most.need} CPU, which ${holders}`, held: true }
+    return { first, why: `${first.label} needs ${need} CPU, which ${holders}`, held: true }
   }
 
   end(): void {

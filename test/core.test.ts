@@ -143,6 +143,9 @@ test('what was expected is told with what was got, in one line', () => {
   class Shown {
     toString = () => 'shown'
   }
+  function several(lines: number) {
+    return lines
+  }
   const cases: [unknown, string][] = [
     [undefined, '`undefined` (undefined)'],
     [null, '`null` (null)'],
@@ -151,6 +154,19 @@ test('what was expected is told with what was got, in one line', () => {
     [[1, [2]], '`[ 1, [Array] ]` (object)'],
     [{ a: 1 }, '`{ a: 1 }` (object)'],
     [new Shown(), '`shown` (object)'],
+    [Array(30).fill('a\nb'), `\`${`[ ${Array(30).fill("'a\\nb'").join(', ')} ]`.slice(0, 80)}\` (object)`],
+    ['one\r\n\ttwo\u2028\u001b[31m', '`one\\r\\n\\ttwo\\u2028\\u001b[31m` (string)'],
+    [several, '`[Function several]` (function)'],
+    [
+      (
+        () => () =>
+          1
+      )(),
+      '`[Function (anonymous)]` (function)',
+    ],
+    [Shown, '`[class Shown]` (function)'],
+    [Object.defineProperty(class {}, 'name', { value: () => {} }), '`[class (anonymous)]` (function)'],
+    [Object.create(Object.create(null)), '`Object <[Object: null prototype] {}> {}` (object)'],
   ]
   for (const [got, told] of cases)
     assert.throws(() => expected('n', 'a number', got), {

@@ -291,15 +291,36 @@ export class RayitoError extends Error {
 export function expected(name: string, what: string, got: unknown, remedy = ''): never {
   throw new RayitoError(
     'INVALID_ARGUMENT',
-    `Expected \`${name}\` to be ${what}, got \`${shown(got).slice(0, 80)}\` (${got === null ? 'null' : typeof got})`,
+    `Expected \`${name}\` to be ${what}, got \`${shown(got)}\` (${got === null ? 'null' : typeof got})`,
     { option: name, remedy },
   )
 }
 
-/** A value in one line; of an array or a record what it holds, since it may hold nothing. */
+/** The beginning of a value in one line; of an array or a record what it holds, since it may hold nothing. */
 function shown(value: unknown): string {
+  let text: string
+  try {
+    text = told(value)
+  } catch {
+    // It has no toString, or one that throws.
+    text = inspect(value, { ...ONE_LINE, customInspect: false })
+  }
+  return text.slice(0, 80).replace(/[\p{Cc}\u2028\u2029]/gu, escaped)
+}
+
+const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+const escaped = (sign: string) => ESCAPES[sign] ?? `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+const ONE_LINE = { depth: 0, breakLength: Number.POSITIVE_INFINITY, compact: true }
+
+function told(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') {
+    const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'Function'
+    // A class may have a static method of that name.
+    return `[${kind} ${typeof value.name === 'string' && value.name ? value.name : '(anonymous)'}]`
+  }
   if (typeof value !== 'object' || value === null) return String(value)
   const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value))
-  return isPlain ? inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY }) : String(value)
+  return isPlain ? inspect(value, ONE_LINE) : String(value)
 }

@@ -1,9 +1,9 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
-import { otherCopy } from '../core/travel.js'
 import { ActorDiedError, GetTimeoutError } from './errors.js'
 import { actorOf } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
+import { remedyFor } from './remedy.js'
 import { itsRuntime } from './runtime.js'
 import type { ActorHandle } from './types.js'
 
@@ -74,7 +74,7 @@ export class ActorPool<A extends object = ActorHandle> {
 
   constructor(actors: Iterable<A>) {
     if (typeof actors !== 'object' || actors === null || !(Symbol.iterator in actors))
-      expected('actors', 'a list of actors', actors)
+      expected('actors', 'a list of actors', actors, remedyFor(actors))
     for (const actor of actors) this.push(actor)
   }
 
@@ -154,7 +154,7 @@ export class ActorPool<A extends object = ActorHandle> {
       const actor = this.#idle.shift()!
       try {
         const ref = submission.call(actor)
-        if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref, otherCopy(ref))
+        if (!isRef(ref)) expected('fn(actor, value)', 'an ObjectRef', ref, remedyFor(ref))
         submission.ref = ref
         const settled = () => this.#settled(submission, actor)
         itsRuntime().wait([ref], {}).then(settled, settled)
@@ -281,7 +281,7 @@ export class ActorPool<A extends object = ActorHandle> {
 
   /** Adds an actor. */
   push(actor: A): void {
-    if (typeof actor !== 'object' || actor === null) expected('actor', 'an actor handle', actor)
+    if (typeof actor !== 'object' || actor === null) expected('actor', 'an actor handle', actor, remedyFor(actor))
     if (this.#busy.has(actor) || this.#idle.includes(actor))
       throw new RayitoError('RAY_MISUSE', 'The actor is in the pool already', { remedy: 'Push other actors only.' })
     this.#idle.push(actor)

@@ -3,12 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
-import { deserialize, otherCopy, serialize } from '../core/travel.js'
+import { deserialize, serialize } from '../core/travel.js'
 import { ActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
 import { checkGetOptions, checkNamespace, checkWaitOptions } from './options.js'
+import { remedyFor } from './remedy.js'
 import { remote } from './remote.js'
 import { itsRuntime, peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
 import { init, isInitialized, shutdown } from './session.js'
@@ -72,7 +73,7 @@ export async function wait<W extends ObjectRef<unknown> | ObjectRefGenerator<unk
   refs: readonly W[],
   options: WaitOptions = {},
 ): Promise<[ready: W[], rest: W[]]> {
-  if (!Array.isArray(refs)) expected('refs', 'a list of them', refs)
+  if (!Array.isArray(refs)) expected('refs', 'a list of them', refs, remedyFor(refs))
   checkWaitables(refs)
   knownOptions(options, ['numReturns', 'timeout'])
   const { numReturns = 1, timeout } = options
@@ -88,7 +89,7 @@ function checkWaitables(refs: readonly unknown[]): void {
   const seen = new Map<unknown, number>()
   for (const [i, ref] of refs.entries()) {
     if (!isRef(ref) && !(ref instanceof ObjectRefGenerator))
-      expected(`refs[${i}]`, 'an ObjectRef or an ObjectRefGenerator', ref, otherCopy(ref))
+      expected(`refs[${i}]`, 'an ObjectRef or an ObjectRefGenerator', ref, remedyFor(ref))
     const which = isRef(ref) ? entryOf(ref) : ref
     if (seen.has(which)) expected(`refs[${i}]`, `another than refs[${seen.get(which)}]`, ref)
     seen.set(which, i)
@@ -98,9 +99,9 @@ function checkWaitables(refs: readonly unknown[]): void {
 function checkRefs(name: string, refs: unknown): asserts refs is readonly ObjectRef[] {
   if (refs instanceof ObjectRefGenerator)
     expected(name, 'an ObjectRef or a list of them, which a generator gives with `for await`', refs)
-  if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs, otherCopy(refs))
+  if (!Array.isArray(refs)) expected(name, 'an ObjectRef or a list of them', refs, remedyFor(refs))
   const at = refs.findIndex((ref) => !isRef(ref))
-  if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at], otherCopy(refs[at]))
+  if (at >= 0) expected(`${name}[${at}]`, 'an ObjectRef', refs[at], remedyFor(refs[at]))
 }
 
 /**
@@ -111,7 +112,7 @@ export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean 
   knownOptions(options, ['noRestart'])
   const { noRestart = true } = options
   const identity = actorOf(actor)
-  if (!identity) expected('actor', 'an actor handle', actor, otherCopy(actor))
+  if (!identity) expected('actor', 'an actor handle', actor, remedyFor(actor))
   itsRuntime().kill(identity, !noRestart)
 }
 
@@ -131,7 +132,7 @@ export function cancel(
   knownOptions(options, ['force', 'recursive'])
   const { force = false, recursive = true } = options
   const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
-  if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref, otherCopy(ref))
+  if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref, remedyFor(ref))
   itsRuntime().cancel(made, force, recursive)
 }
 

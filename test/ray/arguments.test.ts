@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { type RayError, ray } from '#src/ray/index.js'
+import { Counter } from './functions.js'
+
+/** The message of a refusal, which is one line. */
+async function refusal(call: () => unknown): Promise<string> {
+  const answered = (async () => call())()
+  const { code, message } = await answered.then(
+    () => assert.fail(`It was taken: ${call}`),
+    (error: RayError) => error,
+  )
+  assert.equal(code, 'INVALID_ARGUMENT', message)
+  assert.doesNotMatch(message, /[\r\n]/)
+  return message
+}
+
+const square = ray.remote(function square(x: number) {
+  return x * x
+})
+const unnamed = ray.remote((x: number) => x)
+
+after(() => ray.shutdown())
+
+describe('what a call of ray does not take is refused in one line that says what to do', () => {
+  test('a remote function or class whose .remote() was forgotten', async () => {
+    const pool = new ray.ActorPool([])
+    const all = (...values: unknown[]) => values as never
+    const cases: [call: () => unknown, what: string, then: string][] = [
+      [() => ray.get(square as never), '`refs` to be an ObjectRef or a list of them', 'square.remote(…)'],
+      [() => ray.get(all(square)), '`refs[0]` to be an ObjectRef', 'square.remote(…)'],
+      [() => ray.wait(all(square)), '`refs[0]` to be an ObjectRef or an ObjectRefGenerator', 'square.remote(…)'],
+      [() => ray.wait(square as never), '`refs` to be a list of them', 'square.remote(…)'],
+      [() => ray.cancel(square as never), '`ref` to be an ObjectRef or an ObjectRefGenerator', 'square.remote(…)'],
+      [() => ray.free(square as never), '`refs` to be an ObjectRef or a list of them', 'square.remote(…)'],
+      [() => ray.kill(Counter as never), '`actor` to be an actor handle', 'CounterClass.remote(…)'],
+      [() => new ray.ActorPool(all(Counter)), '`actor` to be an actor handle', 'CounterClass.remote(…)'],
+      [() => pool.push(Counter as never), '`actor` to be an actor handle', 'CounterClass.remote(…)'],
+      [() => ray.get(unnamed as never), '`refs` to be an ObjectRef or a list of them', 'its .remote(…)'],
+    ]
+    for (const [call, what, then] of cases) {
+      const name = /^\w+/.exec(then)![0].replace('its', '(x) => x')
+      const expected = `Expected ${what}, got \`[Function ${name}]\` (function). Call ${then} and give what it returns.`
+      assert.equal(await refusal(call), expected)
+    }
+  })
+
+  test('an actor’s method whose .remote() was forgotten, and a promise that was not awaited', async () => {
+    const counter = Counter.remote(0)
+    assert.match(
+      await refusal(() => ray.get(counter.add as never)),
+      /Call its \.remote\(…\) and give what it returns\.$/,
+    )
+    const promised = ray.wait([ray.put(1)])
+    assert.match(await refusal(() => ray.get(promised as never)), /Await it first\.$/)
+    await promised
+  })
+})

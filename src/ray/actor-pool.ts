@@ -3,6 +3,7 @@ import { timerTime } from '../core/timer.js'
 import { ActorDiedError, GetTimeoutError } from './errors.js'
 import { actorOf } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
+import { checkGetNextOptions } from './options.js'
 import { remedyFor } from './remedy.js'
 import { itsRuntime } from './runtime.js'
 import type { ActorHandle } from './types.js'
@@ -226,9 +227,8 @@ export class ActorPool<A extends object = ActorHandle> {
   }
 
   /** @param wanted the first of them that is there is taken */
-  #checkNext({ timeout }: GetNextOptions, wanted: readonly Submission<A>[]): void {
-    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
-      expected('timeout', 'milliseconds from 0 and up', timeout)
+  #checkNext(options: GetNextOptions, wanted: readonly Submission<A>[]): void {
+    checkGetNextOptions(options)
     if (wanted.length === 0) throw noMore()
     if (this.#idle.length + this.#busy.size === 0 && !wanted.some(({ settled }) => settled))
       throw new RayitoError('RAY_MISUSE', 'The pool has no actors', { remedy: 'Give it one with push(actor).' })

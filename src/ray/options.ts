@@ -72,6 +72,7 @@ const RULES = {
   objectStoreMemory: ['bytes above 0', (v) => typeof v === 'number' && v > 0],
   resourceLimits: ['limits as node:worker_threads has them', (v) => typeof v === 'object' && v !== null],
   logToDriver: ['true or false', (v) => typeof v === 'boolean'],
+  ignoreIfTimedout: ['true or false', (v) => typeof v === 'boolean'],
   timeline: [
     'true, false or a whole number of calls from 1 to 10,000,000',
     (v) => typeof v === 'boolean' || (Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 10_000_000),
@@ -91,6 +92,10 @@ function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) =
 }
 
 export const checkGetOptions = checker<GetOptions>('timeout', 'signal')
+export const checkGetNextOptions = checker<{ timeout?: unknown; ignoreIfTimedout?: unknown }>(
+  'timeout',
+  'ignoreIfTimedout',
+)
 /** How many it may wait for, only its refs tell. */
 export const checkWaitOptions = checker<Omit<WaitOptions, 'numReturns'>>('timeout')
 export const checkNamespace = checker<Pick<ActorOptions, 'namespace'>>('namespace')

@@ -55,4 +55,27 @@ describe('what a call of ray does not take is refused in one line that says what
     assert.match(await refusal(() => ray.get(promised as never)), /Await it first\.$/)
     await promised
   })
+
+  test('options that getNext of a pool does not have, and values that they cannot have', async () => {
+    const pool = new ray.ActorPool([Counter.remote(0)])
+    for (const next of ['getNext', 'getNextUnordered'] as const) {
+      const refused = (options: unknown) => refusal(() => pool[next](options as never))
+      pool.submit((counter, x: number) => counter.add.remote(x), 1)
+      assert.equal(
+        await refused({ timeoutMs: 100 }),
+        'There is no option `timeoutMs` here. Known are timeout, ignoreIfTimedout.',
+      )
+      assert.equal(await refused(100), 'Expected `options` to be an object, got `100` (number)')
+      assert.equal(await refused(null), 'Expected `options` to be an object, got `null` (null)')
+      assert.equal(
+        await refused({ timeout: '1' }),
+        'Expected `timeout` to be milliseconds from 0 and up, got `1` (string)',
+      )
+      assert.equal(
+        await refused({ ignoreIfTimedout: 1 }),
+        'Expected `ignoreIfTimedout` to be true or false, got `1` (number)',
+      )
+      assert.ok(Number.isInteger(await pool[next]({ timeout: undefined })), 'a refusal takes no result')
+    }
+  })
 })

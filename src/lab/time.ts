@@ -1,3 +1,4 @@
+import { expected } from '../core/errors.js'
 import { formatTime } from '../core/format.js'
 
 export { formatTime } from '../core/format.js'
@@ -5,8 +6,11 @@ export { formatTime } from '../core/format.js'
 /**
  * Runs `fn` and prints what IPython's `%time` prints of it: processor time of this process – all its threads – in user
  * and system mode, and the time that passed. Returns what `fn` returned; what it throws passes through.
+ * @throws RayitoError INVALID_ARGUMENT (rejects) for what is no function, as a promise of what is to be timed
  */
 export async function time<T>(label: string, fn: () => T | Promise<T>): Promise<T> {
+  if (typeof fn !== 'function')
+    expected('fn', 'a function', fn, 'Put `() =>` before the work, which begins when it is called.')
   const cpu = process.cpuUsage()
   const began = performance.now()
   const value = await fn()

@@ -47,6 +47,17 @@ function diedOf(ref: ObjectRef<unknown>, actor: object): boolean {
   return state === 'failed' && error instanceof ActorDiedError && error.actorId === actorOf(actor)?.id
 }
 
+function checkFunction(fn: unknown, remedy = ''): void {
+  if (typeof fn !== 'function') expected('fn', 'a function of an actor and a value', fn, remedy)
+}
+
+function checkMap(fn: unknown, values: unknown): void {
+  checkFunction(fn, typeof values === 'function' ? 'It comes first: map(fn, values).' : '')
+  const of = Object(values)
+  if (!(Symbol.iterator in of || Symbol.asyncIterator in of))
+    expected('values', 'something to iterate over', values, remedyFor(values))
+}
+
 let made = 0
 
 const noMore = () => new RayitoError('RAY_MISUSE', 'No more results to get', { remedy: 'Ask hasNext() first.' })
@@ -82,8 +93,10 @@ export class ActorPool<A extends object = ActorHandle> {
   /**
    * The results of `fn` for each value, in their order, from when the first is asked for until a call fails. Values are taken as actors become
    * free; what was submitted before and not fetched is dropped, as in Ray. Maps may run at once: each gives its own results.
+   * @throws RayitoError INVALID_ARGUMENT, at once, for what is no function or nothing to iterate over
    */
   map<V, R>(fn: PoolFunction<A, V, R>, values: Iterable<V> | AsyncIterable<V>): AsyncGenerator<R, void, undefined> {
+    checkMap(fn, values)
     return this.#mapped(fn, values, (line) => this.#next(line, {}) as Promise<R>)
   }
 
@@ -92,6 +105,7 @@ export class ActorPool<A extends object = ActorHandle> {
     fn: PoolFunction<A, V, R>,
     values: Iterable<V> | AsyncIterable<V>,
   ): AsyncGenerator<R, void, undefined> {
+    checkMap(fn, values)
     return this.#mapped(fn, values, (line) => this.#nextUnordered(line, {}) as Promise<R>)
   }
 
@@ -134,7 +148,7 @@ export class ActorPool<A extends object = ActorHandle> {
   }
 
   #submit<V>(line: Line<A>, fn: PoolFunction<A, V, unknown>, value: V): Submission<A> {
-    if (typeof fn !== 'function') expected('fn', 'a function of an actor and a value', fn)
+    checkFunction(fn)
     const submission: Submission<A> = {
       order: this.#order++,
       call: (actor) => fn(actor, value),

@@ -55,3 +55,11 @@ test('time() tells the time in user mode and that in system mode apart, each no 
   assert.ok(seconds(told!, unit!) <= (user / 1e6) * 1.01 && seconds(told!, unit!) >= 0.19, lines.join())
   assert.ok(seconds(toldSystem!, unitSystem!) <= (system / 1e6) * 1.01, lines.join())
 })
+
+test('time() refuses work that has begun already', async () => {
+  await assert.rejects(time('one', Promise.resolve(1) as never), {
+    code: 'INVALID_ARGUMENT',
+    message:
+      'Expected `fn` to be a function, got `[object Promise]` (object). Put `() =>` before the work, which begins when it is called.',
+  })
+})

@@ -78,4 +78,24 @@ describe('what a call of ray does not take is refused in one line that says what
       assert.ok(Number.isInteger(await pool[next]({ timeout: undefined })), 'a refusal takes no result')
     }
   })
+
+  test('what a pool cannot map, before anything is run or dropped', async () => {
+    const counter = Counter.remote(0)
+    const pool = new ray.ActorPool([counter])
+    const add = (actor: typeof counter, x: number) => actor.add.remote(x)
+    pool.submit(add, 1)
+    for (const map of ['map', 'mapUnordered'] as const) {
+      const refused = (...given: unknown[]) => refusal(() => pool[map](...(given as Parameters<typeof pool.map>)))
+      assert.match(
+        await refused([1, 2], add),
+        /^Expected `fn` to be a function of an actor and a value, got `\[ 1, 2 \]`.* It comes first: map\(fn, values\)\.$/,
+      )
+      for (const values of [3, undefined, null, {}])
+        assert.match(await refused(add, values), /^Expected `values` to be something to iterate over, got `/)
+    }
+    assert.equal(await pool.getNext(), 1)
+    const mapped = []
+    for await (const sum of pool.map(add as never, '12' as never)) mapped.push(sum)
+    assert.deepEqual(mapped, ['11', '112'])
+  })
 })

@@ -293,9 +293,9 @@ export class ActorPool<A extends object = ActorHandle> {
     return this.hasFree() ? this.#idle.shift() : undefined
   }
 
-  /** Adds an actor. */
+  /** Adds an actor. @throws RayitoError INVALID_ARGUMENT for what is none, RAY_MISUSE for one that is in the pool */
   push(actor: A): void {
-    if (typeof actor !== 'object' || actor === null) expected('actor', 'an actor handle', actor, remedyFor(actor))
+    if (!actorOf(actor)) expected('actor', 'an actor handle', actor, remedyFor(actor))
     if (this.#busy.has(actor) || this.#idle.includes(actor))
       throw new RayitoError('RAY_MISUSE', 'The actor is in the pool already', { remedy: 'Push other actors only.' })
     this.#idle.push(actor)

@@ -56,6 +56,19 @@ describe('what a call of ray does not take is refused in one line that says what
     await promised
   })
 
+  test('a pool takes handles of actors only, which it says of each when it is made', async () => {
+    const handle = Counter.options({ name: 'promised' }).remote(0)
+    const promised = ray.getActor('promised')
+    const what = 'Expected `actor` to be an actor handle, got '
+    assert.equal(
+      await refusal(() => new ray.ActorPool([handle, promised])),
+      `${what}\`[object Promise]\` (object). Await it first.`,
+    )
+    assert.equal(await refusal(() => new ray.ActorPool([{}])), `${what}\`{}\` (object)`)
+    assert.equal(await refusal(() => new ray.ActorPool([]).push({} as never)), `${what}\`{}\` (object)`)
+    await promised
+  })
+
   test('options that getNext of a pool does not have, and values that they cannot have', async () => {
     const pool = new ray.ActorPool([Counter.remote(0)])
     for (const next of ['getNext', 'getNextUnordered'] as const) {

@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { expected } from '../core/errors.js'
-import { defined, knownOptions } from '../core/options.js'
+import { defined, knownOptions, within } from '../core/options.js'
 import type { ActorOptions, GetOptions, InitOptions, MethodOptions, TaskOptions, WaitOptions } from './types.js'
 
 /** Ray's defaults, in one place. */
@@ -70,7 +70,7 @@ const RULES = {
   address: ['a text', (v) => typeof v === 'string'],
   workers: ["'threads' or 'processes'", (v) => v === 'threads' || v === 'processes'],
   objectStoreMemory: ['bytes above 0', (v) => typeof v === 'number' && v > 0],
-  resourceLimits: ['limits as node:worker_threads has them', (v) => typeof v === 'object' && v !== null],
+  resourceLimits: ['an object', (v) => typeof v === 'object' && v !== null],
   logToDriver: ['true or false', (v) => typeof v === 'boolean'],
   ignoreIfTimedout: ['true or false', (v) => typeof v === 'boolean'],
   timeline: [
@@ -79,16 +79,26 @@ const RULES = {
   ],
 } satisfies Record<string, [string, Check]>
 
-type Rule = keyof typeof RULES
+/** Megabytes of stack below which Node cannot start a worker, and ends the program. */
+const LEAST_STACK = 0.3
+const megabytes: [string, Check] = ['megabytes above 0', (v) => Number.isFinite(v) && (v as number) > 0]
+const LIMITS = {
+  maxOldGenerationSizeMb: megabytes,
+  maxYoungGenerationSizeMb: megabytes,
+  stackSizeMb: [`megabytes from ${LEAST_STACK} and up`, (v) => Number.isFinite(v) && (v as number) >= LEAST_STACK],
+} satisfies Record<string, [string, Check]>
 
-function checker<T extends object>(...names: (Rule & keyof T)[]): (options: T) => void {
-  return (options) => {
-    knownOptions(options, names)
-    for (const [name, value] of Object.entries(options)) {
-      const [what, fits] = RULES[name as Rule] as [string, Check]
-      if (value !== undefined && !fits(value)) expected(name, what, value)
-    }
+/** @param of the option whose fields they are */
+function check(options: object, rules: Record<string, [string, Check]>, names: readonly string[], of = ''): void {
+  knownOptions(options, names, of)
+  for (const [name, value] of Object.entries(options)) {
+    const [what, fits] = rules[name]!
+    if (value !== undefined && !fits(value)) expected(within(of, name), what, value)
   }
+}
+
+function checker<T extends object>(...names: (keyof typeof RULES & keyof T)[]): (options: T) => void {
+  return (options) => check(options, RULES, names)
 }
 
 export const checkGetOptions = checker<GetOptions>('timeout', 'signal')
@@ -99,7 +109,7 @@ export const checkGetNextOptions = checker<{ timeout?: unknown; ignoreIfTimedout
 /** How many it may wait for, only its refs tell. */
 export const checkWaitOptions = checker<Omit<WaitOptions, 'numReturns'>>('timeout')
 export const checkNamespace = checker<Pick<ActorOptions, 'namespace'>>('namespace')
-export const checkInitOptions = checker<InitOptions>(
+const checkSession = checker<InitOptions>(
   'numCpus',
   'address',
   'workers',
@@ -109,6 +119,10 @@ export const checkInitOptions = checker<InitOptions>(
   'namespace',
   'timeline',
 )
+export function checkInitOptions(options: InitOptions): void {
+  checkSession(options)
+  if (options.resourceLimits) check(options.resourceLimits, LIMITS, Object.keys(LIMITS), 'resourceLimits')
+}
 export const checkTaskOptions = checker<TaskOptions>(
   'name',
   'numCpus',

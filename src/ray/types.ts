@@ -36,6 +36,7 @@ export interface InitOptions {
   /**
    * Limits of each worker's heap, as node:worker_threads has them (megabytes). One that is reached is an OutOfMemoryError; but V8 ends the
    * whole process where a thread's is passed by much at once, as by an array that grows, or lies beyond 3 GB: see `workers`.
+   * No worker starts with a stack below 0.3.
    * @default Node's own
    */
   resourceLimits?:

@@ -111,4 +111,33 @@ describe('what a call of ray does not take is refused in one line that says what
     for await (const sum of pool.map(add as never, '12' as never)) mapped.push(sum)
     assert.deepEqual(mapped, ['11', '112'])
   })
+
+  test('resource limits that are misspelt, or under which no worker can start', async () => {
+    await ray.shutdown()
+    const refused = (resourceLimits: unknown) => refusal(() => ray.init({ resourceLimits: resourceLimits as object }))
+    assert.equal(
+      await refused({ maxOldSpaceSizeMb: 100 }),
+      'There is no option `resourceLimits.maxOldSpaceSizeMb` here. Known are maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb.',
+    )
+    for (const name of ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb'])
+      for (const size of [-5, 0, Infinity, NaN, '100', null])
+        assert.match(
+          await refused({ [name]: size }),
+          new RegExp(`^Expected \`resourceLimits.${name}\` to be megabytes above 0, got \`${size}\``),
+        )
+    for (const size of [0.05, 0.2, 0.25, 0, -1, Infinity, NaN, '4'])
+      assert.match(
+        await refused({ stackSizeMb: size }),
+        new RegExp(`^Expected \`resourceLimits.stackSizeMb\` to be megabytes from 0.3 and up, got \`${size}\``),
+      )
+    assert.match(await refused(5), /^Expected `resourceLimits` to be an object, got `5`/)
+  })
+})
+
+test('workers start with the smallest stack that is taken, on threads and in processes', async () => {
+  for (const workers of ['threads', 'processes'] as const) {
+    await ray.shutdown()
+    ray.init({ numCpus: 1, workers, resourceLimits: { stackSizeMb: 0.3 } })
+    assert.equal(await ray.get(square.remote(3)), 9)
+  }
 })

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
 import { plural } from '../core/format.js'
+import { urlsOf } from '../ray/engines/nats/address.js'
 import type { Observer } from '../ray/engines/nats/status/observe.js'
 import { port } from './port.js'
 import { stopSignal } from './stop-signal.js'
@@ -133,7 +134,10 @@ export function withHead(start: Command): Command {
 
 export function addressOf(given: string | undefined): string {
   const address = given ?? process.env.RAY_ADDRESS
-  if (address) return address
+  if (address) {
+    urlsOf(address, given === undefined ? 'RAY_ADDRESS' : 'address')
+    return address
+  }
   throw new RayitoError('USAGE', 'Expected `--address nats://HOST:PORT`, or RAY_ADDRESS', {
     remedy: '`rayito start --head` starts a cluster and says its address.',
   })

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RayitoError } from '../core/errors.js'
+import { urlsOf } from '../ray/engines/nats/address.js'
 import type { RunOptions, ServeEvent, ServeStatus } from '../serve/index.js'
 import { model } from './model.js'
 import { port } from './port.js'
@@ -68,6 +69,7 @@ async function runApplication(path: string, options: ServeOptions): Promise<void
   if (options.reload) return reloading(path)
   tell({ level: 'INFO', source: 'serve', message: `Running import path: '${path}'.` })
   // Before the application is imported: it may read them, and its replicas' threads inherit them.
+  if (options.address && options.address !== 'local') urlsOf(options.address)
   Object.assign(process.env, settingsOf(options))
   let stopping = false
   const stopped = new Promise<string>((resolve) => {

@@ -16,6 +16,7 @@ import { makeFolder, replaceFile, writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/server/nats-server.js'
 import { cellLines } from './cell-lines.js'
+import { addressOf } from './cluster.js'
 import { findOrInstall, type HeadOptions, startHead } from './head.js'
 import { model } from './model.js'
 import { report } from './report.js'
@@ -95,7 +96,7 @@ async function start(
   const env = fromHere(settings)
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
-  if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(env.RAY_ADDRESS)
+  if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(addressOf(options.address))
   else if (own && !(await findOrInstall((line) => process.stdout.write(`${line}\n`), signal)))
     throw new RayitoError('NOTEBOOK_STOPPED', 'Stopped before the first cell')
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one

@@ -11,8 +11,10 @@ export type Source = 'auto' | 'hub' | 'embedded'
 export const SOURCES: readonly Source[] = ['auto', 'hub', 'embedded']
 
 /** The source that was asked for. Throws INVALID_ARGUMENT for what is none. @default RAYITO_SOURCE, else 'auto' */
-export function readSource(source: unknown = process.env.RAYITO_SOURCE || 'auto'): Source {
-  return SOURCES.find((known) => known === source) ?? expected('source', "'auto', 'hub' or 'embedded'", source)
+export function readSource(given?: unknown): Source {
+  const source = given === undefined ? process.env.RAYITO_SOURCE || 'auto' : given
+  const name = given === undefined ? 'RAYITO_SOURCE' : 'source'
+  return SOURCES.find((known) => known === source) ?? expected(name, "'auto', 'hub' or 'embedded'", source)
 }
 
 /** Says once in a program, in a notebook too, what is used in place of the Hub's. */

@@ -57,7 +57,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     repo: { type, id, revision },
     name: `${type} ${id}`,
     file: '',
-    endpoint: endpointOf(options.endpoint ?? (env.HF_ENDPOINT || DEFAULTS.endpoint)),
+    endpoint: endpointOf(options.endpoint, env.HF_ENDPOINT),
     token: tokenOf(options.token),
     offline,
     refresh: (options.refresh ?? false) && !offline,
@@ -66,7 +66,8 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
     signal: options.signal,
     idleTimeout: positive(
       'idleTimeout',
-      options.idleTimeout ?? (Number(env.HF_HUB_DOWNLOAD_TIMEOUT) * 1000 || DEFAULTS.idleTimeout),
+      options.idleTimeout ??
+        positive('HF_HUB_DOWNLOAD_TIMEOUT', Number(env.HF_HUB_DOWNLOAD_TIMEOUT) || DEFAULTS.idleTimeout / 1000) * 1000,
     ),
     retries: positive('retries', options.retries ?? DEFAULTS.retries),
     retryDelay: positive('retryDelay', options.retryDelay ?? DEFAULTS.retryDelay),
@@ -87,10 +88,11 @@ export function isInside(path: string): boolean {
   )
 }
 
-function endpointOf(address: string): string {
+function endpointOf(given: string | undefined, ofEnvironment: string | undefined): string {
+  const address = given ?? (ofEnvironment || DEFAULTS.endpoint)
   const url = URL.canParse(address) ? new URL(address) : null
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
-    return expected('endpoint', 'an http or https address', address)
+    return expected(given === address ? 'endpoint' : 'HF_ENDPOINT', 'an http or https address', address)
   return address.replace(/\/+$/, '')
 }
 

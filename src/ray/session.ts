@@ -76,7 +76,7 @@ function session(current: Runtime): Session {
 function startDriver(given: InitOptions): Driver {
   const options = sessionOptions(given)
   const { address } = options
-  if (address !== 'local') urlsOf(address)
+  if (address !== 'local') urlsOf(address, given.address === undefined ? 'RAY_ADDRESS' : 'address')
   // Where the environment chooses the cluster, programs made for one machine go on as they are.
   if (given.address && address !== 'local' && (given.numCpus !== undefined || given.workers !== undefined))
     throw new RayitoError('RAY_MISUSE', 'numCpus and workers are chosen where the workers are', {

@@ -16,13 +16,17 @@ export function shown(address: string): string {
   }
 }
 
-/** The servers of a cluster: one, or a list with commas. @throws RayitoError INVALID_ARGUMENT if one is none, without what may be a secret */
-export function urlsOf(address: string): URL[] {
+/**
+ * The servers of a cluster: one, or a list with commas.
+ * @param name whether it was given, or the environment's
+ * @throws RayitoError INVALID_ARGUMENT if one is none, without what may be a secret
+ */
+export function urlsOf(address: string, name: 'address' | 'RAY_ADDRESS' = 'address'): URL[] {
   try {
     const urls = parsed(address)
     if (urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host)) return urls
   } catch {
     // Told below, as what parses and is none.
   }
-  return expected('address', 'nats://HOST:PORT', bare(address))
+  return expected(name, 'nats://HOST:PORT', bare(address))
 }

@@ -47,7 +47,7 @@ export interface SessionInfo {
 
 type Check = (value: unknown) => boolean
 const RULES = {
-  name: ['a text', (v) => typeof v === 'string' && v !== ''],
+  name: ['a text that is not empty', (v) => typeof v === 'string' && v !== ''],
   namespace: ['a text', (v) => typeof v === 'string'],
   numCpus: ['a number from 0 and up', (v) => typeof v === 'number' && v >= 0 && v < Infinity],
   maxRetries: ['a whole number from −1 and up', (v) => Number.isInteger(v) && (v as number) >= -1],
@@ -73,6 +73,9 @@ const RULES = {
   resourceLimits: ['an object', (v) => typeof v === 'object' && v !== null],
   logToDriver: ['true or false', (v) => typeof v === 'boolean'],
   ignoreIfTimedout: ['true or false', (v) => typeof v === 'boolean'],
+  noRestart: ['true or false', (v) => typeof v === 'boolean'],
+  force: ['true or false', (v) => typeof v === 'boolean'],
+  recursive: ['true or false', (v) => typeof v === 'boolean'],
   timeline: [
     'true, false or a whole number of calls from 1 to 10,000,000',
     (v) => typeof v === 'boolean' || (Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 10_000_000),
@@ -108,6 +111,8 @@ export const checkGetNextOptions = checker<{ timeout?: unknown; ignoreIfTimedout
 )
 /** How many it may wait for, only its refs tell. */
 export const checkWaitOptions = checker<Omit<WaitOptions, 'numReturns'>>('timeout')
+export const checkKillOptions = checker<{ noRestart?: unknown }>('noRestart')
+export const checkCancelOptions = checker<{ force?: unknown; recursive?: unknown }>('force', 'recursive')
 export const checkNamespace = checker<Pick<ActorOptions, 'namespace'>>('namespace')
 const checkSession = checker<InitOptions>(
   'numCpus',

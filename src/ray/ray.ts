@@ -8,7 +8,7 @@ import { ActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
 import { ObjectRefGenerator } from './object-ref-generator.js'
-import { checkGetOptions, checkNamespace, checkWaitOptions } from './options.js'
+import { checkCancelOptions, checkGetOptions, checkKillOptions, checkNamespace, checkWaitOptions } from './options.js'
 import { remedyFor } from './remedy.js'
 import { remote } from './remote.js'
 import { itsRuntime, peekRuntime, type RuntimeContext, runtime, runtimeContext } from './runtime.js'
@@ -109,7 +109,7 @@ function checkRefs(name: string, refs: unknown): asserts refs is readonly Object
  * @param options.noRestart false lets maxRestarts bring it back. @default true
  */
 export function kill(actor: ActorHandle<object>, options: { noRestart?: boolean | undefined } = {}): void {
-  knownOptions(options, ['noRestart'])
+  checkKillOptions(options)
   const { noRestart = true } = options
   const identity = actorOf(actor)
   if (!identity) expected('actor', 'an actor handle', actor, remedyFor(actor))
@@ -129,7 +129,7 @@ export function cancel(
   ref: ObjectRef<unknown> | ObjectRefGenerator<unknown>,
   options: { force?: boolean | undefined; recursive?: boolean | undefined } = {},
 ): void {
-  knownOptions(options, ['force', 'recursive'])
+  checkCancelOptions(options)
   const { force = false, recursive = true } = options
   const made = ref instanceof ObjectRefGenerator ? ref.completed() : ref
   if (!isRef(made)) expected('ref', 'an ObjectRef or an ObjectRefGenerator', ref, remedyFor(ref))
@@ -150,7 +150,7 @@ export async function getActor<T extends object = AnyMethods>(
   name: string,
   options: { namespace?: string | undefined } = {},
 ): Promise<ActorHandle<T>> {
-  if (typeof name !== 'string' || !name) expected('name', 'a text', name)
+  if (typeof name !== 'string' || !name) expected('name', 'a text that is not empty', name)
   checkNamespace(options)
   const { namespace } = options
   return makeHandle<T>(await runtime().getActor(name, namespace))
@@ -231,7 +231,7 @@ export async function summary(): Promise<Summary> {
  * @param extraData shown with it, as it is when this is called: an object that JSON can hold
  */
 export function profile<T>(name: string, fn: () => T, extraData?: Record<string, unknown>): T {
-  if (typeof name !== 'string' || !name) expected('name', 'a text', name)
+  if (typeof name !== 'string' || !name) expected('name', 'a text that is not empty', name)
   if (typeof fn !== 'function') expected('fn', 'a function', fn)
   return span('profile', name, fn, extraData && jsonCopy(extraData))
 }

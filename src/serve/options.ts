@@ -64,7 +64,7 @@ const timeFrom0: Rule = ['milliseconds from 0 and up', (v) => typeof v === 'numb
 const time: Rule = ['milliseconds above 0', (v) => typeof v === 'number' && v > 0]
 
 const DEPLOYMENT_RULES: Record<keyof DeploymentOptions, Rule> = {
-  name: ['a text without # and line ends', (v) => typeof v === 'string' && /^[^#\r\n]+$/.test(v)],
+  name: ['a text that is not empty, without # and line ends', (v) => typeof v === 'string' && /^[^#\r\n]+$/.test(v)],
   numReplicas: ["a whole number from 1 and up, or 'auto'", (v) => v === 'auto' || whole(1)[1](v)],
   maxOngoingRequests: whole(1),
   maxQueuedRequests: whole(-1),
@@ -75,7 +75,7 @@ const DEPLOYMENT_RULES: Record<keyof DeploymentOptions, Rule> = {
 }
 
 const RUN_RULES: Record<keyof RunOptions, Rule> = {
-  name: ['a text', (v) => typeof v === 'string' && v !== ''],
+  name: ['a text that is not empty', (v) => typeof v === 'string' && v !== ''],
   routePrefix: ['a path that begins with /', (v) => typeof v === 'string' && /^\/[^?#:*]*$/.test(v)],
   host: ['an address', (v) => typeof v === 'string' && v !== ''],
   port: ['a port from 0 to 65535, or null', (v) => v === null || (whole(0)[1](v) && (v as number) <= 65_535)],

@@ -377,7 +377,7 @@ onEachEngine('actors', { numCpus: 2 }, ({ engine }) => {
     assert.equal(await ray.get(same.add.remote(1)), 3)
     assert.throws(() => Counter.options({ getIfExists: true }).remote(0), /getIfExists is for actors with a name/)
     await assert.rejects(ray.getActor('tally', { namespace: 'other' }), ActorNameError)
-    await assert.rejects(ray.getActor(''), /Expected `name` to be a text, got ``/)
+    await assert.rejects(ray.getActor(''), /Expected `name` to be a text that is not empty, got ``/)
     await assert.rejects(ray.getActor('tally', { namespace: 3 as never }), /Expected `namespace` to be a text, got `3`/)
     ray.kill(counter)
     await assert.rejects(ray.getActor('tally'), ActorNameError)

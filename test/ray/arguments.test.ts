@@ -132,6 +132,29 @@ describe('what a call of ray does not take is refused in one line that says what
       )
     assert.match(await refused(5), /^Expected `resourceLimits` to be an object, got `5`/)
   })
+
+  test('a name that is empty, and truth values that are none', async () => {
+    const counter = Counter.remote(0)
+    const empty = 'Expected `name` to be a text that is not empty, got `` (string)'
+    assert.equal(await refusal(() => ray.getActor('')), empty)
+    assert.equal(await refusal(() => Counter.options({ name: '' })), empty)
+    assert.equal(await refusal(() => square.options({ name: '' })), empty)
+    assert.equal(await refusal(() => ray.profile('', () => 1)), empty)
+    assert.equal(
+      await refusal(() => ray.kill(counter, { noRestart: 'false' as never })),
+      'Expected `noRestart` to be true or false, got `false` (string)',
+    )
+    const ref = counter.add.remote(1)
+    assert.equal(
+      await refusal(() => ray.cancel(ref, { force: 'no' as never })),
+      'Expected `force` to be true or false, got `no` (string)',
+    )
+    assert.equal(
+      await refusal(() => ray.cancel(ref, { recursive: 0 as never })),
+      'Expected `recursive` to be true or false, got `0` (number)',
+    )
+    assert.equal(await ray.get(ref), 1)
+  })
 })
 
 test('workers start with the smallest stack that is taken, on threads and in processes', async () => {

@@ -5,6 +5,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { type Source as Origin, readSource, tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
+import { atUser } from '../core/user-stack.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
@@ -88,11 +89,15 @@ export function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options: LoadOptions,
 ): Promise<Dataset<Row> | DatasetDict<Row>>
-export function loadDataset<Row extends object = ImageRow>(
+export async function loadDataset<Row extends object = ImageRow>(
   nameOrPath: string | URL,
   options: LoadOptions = {},
 ): Promise<Dataset<Row> | DatasetDict<Row>> {
-  return span('load', String(nameOrPath), () => load<Row>(nameOrPath, options))
+  try {
+    return await span('load', String(nameOrPath), () => load<Row>(nameOrPath, options))
+  } catch (error) {
+    throw atUser(error)
+  }
 }
 
 async function load<Row extends object>(

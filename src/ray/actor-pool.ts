@@ -1,5 +1,6 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
+import { atUser } from '../core/user-stack.js'
 import { ActorDiedError, GetTimeoutError } from './errors.js'
 import { actorOf } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
@@ -202,13 +203,21 @@ export class ActorPool<A extends object = ActorHandle> {
    * The next result, in the order of submission. Rejects with what the call threw; GetTimeoutError; RayitoError RAY_MISUSE
    * when there is none, or after getNextUnordered.
    */
-  getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
-    return this.#next(this.#submitted, options) as Promise<R>
+  async getNext<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    try {
+      return (await this.#next(this.#submitted, options)) as R
+    } catch (error) {
+      throw atUser(error)
+    }
   }
 
   /** Whichever result is ready first. Rejects as getNext does. */
-  getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
-    return this.#nextUnordered(this.#submitted, options) as Promise<R>
+  async getNextUnordered<R = unknown>(options: GetNextOptions = {}): Promise<R> {
+    try {
+      return (await this.#nextUnordered(this.#submitted, options)) as R
+    } catch (error) {
+      throw atUser(error)
+    }
   }
 
   async #next(line: Line<A>, options: GetNextOptions): Promise<unknown> {

@@ -4,6 +4,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
 import { deserialize, serialize } from '../core/travel.js'
+import { atUser } from '../core/user-stack.js'
 import { ActorPool } from './actor-pool.js'
 import { actorOf, makeHandle } from './handle.js'
 import { entryOf, isRef, type ObjectRef } from './object-ref.js'
@@ -60,8 +61,12 @@ export async function get<const R extends ObjectRef<unknown> | readonly ObjectRe
   checkGetOptions(options)
   const list: unknown = isRef(refs) ? [refs] : refs
   checkRefs('refs', list)
-  const values = await itsRuntime().get(list, options)
-  return (isRef(refs) ? values[0] : values) as ValuesOf<R>
+  try {
+    const values = await itsRuntime().get(list, options)
+    return (isRef(refs) ? values[0] : values) as ValuesOf<R>
+  } catch (error) {
+    throw atUser(error)
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { RayitoError } from '../core/errors.js'
 import { kernel, onInterrupt } from '../core/notebook.js'
+import { atUser, callers } from '../core/user-stack.js'
 import { writeNow } from '../core/write-now.js'
 import { Driver } from './driver/driver.js'
 import { urlsOf } from './engines/nats/address.js'
@@ -60,8 +61,10 @@ export type Session = SessionInfo & PromiseLike<SessionInfo>
 
 function session(current: Runtime): Session {
   const told = Promise.resolve(current.told())
+  // It is no function's promise, so that nobody is seen to wait for it.
+  const frames = callers()
   // Whoever does not wait for it meets its error at the first use.
-  told.catch(() => {})
+  told.catch((error) => atUser(error, frames))
   const info = {
     get numCpus() {
       return current.info.numCpus

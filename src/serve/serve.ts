@@ -1,5 +1,6 @@
 /** What `serve` has: its members by their names. */
 import { expected, RayitoError } from '../core/errors.js'
+import { atUser } from '../core/user-stack.js'
 import { batch } from './batch.js'
 import { checkApplication, deployment } from './deployment.js'
 import { ingress } from './ingress.js'
@@ -40,7 +41,7 @@ export async function run<T extends object>(
     return (await mine.run(bound, filled)) as unknown as DeploymentHandle<T>
   } catch (error) {
     if (mine.isEmpty) await shutdownOf(mine)
-    throw error
+    throw atUser(error)
   }
 }
 

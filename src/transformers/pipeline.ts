@@ -2,6 +2,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { finding, found } from '../core/findings.js'
 import { tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
+import { atUser } from '../core/user-stack.js'
 import { EMBEDDED_MODEL } from '../embedded/index.js'
 import { inReach } from '../hub/index.js'
 import { ImageClassificationPipeline, type Recipe } from './image-classification.js'
@@ -42,12 +43,17 @@ export async function pipeline(
     expected('model', "a repository's id or a folder", model, 'Options come third: pipeline(task, undefined, options).')
   }
   const filled = fillOptions(options)
-  return span('load', model ?? 'the default model', async () => {
+  const loaded = span('load', model ?? 'the default model', async () => {
     const chosen = model ?? (await defaultModel(filled))
     const files = await findModel(chosen, filled)
     if (model === undefined && chosen === DEFAULT_MODEL) tellDefault(files.revision)
     return open(files, filled, options?.numThreads ?? null)
   })
+  try {
+    return await loaded
+  } catch (error) {
+    throw atUser(error)
+  }
 }
 
 /**

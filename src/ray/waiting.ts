@@ -1,4 +1,5 @@
 import { timerTime } from '../core/timer.js'
+import { turn } from '../core/turn.js'
 import { GetTimeoutError } from './errors.js'
 import { type Entry, entryOf, isRef, type ObjectRef } from './object-ref.js'
 import type { Waitable } from './runtime.js'
@@ -52,9 +53,17 @@ export function settled(refs: readonly ObjectRef[], { timeout, signal }: GetOpti
         end()
         reject(new GetTimeoutError(timeout, missing, refs.length))
       }, timerTime(timeout))
+    if (left === 1) return answer(resolve)
     signal?.addEventListener('abort', aborted, { once: true })
     one()
   })
+}
+
+/** Now, unless others are to have their turn first. */
+function answer(give: () => void): void {
+  const others = turn()
+  if (others) void others.then(give)
+  else give()
 }
 
 /** What settles when a ref is ready or has failed, or a generator's next ref is there. */
@@ -70,6 +79,7 @@ export function waitFor<W extends Waitable>(
     let done = 0
     let timer: NodeJS.Timeout | undefined
     let ended = false
+    let waited = false
     const end = () => {
       if (ended) return
       ended = true
@@ -79,7 +89,9 @@ export function waitFor<W extends Waitable>(
       const rest: W[] = []
       for (const [i, ref] of refs.entries())
         (ready.length < numReturns && entries[i]!.state !== 'pending' ? ready : rest).push(ref)
-      resolve([ready, rest])
+      const give = () => resolve([ready, rest])
+      if (waited) give()
+      else answer(give)
     }
     const one = () => {
       if (++done >= numReturns) end()
@@ -88,6 +100,7 @@ export function waitFor<W extends Waitable>(
       if (ended) return
       entry.whenSettled(one)
     }
+    waited = true
     if (!ended && timeout !== undefined) timer = setTimeout(end, timerTime(timeout))
   })
 }

@@ -31,6 +31,19 @@ onEachEngine('an actor that is called again and again, each answer waited for', 
     clearInterval(timer)
   })
 
+  test('leaves timers their turns though all that is asked for is there', async () => {
+    const [there, other] = [ray.put(1), ray.put(2)]
+    for (const again of [() => ray.get(there), () => ray.get([there, other]), () => ray.wait([there, other])]) {
+      let ticks = 0
+      const timer = setInterval(() => ticks++, 1)
+      for (let calls = 0; ticks < 3; calls++) {
+        assert.ok(calls < 1_000_000, `${ticks} ticks in ${calls} calls`)
+        await again()
+      }
+      clearInterval(timer)
+    }
+  })
+
   test('is one of several, and its end in the midst of it is no matter to the others', async () => {
     const actors = [Ticker.remote(), Ticker.remote(), Ticker.remote()]
     const talk = async (actor: (typeof actors)[number], calls: number) => {

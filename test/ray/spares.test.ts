@@ -92,3 +92,29 @@ describe('threads that are started ahead', () => {
     assert.deepEqual([code, stdout], [0, '2\n'])
   })
 })
+
+test('actors that are killed while their threads import leave no files open', async () => {
+  const { code, stdout, stderr } = await run(`
+    import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+    const library = ${JSON.stringify(import.meta.resolve('#src/index.js'))}
+    const Loader = ray.remote(class Loader {
+      constructor() { this.loaded = import(library) }
+      async ready() { await this.loaded }
+    })
+    // Linux says which files are open.
+    const files = '/proc/self/fd'
+    const pathOf = (file) => { try { return readlinkSync(files + '/' + file) } catch { return '' } }
+    const open = () => (existsSync(files) ? readdirSync(files) : []).filter((file) => pathOf(file).endsWith('.js')).length
+    ray.init({ numCpus: 2 })
+    const began = performance.now()
+    await ray.get(Loader.remote().ready.remote())
+    const took = performance.now() - began
+    for (let i = 0; i < 40; i++) {
+      const loader = Loader.remote()
+      await new Promise((resolve) => setTimeout(resolve, (took * i) / 30))
+      ray.kill(loader)
+    }
+    await ray.shutdown()
+    if (open() > 15) console.error(open())`)
+  assert.deepEqual([code, stdout, stderr], [0, '', ''])
+})

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { importing } from '../../core/imports.js'
 import { span } from '../../core/spans.js'
 import { NotSerializableError, RayError } from '../errors.js'
 import { DEFAULT_OF_DEFAULT, isHolder } from './modules.js'
@@ -35,7 +36,7 @@ async function load(module: string): Promise<Namespace> {
   try {
     url = localModule(module)
     if (ahead) await span('import', 'rayito', () => ahead)
-    const namespace = (await span('import', basename(module), () => import(url))) as Namespace
+    const namespace = (await span('import', basename(module), () => importing(() => import(url)))) as Namespace
     imported.set(module, namespace)
     return namespace
   } catch (cause) {

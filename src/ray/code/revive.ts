@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runInThisContext } from 'node:vm'
+import { importing } from '../../core/imports.js'
 import { deserialize, type Travel } from '../../core/travel.js'
 import { type Decoders, decode, decodeFirst } from '../pack/decode.js'
 import type { SpecialData } from '../pack/format.js'
@@ -255,7 +256,7 @@ async function thing(node: Exclude<CodeNode, FunctionNode>): Promise<unknown> {
 
 async function importFrom(specifier: string, url: string, options: ImportCallOptions | undefined): Promise<unknown> {
   await importedAhead()
-  return import(resolveFrom(specifier, url), options)
+  return importing(() => import(resolveFrom(specifier, url), options))
 }
 
 /** What import.meta has in a module of that URL. */

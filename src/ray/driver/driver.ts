@@ -9,7 +9,7 @@ import type { Engine, WorkerPlace } from '../engine.js'
 import { makeEngine } from '../engines/make-engine.js'
 import { shown } from '../engines/nats/address.js'
 import { NotInitializedError } from '../errors.js'
-import { ACTOR, carriedId, makeHandle } from '../handle.js'
+import { ACTOR, carriedById, makeHandle } from '../handle.js'
 import { type Content, Entry, entryOf, isRef, ObjectRef, REF } from '../object-ref.js'
 import { checkTaskOptions, type SessionInfo, type SessionOptions } from '../options.js'
 import { prefault } from '../pack/prefault.js'
@@ -152,12 +152,14 @@ export class Driver implements Runtime {
   value({ data, special, carried }: Content): unknown {
     if (typeof data !== 'object' || data === null) return data
     const copy = structuredClone(data)
-    return special ? unpack(copy, true, (travel) => this.revive(travel, carried)) : copy
+    if (!special) return copy
+    const inside = carriedById(carried)
+    return unpack(copy, true, (travel) => this.revive(travel, inside))
   }
 
-  revive(travel: Travel, carried: readonly object[]): unknown {
+  revive(travel: Travel, inside: ReadonlyMap<string, object>): unknown {
     if (travel.module !== REF && travel.module !== ACTOR) return reviveTravel(travel)
-    if (travel.module === REF) return carried.find((thing) => carriedId(thing) === travel.data)
+    if (travel.module === REF) return inside.get(travel.data as string)
     const identity = travel.data as ActorIdentity
     return makeHandle(this.actors.byId.get(identity.id) ?? identity)
   }

@@ -1,6 +1,7 @@
 /** A worker thread's first file: workerpool starts it and calls `serve`, which never ends. */
 import { type MessagePort, threadId } from 'node:worker_threads'
 import workerpool from 'workerpool'
+import { importing, installImports } from '../../core/imports.js'
 import { importAhead } from '../code/index.js'
 import type { ThreadStart } from '../engines/threads/thread.js'
 import type { ToWorker } from '../protocol.js'
@@ -9,7 +10,8 @@ import { serve } from './loop.js'
 import { redirectOutput } from './output.js'
 
 workerpool.worker({
-  serve(port: MessagePort, ahead: boolean): Promise<never> {
+  serve(port: MessagePort, ahead: boolean, imports: SharedArrayBuffer): Promise<never> {
+    installImports(imports)
     redirectOutput((stream, text) => port.postMessage(['output', stream, text]))
     let receive: ((message: ToWorker) => boolean) | null = null
     let quiet = () => false
@@ -35,7 +37,7 @@ workerpool.worker({
       () => Atomics.store(looking, 0, 0),
     )
     // Time for what the modules of most tasks and actors import.
-    if (ahead) importAhead(import('../index.js'))
+    if (ahead) importAhead(importing(() => import('../index.js')))
     return new Promise(() => {})
   },
 })

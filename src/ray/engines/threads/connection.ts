@@ -64,7 +64,7 @@ export class ThreadConnection implements Connection {
     while (this.thread.alive && !(await this.#gate.empty())) {
       // A thread that is stopped inside native code takes the process with it: wait on, the event loop stays free.
     }
-    if (this.thread.alive) await this.thread.worker.terminate()
+    await this.thread.end()
     await this.#ended
   }
 

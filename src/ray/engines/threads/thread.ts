@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import workerpool from 'workerpool'
+import { Imports } from '../../../core/imports.js'
 import { packageFile } from '../../../core/package-file.js'
 import type { WorkerStart } from '../../protocol.js'
 import type { HeapLimits } from '../local/connection.js'
@@ -12,6 +13,9 @@ interface PoolInternals {
 
 /** The first message to a thread: what it is to be, the environment of the moment in which that was decided, and LOOKING. */
 export type ThreadStart = readonly [start: WorkerStart, env: NodeJS.ProcessEnv, looking: SharedArrayBuffer]
+
+/** Milliseconds that a thread which is to end may go on importing. */
+const IMPORTS = 1_000
 
 /** One thread at a time may look for its next message instead of being woken (worker/conversation.ts): its number while it does. */
 const LOOKING = new Int32Array(new SharedArrayBuffer(4))
@@ -30,6 +34,7 @@ export class Thread {
   error: unknown = null
   alive = true
   readonly #pool: workerpool.Pool
+  readonly #imports = new Imports()
 
   /**
    * @param name what debuggers call it
@@ -48,7 +53,7 @@ export class Thread {
     const { port1, port2 } = new MessageChannel()
     this.port = port1
     // This call never returns: it is rejected when the thread ends, which `exit` tells in more detail.
-    this.#pool.exec('serve', [port2, ahead], { transfer: [port2], on: () => {} }).catch(() => {})
+    this.#pool.exec('serve', [port2, ahead, this.#imports.shared], { transfer: [port2], on: () => {} }).catch(() => {})
     // Begun by the call, not by `minWorkers`: with that, workerpool would start another in the place of one that ends.
     this.worker = (this.#pool as unknown as PoolInternals).workers[0]!.worker
     const number = this.worker.threadId
@@ -58,6 +63,7 @@ export class Thread {
       })
       this.worker.on('exit', (code) => {
         this.alive = false
+        this.#imports.release()
         Atomics.compareExchange(LOOKING, 0, number, 0)
         void this.#pool.terminate(true).catch(() => {})
         resolve(code)
@@ -69,6 +75,15 @@ export class Thread {
 
   begin(start: WorkerStart, env: NodeJS.ProcessEnv): void {
     this.port.postMessage([start, env, LOOKING.buffer] satisfies ThreadStart)
+  }
+
+  /** Ends it, once it imports nothing. */
+  async end(): Promise<void> {
+    if (!this.alive) return
+    // Whoever waits for its end holds the process until then.
+    this.worker.ref()
+    await this.#imports.end(IMPORTS)
+    if (this.alive) await this.worker.terminate()
   }
 
   hold(held: boolean): void {

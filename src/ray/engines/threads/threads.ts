@@ -27,6 +27,6 @@ export class Threads implements Connector {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#spares.splice(0).map((thread) => thread.worker.terminate()))
+    await Promise.all(this.#spares.splice(0).map((thread) => thread.end()))
   }
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { copyFileSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import type { SchemaElement } from 'hyparquet'
-import { parquetWriteBuffer } from 'hyparquet-writer'
+import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
 import { parquetFeatures } from '#src/datasets/features.js'
 import { Dataset, Image, loadDataset } from '#src/datasets/index.js'
 import { PageCache } from '#src/datasets/parquet/page-cache.js'
@@ -707,6 +709,24 @@ describe('reading is lazy', () => {
     assert.equal(rows, 500)
     const { size } = statSync(path)
     assert.ok(read() < 4 * size, `${read()} of ${size}`)
+  })
+
+  test('a row of thousands of columns takes little memory', async (t) => {
+    const names = Array.from({ length: 2000 }, (_, i) => `gene ${i}`)
+    const columnData: ColumnSource[] = names.map((name, i) => ({ name, data: [0, i], type: 'INT32' }))
+    const path = join(temporary(t), 'wide.parquet')
+    writeFileSync(path, new Uint8Array(parquetWriteBuffer({ columnData })))
+    const read = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      import(workerData.module).then(async ({ loadDataset }) => {
+        const dataset = await loadDataset(workerData.path, { split: 'train' })
+        const row = await dataset.at(1)
+        parentPort.postMessage([Object.keys(row).join(), Object.values(row).join()])
+      })`
+    const workerData = { path, module: import.meta.resolve('#src/datasets/index.js') }
+    const worker = new Worker(read, { eval: true, workerData, resourceLimits: { maxOldGenerationSizeMb: 100 } })
+    const [told] = await once(worker, 'message')
+    assert.deepEqual(told, [names.join(), names.map((_, i) => i).join()])
   })
 
   test('what is asked for twice at once is read once', async () => {

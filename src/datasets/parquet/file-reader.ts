@@ -4,10 +4,16 @@ import { withOpenFile } from '../image/open-files.js'
 /** Reads the bytes from `start` to before `end`; rejects when the file ends before. */
 export type Read = (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>
 
-/** Reads ranges of a file, opening it for each piece of work: nothing stays open, so nothing leaks and nothing holds the process. */
+/**
+ * Reads ranges of a file, open as long as a piece of work goes on: nothing stays open, so nothing leaks and nothing holds the process.
+ * A row of thousands of columns is as many pieces of work at once, which share the file that the first of them opened.
+ */
 export class FileReader {
   /** Bytes read so far. */
   bytesRead = 0
+  #handle: Promise<FileHandle> | null = null
+  /** Pieces of work that go on. */
+  #users = 0
 
   private constructor(
     readonly path: string,
@@ -25,13 +31,22 @@ export class FileReader {
   /** Several ranges with one opening. */
   reading<T>(work: (read: Read) => Promise<T>): Promise<T> {
     return withOpenFile(async () => {
-      const handle = await open(this.path)
+      this.#users++
+      this.#handle ??= open(this.path)
+      const opened = this.#handle
       try {
+        const handle = await opened
         return await work((start, end) => this.#range(handle, start, end))
       } finally {
-        await handle.close()
+        if (--this.#users === 0) await this.#close(opened)
       }
     })
+  }
+
+  async #close(opened: Promise<FileHandle>): Promise<void> {
+    this.#handle = null
+    const handle = await opened.catch(() => null)
+    await handle?.close()
   }
 
   async #range(handle: FileHandle, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -6,6 +6,8 @@ export class PageCache {
   readonly #entries = new Map<string, { value: Promise<unknown>; bytes: number }>()
   /** By place, the key used last. */
   readonly #latest = new Map<string, string>()
+  /** All other keys: the front was left for another of its place the longest ago. */
+  readonly #left = new Set<string>()
   #bytes = 0
 
   constructor(readonly budget: number) {}
@@ -20,14 +22,12 @@ export class PageCache {
    * @param place the column, of whose pages rows need one at a time
    */
   get<T>(key: string, read: () => Promise<T>, sizeOf: (value: T) => number, place = ''): Promise<T> {
+    const before = this.#latest.get(place)
+    if (before !== undefined && this.#entries.has(before)) this.#left.add(before)
     this.#latest.set(place, key)
+    this.#left.delete(key)
     const known = this.#entries.get(key)
-    if (known) {
-      // A Map keeps the order of insertion: the front is the longest unused.
-      this.#entries.delete(key)
-      this.#entries.set(key, known)
-      return known.value as Promise<T>
-    }
+    if (known) return known.value as Promise<T>
     const value = read()
     const entry = { value, bytes: 0 }
     this.#entries.set(key, entry)
@@ -37,18 +37,24 @@ export class PageCache {
         this.#bytes += entry.bytes
         this.#shrink()
       },
-      () => this.#entries.delete(key),
+      () => this.#forget(key),
     )
     return value
   }
 
   #shrink(): void {
-    const kept = new Set(this.#latest.values())
-    for (const [key, { bytes }] of this.#entries) {
+    // A row may need thousands of columns: those that stay are not to be passed over for each.
+    for (const key of this.#left) {
       if (this.#bytes <= this.budget) return
-      if (kept.has(key) || bytes === 0) continue
-      this.#entries.delete(key)
+      const { bytes } = this.#entries.get(key)!
+      if (bytes === 0) continue
+      this.#forget(key)
       this.#bytes -= bytes
     }
+  }
+
+  #forget(key: string): void {
+    this.#entries.delete(key)
+    this.#left.delete(key)
   }
 }

@@ -1,6 +1,6 @@
 import { readdir, readlink, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { FileMetaData, SchemaTree } from 'hyparquet'
+import type { ColumnChunk, FileMetaData, SchemaTree } from 'hyparquet'
 import { type ErrorCode, RayitoError } from '../../core/errors.js'
 import { lastAtMost } from './bisect.js'
 import { ColumnChunkReader, type Page } from './column-chunk.js'
@@ -12,11 +12,19 @@ import { renewLists } from './old-lists.js'
 import type { PageCache } from './page-cache.js'
 import { NoText } from './parsers.js'
 
+/** A column that has values of its own, behind all that it lies in, from the schema's root on. */
+type Leaf = SchemaTree[]
+
 /** A Parquet file, opened by its metadata alone. A value costs the page that holds it, decoded once while the cache keeps it. */
 export class ParquetFile {
   readonly numRows: number
   /** The top-level columns. */
   readonly columns: readonly SchemaTree[]
+  readonly #root: SchemaTree
+  /** Of each column that was asked for, the leaves. */
+  readonly #leaves = new Map<SchemaTree, readonly Leaf[]>()
+  /** Of each row group that was asked for, the chunks by their names. */
+  readonly #groups = new Map<number, ReadonlyMap<string, ColumnChunk>>()
   /** First row of each row group. */
   readonly #starts: number[] = []
   readonly #chunks = new Map<string, ColumnChunkReader>()
@@ -36,7 +44,8 @@ export class ParquetFile {
     // xitongsys' parquet-go counts no headers in the pages' sizes, and values for the rows of lists: without its index the pages tell.
     if (metadata.created_by === 'parquet-go version latest')
       for (const { columns } of metadata.row_groups) for (const chunk of columns) delete chunk.offset_index_offset
-    this.columns = hyparquet.parquetSchema(metadata).children
+    this.#root = hyparquet.parquetSchema(metadata)
+    this.columns = this.#root.children
     let start = 0
     for (const { num_rows } of metadata.row_groups) {
       this.#starts.push(start)
@@ -78,14 +87,14 @@ export class ParquetFile {
     return guard(this.file.path, async () => {
       const group = this.#groupOf(row)
       const inGroup = row - this.#starts[group]!
-      const leaves = leavesOf(column)
+      const leaves = this.#leavesOf(column)
       return this.#assembled(await this.#pages(group, inGroup, leaves), inGroup, leaves, column)
     })
   }
 
   /** The values of a column in rows that ascend (null: in all), each as `value` gives it: page after page. */
   values(rows: Uint32Array | null, column: SchemaTree): Promise<unknown[]> {
-    const leaves = leavesOf(column)
+    const leaves = this.#leavesOf(column)
     const count = rows?.length ?? this.numRows
     const rowAt = (at: number) => (rows ? rows[at]! : at)
     return guard(this.file.path, async () => {
@@ -103,15 +112,15 @@ export class ParquetFile {
   }
 
   /** Of each leaf the page that holds a row of the group. */
-  #pages(group: number, row: number, leaves: readonly SchemaTree[]): Promise<Page[]> {
+  #pages(group: number, row: number, leaves: readonly Leaf[]): Promise<Page[]> {
     return Promise.all(leaves.map((leaf) => this.#chunk(group, leaf).page(row)))
   }
 
   /** A column's value in a row of the group, from the pages of its leaves. */
-  #assembled(pages: readonly Page[], row: number, leaves: readonly SchemaTree[], column: SchemaTree): unknown {
+  #assembled(pages: readonly Page[], row: number, leaves: readonly Leaf[], column: SchemaTree): unknown {
     const values = pages.map((page, i) => valueIn(page, row, leaves[i]!))
     if (column.children.length === 0) return values[0]
-    const parts = new Map(leaves.map(({ path }, i) => [path.join('.'), [values[i]]]))
+    const parts = new Map(leaves.map((leaf, i) => [leaf.at(-1)!.path.join('.'), [values[i]]]))
     this.hyparquet.assembleNested(parts, column, this.hyparquet.DEFAULT_PARSERS)
     return withNulls(parts.get(column.path.join('.'))?.[0])
   }
@@ -120,14 +129,14 @@ export class ParquetFile {
   field(row: number, column: SchemaTree, name: string): Promise<unknown> {
     return guard(this.file.path, async () => {
       const leaf = column.children.find(({ element }) => element.name === name)
-      let value = leaf ? await this.#leaf(row, leaf) : null
+      let value = leaf ? await this.#leaf(row, [this.#root, column, leaf]) : null
       // An optional record is a list of none or one.
       while (Array.isArray(value)) value = value[0]
       return value ?? null
     })
   }
 
-  async #leaf(row: number, leaf: SchemaTree): Promise<unknown> {
+  async #leaf(row: number, leaf: Leaf): Promise<unknown> {
     const group = this.#groupOf(row)
     const inGroup = row - this.#starts[group]!
     return valueIn(await this.#chunk(group, leaf).page(inGroup), inGroup, leaf)
@@ -137,31 +146,53 @@ export class ParquetFile {
     return lastAtMost(this.#starts, row, (start) => start)
   }
 
-  #chunk(group: number, leaf: SchemaTree): ColumnChunkReader {
-    // A column's name may have a point of its own.
-    const name = leaf.path.join('\0')
+  #leavesOf(column: SchemaTree): readonly Leaf[] {
+    const known = this.#leaves.get(column)
+    if (known) return known
+    const leaves = leavesOf([this.#root, column])
+    this.#leaves.set(column, leaves)
+    return leaves
+  }
+
+  #chunk(group: number, schemaPath: Leaf): ColumnChunkReader {
+    const { path } = schemaPath.at(-1)!
+    const name = nameOf(path)
     const key = `${this.file.path}:${group}:${name}`
     const known = this.#chunks.get(key)
     if (known) return known
     const { hyparquet, file, cache, metadata } = this
-    const { columns, num_rows } = metadata.row_groups[group]!
-    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema.join('\0') === name)
-    if (!chunk) throw new Error(`row group ${group} lacks the column ${leaf.path.join('.')}`)
-    if (chunk.crypto_metadata) throw new Error(`the encrypted column ${leaf.path.join('.')}, not supported`)
-    const schemaPath = hyparquet.getSchemaPath(metadata.schema, leaf.path)
-    const rows = Number(num_rows)
+    const chunk = this.#columnsOf(group).get(name)
+    if (!chunk) throw new Error(`row group ${group} lacks the column ${path.join('.')}`)
+    if (chunk.crypto_metadata) throw new Error(`the encrypted column ${path.join('.')}, not supported`)
+    const rows = Number(metadata.row_groups[group]!.num_rows)
     const made = new ColumnChunkReader(chunk, { hyparquet, file, cache, schemaPath, rows, column: name, key })
     this.#chunks.set(key, made)
     return made
   }
+
+  /** The chunks of a row group by the names of their columns; of one that is there twice the first. */
+  #columnsOf(group: number): ReadonlyMap<string, ColumnChunk> {
+    const known = this.#groups.get(group)
+    if (known) return known
+    const columns = new Map<string, ColumnChunk>()
+    for (const chunk of this.metadata.row_groups[group]!.columns.toReversed())
+      if (chunk.meta_data) columns.set(nameOf(chunk.meta_data.path_in_schema), chunk)
+    this.#groups.set(group, columns)
+    return columns
+  }
 }
 
-function leavesOf(column: SchemaTree): SchemaTree[] {
-  return column.children.length === 0 ? [column] : column.children.flatMap(leavesOf)
+/** A column's name may have a point of its own. */
+const nameOf = (path: readonly string[]) => path.join('\0')
+
+function leavesOf(path: Leaf): Leaf[] {
+  const { children } = path.at(-1)!
+  return children.length === 0 ? [path] : children.flatMap((child) => leavesOf([...path, child]))
 }
 
 /** The value that a page has for a row of its group, as a row has it. */
-function valueIn({ values, firstRow }: Page, row: number, { element: { converted_type, scale = 0 } }: SchemaTree) {
+function valueIn({ values, firstRow }: Page, row: number, leaf: Leaf) {
+  const { converted_type, scale = 0 } = leaf.at(-1)!.element
   const value = own(values[row - firstRow])
   return converted_type === 'DECIMAL' ? decimals(value, scale) : value
 }

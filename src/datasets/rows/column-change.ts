@@ -13,12 +13,19 @@ const asTheyAre = (names: readonly string[]) => names.map((name) => [name, name]
 
 export function selecting(columns: string | readonly string[]): ColumnChange {
   const needs = namesIn(columns)
-  return { needs, of: (names) => asTheyAre(needs.filter((name) => names.includes(name))) }
+  return {
+    needs,
+    of: (names) => {
+      const known = new Set(names)
+      return asTheyAre(needs.filter((name) => known.has(name)))
+    },
+  }
 }
 
 export function removing(columns: string | readonly string[]): ColumnChange {
   const needs = namesIn(columns)
-  return { needs, of: (names) => asTheyAre(names.filter((name) => !needs.includes(name))) }
+  const removed = new Set(needs)
+  return { needs, of: (names) => asTheyAre(names.filter((name) => !removed.has(name))) }
 }
 
 /** Throws INVALID_ARGUMENT where the new name is empty, or a column's. */
@@ -37,7 +44,7 @@ export function renaming(from: string, to: string): ColumnChange {
 /** The columns of a record, changed. Throws DATASET_COLUMN_NOT_FOUND. */
 export function changed<T>(record: Readonly<Record<string, T>>, change: ColumnChange): Record<string, T> {
   const names = Object.keys(record)
-  const lost = change.needs.find((name) => !names.includes(name))
+  const lost = change.needs.find((name) => !Object.hasOwn(record, name))
   if (lost !== undefined) throw missing('DATASET_COLUMN_NOT_FOUND', 'a column', lost, names)
   return Object.fromEntries(change.of(names).map(([name, before]) => [name, record[before]!]))
 }

@@ -46,7 +46,8 @@ export class ParquetSource implements Source {
     this.features = parquetFeatures(first.columns, first.note(NOTE), first.note(ARROW), place.told)
     const names = namesOf(first)
     this.#names = names
-    const twice = names.find((name, i) => names.indexOf(name) < i)
+    const known = new Set(names)
+    const twice = known.size < names.length ? names.find((name, i) => names.indexOf(name) < i) : undefined
     if (twice !== undefined)
       throw new RayitoError(
         'DATASET_UNSUPPORTED',
@@ -61,7 +62,7 @@ export class ParquetSource implements Source {
     for (const file of files) {
       const own = namesOf(file)
       const isEmpty = own.length === 0 && names.length > 0
-      if (isEmpty || new Set(own).size < own.length || !own.every((name) => names.includes(name)))
+      if (isEmpty || new Set(own).size < own.length || !own.every((name) => known.has(name)))
         throw new RayitoError(
           'DATASET_BROKEN',
           `Expected ${file.file.path} to have the columns ${names.join(', ')}, got ${own.join(', ')}`,
@@ -91,7 +92,8 @@ export class ParquetSource implements Source {
     while (this.#starts[which]! > index) which--
     const file = this.files[which]!
     const inFile = index - this.#starts[which]!
-    const chosen = columns ? this.#names.filter((name) => columns.includes(name)) : this.#names
+    const wanted = columns && new Set(columns)
+    const chosen = wanted ? this.#names.filter((name) => wanted.has(name)) : this.#names
     const entries = chosen.map(async (name) => {
       const column = this.#columns[which]!.get(name)
       if (!column) return [name, null]

@@ -350,6 +350,34 @@ describe('whatever a page claims to hold, reading it ends', () => {
     await rejects(t, file, /a column holds 2 rows instead of 5/)
   })
 
+  test('a schema of thousands of groups, each in the one before, or of long names that are in many paths', async (t) => {
+    const text = (name: string) => [...varint(name.length), ...Buffer.from(name)]
+    const group = (name: string, children: number) => [
+      0x35,
+      0,
+      0x18,
+      ...text(name),
+      0x15,
+      ...varint(zigzag(children)),
+      0,
+    ]
+    const leaf = [0x15, 2, 0x25, 0, 0x18, ...text('x'), 0]
+    const footer = (elements: number[][]) =>
+      onlyFooter([0x15, 4, 0x19, 0xfc, ...varint(elements.length), ...elements.flat(), 0x16, 0, 0x19, 0x0c, 0])
+    const nested = (levels: number, name: string, leaves = 1) =>
+      footer([
+        ...new Array<number[]>(levels).fill(group(name, 1)),
+        group(name, leaves),
+        ...new Array(leaves).fill(leaf),
+      ])
+    for (const levels of [300, 20_000])
+      await rejects(t, nested(levels, 'group'), /columns in more than 256 groups/, 'DATASET_UNSUPPORTED')
+    const long = nested(200, 'a'.repeat(1000), 2000)
+    await rejects(t, long, /names of columns that are too long together/, 'DATASET_UNSUPPORTED')
+    // As many as pyarrow reads.
+    await rejects(t, nested(98, 'group'), /a row index/, 'DATASET_INDEX')
+  })
+
   test('a footer that claims lists of millions in lists of millions, or a number that never ends', async (t) => {
     const list = [0xf9, 255, 255, 255, 14]
     const lists = [0x15, 4, 0x19, ...new Array<number[]>(30).fill(list).flat()]

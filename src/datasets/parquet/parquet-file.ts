@@ -11,6 +11,7 @@ import { type Hyparquet, loadHyparquet } from './hyparquet.js'
 import { renewLists } from './old-lists.js'
 import type { PageCache } from './page-cache.js'
 import { NoText } from './parsers.js'
+import { refuseTooLarge } from './schema-size.js'
 
 /** A column that has values of its own, behind all that it lies in, from the schema's root on. */
 type Leaf = SchemaTree[]
@@ -36,6 +37,7 @@ export class ParquetFile {
     readonly hyparquet: Hyparquet,
   ) {
     if (metadata.schema.some(({ name }) => name === undefined)) throw new Error('a column in its schema has no name')
+    refuseTooLarge(metadata.schema)
     // hyparquet would make values of a VARIANT's bytes, decimals and missing fields not as they were written: to pyarrow it is a record.
     for (const element of metadata.schema) if (element.logical_type?.type === 'VARIANT') delete element.logical_type
     // fastparquet may write it as a truth instead of a number, which says nothing: to pyarrow no value is missing then.

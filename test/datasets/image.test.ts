@@ -6,6 +6,9 @@ import { Readable } from 'node:stream'
 import { afterEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
+import { deflateSync } from 'node:zlib'
+import sharp from 'sharp'
+import { crc32 } from '#src/core/png.js'
 import { serialize } from '#src/core/travel.js'
 import { reviveImage } from '#src/datasets/image/image.js'
 import { Image } from '#src/datasets/index.js'
@@ -110,6 +113,30 @@ describe('Image.open', () => {
     const [image, other] = [await Image.open(gif), await Image.open(Buffer.concat([own, gif.subarray(at + 10)]))]
     assert.deepEqual([other.mode, other.width], ['RGBA', image.width])
     assert.deepEqual(other.data, image.data)
+  })
+
+  test('of texts in a PNG that tell how to turn it the last counts, and is the only one unpacked, as to Pillow', async () => {
+    const chunk = (type: string, body: Uint8Array) => {
+      const named = Buffer.concat([Buffer.from(type), body])
+      const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
+      length.writeUInt32BE(body.length)
+      sum.writeUInt32BE(crc32(named))
+      return Buffer.concat([length, named, sum])
+    }
+    const turned = Buffer.from('MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0', 'latin1').toString('hex')
+    const packed = deflateSync(`\nexif\n      ${turned.length / 2}\n${turned}\n`)
+    const text = (packed: Uint8Array) =>
+      chunk('zTXt', Buffer.concat([Buffer.from('Raw profile type exif\0\0'), packed]))
+    const plain = await sharp({ create: { width: 2, height: 3, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    const sizeWith = async (...texts: Buffer[]) => {
+      const { width, height } = await Image.open(Buffer.concat([plain.subarray(0, 33), ...texts, plain.subarray(33)]))
+      return [width, height]
+    }
+    const damaged = packed.subarray(0, -8)
+    assert.deepEqual(await sizeWith(text(damaged), text(packed)), [3, 2])
+    assert.deepEqual(await sizeWith(text(packed), text(damaged)), [2, 3])
   })
 
   test('reads a picture with a gain map as one without, also where the map was cut off', async () => {

@@ -12,17 +12,17 @@ const LONGEST_TEXT = 1 << 20
 export function pngOrientation(bytes: Uint8Array): number | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let exif: Buffer | undefined
-  const texts = new Map<string, Buffer>()
+  const texts = new Map<string, Chunk>()
   for (let at = 8, end = 0; at + 12 <= file.length; at = end + 4) {
     end = at + 8 + file.readUInt32BE(at)
     const type = file.toString('latin1', at + 4, at + 8)
     const body = file.subarray(at + 8, end)
     if (type === 'eXIf') exif = body
-    else if (/^(tEXt|zTXt|iTXt)$/.test(type)) noteText(texts, type, body)
+    else if (/^(tEXt|zTXt|iTXt)$/.test(type)) texts.set(nameOf(body), { type, body })
   }
-  const raw = texts.get(RAW_EXIF)
-  if (raw && !exif) exif = Buffer.from(raw.toString('latin1').split('\n').slice(3).join(''), 'hex')
-  return (exif && exifOrientation(exif)) ?? xmpOrientation(texts.get(XMP))
+  const raw = exif ? undefined : textOf(texts.get(RAW_EXIF))
+  if (raw) exif = Buffer.from(raw.toString('latin1').split('\n').slice(3).join(''), 'hex')
+  return (exif && exifOrientation(exif)) ?? xmpOrientation(textOf(texts.get(XMP)))
 }
 
 /** Orientation as XMP notes it, where Pillow looks for it. */
@@ -31,21 +31,32 @@ export function xmpOrientation(xmp: Buffer | undefined): number | undefined {
   return digit === undefined ? undefined : Number(digit)
 }
 
-/** @see https://www.w3.org/TR/png-3/#11textinfo */
-function noteText(texts: Map<string, Buffer>, type: string, body: Buffer): void {
+const nameOf = (body: Buffer) => body.toString('latin1', 0, body.indexOf(0))
+
+interface Chunk {
+  type: string
+  body: Buffer
+}
+
+/**
+ * What a chunk of text says; only of those that count: a kilobyte unpacks to a megabyte, and a file may have thousands.
+ * @see https://www.w3.org/TR/png-3/#11textinfo
+ */
+function textOf(chunk: Chunk | undefined): Buffer | undefined {
+  if (!chunk) return undefined
+  const { type, body } = chunk
   const after = (from: number) => body.indexOf(0, from) + 1
   let start = after(0)
-  const name = body.toString('latin1', 0, start - 1)
-  if (name !== RAW_EXIF && name !== XMP) return
   const isPacked = type === 'zTXt' || (type === 'iTXt' && body[start] === 1)
   if (type === 'zTXt') start++
   // Behind flag and method stand the language and the name in it.
   if (type === 'iTXt') start = after(after(start + 2))
+  const text = body.subarray(start)
   try {
-    const text = body.subarray(start)
-    texts.set(name, isPacked ? inflateSync(text, { maxOutputLength: LONGEST_TEXT }) : text)
+    return isPacked ? inflateSync(text, { maxOutputLength: LONGEST_TEXT }) : text
   } catch {
     // Damaged, or too long: it tells nothing.
+    return undefined
   }
 }
 

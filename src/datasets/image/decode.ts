@@ -88,16 +88,18 @@ async function gif(
   const opaque = Uint8Array.from(bytes)
   if (frame?.flagsAt) opaque[frame.flagsAt]! &= 0xfe
   const { data, info } = await rawOf(sharp(opaque, input).removeAlpha())
-  const { width, height } = frame ?? info
-  const isTransparent = frame !== null && frame.transparent !== null
-  const alpha = isTransparent ? (await rawOf(sharp(bytes, input).ensureAlpha())).data : null
+  if (!frame) return { data: Uint8Array.from(data), width: info.width, height: info.height, channels: 3 }
+  const { width, height, left, top, right, bottom, around, transparent } = frame
+  const alpha = transparent === null ? null : (await rawOf(sharp(bytes, input).ensureAlpha())).data
   const channels = alpha ? 4 : 3
+  // The canvas may be a thousand times the frame, and a file of some bytes have one.
   const pixels = new Uint8Array(width * height * channels)
-  for (let y = 0, o = 0; y < height; y++) {
-    for (let x = 0, i = y * info.width; x < width; x++, i++, o += channels) {
-      const inside = !frame || (x >= frame.left && x < frame.right && y >= frame.top && y < frame.bottom)
-      for (let c = 0; c < 3; c++) pixels[o + c] = inside ? data[3 * i + c]! : frame.around[c]!
-      if (alpha) pixels[o + 3] = inside ? alpha[4 * i + 3]! : 0
+  Buffer.from(pixels.buffer).fill(Uint8Array.from([...around, 0].slice(0, channels)))
+  for (let y = top; y < bottom; y++) {
+    let o = (y * width + left) * channels
+    for (let i = y * info.width + left, end = i + right - left; i < end; i++, o += channels) {
+      for (let c = 0; c < 3; c++) pixels[o + c] = data[3 * i + c]!
+      if (alpha) pixels[o + 3] = alpha[4 * i + 3]!
     }
   }
   return { data: pixels, width, height, channels }

@@ -98,7 +98,7 @@ export function unreachable(context: Context, what: string, cause: Passing, trie
 export function diskFailure(context: Context, what: string, error: unknown): unknown {
   const { cacheDir } = context
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
-  const of = asked(context, what)
+  const of = asked(context, what.length > 200 ? `${what.slice(0, 200)}…` : what)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new RayitoError('HUB_DISK_FULL', `Expected room for ${of} in ${cacheDir}, got ${code}`, {
       cause: error,
@@ -106,8 +106,14 @@ export function diskFailure(context: Context, what: string, error: unknown): unk
     })
   // Of a file system mounted to be read only, Node's mkdir says that there is no such folder.
   const isUnmade = code === 'ENOENT' && syscall === 'mkdir'
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || isUnmade)
+  if (isUnmade || ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(code ?? ''))
     return new RayitoError('HUB_CACHE_READONLY', `Expected to write ${of} to ${cacheDir}, got ${code}`, {
+      cause: error,
+      cacheDir,
+    })
+  if (code === 'ENAMETOOLONG')
+    return new RayitoError('HUB_CACHE_READONLY', `Expected to write ${of} to ${cacheDir}, got ${code}`, {
+      remedy: 'Point HF_HOME to a shorter path, or to a disk that takes longer names.',
       cause: error,
       cacheDir,
     })

@@ -124,6 +124,9 @@ async function askForListing(context: Context, known: string | null): Promise<Li
       if (files.has(path)) throw new TypeError(`got the file ${path} twice`)
       files.set(path, file)
     }
+    for (const path of files.keys())
+      for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1))
+        if (files.has(path.slice(0, end))) throw new TypeError(`got the file ${path} below another file`)
     return { commit, files: [...files.values()] }
   } catch (error) {
     if (error instanceof RayitoError || context.signal?.aborted) throw error

@@ -163,6 +163,18 @@ test('a listing whose paths lead out of the cache is refused', async (t) => {
   }
 })
 
+test('a listing with a file below another, or one of a name too long for the disk, is refused', async (t) => {
+  for (const below of ['data/a.txt/b.txt', 'data/a.txt/b/c.txt']) {
+    const { options } = await setup(t, { 'data/a.txt': 'hello', [below]: 'evil' })
+    const all = download(DATASET, () => true, options)
+    await failure(all, 'HUB_PROTOCOL', 'dataset owner/pictures', below)
+  }
+  const { options } = await setup(t, { 'README.md': 'hello', [`data/${'long'.repeat(1000)}.txt`]: 'evil' })
+  await hubFile(DATASET, 'README.md', options)
+  const all = download(DATASET, () => true, options)
+  await failure(all, 'HUB_CACHE_READONLY', 'dataset owner/pictures', 'data/longlong', 'NAMETOOLONG')
+})
+
 test('a listing whose next page is one that came before is refused: it would have no end', async (t) => {
   const { hub, options } = await setup(t)
   hub.pageSize = 2

@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 import { types } from 'node:util'
 import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 import { COPY, isOthers, OTHER_COPY, THIS_COPY } from '../core/travel.js'
 import { userStack } from '../core/user-stack.js'
 import { NotSerializableError } from '../ray/errors.js'
 import { isRef } from '../ray/object-ref.js'
 import { keyStep } from '../ray/pack/path.js'
+import { type AnswerHeaders, areHeaders, headersOf } from './http-headers.js'
 import type { Measured } from './measured.js'
 
 /** Whether an answer may have this status. Those below announce one. */
@@ -23,23 +25,22 @@ export class HttpResponse {
   }
 
   readonly status: number
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly headers: AnswerHeaders
   /**
    * @param body a text or bytes as they are; an async iterable or generator piece by piece, as it goes on (texts and bytes as they are,
    * anything else as a line of JSON); anything else as JSON, typed arrays as lists
    * @param options.headers `content-type` instead of what the body is by itself, as `application/problem+json`; a list for one that is to come several times, as `set-cookie`; how the body is framed the server says itself
-   * @throws RayitoError INVALID_ARGUMENT for a status that there is not
+   * @throws RayitoError INVALID_ARGUMENT for a status or an option that there is not, and for headers that are neither an object of texts nor `Headers`
    */
   constructor(
     readonly body: unknown,
-    {
-      status = 200,
-      headers = {},
-    }: { status?: number | undefined; headers?: Readonly<Record<string, string | readonly string[]>> | undefined } = {},
+    options: { status?: number | undefined; headers?: AnswerHeaders | Headers | undefined } = {},
   ) {
+    knownOptions(options, ['status', 'headers'])
+    const { status = 200, headers = {} } = options
     checkStatus(status)
     this.status = status
-    this.headers = headers
+    this.headers = headersOf(headers)
   }
 }
 
@@ -53,17 +54,19 @@ function meaningOf(status: number): string {
 
 /** An answer to be thrown: FastAPI's HTTPException. The client gets `{"detail": …}`. */
 export class HttpError extends Error {
+  readonly headers: AnswerHeaders
   /**
    * @param detail what the client is told: a text, or FastAPI's list of what is wrong; by default what the status means
-   * @throws RayitoError INVALID_ARGUMENT for a status that there is not
+   * @throws RayitoError INVALID_ARGUMENT for a status that there is not, and for headers that are neither an object of texts nor `Headers`
    */
   constructor(
     readonly status: number,
     readonly detail: unknown = meaningOf(status),
-    readonly headers: Readonly<Record<string, string>> = {},
+    headers: AnswerHeaders | Headers = {},
   ) {
     super(typeof detail === 'string' ? detail : JSON.stringify(detail))
     checkStatus(status)
+    this.headers = headersOf(headers)
   }
   override get name(): string {
     return 'HttpError'
@@ -83,7 +86,7 @@ export function httpErrorOf(error: unknown): HttpError | null {
     if (one instanceof HttpError) return one
     // Other libraries have errors of this name, without a detail.
     if (one.name === 'HttpError' && isStatus(one.status) && one.detail !== undefined)
-      return new HttpError(one.status!, one.detail, one.headers)
+      return new HttpError(one.status!, one.detail, areHeaders(one.headers) ? one.headers : {})
     if (one.code === 'SERVE_BACK_PRESSURE') return tooManyWait()
     one = one.cause as typeof one
   }

@@ -30,6 +30,51 @@ test('an answer and an error have a status that there is', () => {
   }
 })
 
+test('an answer and an error refuse what they do not know', () => {
+  for (const [options, message] of [
+    [404, /^Expected `options` to be an object, got `404`/],
+    [null, /^Expected `options` to be an object, got `null`/],
+    [{ statusCode: 404 }, /^There is no option `statusCode` here\. Known are status, headers\.$/],
+    [{ status_code: 404 }, /no option `status_code`/],
+  ] as [never, RegExp][])
+    assert.throws(() => new HttpResponse('', options), { code: 'INVALID_ARGUMENT', message })
+  const pairs = [['a', 'b']]
+  for (const headers of [
+    null,
+    'a: b',
+    5,
+    pairs,
+    new Map([['a', 'b']]),
+    new URLSearchParams('a=b'),
+    Promise.resolve({}),
+  ]) {
+    const told = { code: 'INVALID_ARGUMENT', message: /^Expected `headers` to be an object of texts, or Headers, got/ }
+    assert.throws(() => new HttpResponse('', { headers: headers as never }), told)
+    assert.throws(() => new HttpError(404, 'gone', headers as never), told)
+  }
+  for (const value of [null, {}, true, [1, null], () => 'b'])
+    assert.throws(() => new HttpResponse('', { headers: { a: value } as never }), { message: /^Expected `headers`/ })
+  assert.throws(() => new HttpResponse('', { headers: new Map() as never }), {
+    message: /Object\.fromEntries\(map\)\.$/,
+  })
+})
+})
+
+test('headers may be texts, lists, numbers and Headers', () => {
+  const given = { 'content-type': undefined, 'X-Own': 'a', 'set-cookie': ['a=1', 'b=2'], age: 5 }
+  assert.equal(
+    wireResponse(new HttpResponse('', { headers: given as object as Record<string, string> })).headers,
+    '{"X-Own":"a","set-cookie":["a=1","b=2"],"age":5}',
+  )
+  assert.equal(new HttpResponse('', { headers: Object.assign(Object.create(null), { a: 'b' }) }).headers.a, 'b')
+  const headers = new Headers({ 'Content-Type': 'text/csv', 'Set-Cookie': 'a=1', 'X-Own': 'a' })
+  headers.append('Set-Cookie', 'b=2')
+  headers.append('X-Own', 'b')
+  const sent = { 'content-type': 'text/csv', 'set-cookie': ['a=1', 'b=2'], 'x-own': 'a, b' }
+  assert.deepEqual(new HttpResponse('', { headers }).headers, sent)
+  assert.deepEqual(new HttpError(404, '', headers).headers, sent)
+})
+
 test('an error says what its client is told', () => {
   assert.equal(String(new HttpError(404, 'No such city')), 'HttpError: No such city')
   assert.equal(String(new HttpError(422, missingField('body', 'file'))).slice(0, 29), 'HttpError: [{"type":"missing"')
@@ -56,6 +101,7 @@ test('an error is one for HTTP also where it is a cause, or has lost its class',
   const found = httpErrorOf({ cause: crossed })!
   assert.deepEqual({ ...found, name: found.name }, crossed)
   assert.ok(found instanceof HttpError)
+  assert.deepEqual(httpErrorOf({ ...crossed, headers: null })!.headers, {}, "another library's")
   const full = { code: 'SERVE_BACK_PRESSURE' }
   for (const error of [full, { cause: { cause: full } }]) assert.equal(httpErrorOf(error)!.status, 503)
   for (const other of [

@@ -11,6 +11,7 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify'
 import { RayitoError } from '../../core/errors.js'
+import type { AnswerHeaders } from '../http-headers.js'
 import { DETAIL, errorBody, HttpError, missingField, tooManyWait } from '../http-response.js'
 import type { ServedRoute } from '../ingress.js'
 import { MAX_BYTES } from '../options.js'
@@ -262,12 +263,12 @@ function detail(
   reply: FastifyReply,
   status: number,
   text: unknown,
-  headers: Readonly<Record<string, string>> = {},
+  headers: AnswerHeaders = {},
   errorKey = errorKeyOf(reply),
 ): FastifyReply {
   return reply
     .code(status)
-    .headers(headers)
+    .headers(headers as Record<string, string | string[]>)
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(errorBody(text, errorKey)))
 }

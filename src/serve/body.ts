@@ -1,5 +1,5 @@
 import { type CallContext, callContext } from './context.js'
-import { jsonOf } from './http-response.js'
+import { asBytes, jsonOf } from './http-response.js'
 
 type Values = AsyncIterator<unknown> | Iterator<unknown>
 
@@ -51,8 +51,8 @@ export class Body {
 
   /** A value as it is sent: texts and bytes as they are, anything else as a line of JSON. */
   piece(value: unknown): string | Uint8Array {
-    const asItIs = !this.lines && (typeof value === 'string' || value instanceof Uint8Array)
-    return asItIs ? value : `${jsonOf(value)}\n`
+    const piece = this.lines ? null : asBytes(value)
+    return typeof piece === 'string' || piece instanceof Uint8Array ? piece : `${jsonOf(value)}\n`
   }
 
   /**

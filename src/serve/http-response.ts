@@ -57,6 +57,7 @@ export class HttpError extends Error {
   readonly headers: AnswerHeaders
   /**
    * @param detail what the client is told: a text, or FastAPI's list of what is wrong; by default what the status means
+   * @throws NotSerializableError where JSON cannot hold `detail`
    * @throws RayitoError INVALID_ARGUMENT for a status that there is not, and for headers that are neither an object of texts nor `Headers`
    */
   constructor(
@@ -64,7 +65,7 @@ export class HttpError extends Error {
     readonly detail: unknown = meaningOf(status),
     headers: AnswerHeaders | Headers = {},
   ) {
-    super(typeof detail === 'string' ? detail : JSON.stringify(detail))
+    super(typeof detail === 'string' ? detail : jsonOf(detail))
     checkStatus(status)
     this.headers = headersOf(headers)
   }
@@ -113,14 +114,18 @@ export interface WireResponse extends Measured {
   failure: string
 }
 
+/** What is sent as it is: of a buffer its bytes. */
+export const asBytes = (value: unknown): unknown => (types.isAnyArrayBuffer(value) ? new Uint8Array(value) : value)
+
 /** @param streams whether the body is to come piece by piece */
 export function wireResponse(value: unknown, streams = false): WireResponse {
-  if (value instanceof Uint8Array) return wireResponse(new HttpResponse(value))
+  const bytes = asBytes(value)
+  if (bytes instanceof Uint8Array) return wireResponse(new HttpResponse(bytes))
   if (isOthers(value)) throw new NotSerializableError('the answer', ...OTHER_COPY)
   if (!(value instanceof HttpResponse))
     return streams ? { ...json(200, null), body: '', contentType: 'application/x-ndjson', streams } : json(200, value)
   const { status } = value
-  const body = streams ? '' : value.body
+  const body = streams ? '' : asBytes(value.body)
   // How long pieces are is known at their end: their sender frames them.
   const apart = streams ? ['content-type', 'content-length'] : ['content-type']
   const headers = Object.entries(value.headers).filter(([name]) => !apart.includes(name.toLowerCase()))
@@ -159,9 +164,16 @@ export function wireFailure(error: unknown, key: string): WireResponse {
 const UNCLEAR = ['{}', '{"0":', 'Buffer']
 const REF = /\{"id":"[^"]*"\}/
 
-/** Typed arrays are lists. @throws NotSerializableError for what it would say nothing of: of a Map the client would get `{}` */
+/** Typed arrays are lists. @throws NotSerializableError for what it cannot say, or would say nothing of: of a Map the client would get `{}` */
 export function jsonOf(value: unknown): string {
-  const text = JSON.stringify(value)
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (error) {
+    // A BigInt or a circle, of which it does not say where.
+    JSON.stringify(value, said())
+    throw error
+  }
   const unclear =
     text === undefined ? value !== undefined : UNCLEAR.some((part) => text.includes(part)) || REF.test(text)
   return (unclear ? JSON.stringify(value, said()) : text) ?? 'null'
@@ -170,20 +182,45 @@ export function jsonOf(value: unknown): string {
 /** What JSON.stringify shows each value to, beside the one that it stands in. */
 function said(): (this: unknown, key: string, value: unknown) => unknown {
   const paths = new Map<unknown, string>()
+  const holders = new Map<unknown, unknown>()
   return function (key, value) {
-    if (typeof value !== 'object' && typeof value !== 'function') return value
-    const list = listOf(value, (this as Record<string, unknown>)[key])
-    if (list) return list
+    if (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'bigint') return value
     const around = paths.get(this)
     const path = around === undefined ? '' : around + (Array.isArray(this) ? `[${key}]` : keyStep(key))
-    paths.set(value, path)
+    for (let holder: unknown = this; holder !== undefined; holder = holders.get(holder))
+      if (holder === value)
+        throw unsayable(path, `is what it lies in, ${placeOf(paths.get(value)!)}, and would have no end`)
+    const list = listOf(value, (this as Record<string, unknown>)[key])
+    const shown = list ?? value
+    paths.set(shown, path)
+    holders.set(shown, this)
+    if (list) return list
+    if (typeof value === 'bigint')
+      throw unsayable(
+        path,
+        'is a BigInt, which JSON does not have',
+        'Answer Number(n), or String(n) for all its digits.',
+      )
     const what = path === '' && typeof value === 'function' ? 'function' : unsaid(value)
     if (what === null) return value
-    const remedy = what === 'Response' ? 'Answer new HttpResponse(body, { status, headers }).' : 'Answer plain data.'
     const article = /^[AEIO]/.test(what) ? 'an' : 'a'
-    const where = path.replace(/^\./, '') || 'the answer'
-    throw new NotSerializableError(where, `is ${article} ${what}, of which JSON says nothing`, remedy)
+    throw unsayable(path, `is ${article} ${what}, of which JSON says nothing`, REMEDIES[what])
   }
+}
+
+/** What to answer instead of what is no plain data. */
+const REMEDIES: Record<string, string> = {
+  Response: 'Answer new HttpResponse(body, { status, headers }).',
+  ArrayBuffer: 'Answer new Uint8Array(buffer).',
+  SharedArrayBuffer: 'Answer new Uint8Array(buffer).',
+  Blob: 'Answer new Uint8Array(await blob.arrayBuffer()).',
+  File: 'Answer new Uint8Array(await file.arrayBuffer()).',
+}
+
+const placeOf = (path: string) => path.replace(/^\./, '') || 'the answer'
+
+function unsayable(path: string, reason: string, remedy = 'Answer plain data.'): NotSerializableError {
+  return new NotSerializableError(placeOf(path), reason, remedy)
 }
 
 /** The numbers of a typed array. @param own what a value was before its `toJSON`, of which Node's Buffers have one */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { describe, test } from 'node:test'
-import { type HttpRequest, serve } from '#src/serve/index.js'
+import { type HttpRequest, HttpResponse, serve } from '#src/serve/index.js'
 import { Fountain, Greeter, Site } from './classes.js'
 import { collected, latch, letGo, reached, servers, until } from './helpers.js'
 
@@ -117,5 +117,35 @@ describe('serve.fetch', () => {
         code: 'INVALID_ARGUMENT',
         message: /^Expected `request` to be a Request, got /,
       })
+  })
+
+  test('bytes of a buffer are sent as they are, alone, as a body and as a piece, with the headers of Headers', async () => {
+    class Sender {
+      call({ path }: HttpRequest): unknown {
+        const { buffer } = Uint8Array.of(7, 255)
+        if (path === '/alone') return buffer
+        const pieces = function* () {
+          yield buffer
+          yield new Uint8Array(new SharedArrayBuffer(1)).buffer
+        }
+        const headers = new Headers({ 'content-type': 'image/png', 'x-own': 'a' })
+        headers.append('set-cookie', 'a=1')
+        headers.append('set-cookie', 'b=2')
+        return new HttpResponse(path === '/pieces' ? pieces() : buffer, { headers })
+      }
+    }
+    await serve.run(serve.deployment(Sender).bind(), none)
+    for (const [path, type, bytes] of [
+      ['/alone', 'application/octet-stream', [7, 255]],
+      ['/body', 'image/png', [7, 255]],
+      ['/pieces', 'image/png', [7, 255, 0]],
+    ] as const) {
+      const answer = await ask(path)
+      assert.equal(answer.headers.get('content-type'), type)
+      assert.deepEqual([...new Uint8Array(await answer.arrayBuffer())], bytes)
+      if (path === '/alone') continue
+      assert.equal(answer.headers.get('x-own'), 'a')
+      assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'])
+    }
   })
 })

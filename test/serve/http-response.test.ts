@@ -57,7 +57,7 @@ test('an answer and an error refuse what they do not know', () => {
   assert.throws(() => new HttpResponse('', { headers: new Map() as never }), {
     message: /Object\.fromEntries\(map\)\.$/,
   })
-})
+  assert.throws(() => new HttpError(404, { n: 1n }), { code: 'RAY_NOT_SERIALIZABLE', message: /^n is a BigInt/ })
 })
 
 test('headers may be texts, lists, numbers and Headers', () => {
@@ -125,6 +125,11 @@ test('a value is sent as JSON, bytes and texts of an answer as they are', () => 
   const bytes = Uint8Array.of(1)
   const asIs = { ...json(200, ''), body: bytes, contentType: 'application/octet-stream' }
   assert.deepEqual(wireResponse(bytes), asIs)
+  for (const buffer of [bytes.buffer, new SharedArrayBuffer(1)]) {
+    const sent = { ...asIs, body: new Uint8Array(buffer) }
+    assert.deepEqual(wireResponse(buffer), sent)
+    assert.deepEqual(wireResponse(new HttpResponse(buffer)), sent)
+  }
   const headers = { 'Content-Type': 'image/png', 'X-Own': ['a', 'b'] as const }
   assert.deepEqual(wireResponse(new HttpResponse(bytes, { status: 201, headers })), {
     ...{ ...asIs, status: 201 },
@@ -178,11 +183,40 @@ test('what JSON would say nothing of is refused by its path', () => {
     [new Map(), /^the answer is a Map, of which JSON says nothing\. Answer plain data\./],
     [{ a: [1, { 'b c': new Set([1]) }] }, /^a\[1\]\["b c"\] is a Set, /],
     [[new Map()], /^\[0\] is a Map, /],
-    [{ a: new ArrayBuffer(1) }, /^a is an ArrayBuffer, /],
+    [{ a: new ArrayBuffer(1) }, /^a is an ArrayBuffer, .* Answer new Uint8Array\(buffer\)\./],
+    [new Blob(['x']), /^the answer is a Blob, .* Answer new Uint8Array\(await blob\.arrayBuffer\(\)\)\./],
     [() => 1, /^the answer is a function, /],
     [new Response('x'), /^the answer is a Response, .* Answer new HttpResponse\(body, { status, headers }\)\./],
   ] as const)
     assert.throws(() => jsonOf(value), { code: 'RAY_NOT_SERIALIZABLE', message })
+})
+
+test('a BigInt and a circle are told by their path', () => {
+  const circle: Record<string, unknown> = { list: [{}] }
+  ;(circle.list as object[])[0] = { up: circle }
+  const list: unknown[] = []
+  list.push(list)
+  for (const [value, message] of [
+    [
+      10n,
+      /^the answer is a BigInt, which JSON does not have\. Answer Number\(n\), or String\(n\) for all its digits\.$/,
+    ],
+    [{ rows: [{ n: 10n }] }, /^rows\[0\]\.n is a BigInt, /],
+    [{ a: BigInt64Array.of(1n) }, /^a\[0\] is a BigInt, /],
+    [{ twice: [circle] }, /^twice\[0\]\.list\[0\]\.up is what it lies in, twice\[0\], and would have no end\. /],
+    [list, /^\[0\] is what it lies in, the answer, /],
+  ] as const)
+    assert.throws(() => jsonOf(value), { code: 'RAY_NOT_SERIALIZABLE', message })
+  const shared = { a: [1] }
+  assert.equal(jsonOf([shared, { none: {}, shared }, shared.a]), '[{"a":[1]},{"none":{},"shared":{"a":[1]}},[1]]')
+  const own = { toJSON: () => ({ n: 'own' }) }
+  assert.equal(jsonOf({ own, none: {} }), '{"own":{"n":"own"},"none":{}}')
+  const failing = {
+    toJSON() {
+      throw new RangeError('on purpose')
+    },
+  }
+  assert.throws(() => jsonOf({ failing }), { name: 'RangeError', message: 'on purpose' })
 })
 
 test('typed arrays are lists, wherever they stand', () => {
@@ -206,7 +240,6 @@ test('typed arrays are lists, wherever they stand', () => {
     [{ type: 'Buffer', data: [1], own: Own.of(1) }, '{"type":"Buffer","data":[1],"own":"own"}'],
   ] as const)
     assert.equal(jsonOf(value), text)
-  assert.throws(() => jsonOf({ a: BigInt64Array.of(1n) }), TypeError)
   assert.throws(() => jsonOf({ a: Float32Array.of(1), b: [new Map()] }), { message: /^b\[0\] is a Map, / })
   assert.deepEqual(wireResponse(Float32Array.of(1)), json(200, '[1]'))
   assert.deepEqual(wireResponse(new HttpResponse({ a: Int8Array.of(-1) }, { status: 201 })), json(201, '{"a":[-1]}'))

@@ -1,5 +1,6 @@
 import { expected, RayitoError } from '../core/errors.js'
 import { defined } from '../core/options.js'
+import { checkedRoute } from './options.js'
 import type { Page, Route, Routes } from './types.js'
 
 /** A route, filled. */
@@ -25,18 +26,19 @@ export function ingress<A extends readonly unknown[], T extends object>(
 ): new (
   ...args: A
 ) => T {
-  if (typeof type !== 'function') expected('Class', 'a class', type)
+  // Arrow functions and methods have no prototype.
+  if (typeof type !== 'function' || !type.prototype) expected('Class', 'a class', type)
   if (typeof table !== 'object' || table === null)
     expected('routes', "routes such as { 'POST /whatis': 'whatis' }", table)
   const served = Object.entries(defined(table)).map(([name, given]) => {
     const parts = NAME.exec(name)
     if (!parts) expected('routes', "named as 'POST /whatis'", name)
-    const route = (typeof given === 'string' ? { call: given } : given) as Route<T> | Page
+    const route = checkedRoute(given, name)
     if ('call' in route && typeof (type.prototype as Record<string, unknown>)[route.call] !== 'function')
-      throw new RayitoError('INVALID_ARGUMENT', `${type.name} has no method ${String(route.call)} for ${name}`)
+      throw new RayitoError('INVALID_ARGUMENT', `${type.name} has no method ${route.call} for ${name}`)
     return { method: parts![1]!, path: parts![2]!, route }
   })
-  routes.set(type, served as ServedRoute[])
+  routes.set(type, served)
   return type
 }
 

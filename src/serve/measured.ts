@@ -1,4 +1,5 @@
 import { expected } from '../core/errors.js'
+import { knownOptions } from '../core/options.js'
 
 /**
  * Metrics of an application: counters and histograms that end up in /metrics. What a replica measures goes with its next
@@ -83,10 +84,13 @@ export function counter(name: string, help: string): { inc(by?: number): void } 
 export function histogram(
   name: string,
   help: string,
-  { buckets }: { buckets?: readonly number[] | undefined } = {},
+  options: { buckets?: readonly number[] | undefined } = {},
 ): { observe(value: number): void } {
   checked(name, help)
-  if (buckets && !buckets.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!)))
+  knownOptions(options, ['buckets'])
+  const { buckets } = options
+  const ascend = (bound: number, i: number) => Number.isFinite(bound) && (i === 0 || bound > buckets![i - 1]!)
+  if (buckets !== undefined && !(Array.isArray(buckets) && buckets.every(ascend)))
     expected('buckets', `ascending numbers for ${name}`, buckets)
   return { observe: (value) => record([name, 'histogram', help, finite(name, value, -Infinity), buckets ?? null]) }
 }

@@ -1,7 +1,7 @@
 import { expected } from '../core/errors.js'
 import { defined, knownOptions } from '../core/options.js'
 import { timerTime } from '../core/timer.js'
-import type { BatchOptions, DeploymentOptions, RunOptions } from './types.js'
+import type { BatchOptions, DeploymentOptions, Page, Route, RunOptions } from './types.js'
 
 /** Ray Serve's defaults, in one place. */
 const DEPLOYMENT_DEFAULTS = {
@@ -94,12 +94,49 @@ const BATCH_RULES: Record<keyof BatchOptions<unknown>, Rule> = {
   batchSizeFn: ['a function', (v) => typeof v === 'function'],
 }
 
-function check(options: object, rules: Record<string, Rule>): void {
-  knownOptions(options, Object.keys(rules))
+const isRecord = (v: unknown) => typeof v === 'object' && v !== null && !Array.isArray(v)
+const text: Rule = ['a text', (v) => typeof v === 'string']
+const someText: Rule = ['a text that is not empty', (v) => typeof v === 'string' && v !== '']
+const schema: Rule = ['a JSON schema', isRecord]
+const texts: Rule = ['an object of texts', (v) => isRecord(v) && Object.values(v as object).every(text[1])]
+
+const ROUTE_RULES: Record<keyof Route<unknown>, Rule> = {
+  call: ['the name of a method', text[1]],
+  file: someText,
+  maxBytes: whole(1),
+  summary: text,
+  responses: texts,
+  query: texts,
+  body: schema,
+  answer: schema,
+  errorKey: someText,
+  error: schema,
+}
+
+const PAGE_RULES: Record<keyof Page, Rule> = {
+  html: ['a page, or a function that gives it', (v) => typeof v === 'string' || typeof v === 'function'],
+  contentSecurityPolicy: ['a function', (v) => typeof v === 'function'],
+}
+
+/** @param where whose options they are, where a call takes several */
+function check(options: object, rules: Record<string, Rule>, where = ''): void {
+  knownOptions(options, Object.keys(rules), where)
   for (const [name, value] of Object.entries(options)) {
     const rule = rules[name]!
-    if (value !== undefined && !rule[1](value)) expected(name, rule[0], value)
+    if (value !== undefined && !rule[1](value)) expected(where ? `${where}.${name}` : name, rule[0], value)
   }
+}
+
+/** A route as it was given, or a method's name alone. @param name the route's own */
+export function checkedRoute(given: unknown, name: string): Route<unknown> | Page {
+  const where = `routes['${name}']`
+  if (typeof given !== 'string' && !isRecord(given))
+    expected(where, 'the name of a method, a route ({ call }) or a page ({ html })', given)
+  const route = defined(typeof given === 'string' ? { call: given } : (given as object))
+  const isPage = 'html' in route
+  check(route, isPage ? PAGE_RULES : ROUTE_RULES, where)
+  if (!isPage && !('call' in route)) expected(`${where}.call`, ROUTE_RULES.call[0], undefined)
+  return route as Route<unknown> | Page
 }
 
 export const checkDeploymentOptions = (options: DeploymentOptions): void => check(options, DEPLOYMENT_RULES)

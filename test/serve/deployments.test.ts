@@ -738,8 +738,43 @@ describe('deployments', () => {
     assert.throws(() => serve.deployment(Greeter, { replicas: 2 } as never), /no option `replicas`/)
     assert.throws(() => serve.deployment((() => 1) as never), /Expected `Class`/)
     assert.throws(() => serve.histogram('size', 'Sizes', { buckets: [1, 1] }), /Expected `buckets`.*ascending/)
+    assert.throws(() => serve.histogram('size', 'Sizes', { bucket: [1] } as never), /no option `bucket` here/)
+    for (const buckets of [5, null, 'ab'] as never[])
+      assert.throws(() => serve.histogram('size', 'Sizes', { buckets }), /Expected `buckets`.*ascending/)
+  })
+
+  test('wrong routes are named', () => {
+    const routes = (given: unknown) => () => serve.ingress(Greeter, { 'GET /x': given } as never)
     assert.throws(() => serve.ingress(Greeter, { 'GET x': 'shout' } as never), /Expected `routes`/)
-    assert.throws(() => serve.ingress(Greeter, { 'GET /x': 'none' } as never), /no method none/)
+    assert.throws(routes('none'), /no method none/)
+    for (const given of [null, 5, ['shout']])
+      assert.throws(routes(given), {
+        code: 'INVALID_ARGUMENT',
+        message:
+          /^Expected `routes\['GET \/x'\]` to be the name of a method, a route \({ call }\) or a page \({ html }\), got /,
+      })
+    assert.throws(routes({ call: 'shout', max_bytes: 10 }), {
+      code: 'INVALID_ARGUMENT',
+      message: /^There is no option `max_bytes` of routes\['GET \/x'\]\. Known are call, file, maxBytes, /,
+    })
+    assert.throws(routes({ call: 'shout', fiel: 'file' }), /no option `fiel`/)
+    assert.throws(routes({ html: '', csp: '' }), /no option `csp` .*Known are html, contentSecurityPolicy\./)
+    assert.throws(routes({ call: 'shout', file: 5 }), /^RayitoError: Expected `routes\['GET \/x'\]\.file` to be a text/)
+    for (const maxBytes of [0, -1, 1.5, '10'])
+      assert.throws(routes({ call: 'shout', maxBytes }), /\.maxBytes` to be a whole number from 1 and up/)
+    for (const given of [{}, { file: 'file' }, { call: undefined }, { call: 5 }])
+      assert.throws(routes(given), /\.call` to be the name of a method/)
+    assert.throws(routes({ html: 5 }), /\.html` to be a page, or a function that gives it/)
+    assert.throws(routes({ call: 'shout', query: 'a' }), /\.query` to be an object of texts/)
+    routes({
+      call: 'shout',
+      file: undefined,
+      html: undefined,
+      responses: { 404: 'gone' },
+      answer: { type: 'string' },
+    })()
+    for (const none of [() => 1, async () => 1, null])
+      assert.throws(() => serve.ingress(none as never, {}), /Expected `Class` to be a class/)
   })
 
   test('run refuses what is no application, and another application’s prefix', async () => {

@@ -321,6 +321,7 @@ function told(value: unknown): string {
     return `[${kind} ${typeof value.name === 'string' && value.name ? value.name : '(anonymous)'}]`
   }
   if (typeof value !== 'object' || value === null) return String(value)
-  const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value))
+  const isPlain =
+    Array.isArray(value) || ArrayBuffer.isView(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value))
   return isPlain ? inspect(value, ONE_LINE) : String(value)
 }

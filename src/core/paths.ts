@@ -1,5 +1,14 @@
 import { homedir } from 'node:os'
 import path, { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expected } from './errors.js'
+
+/** The path that an option gives, as itself or as its file URL. @throws RayitoError INVALID_ARGUMENT */
+export function pathOf(option: string, given: string | URL): string {
+  const isFile = given instanceof URL ? given.protocol === 'file:' : typeof given === 'string' && given !== ''
+  if (!isFile) expected(option, 'a path or a file URL', given)
+  return String(given).startsWith('file:') ? fileURLToPath(given) : String(given)
+}
 
 /** The platform's folder for caches of programs. */
 function platformCache(): string {

@@ -166,7 +166,20 @@ describe('Image.open', () => {
     await assert.rejects(Image.open(gif), { code: 'IMAGE_TOO_LARGE', message: /, got 65535×65535\./ })
     await assert.rejects(Image.open(path, { maxPixels: 34 * 26 - 1 }), { code: 'IMAGE_TOO_LARGE' })
     assert.equal((await Image.open(path, { maxPixels: 34 * 26 })).width, 34)
-    await assert.rejects(Image.open(path, { maxPixels: 0 }), { code: 'INVALID_ARGUMENT' })
+    for (const maxPixels of [0, Number.NaN, 10n, '10', true, null] as number[])
+      await assert.rejects(Image.open(path, { maxPixels }), { code: 'INVALID_ARGUMENT', message: /`maxPixels`/ })
+  })
+
+  test('refuses options that there are not', async () => {
+    await assert.rejects(Image.open(path, { max_pixels: 4 } as object), {
+      code: 'INVALID_ARGUMENT',
+      message: /no option `max_pixels` here\. Known are maxPixels\./,
+    })
+    for (const options of [4, null] as never[])
+      await assert.rejects(Image.open(path, options), {
+        code: 'INVALID_ARGUMENT',
+        message: /`options` to be an object/,
+      })
   })
 
   test('takes as many pixels as Pillow does, which only warns from half as many on', async () => {
@@ -200,6 +213,16 @@ describe('Image', () => {
     const message = /Expected `data.length` to be 1, 3 or 4 samples for each of 2×2 pixels, got `8`/
     assert.throws(() => new Image(new Uint8Array(8), 2, 2), { code: 'INVALID_ARGUMENT', message })
     assert.throws(() => new Image(new Uint8Array(0), 0, 2), { code: 'INVALID_ARGUMENT', message: /`width`/ })
+    for (const data of [[1, 2, 3], 'abc', null, new Float32Array(3), new ArrayBuffer(3), { length: 3 }] as never[])
+      for (const make of [() => new Image(data, 1, 1), () => Image.fromPixels(data, 1, 1)])
+        assert.throws(make, { code: 'INVALID_ARGUMENT', message: /^Expected `data` to be a Uint8Array, got / })
+  })
+
+  test('has the samples of a canvas, which are clamped, as bytes', async () => {
+    const canvas = new Uint8ClampedArray(new Uint8Array(16).map((_, i) => i).buffer, 8, 4)
+    const image = new Image(canvas, 1, 1)
+    assert.deepEqual(image, new Image(Uint8Array.of(8, 9, 10, 11), 1, 1))
+    assert.equal(image.data.buffer, canvas.buffer, 'not copied')
   })
 
   test('toRgb repeats grey and drops alpha', () => {
@@ -239,8 +262,15 @@ describe('Image', () => {
     assert.equal((await Image.open(join(folder, 'g.jpg'))).mode, 'L')
     await assert.rejects(image.save(join(folder, 'h.bmp')), {
       code: 'INVALID_ARGUMENT',
-      message: /to be a name that ends in \.png.* got `\.bmp`/,
+      message: /to be a name that ends in \.png.* got `.*h\.bmp`/,
     })
+    await image.save(pathToFileURL(join(folder, 'i.png')).href)
+    assert.equal((await Image.open(join(folder, 'i.png'))).height, image.height)
+    for (const place of [null, 5, '', {}, new URL('https://localhost/a.png')] as never[])
+      await assert.rejects(image.save(place), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected `path` to be a path or a file URL, got /,
+      })
   })
 
   test('prints its mode and size', () => {

@@ -3,9 +3,11 @@ import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { type InspectOptions, inspect } from 'node:util'
+import { type InspectOptions, inspect, types } from 'node:util'
 import { expected, RayitoError } from '../../core/errors.js'
 import { notebookDisplay } from '../../core/notebook.js'
+import { knownOptions } from '../../core/options.js'
+import { pathOf } from '../../core/paths.js'
 import { encodePng, type OwnBytes } from '../../core/png.js'
 import { otherCopy, serialize, type Travel, via } from '../../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
@@ -28,6 +30,12 @@ export interface ImageOptions {
   maxPixels?: number | undefined
 }
 
+/** @throws RayitoError INVALID_ARGUMENT */
+export function checkMaxPixels(maxPixels: number): void {
+  if (typeof maxPixels !== 'number' || !(maxPixels >= 1))
+    expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
+}
+
 /** Where Pillow raises its DecompressionBombError: twice its MAX_IMAGE_PIXELS, above which it warns. */
 export const MAX_PIXELS = 2 * 89_478_485
 const MODES: Record<Channels, string> = { 1: 'L', 3: 'RGB', 4: 'RGBA' }
@@ -47,21 +55,23 @@ export class Image {
   /** Rows of pixels from the top; the samples of a pixel follow each other. */
   readonly data: Uint8Array
 
-  /** @param data rows of pixels from the top, `width` × `height` × (1, 3 or 4) samples, else INVALID_ARGUMENT; kept, not copied */
-  constructor(data: Uint8Array, width: number, height: number) {
+  /** @param data rows of pixels from the top, `width` × `height` × (1, 3 or 4) samples, else INVALID_ARGUMENT; kept, not copied. A canvas's are clamped */
+  constructor(data: Uint8Array | Uint8ClampedArray, width: number, height: number) {
+    const isClamped = types.isUint8ClampedArray(data)
+    if (!isClamped && !types.isUint8Array(data)) expected('data', 'a Uint8Array', data)
     for (const [name, size] of Object.entries({ width, height }))
       if (!Number.isSafeInteger(size) || size < 1) expected(name, 'a whole number of pixels from 1 up', size)
     const channels = data.length / (width * height)
     if (channels !== 1 && channels !== 3 && channels !== 4)
       expected('data.length', `1, 3 or 4 samples for each of ${width}×${height} pixels`, data.length)
-    this.data = data
+    this.data = isClamped ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data
     this.width = width
     this.height = height
     this.channels = channels
   }
 
   /** Same as the constructor. */
-  static fromPixels(data: Uint8Array, width: number, height: number): Image {
+  static fromPixels(data: Uint8Array | Uint8ClampedArray, width: number, height: number): Image {
     return new Image(data, width, height)
   }
 
@@ -72,8 +82,10 @@ export class Image {
    * Rejects with IMAGE_INVALID, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, IMAGE_NOT_FOUND when a file cannot be read, or INVALID_ARGUMENT: an
    * address of the web is none of these, fetch it first and give its body.
    */
-  static async open(source: ImageSource, { maxPixels = MAX_PIXELS }: ImageOptions = {}): Promise<Image> {
-    if (!(maxPixels > 0)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
+  static async open(source: ImageSource, options: ImageOptions = {}): Promise<Image> {
+    knownOptions(options, ['maxPixels'])
+    const { maxPixels = MAX_PIXELS } = options
+    checkMaxPixels(maxPixels)
     const { data, width, height } = await decode(await bytesOf(source), maxPixels)
     return new Image(data, width, height)
   }
@@ -120,16 +132,17 @@ export class Image {
 
   /**
    * Writes the picture to a file; its extension says how: png, jpg, jpeg (quality 80, alpha dropped) or webp (quality 80).
-   * Rejects with INVALID_ARGUMENT for another extension, and with the system's error when the file cannot be written.
+   * Rejects with INVALID_ARGUMENT for another extension or what is no path, and with the system's error when the file cannot be written.
    */
   async save(path: string | URL): Promise<void> {
-    const kind = extname(path instanceof URL ? path.pathname : String(path)).toLowerCase()
-    await writeFile(path, kind === '.png' ? this.#png() : await this.#encode(kind))
+    const file = pathOf('path', path)
+    const kind = extname(file).toLowerCase()
+    if (!['.png', '.jpg', '.jpeg', '.webp'].includes(kind))
+      expected('path', 'a name that ends in .png, .jpg, .jpeg or .webp', file)
+    await writeFile(file, kind === '.png' ? this.#png() : await this.#encode(kind))
   }
 
   async #encode(kind: string): Promise<Uint8Array> {
-    if (!['.jpg', '.jpeg', '.webp'].includes(kind))
-      expected('path', 'a name that ends in .png, .jpg, .jpeg or .webp', kind)
     const { default: sharp } = await import('sharp')
     // sharp takes no shared memory, and JPEG no alpha: it is dropped, as toRgb() does.
     const { data, width, height, channels } = kind === '.webp' || this.channels === 1 ? this : this.toRgb()

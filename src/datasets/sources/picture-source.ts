@@ -23,7 +23,7 @@ export class PictureSource implements Source {
   async row(index: number, columns: readonly string[] = Object.keys(this.features)): Promise<Record<string, unknown>> {
     const { files, labels, options } = this.place
     const row: Record<string, unknown> = {}
-    if (columns.includes('image')) row.image = await Image.open(files[index]!, options)
+    if (columns.includes('image')) row.image = await Image.open(files[index]!, { maxPixels: options.maxPixels })
     if (columns.includes('label') && labels.length > 0) row.label = labels[index]
     return row
   }

@@ -108,6 +108,8 @@ class BatchQueue {
       let refused: unknown
       try {
         const size = batchSizeFn(waiting.slice(0, this.#count + 1).map(({ value }) => value))
+        if (typeof size !== 'number' || !(size >= 0))
+          expected('batchSizeFn(values)', 'a number from 0 and up', size, 'It answers the size of them all together.')
         if (size <= maxBatchSize) {
           this.#count++
           this.#size = size

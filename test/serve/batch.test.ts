@@ -240,6 +240,16 @@ describe('batches', () => {
     )
   })
 
+  test('a batchSizeFn that gives no size is told of that', async () => {
+    for (const size of [Number.NaN, -1, '2', undefined, Promise.resolve(1)]) {
+      const sing = serve.batch((words: string[]) => words, { ...patient, batchSizeFn: () => size as number })
+      await assert.rejects(sing('a'), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected `batchSizeFn\(values\)` to be a number from 0 and up, got /,
+      })
+    }
+  })
+
   test('wrong options are named', () => {
     const batch = (options: object) => () => serve.batch((words: string[]) => words, options)
     assert.throws(batch({ maxBatchSize: 0 }), /Expected `maxBatchSize`.*got `0`/)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expected, RayitoError } from '../core/errors.js'
-import { hubCache, hubTokenPath } from '../core/paths.js'
+import { hubCache, hubTokenPath, pathOf } from '../core/paths.js'
 import { hasProxy, proxiedFetch } from './proxied-fetch.js'
 import type { HubOptions, Repo } from './types.js'
 
@@ -50,7 +50,7 @@ export function contextOf(repo: Repo, options: HubOptions = {}): Context {
   if (typeof revision !== 'string' || !/^[^\\?%#:*"<>|\s]+$/.test(revision) || !isInside(revision))
     expected('repo.revision', 'a branch, a tag or a commit', revision)
   const env = process.env
-  const cacheDir = resolve(options.cacheDir ?? hubCache())
+  const cacheDir = resolve(options.cacheDir === undefined ? hubCache() : pathOf('cacheDir', options.cacheDir))
   const offline = options.offline ?? isOffline(type)
   const name = [`${type}s`, ...id.split('/')].join('--')
   return {

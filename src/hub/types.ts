@@ -46,8 +46,11 @@ export interface HubOptions {
    * @default HF_TOKEN, else what `hf auth login` left in HF_HOME/token; none where HF_HUB_DISABLE_IMPLICIT_TOKEN is set
    */
   token?: string | undefined
-  /** @default HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub */
-  cacheDir?: string | undefined
+  /**
+   * A path or a file URL.
+   * @default HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub
+   */
+  cacheDir?: string | URL | undefined
   /**
    * Make no request: what the cache lacks is an error.
    * @default HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE; for data sets HF_DATASETS_OFFLINE, too

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
+import { pathOf } from '../core/paths.js'
 import { readSource, type Source } from '../core/source.js'
 import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
@@ -78,7 +79,7 @@ export function fillOptions(options: PipelineOptions = {}): FilledOptions {
   if (!Number.isInteger(numThreads) || numThreads < 1) expected('numThreads', 'a whole number from 1 up', numThreads)
   if (typeof revision !== 'string' || !revision) expected('revision', 'a branch, tag or commit', revision)
   checkAnswering({ topK, functionToApply })
-  const cacheDir = hub.cacheDir && resolve(hub.cacheDir)
+  const cacheDir = hub.cacheDir === undefined ? undefined : resolve(pathOf('cacheDir', hub.cacheDir))
   return { ...hub, cacheDir, dtype, numThreads, topK, functionToApply, source: readSource(source), revision }
 }
 

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { linkBlob } from '#src/hub/cache.js'
 import { contextOf } from '#src/hub/context.js'
 import { download, hubFile, listFiles } from '#src/hub/index.js'
@@ -53,6 +54,14 @@ test('downloads what is picked and no other file', async (t) => {
   assert.deepEqual(readFileSync(join(folder, 'data/train.parquet')), Buffer.from(LARGE))
   assert.deepEqual(readdirSync(folder), ['data'])
   assert.equal(hub.downloads.length, 2)
+})
+
+test('takes a file URL for the cache, too', async (t) => {
+  const { options } = await setup(t)
+  const { folder } = await download(DATASET, parquet, options)
+  const url = pathToFileURL(options.cacheDir!)
+  for (const cacheDir of [url, url.href] as never[])
+    assert.equal((await download(DATASET, parquet, { ...options, cacheDir, offline: true })).folder, folder)
 })
 
 test('lays the cache out as Python does: blobs by etag, relative links, refs', async (t) => {

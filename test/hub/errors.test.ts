@@ -144,6 +144,11 @@ test('what the call does not take', async () => {
     [DATASET, { endpoint: 'huggingface.co' }, 'endpoint'],
     [DATASET, { endpoint: 'ftp://huggingface.co' }, 'endpoint'],
     [DATASET, { retries: -1 }, 'retries'],
+    ...[7, '', null, {}, new URL('https://localhost/cache')].map((cacheDir): [Repo, HubOptions, string] => [
+      DATASET,
+      { cacheDir: cacheDir as never },
+      'cacheDir',
+    ]),
     [DATASET, { idleTimeout: Number.NaN }, 'idleTimeout'],
   ]
   for (const [repo, options, option] of wrong)

@@ -24,12 +24,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hubCache } from '#src/core/paths.js'
-import { download, type HubOptions, hubFile, listFiles } from '#src/hub/index.js'
+import { download, hubFile, listFiles } from '#src/hub/index.js'
 import { DATASET, LARGE, noise, notebook, setEnvironment, setup, startProcess, temporary } from './support.js'
 
 const TRAIN = 'data/train.parquet'
 const sha256 = createHash('sha256').update(LARGE).digest('hex')
-const blobs = ({ cacheDir }: HubOptions) => join(cacheDir!, 'datasets--owner--pictures/blobs')
+const blobs = ({ cacheDir }: { cacheDir: string }) => join(cacheDir, 'datasets--owner--pictures/blobs')
 
 test('sends the token to the host of the Hub, never along a redirect to another', async (t) => {
   const { hub, options } = await setup(t)

@@ -14,7 +14,11 @@ const skip =
   `${python} has no huggingface_hub (set RAYITO_PYTHON)`
 
 /** Runs Python over the same cache; what it printed, read as JSON. */
-async function run({ endpoint, cacheDir }: HubOptions, code: string, offline = false): Promise<unknown> {
+async function run(
+  { endpoint, cacheDir }: HubOptions & { cacheDir: string },
+  code: string,
+  offline = false,
+): Promise<unknown> {
   const env = {
     ...process.env,
     HF_ENDPOINT: endpoint,

@@ -56,6 +56,8 @@ describe('a pipeline says', () => {
     await rejects(classifier(tinyVit, { topK: 1.5 }), 'INVALID_ARGUMENT', /`topK`.*got `1.5`/)
     await rejects(classifier(tinyVit, { source: 'disk' }), 'INVALID_ARGUMENT', /`source`.*got `disk`/)
     await rejects(classifier(tinyVit, { revision: '' }), 'INVALID_ARGUMENT', /`revision`/)
+    for (const cacheDir of [7, '', new URL('https://localhost/cache')] as never[])
+      await rejects(classifier(tinyVit, { cacheDir }), 'INVALID_ARGUMENT', /`cacheDir` to be a path or a file URL/)
     await rejects(classifier(tinyVit, 'q8' as never), 'INVALID_ARGUMENT', /`options`/)
     await rejects(classifier(7 as never), 'INVALID_ARGUMENT', /`model`/)
     await rejects(

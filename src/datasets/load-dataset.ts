@@ -11,7 +11,7 @@ import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
 import { Dataset } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
-import { MAX_PIXELS } from './image/image.js'
+import { checkMaxPixels, MAX_PIXELS } from './image/image.js'
 import { PageCache } from './parquet/page-cache.js'
 import { cardsIn } from './repository/card.js'
 import { cardFeatures } from './repository/card-features.js'
@@ -119,8 +119,11 @@ async function load<Row extends object>(
   if (split !== undefined && typeof split !== 'string') expected('split', 'the name of a split', split)
   if (dataFiles !== undefined && !areDataFiles(dataFiles))
     expected('dataFiles', 'paths or patterns, or an object with those of each split', dataFiles)
-  if (!(cacheBytes >= 0)) expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
-  if (!(maxPixels >= 1)) expected('maxPixels', 'a number of pixels from 1 up', maxPixels)
+  if (revision !== undefined && (typeof revision !== 'string' || !revision))
+    expected('revision', 'a branch, tag or commit', revision)
+  if (typeof cacheBytes !== 'number' || !(cacheBytes >= 0))
+    expected('cacheBytes', 'a number of bytes from 0 up', cacheBytes)
+  checkMaxPixels(maxPixels)
   const wanted = { name, split, dataFiles }
   const path = await localPath(nameOrPath)
   const origin = readSource(source)

@@ -196,6 +196,11 @@ describe("the methods of a Dataset answer as Python's:", () => {
       assert.throws(() => table.take(n), { code: 'INVALID_ARGUMENT' })
       assert.throws(() => table.skip(n), { code: 'INVALID_ARGUMENT' })
     }
+    for (const contiguous of ['x', null, 0] as never[])
+      assert.throws(() => table.shard({ numShards: 2, index: 0, contiguous }), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected `contiguous` to be true or false, got /,
+      })
   })
 
   test('filter', async () => {

@@ -760,7 +760,12 @@ describe('from the disk', () => {
     })
     await assert.rejects(loadDataset(''), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(loadDataset(3 as never), { code: 'INVALID_ARGUMENT' })
-    await assert.rejects(loadDataset(table, { cacheBytes: -1 }), { code: 'INVALID_ARGUMENT', message: /`cacheBytes`/ })
+    for (const value of [-1, true, '10', 10n, null, Number.NaN] as never[]) {
+      await assert.rejects(loadDataset(table, { cacheBytes: value }), { message: /^Expected `cacheBytes`/ })
+      await assert.rejects(loadDataset(table, { maxPixels: value }), { message: /^Expected `maxPixels`/ })
+    }
+    for (const revision of ['', null, 5] as never[])
+      await assert.rejects(loadDataset(table, { revision }), { code: 'INVALID_ARGUMENT', message: /`revision`/ })
     await assert.rejects(loadDataset(table, { dataFiles: [] }), { message: /each split, got `\[\]` \(object\)$/ })
     for (const dataFiles of [
       3,

@@ -25,6 +25,7 @@ export function shardRange(rows: number, options: ShardOptions): Uint32Array {
   const { numShards, index, contiguous = true } = options
   wholeFrom(1, 'numShards', numShards)
   if (wholeFrom(0, 'index', index) >= numShards) expected('index', `from 0 to ${numShards - 1}`, index)
+  if (typeof contiguous !== 'boolean') expected('contiguous', 'true or false', contiguous)
   if (!contiguous) return range(index, rows, numShards)
   const least = Math.floor(rows / numShards)
   const larger = rows % numShards

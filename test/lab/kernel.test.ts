@@ -89,6 +89,37 @@ describe('ray in a notebook', () => {
   })
 })
 
+test('a cell may give what another defines by its name alone, in an object and from one', async () => {
+  await run(`import { ray } from '../dist/index.js'\nimport * as path from 'node:path'`)
+  await run(`const total = 2, numCpus = 1\nlet dtype = 'q8', model: string | undefined`)
+  await run(
+    `const chosen = { total, path, dtype: { dtype } }\nfunction give(dtype = 'inner') { return { total, dtype } }`,
+  )
+  assert.deepEqual(await run('[chosen.total, chosen.path.sep.length, chosen.dtype, give()]'), {
+    status: 'ok',
+    text: `[ 2, 1, { dtype: 'q8' }, { total: 2, dtype: 'inner' } ]\n`,
+  })
+  const taken = `({ dtype, model = 'tiny' } = { dtype: 'fp32' } as { dtype: string; model?: string })`
+  assert.equal((await run(taken)).status, 'ok')
+  assert.deepEqual(await run('[dtype, model]'), { status: 'ok', text: `[ 'fp32', 'tiny' ]\n` })
+  const names = `const { total: sum, ...others } = { ...chosen, total }\nconst add = ({ total = 1 }) => ({ total, sum })`
+  assert.equal((await run(names)).status, 'ok')
+  assert.deepEqual(await run('[sum, add({})]'), { status: 'ok', text: '[ 2, { total: 1, sum: 2 } ]\n' })
+  await run(`await ray.shutdown()\nawait ray.init({ numCpus })\nconst far = ray.remote(() => ({ total }))`)
+  assert.deepEqual(await run('await ray.get(far.remote())'), { status: 'ok', text: '{ total: 2 }\n' })
+})
+
+test('what is wrong in a cell with such an object is told where it stands', async () => {
+  await run('const rows = [1]')
+  const { text } = await run(`const both = { rows }, wrong: string = 5`)
+  assert.match(text, /^1:24 - Type 'number' is not assignable to type 'string'\.\n/)
+  assert.match((await run('\nconst none = { rows, missing }')).text, /^2:22 - No value exists in scope for/)
+  assert.match(
+    (await run('const o = { rows }; throw new Error(`no`)')).text,
+    /line 1 of the cell: const o = \{ rows \};/,
+  )
+})
+
 test('a cell may loop with await over what comes, with or without another await', async () => {
   const squares = `import { ray } from '../dist/index.js'\nconst squares = ray.remote(function* (n: number) { for (let i = 0; i < n; i++) yield i * i })`
   await run(squares)

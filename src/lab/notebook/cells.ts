@@ -18,13 +18,14 @@ interface Compiler {
   forEachChild<T>(node: Node, visit: (node: Node) => T | undefined): T | undefined
   isForOfStatement(node: Node): boolean
   isFunctionLike(node: Node): boolean
+  isShorthandPropertyAssignment(node: Node): node is Node & { name: Node & { text: string } }
 }
 interface Node {
+  end: number
   awaitModifier?: Node
 }
-interface Statement {
+interface Statement extends Node {
   pos: number
-  end: number
   name?: { text: string }
   declarationList?: { declarations: readonly (Statement & { name: { text: string } })[] }
 }
@@ -72,7 +73,11 @@ export function keepDefinitions(tslab: NodeJS.Require): void {
     return {
       ...converter,
       convert(before, source) {
-        const converted = converter.convert(known(before), source)
+        const declared = known(before)
+        const full = spelledOut(source, compiler)
+        let converted = converter.convert(declared, full)
+        // Places are told in the cell as it was written.
+        if (converted.diagnostics.length > 0 && full !== source) converted = converter.convert(declared, source)
         for (const problem of converted.diagnostics) problem.messageText = withRemedy(problem.messageText)
         if (converted.diagnostics.length > 0) return converted
         newest = converted.declOutput ?? ''
@@ -85,6 +90,17 @@ export function keepDefinitions(tslab: NodeJS.Require): void {
       complete: (before, source, position) => converter.complete(known(before), source, position),
     }
   }
+}
+
+/** A cell with `{ x: x }` for every `{ x }`: tslab finds what other cells define in the former only. */
+function spelledOut(source: string, compiler: Compiler): string {
+  const names: (Node & { text: string })[] = []
+  const visit = (node: Node): undefined => {
+    if (compiler.isShorthandPropertyAssignment(node)) names.push(node.name)
+    compiler.forEachChild(node, visit)
+  }
+  visit(compiler.createSourceFile('cell.ts', source, compiler.ScriptTarget.Latest))
+  return names.reduceRight((text, { text: name, end }) => `${text.slice(0, end)}: ${name}${text.slice(end)}`, source)
 }
 
 /** Whether a cell has a `for await` outside of all functions. */

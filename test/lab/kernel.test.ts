@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as zeromq from 'zeromq'
+import { failure } from '#src/lab/notebook/failure.js'
 import { freePorts } from '#src/lab/notebook/free-ports.js'
 import { Kernel } from '#src/lab/notebook/kernel.js'
 import { patientSockets } from '#src/lab/notebook/sockets.js'
@@ -297,6 +298,43 @@ describe('a cell that fails', () => {
       here.text,
       /\n {4}at parsed \(line 3 of cell \d+: return JSON\.parse\(text\)\)\n {4}at line 3 of the cell: parsed\('\{'\)\n/,
     )
+  })
+
+  test('of a request that was refused tells what was asked, and the service’s own words', async () => {
+    await run(`import { serve } from '../dist/index.js'\nimport axios from 'axios'\nimport FormData from 'form-data'`)
+    await run(
+      `class Taker { take() { return 'taken' } }
+const Serving = serve.deployment(serve.ingress(Taker, { 'POST /whatis': { call: 'take', file: 'file' } }))
+await serve.run(Serving.bind(), { port: 0 })
+const url = serve.status().url + '/whatis/'`,
+    )
+    const posted = await run(
+      `const form = new FormData()\nform.append('picture', 'a')\nconst response = await axios.post(url, form)`,
+    )
+    assert.match(
+      posted.text,
+      /^AxiosError: Request failed with status code 422\nPOST http:\S+\/whatis\/ was answered with 422 /,
+    )
+    assert.match(posted.text, / 422 .+:\n\{ detail: \[.* loc: \[ 'body', 'file' \], msg: 'Field required', .*\n/)
+    assert.match(posted.text, /\n {4}at line 3 of the cell: const response = await axios\.post\(url, form\)\n$/)
+    assert.equal(posted.text.split('\n').length, 5)
+    const { message } = failure('', posted.text, { cell: 1, cells: 1, title: 'T' })
+    assert.match(message, /Request failed with status code 422\nPOST .+\n.+'Field required'.+$/)
+    const got = await run(
+      `const ask = () => axios.get('/whatis/', { baseURL: serve.status().url! + '/' })\nawait ask()`,
+    )
+    assert.match(got.text, /\nGET http:\/\/[^/]+\/whatis\/ was answered with 405 Method Not Allowed:\n\{ detail: /)
+    const inside = `const cause = await axios.get(url, { responseType: 'stream' }).catch((error) => error)
+throw new Error('no answer', { cause })`
+    const { text } = await run(inside)
+    assert.match(
+      text,
+      /^Error: no answer\n {4}at line 2 .+\n {2}\[cause\]: AxiosError: .+\n.*GET \S+ was answered with 405 .+Allowed\n/,
+    )
+    assert.ok(text.split('\n').length < 9, text)
+    await run('await serve.shutdown()')
+    const gone = await run('await axios.post(url, new FormData())')
+    assert.match(gone.text, /^\w*Error: .+\nPOST \S+ had no answer \(ECONN\w+\)\n {4}at line 1 of the cell: .+\n$/)
   })
 
   test('on a class with private members inside an expression tells where that may stand', async () => {

@@ -6,6 +6,7 @@ import { format } from 'node:util'
 import { endWithParent } from '../../core/orphan.js'
 import { beginCell, cells, keepDefinitions, nameScripts } from './cells.js'
 import { resolvePackageName } from './package-name.js'
+import { tellRefusals } from './refused.js'
 import { patientSockets } from './sockets.js'
 import { legible } from './stack.js'
 
@@ -22,7 +23,10 @@ if (Number(process.env.JPY_PARENT_PID) === process.ppid) endWithParent(process.p
 // tslab prints what a cell throws. Ten frames often end inside a library: the cell's own line is the last one.
 Error.stackTraceLimit = 40
 const { error } = console
-console.error = (...values: unknown[]) => error(legible(format(...values), cells))
+console.error = (...values: unknown[]) => {
+  for (const value of values) tellRefusals(value)
+  error(legible(format(...values), cells))
+}
 
 // tslab keeps one timer of its compiler's. That has a second one, which a change in a watched node_modules starts: it took the
 // place of the first, and every cell failed from then on ("Unexpected pending rebuildTimer"). It gets a timer of its own.

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { NodeInfo } from '../../ray/index.js'
-import type { Settings, VersionName } from '../settings.js'
+import { range, type Settings, type VersionName } from '../settings.js'
 import { writeJson } from '../write-json.js'
 import { type Agreement, agreementOf } from './compare.js'
 import type { Conclusion } from './conclusion.js'
@@ -20,6 +20,7 @@ export interface Exercise1 {
   model: string
   dtype: string
   dataset: string
+  /** The rows: `count` of range(start, stop, step), all of them unless they were chosen otherwise. */
   indices: { start: number; stop: number; step: number; count: number }
   versions: Version[]
   agreement: Agreement
@@ -29,7 +30,7 @@ export interface Exercise1 {
 
 export const EXERCISE_FILE = 'exercise-1.json'
 
-/** Gathers the results of exercise 1. `model` is the id that was really used. */
+/** Gathers the results of exercise 1. `model` is the id that was really used, `indices` the rows. @default as the settings say */
 export function exercise1(
   settings: Settings,
   {
@@ -37,11 +38,13 @@ export function exercise1(
     versions,
     conclusion,
     nodes = [],
+    indices = range(0, settings.stop, settings.step),
   }: {
     model: string
     versions: readonly (Version | undefined)[]
     conclusion: Conclusion
     nodes?: readonly NodeInfo[] | undefined
+    indices?: readonly number[] | undefined
   },
 ): Exercise1 {
   return {
@@ -53,12 +56,20 @@ export function exercise1(
     model,
     dtype: settings.dtype,
     dataset: settings.dataset,
-    indices: { start: 0, stop: settings.stop, step: settings.step, count: settings.images },
+    indices: rangeOf(indices),
     versions: ran(versions).map(({ lanes: _, ...version }) => version),
     agreement: agreementOf(versions),
     fastest: conclusion.fastest,
     why: conclusion.why,
   }
+}
+
+/** The range that rows, in whatever order, are of. */
+function rangeOf(rows: readonly number[]): Exercise1['indices'] {
+  const start = Math.min(...rows)
+  const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y))
+  const step = rows.map((row) => row - start).reduce(divisor, 0) || 1
+  return { start, stop: Math.max(...rows) + step, step, count: rows.length }
 }
 
 /** The machine, as tables and files name it. */

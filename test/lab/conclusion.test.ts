@@ -195,6 +195,28 @@ test('a version that loads sooner and takes less for each picture is ahead from 
   assert.deepEqual([only!.from, only!.to], [1, Infinity])
 })
 
+test('a picture is not shared among workers: fewer pictures than workers take as long as one for each', () => {
+  const perWorker = { 'InferenceEngine#1': 125, 'InferenceEngine#2': 125 }
+  const versions = [version('A', 0.5, 250), version('C1', 0.6, 125, { perWorker })]
+  assert.equal(breakEvenText(versions), 'By these figures C1 from about 2 pictures on would be ahead of A.')
+  assert.match(text(versions, two), /with fewer than about 2 pictures A, which loads sooner, would be ahead of C1/)
+  const line = /class="line C1" .*?points="([^"]+)"/.exec(breakEvenChart(versions))![1]!.split(' ')
+  const heights = line.map((point) => Number(point.split(',')[1]))
+  assert.equal(heights[4], heights[0], 'level up to two pictures')
+  assert.ok(heights[5]! < heights[0]!)
+  assert.match(breakEvenChart(versions), /C1 and A cross at about 2 pictures/)
+  const later = [version('A', 0.7, 250), version('C1', 0.6, 125 * 0.9, { perWorker })]
+  assert.doesNotMatch(text(later, two), /loads sooner/)
+  const many = { perWorker: { a: 1, b: 1, c: 1, d: 1 } }
+  const single = text([version('A', 0.7, 250), version('C1', 0.6, 125, many)], two)
+  assert.match(single, /with fewer than about 2 pictures A, which takes less for a single one, would be ahead of C1/)
+  // Loading much sooner, and dearer pictures.
+  const few = [version('A', 1.5, 250), version('C1', 0.6, 250.5, { perWorker })]
+  assert.equal(breakEvenText(few), 'By these figures C1 with 2 to about 449 pictures would be ahead of A.')
+  const none = [version('A', 1.5, 250), version('C1', 0.6, 400, { perWorker })]
+  assert.match(breakEvenText(none), /^By these figures C1 with no number of pictures/)
+})
+
 test('a break-even point that lies far beyond what was measured is no number', () => {
   const versions = [version('A', 0.1, 2.8), version('B', 0.3, 2.799_999)]
   assert.equal(breakEvenText(versions), 'By these figures B not with 25,000 pictures yet.')
@@ -220,19 +242,24 @@ test('lines that are level are drawn, too', () => {
 
 test('whatever the numbers, what it says of them holds', () => {
   const time = fc.double({ min: 0.001, max: 1_000, noNaN: true })
-  const one = fc.record({ load: time, infer: time, bytes: fc.nat(1e9) })
+  const one = fc.record({ load: time, infer: time, bytes: fc.nat(1e9), workers: fc.integer({ min: 1, max: 9 }) })
   fc.assert(
     fc.property(fc.array(one, { minLength: 4, maxLength: 4 }), fc.boolean(), (rows, measured) => {
       const names = ['A', 'B', 'C1', 'C2'] as const
-      const versions = rows.map(({ load, infer, bytes }, i) => version(names[i]!, load, infer, { bytesMoved: bytes }))
+      const versions = rows.map(({ load, infer, bytes, workers }, i) => {
+        const perWorker = Object.fromEntries(Array.from({ length: i === 0 ? 1 : workers }, (_, n) => [`#${n}`, 1]))
+        return version(names[i]!, load, infer, { bytesMoved: bytes, perWorker })
+      })
       const moving = measured ? { B: rows[1]!.infer / 2, C1: 0.001, C2: 0.002 } : undefined
       const { fastest, why, sentences } = conclude(versions, { ...two, moving })
       const best = versions.find(({ name }) => name === fastest)!
       assert.equal(best.seconds, Math.min(...versions.map(({ seconds }) => seconds)))
       assert.doesNotMatch(why, /NaN|Infinity|undefined|-\d/)
       assert.ok(sentences.every((sentence) => sentence.endsWith('.')))
+      for (const [, from, to, name] of why.matchAll(/with (\d+) to about (\d+) pictures (\w+),/g))
+        for (const count of [from, to]) assertAhead(versions, name!, fastest, Number(count))
       for (const [, count, name] of why.matchAll(/fewer than about (\d+) pictures (\w+),/g))
-        assertAhead(versions, name!, fastest, Number(count) * 0.9 - 1)
+        assertAhead(versions, name!, fastest, Math.max(1, Number(count) * 0.9 - 1))
       for (const [, count, name] of why.matchAll(/more than about (\d+) pictures (\w+),/g))
         assertAhead(versions, name!, fastest, Number(count) * 1.1 + 1)
       const behind = /By these figures (.+) would stay behind/.exec(why)?.[1]?.split(/, | and /) ?? []
@@ -250,8 +277,8 @@ test('whatever the numbers, what it says of them holds', () => {
 /** Whether one version's time for a number of pictures, by its own figures, is below another's. */
 function assertAhead(versions: ReturnType<typeof version>[], name: string, other: string, pictures: number): void {
   const at = (wanted: string) => {
-    const { loadSeconds, inferenceSeconds } = versions.find((v) => v.name === wanted)!
-    return loadSeconds + (inferenceSeconds / 250) * Math.max(0, pictures)
+    const { loadSeconds, inferenceSeconds, perWorker } = versions.find((v) => v.name === wanted)!
+    return loadSeconds + (inferenceSeconds / 250) * Math.max(Object.keys(perWorker).length, pictures)
   }
   assert.ok(at(name) <= at(other) * (1 + 1e-9), `${name} ${at(name)} against ${other} ${at(other)} with ${pictures}`)
 }

@@ -1,7 +1,7 @@
 import { plural } from '../../core/format.js'
 import { chart, fixed } from '../chart-style.js'
 import { list } from '../format.js'
-import { each, ran, type Version } from './version.js'
+import { each, ran, secondsFor, type Version, workersOf } from './version.js'
 
 /** With how many pictures a parallel version is ahead of A, by the measured figures. */
 export interface BreakEven {
@@ -18,7 +18,7 @@ const FAR = 100
 /**
  * A version's time is its loading and, for each picture, its share of the classification. Two such lines cross at
  * (loading − A's loading) ÷ (A's time of a picture − its own): what starts later and takes less for each is ahead from
- * there on, what starts sooner and takes more until there.
+ * there on, what starts sooner and takes more until there. With fewer pictures than workers a version's line is level.
  */
 export function breakEven(versions: readonly (Version | undefined)[]): BreakEven[] {
   const all = ran(versions)
@@ -29,10 +29,17 @@ export function breakEven(versions: readonly (Version | undefined)[]): BreakEven
     .map((version) => {
       const gain = each(a) - each(version)
       const later = version.loadSeconds - a.loadSeconds
-      if (gain > 0) return { version, from: Math.max(1, Math.ceil(later / gain)), to: Infinity }
+      const workers = workersOf(version)
+      // Where A's line crosses the level part, if that is where they cross.
+      const level = (secondsFor(version, 1) - a.loadSeconds) / each(a)
+      const first = Math.max(1, Math.ceil(level))
+      if (gain > 0) {
+        const from = later / gain
+        return { version, from: from > workers ? Math.ceil(from) : first, to: Infinity }
+      }
       // By loading alone, if at all.
       const to = later < 0 ? Math.floor(-later / Math.abs(gain)) : 0
-      return { version, from: to >= 1 ? 1 : null, to }
+      return to >= workers ? { version, from: first, to } : { version, from: null, to: 0 }
     })
 }
 
@@ -47,10 +54,11 @@ export function breakEvenText(versions: readonly (Version | undefined)[]): strin
   const texts = paying
     .sort((x, y) => x.from - y.from)
     .map(({ version, from, to }) => {
-      if (from > 1) return `${version.name} from about ${from.toLocaleString('en')} pictures on`
-      return to > most
-        ? `${version.name} from the first picture on`
-        : `${version.name} with up to about ${plural(to, 'picture')}`
+      if (to <= most)
+        return `${version.name} with ${from > 1 ? `${from.toLocaleString('en')}` : 'up'} to about ${plural(to, 'picture')}`
+      return from > 1
+        ? `${version.name} from about ${from.toLocaleString('en')} pictures on`
+        : `${version.name} from the first picture on`
     })
   const pays = texts.length > 0 ? `${list(texts)} would be ahead of A` : ''
   const not = [
@@ -73,8 +81,7 @@ const DASHES = { A: '', B: '', C1: '7 4', C2: '2 3' } as const
 /** Seconds of each version over the number of pictures, both on logarithmic axes, with the points where lines cross A's. */
 export function breakEvenChart(versions: readonly (Version | undefined)[]): string {
   const all = ran(versions)
-  const at = (version: Version, n: number) => version.loadSeconds + n * each(version)
-  const values = all.flatMap((version) => [at(version, 1), at(version, MOST)])
+  const values = all.flatMap((version) => [secondsFor(version, 1), secondsFor(version, MOST)])
   const low = Math.floor(Math.log10(Math.max(Math.min(...values), 1e-4)))
   const high = Math.max(Math.ceil(Math.log10(Math.max(...values, 1e-3))), low + 1)
   // So much room has 10,000 s; on a slow machine the axis goes on to 100,000 s and more.
@@ -94,17 +101,17 @@ export function breakEvenChart(versions: readonly (Version | undefined)[]): stri
     ),
   ]
   const lines = all.map((version) => {
-    const points = Array.from({ length: 41 }, (_, i) => MOST ** (i / 40)).map(
-      (n) => `${fixed(x(n))},${fixed(y(at(version, n)))}`,
-    )
+    const points = [...Array.from({ length: 41 }, (_, i) => MOST ** (i / 40)), Math.min(workersOf(version), MOST)]
+      .sort((n, m) => n - m)
+      .map((n) => `${fixed(x(n))},${fixed(y(secondsFor(version, n)))}`)
     return `<polyline class="line ${version.name}" stroke-dasharray="${DASHES[version.name]}" points="${points.join(' ')}"><title>${version.name} ${version.title}</title></polyline>`
   })
   const crossings = breakEven(versions)
-    .map(({ version, from, to }) => ({ version, n: from === 1 ? to : (from ?? 0) }))
+    .flatMap(({ version, from, to }) => [from === 1 ? 0 : (from ?? 0), to].map((n) => ({ version, n })))
     .filter(({ n }) => n >= 1 && n <= MOST)
     .map(
       ({ version, n }) =>
-        `<circle cx="${fixed(x(n))}" cy="${fixed(y(at(version, n)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} and A cross at about ${plural(n, 'picture')}</title></circle>`,
+        `<circle cx="${fixed(x(n))}" cy="${fixed(y(secondsFor(version, n)))}" r="4.5" class="dot ${version.name}" stroke-width="2.5"><title>${version.name} and A cross at about ${plural(n, 'picture')}</title></circle>`,
     )
   const legend = all.map(({ name, title }, i) => {
     const from = left + i * 132

@@ -1,8 +1,8 @@
 import { expected } from '../../core/errors.js'
 import { bytes, list, percent, seconds } from '../format.js'
-import type { VersionName } from '../settings.js'
+import { range, type VersionName } from '../settings.js'
 import { DOINGS, sharesOf } from './activity.js'
-import { each, ran, type Version } from './version.js'
+import { each, ran, secondsFor, type Version } from './version.js'
 
 /** Figures that the conclusion can quote beside the versions' own. */
 export interface ConclusionOptions {
@@ -193,23 +193,31 @@ function transfer(order: Version[], { moving = {} }: ConclusionOptions): string 
     : `Between the driver and the workers moved: ${moved}; the same calls with nothing to do took most for ${most.name}: ${cost}.`
 }
 
-/** With how many pictures another version would have won: time = loading + pictures × time of one. */
+/** With how many pictures another version would have won. */
 function flip(best: Version, order: Version[]): string {
   const behind = order.filter((other) => !isTie(best, other))
   if (behind.length === 0) return ''
   const count = best.result.length
   const points = behind.map((other) => {
     const gain = each(other) - each(best)
-    return { other, gain, at: (best.loadSeconds - other.loadSeconds) / gain }
+    const isAhead = (pictures: number) => secondsFor(other, pictures) < secondsFor(best, pictures) * (1 - 1e-9)
+    const ahead = range(1, count).filter(isAhead)
+    return {
+      other,
+      gain,
+      at: (best.loadSeconds - other.loadSeconds) / gain,
+      from: ahead[0] ?? 0,
+      to: ahead.at(-1) ?? 0,
+    }
   })
-  const fewer = points.filter(({ gain, at }) => gain > 0 && at > 1 && at < count).sort((x, y) => y.at - x.at)[0]
+  const fewer = points.filter(({ to }) => to > 0).sort((x, y) => y.to - x.to)[0]
   const most = count * FAR
   const crossing = points.filter(({ gain, at }) => gain < 0 && at > count && at <= most).sort((x, y) => x.at - y.at)
   // What takes less by a hair may take more in another run.
   const more = crossing.find(({ other, gain }) => -gain > each(other) * TIE)
   const texts = [
     fewer &&
-      `with fewer than about ${Math.ceil(fewer.at)} pictures ${fewer.other.name}, which loads sooner, would be ahead of ${best.name}`,
+      `with ${fewer.from > 1 ? `${fewer.from} to about ${fewer.to}` : `fewer than about ${fewer.to + 1}`} pictures ${fewer.other.name}, which ${fewer.other.loadSeconds < best.loadSeconds ? 'loads sooner' : 'takes less for a single one'}, would be ahead of ${best.name}`,
     more &&
       `with more than about ${Math.round(more.at)} pictures ${more.other.name}, which takes less for each, would overtake ${best.name}`,
   ].filter((text) => text !== undefined)

@@ -36,6 +36,16 @@ export const TITLES: Readonly<Record<VersionName, string>> = {
 /** Seconds that a picture takes once all is loaded. */
 export const each = (version: Version): number => version.inferenceSeconds / version.result.length
 
+/** Workers that classified. */
+export const workersOf = ({ perWorker }: Version): number => Math.max(1, Object.keys(perWorker).length)
+
+/**
+ * Seconds that a version would take for so many pictures, by its figures. Workers do not share a picture: fewer pictures than
+ * workers take as long as one for each of them.
+ */
+export const secondsFor = (version: Version, pictures: number): number =>
+  version.loadSeconds + Math.max(pictures, workersOf(version)) * each(version)
+
 /** Those of the versions that were run. */
 export function ran(versions: readonly (Version | undefined)[]): Version[] {
   return versions.filter((version) => version !== undefined)

@@ -46,7 +46,19 @@ export function isOthers(marked: unknown): boolean {
 /** What is said of it, and what is to be done. */
 export const OTHER_COPY = ['is of another copy of rayito (`npm ls rayito`)', 'Install one.'] as const
 
-/** `[serialize]() { return via(import.meta.url, 'revive', data) }` */
+const offered = new WeakSet<object>()
+
+/** Notes functions and classes of this package that other machines may name: what makes again what travels, and the like. */
+export function offer(...things: object[]): void {
+  for (const thing of things) offered.add(thing)
+}
+
+/** Whether other machines may name it, though this package does not export it to everybody. */
+export function isOffered(thing: object): boolean {
+  return offered.has(thing)
+}
+
+/** `[serialize]() { return via(import.meta.url, 'revive', data) }`, where `revive` is offered. */
 export function via(module: string, name: string, data: unknown): Travel {
   return new Travel(module, name, data)
 }

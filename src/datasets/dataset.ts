@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
 import { span } from '../core/spans.js'
-import { serialize, type Travel, via } from '../core/travel.js'
+import { offer, serialize, type Travel, via } from '../core/travel.js'
 import { DatasetDict } from './dataset-dict.js'
 import type { Features } from './features.js'
 import type { ImageRow, Mapped, Renamed, RowFunction, RowPredicate, Without } from './row.js'
@@ -307,3 +307,5 @@ export async function reviveDatasetDict(splits: [string, Luggage][]): Promise<Da
   const revived = await Promise.all(splits.map(async ([name, data]) => [name, await reviveDataset(data)] as const))
   return new DatasetDict(Object.fromEntries<Dataset>(revived))
 }
+
+offer(reviveDataset, reviveDatasetDict)

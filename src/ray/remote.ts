@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { defined } from '../core/options.js'
-import { serialize, via } from '../core/travel.js'
+import { offer, serialize, via } from '../core/travel.js'
 import { callSite, nameOf } from './code/index.js'
 import { REMOTE } from './code/modules.js'
 import { RemoteDefinition } from './definition.js'
@@ -115,6 +115,8 @@ function dressed(definition: RemoteDefinition, options: object, then: string, me
 export function remoteAgain({ target, options }: { target: AnyFunction; options: TaskOptions }): unknown {
   return remote(target, options)
 }
+
+offer(remoteAgain)
 
 function isClass(target: AnyFunction | AnyClass): target is AnyClass {
   // A method may be called so, but makes no objects.

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { expected } from '../core/errors.js'
 import { knownOptions } from '../core/options.js'
-import { serialize, via } from '../core/travel.js'
+import { offer, serialize, via } from '../core/travel.js'
 import { NOT_METHODS } from '../ray/handle.js'
 import { HandleResponse } from './response.js'
 import { HandleResponseGenerator } from './response-generator.js'
@@ -82,3 +82,5 @@ export function reviveHandle({ state, stream, bound }: Sent): object {
   const router = routerOf(state, bound)
   return makeHandle(() => router, stream)
 }
+
+offer(reviveHandle)

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { types } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { RayitoError } from '../core/errors.js'
-import { serialize, type Travel, via } from '../core/travel.js'
+import { offer, serialize, type Travel, via } from '../core/travel.js'
 import { installWithin } from '../ray/runtime.js'
 import { drainBatches } from './batch.js'
 import { Body, valuesOf } from './body.js'
@@ -219,6 +219,8 @@ export class Replica implements ReplicaCalls {
     })
   }
 }
+
+offer(revivePlan, Replica)
 
 /** Whoever answers HTTP goes before whoever computes. Only Linux has priorities of threads; elsewhere it would be the process's. */
 function giveWay(): void {

@@ -2,6 +2,7 @@ import { expected, RayitoError } from '../core/errors.js'
 import { finding, found } from '../core/findings.js'
 import { tellEmbedded } from '../core/source.js'
 import { span } from '../core/spans.js'
+import { offer } from '../core/travel.js'
 import { atUser } from '../core/user-stack.js'
 import { EMBEDDED_MODEL } from '../embedded/index.js'
 import { inReach } from '../hub/index.js'
@@ -78,6 +79,8 @@ export async function revivePipeline({
   const options = fillOptions({ ...recipe, revision: recipe.revision || 'main', ...(numThreads && { numThreads }) })
   return span('load', model, async () => open({ ...(await findModel(model, options)), asked }, options, numThreads))
 }
+
+offer(revivePipeline)
 
 async function open(
   files: ModelFiles,

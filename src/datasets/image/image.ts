@@ -9,7 +9,7 @@ import { notebookDisplay } from '../../core/notebook.js'
 import { knownOptions } from '../../core/options.js'
 import { pathOf } from '../../core/paths.js'
 import { encodePng, type OwnBytes } from '../../core/png.js'
-import { otherCopy, serialize, type Travel, via } from '../../core/travel.js'
+import { offer, otherCopy, serialize, type Travel, via } from '../../core/travel.js'
 import { premultiply, unpremultiply } from './alpha.js'
 import { decode } from './decode.js'
 import { withOpenFile } from './open-files.js'
@@ -205,6 +205,8 @@ export class Image {
 export function reviveImage({ data, width, height }: { data: Uint8Array; width: number; height: number }): Image {
   return new Image(data, width, height)
 }
+
+offer(reviveImage)
 
 async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source

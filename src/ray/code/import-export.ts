@@ -1,14 +1,22 @@
 import { basename } from 'node:path'
 import { importing } from '../../core/imports.js'
+import { HOME } from '../../core/package-file.js'
 import { span } from '../../core/spans.js'
+import { isOffered } from '../../core/travel.js'
 import { NotSerializableError, RayError } from '../errors.js'
-import { DEFAULT_OF_DEFAULT, isHolder } from './modules.js'
-import { localModule } from './portable.js'
+import { DEFAULT_OF_DEFAULT, isHolder, REMOTE } from './modules.js'
+import { isOurs, localModule } from './portable.js'
 
 type Namespace = Record<string, unknown>
 
+interface Imported {
+  namespace: Namespace
+  /** Others may have only what of it is meant for them. */
+  ours: boolean
+}
+
 /** Modules that were imported here: what they export is there at once. */
-const imported = new Map<string, Namespace>()
+const imported = new Map<string, Imported>()
 
 let ahead: Promise<unknown> | undefined
 
@@ -25,20 +33,42 @@ export function importedAhead(): Promise<unknown> | undefined {
   return ahead
 }
 
-/** An export of a module; '*' is the module itself. A promise the first time only. @throws NotSerializableError (rejects) */
+/**
+ * An export of a module; '*' is the module itself. A promise the first time (of what this package exports to everybody: always).
+ * @throws NotSerializableError, RayError RAY_CLUSTER_CODE (rejects)
+ */
 export function importExport(module: string, name: string): unknown {
-  const namespace = imported.get(module)
-  return namespace ? pick(namespace, module, name) : load(module).then((loaded) => pick(loaded, module, name))
+  const known = imported.get(module)
+  return known ? permitted(known, module, name) : load(module).then((loaded) => permitted(loaded, module, name))
 }
 
-async function load(module: string): Promise<Namespace> {
+function permitted({ namespace, ours }: Imported, module: string, name: string): unknown {
+  const found = pick(namespace, module, name)
+  return !ours || isMeantForOthers(found) ? found : exportedToAll(found, module, name)
+}
+
+/** Whether an export of this package is there for calls from elsewhere. */
+function isMeantForOthers(found: unknown): boolean {
+  return isHolder(found) && (REMOTE in found || isOffered(found))
+}
+
+async function exportedToAll(found: unknown, module: string, name: string): Promise<unknown> {
+  const door = (await import(new URL('index.js', HOME).href)) as Namespace
+  if (isHolder(found) && Object.values(door).includes(found)) return found
+  throw new RayError('RAY_CLUSTER_CODE', `${name} of ${module} is not for other machines: rayito keeps it to itself`, {
+    remedy: 'Call it from a function of your own: rayito worker --allow FOLDER.',
+  })
+}
+
+async function load(module: string): Promise<Imported> {
   let url = module
   try {
     url = localModule(module)
     if (ahead) await span('import', 'rayito', () => ahead)
     const namespace = (await span('import', basename(module), () => importing(() => import(url)))) as Namespace
-    imported.set(module, namespace)
-    return namespace
+    const loaded = { namespace, ours: isOurs(url) }
+    imported.set(module, loaded)
+    return loaded
   } catch (cause) {
     if (cause instanceof RayError) throw cause
     const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
@@ -58,10 +88,10 @@ const NEWER = `The worker's Node, ${process.version}, loads no such files: start
 function pick(namespace: Namespace, module: string, name: string): unknown {
   if (name === '*') return namespace
   if (name in namespace) return namespace[name]
-  // Of CommonJS, what Node's lexer did not see is in the default export.
+  // Of CommonJS, what Node's lexer did not see is in the default export; what all functions have (`constructor`) is nobody's export.
   const inside = namespace.default
   const key = name === DEFAULT_OF_DEFAULT ? 'default' : name
-  if (isHolder(inside) && key in inside) return inside[key]
+  if (isHolder(inside) && Object.hasOwn(inside, key)) return inside[key]
   // Compiled there, and loaded here as the ES module that it is written as.
   if (name === DEFAULT_OF_DEFAULT && inside !== undefined) return inside
   throw new NotSerializableError(`${name} of ${module}`, 'is not exported here')

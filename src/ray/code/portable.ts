@@ -30,6 +30,20 @@ export function allowModules(folders: readonly string[]): void {
   allowed = folders
 }
 
+/**
+ * What came from another machine is to be an export of a module here: what sent it need not be the sender of this package.
+ * @throws RayError RAY_CLUSTER_CODE
+ */
+export function refuseSource(name: string): void {
+  if (travelling) throw refusal(`${name || 'A function'} came as code, and only exports of modules run here`)
+}
+
+/** Whether it matters what of a module is asked for: of this package others may have no more than is meant for them. */
+export function isOurs(url: string): boolean {
+  if (!allowed || !url.startsWith('file:')) return false
+  return url.startsWith(PACKAGE) || isAllowed(fileURLToPath(PACKAGE), fileURLToPath(url))
+}
+
 /** The name under which a module travels; as it is where everything stays on this machine. */
 export function portableModule(url: string): string {
   if (!travelling || url.startsWith('rayito:') || PORTABLE.test(url)) return url
@@ -56,14 +70,13 @@ export function portableCode(code: Code): Code {
 export function localModule(name: string): string {
   const [, kind, whole, parts = '', path] = PORTABLE.exec(name) ?? []
   if (!kind) {
-    if (allowed) throw new RayError('RAY_CLUSTER_CODE', `This worker does not run ${name}`)
+    if (travelling) throw refusal(`Modules are known here by what they are called elsewhere and a hash, not as ${name}`)
     return name
   }
   const url = kind === 'rayito' ? new URL(path!, PACKAGE).href : userModule(path!)
-  if (kind === 'rayito' && !url.startsWith(PACKAGE))
-    throw new RayError('RAY_CLUSTER_CODE', `${name} is no module of rayito`)
+  if (kind === 'rayito' && !url.startsWith(PACKAGE)) throw refusal(`${name} is no module of rayito`)
   const here = hashOf(url)
-  if (whole && here.whole !== whole) {
+  if (here.whole !== whole) {
     const file = (parts && differing(here, parts)) || fileURLToPath(url)
     throw new RayError('RAY_CLUSTER_CODE', `${file} is not what the driver has: their contents differ`, {
       remedy: 'Bring the same files to all machines, and start the worker again.',
@@ -91,6 +104,10 @@ function userModule(url: string): string {
     `This worker has no ${steps.at(-1)} in a folder that it may run (${allowed.join(', ') || 'none'}); the driver has ${url}`,
     { file: url },
   )
+}
+
+function refusal(message: string): RayError {
+  return new RayError('RAY_CLUSTER_CODE', message)
 }
 
 function tryPath(url: string): string | null {

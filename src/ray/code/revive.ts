@@ -10,6 +10,7 @@ import { shippedFrom } from './call-site.js'
 import { findClass, known, nameOf, rememberClass } from './identity.js'
 import { importExport, importedAhead } from './import-export.js'
 import { unwrap } from './modules.js'
+import { refuseSource } from './portable.js'
 import { resolveFrom } from './resolve.js'
 import { METHOD_KEY } from './source.js'
 import type { AnyFunction, Code, CodeNode, FunctionNode, SourceCode } from './types.js'
@@ -18,9 +19,11 @@ import { nodeSpecifier } from './vite.js'
 /**
  * The function or class again. What it used from around it is its own from now on.
  * @param via makes what a Travel among its values stands for
+ * @throws RayError RAY_CLUSTER_CODE (rejects) for what may not run here
  */
 export async function revive(code: Code, via: (travel: Travel) => unknown): Promise<AnyFunction> {
   if (code.kind === 'module') return unwrap(await importExport(code.module, code.name)) as AnyFunction
+  refuseSource(code.name)
   const [root] = code.nodes
   const known = root && 'group' in root && root.kind === 'class' ? findClass(root.id) : undefined
   return known ?? ((await new Revival(code, via).run()) as AnyFunction)

@@ -43,3 +43,12 @@ export interface DriverLease {
 }
 
 export type Lease = NodeLease | DriverLease
+
+/** Variables that say where something is on this machine. */
+const OF_THIS_MACHINE = ['RAYITO_CACHE', 'RAYITO_OUT']
+
+/** Settings that the driver's own threads would inherit: which model, which weights, where from. A node takes no others. */
+export function travellingEnv(env: NodeJS.ProcessEnv): Record<string, string> {
+  const settings = Object.entries(env).filter(([name]) => name.startsWith('RAYITO_') && !OF_THIS_MACHINE.includes(name))
+  return Object.fromEntries(settings) as Record<string, string>
+}

@@ -6,20 +6,11 @@ import type { InitOptions } from '../../../types.js'
 import { packageVersion } from '../../../version.js'
 import type { Bus } from '../bus.js'
 import { Channel, type ChannelEvents, isUnknown } from '../channel.js'
-import type { DriverLease, NodeLease } from '../lease.js'
+import { type DriverLease, type NodeLease, travellingEnv } from '../lease.js'
 import { Leases, OwnLease } from '../leases.js'
 import type { FromNode } from '../messages.js'
 import { BEAT, HELLO, SERVER_PATIENCE, toPeer } from '../subjects.js'
 import { NodePeer } from './node-peer.js'
-
-/** Variables that say where something is on this machine. */
-const OF_THIS_MACHINE = ['RAYITO_CACHE', 'RAYITO_OUT']
-
-/** Settings that the driver's own threads would inherit: which model, which weights, where from. */
-function travellingEnv(env: NodeJS.ProcessEnv): Record<string, string> {
-  const settings = Object.entries(env).filter(([name]) => name.startsWith('RAYITO_') && !OF_THIS_MACHINE.includes(name))
-  return Object.fromEntries(settings) as Record<string, string>
-}
 
 export interface Member {
   id: string

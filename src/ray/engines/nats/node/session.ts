@@ -11,7 +11,7 @@ import { packageVersion } from '../../../version.js'
 import { LocalEngine } from '../../local/engine.js'
 import { Threads } from '../../threads/threads.js'
 import { Channel, type ChannelEvents } from '../channel.js'
-import type { DriverLease } from '../lease.js'
+import { type DriverLease, travellingEnv } from '../lease.js'
 import type { FromNode, NetActor, NetCode, NetTask, ToNode } from '../messages.js'
 import { toPeer } from '../subjects.js'
 import { Borrowed } from './borrowed.js'
@@ -129,7 +129,7 @@ export class Session {
         resourceLimits: lease.resourceLimits ?? undefined,
         prefix: `${node.name}/`,
         allow: node.allow,
-        env: lease.env,
+        env: travellingEnv(lease.env),
         findings: () => [...this.#findings],
         released: (_worker, ids) => this.#released(ids),
         ended: (worker) => {

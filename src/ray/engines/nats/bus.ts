@@ -206,6 +206,11 @@ export class Bus {
     })
   }
 
+  /** Answers for a peer whoever asks whether it listens. */
+  vouch(peer: string): void {
+    this.subscribe(toPeer(peer, PROBE), (_subject, _bytes, reply) => reply && this.publish(reply, new Uint8Array()))
+  }
+
   /**
    * Publishes a task and resolves to its number in the queue once it is stored there. Tries until it is, or until there is
    * nothing to publish: null then.

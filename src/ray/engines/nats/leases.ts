@@ -104,6 +104,7 @@ export class Leases {
   #subscription: { unsubscribe(): void } | null = null
   #away = false
   #looked = 0
+  #stood = { until: 0, milliseconds: 0 }
   #ended = false
 
   constructor(
@@ -176,12 +177,22 @@ export class Leases {
     if (lease && !this.#ended) this.events.lost(lease)
   }
 
+  /** Milliseconds for which this process stood still just now; 0 if it did not. */
+  get stoodStill(): number {
+    const now = performance.now()
+    const { until, milliseconds } = this.#stood
+    return Math.max(now - this.#looked, now - until < PING ? milliseconds : 0)
+  }
+
   #look(): void {
     const now = performance.now()
     // Whoever was busy itself has heard nothing.
     const still = now - this.#looked
     if (still > 2 * BEAT) this.#forgive()
-    if (still > DRIVER_PATIENCE / 2) this.events.stalled?.()
+    if (still > DRIVER_PATIENCE / 2) {
+      this.#stood = { until: now, milliseconds: still }
+      this.events.stalled?.()
+    }
     this.#looked = now
     if (this.#away) return
     const { confirmed: heard, unstored } = this.#own!

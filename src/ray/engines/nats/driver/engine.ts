@@ -110,7 +110,7 @@ export class NatsEngine implements Engine, DriverSide {
     const bus = await Bus.open(this.address, `rayito driver ${this.id}`)
     if (this.#down) return bus.close()
     this.#bus = bus
-    await this.#members.join(bus)
+    await this.#members.join(bus, this.address)
     if (this.#failure) return
     this.#joined = true
     this.#tasks.flushSoon()

@@ -9,8 +9,9 @@ import { Channel, type ChannelEvents, isUnknown } from '../channel.js'
 import { type DriverLease, type NodeLease, travellingEnv } from '../lease.js'
 import { Leases, OwnLease } from '../leases.js'
 import type { FromNode } from '../messages.js'
-import { BEAT, HELLO, SERVER_PATIENCE, toPeer } from '../subjects.js'
+import { BEAT, DRIVER_PATIENCE, HELLO, SERVER_PATIENCE, toPeer } from '../subjects.js'
 import { NodePeer } from './node-peer.js'
+import { StandIn } from './stand-in.js'
 
 export interface Member {
   id: string
@@ -44,6 +45,7 @@ export class Membership {
   #bus: Bus | null = null
   readonly #leases: Leases
   #lease: OwnLease | null = null
+  readonly #standIn = new StandIn()
   /** How often each node was lost: one that comes back begins anew. */
   readonly #epochs = new Map<string, number>()
   /** CPUs of the largest node that was lost, and may be back. */
@@ -66,7 +68,7 @@ export class Membership {
   }
 
   /** Resolves when the nodes that live are known. */
-  async join(bus: Bus): Promise<void> {
+  async join(bus: Bus, address: string): Promise<void> {
     const { me, events } = this
     this.#bus = bus
     bus.watch({
@@ -89,6 +91,7 @@ export class Membership {
       return current
     })
     await this.#lease.give()
+    if (!this.#ended) this.#standIn.begin(address, me.id)
     await this.#leases.follow(bus, this.#lease, 'node')
   }
 
@@ -190,7 +193,11 @@ export class Membership {
 
   #takenForDead({ lease }: NodePeer): void {
     const message = `Node ${lease.name} heard nothing of this driver for so long that it ended its work`
-    this.events.failed(new RayError('RAY_CLUSTER_LOST', message))
+    const { stoodStill } = this.#leases
+    if (stoodStill < DRIVER_PATIENCE / 2) return this.events.failed(new RayError('RAY_CLUSTER_LOST', message))
+    const why = `this program did not get to its event loop for ${Math.round(stoodStill / 1000)} s`
+    const remedy = 'Whoever stops a program, or its machine, for so long calls ray.init() again.'
+    this.events.failed(new RayError('RAY_CLUSTER_LOST', `${message}: ${why}`, { remedy }))
   }
 
   /** All nodes are to know: those whose workers run, and those that read the lease. */
@@ -228,6 +235,7 @@ export class Membership {
     this.#ended = true
     if (this.#away) clearTimeout(this.#away)
     this.#leases.end()
+    this.#standIn.end()
   }
 
   /** Tells all that this driver leaves; resolves when they know. */

@@ -8,13 +8,12 @@ import { HOME } from '#src/core/package-file.js'
 import { moduleHash } from '#src/ray/code/module-hash.js'
 import { Bus } from '#src/ray/engines/nats/bus.js'
 import { Channel } from '#src/ray/engines/nats/channel.js'
-import type { DriverLease } from '#src/ray/engines/nats/lease.js'
 import type { FromNode, NetArgument, NetCode, NetTask, Queued } from '#src/ray/engines/nats/messages.js'
 import { toPeer } from '#src/ray/engines/nats/subjects.js'
 import { decodeError } from '#src/ray/pack/error-codec.js'
-import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
+import { driver } from './lives.js'
 
 const skip = clusterMissing()
 const folder = mkdtempSync(join(tmpdir(), 'rayito-strangers-'))
@@ -62,20 +61,7 @@ class Stranger {
     const bus = await Bus.open(address, 'stranger')
     const id = `stranger-${process.hrtime.bigint()}`
     const stranger = new Stranger(bus, id)
-    const lease: DriverLease = {
-      kind: 'driver',
-      id,
-      version: packageVersion(),
-      namespace: '',
-      timeline: false,
-      resourceLimits: null,
-      env,
-      findings: [],
-      sizes: [1000],
-      unfinished: 0,
-      host: 'elsewhere',
-      pid: 1,
-    }
+    const lease = { ...driver, id, env, sizes: [1000] }
     await bus.makeConsumer(1000, () => false)
     await bus.leases.put(`driver.${id}`, JSON.stringify(lease))
     return stranger

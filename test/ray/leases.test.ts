@@ -2,19 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { AckPolicy } from '@nats-io/jetstream'
 import { Bus } from '#src/ray/engines/nats/bus.js'
-import type { DriverLease, Lease, NodeLease } from '#src/ray/engines/nats/lease.js'
+import type { Lease } from '#src/ray/engines/nats/lease.js'
 import { Leases, OwnLease } from '#src/ray/engines/nats/leases.js'
 import { keptLeases } from '#src/ray/engines/nats/live-leases.js'
 import { NodeRecorder } from '#src/ray/engines/nats/node/node-recorder.js'
+import { Observer } from '#src/ray/engines/nats/status/observe.js'
 import { BEAT, consumerOf, HELLO, LEASES, NODE_PATIENCE, STATE, STREAM } from '#src/ray/engines/nats/subjects.js'
 import type { Task } from '#src/ray/task.js'
 import { clusterMissing, Server, WorkerProcess } from './cluster.js'
 import { relays } from './hosts.js'
+import { driver, node } from './lives.js'
 
 const skip = clusterMissing()
-
-const node = { kind: 'node', id: 'node-1', name: 'one' } as NodeLease
-const driver = { kind: 'driver', id: 'driver-1' } as DriverLease
 
 describe('whoever follows who lives', skip ? { skip } : {}, () => {
   test('takes nobody for lost while it hears nothing of the server itself, and who falls silent after that', async (t) => {
@@ -168,6 +167,48 @@ test(
       [[node.id], [], [node.id]],
     )
     assert.ok(timers() <= before)
+  },
+)
+
+test(
+  'what is no sign of life, in the place of one, keeps no worker out and hides nobody',
+  skip ? { skip } : {},
+  async (t) => {
+    const { bus, own, address } = await alive(t)
+    await own.give()
+    const others = {
+      'driver.a': 'not json',
+      'node.b': 'null',
+      'node.c': '7',
+      'node.d': JSON.stringify({ ...node, kind: 'ghost' }),
+      'node.e': JSON.stringify({ ...node, id: 7 }),
+      'node.f': JSON.stringify({ ...node, id: 'a b' }),
+      'node.g': JSON.stringify({ ...node, id: 'g', name: { first: 'g' } }),
+      'node.h': JSON.stringify({ ...node, id: 'h', cpus: 'many' }),
+      'driver.i': JSON.stringify({ ...driver, id: 'i', sizes: 'all' }),
+    }
+    const putAll = () => Promise.all(Object.entries(others).map(([key, text]) => bus.leases.put(key, text)))
+    await putAll()
+    const worker = await WorkerProcess.start(address, { name: 'late' })
+    t.after(() => worker.end())
+    const observer = await Observer.open(address)
+    t.after(() => observer.close())
+    assert.deepEqual(
+      (await observer.status()).nodes.map(({ name }) => name),
+      ['late'],
+    )
+    // Nor does whoever follows who lives warn of it, as it is put there.
+    const warned: Error[] = []
+    const note = (warning: Error) => warned.push(warning)
+    process.on('warning', note)
+    t.after(() => process.off('warning', note))
+    const leases = new Leases({ seen: () => {}, lost: () => {} })
+    await leases.follow(bus, own)
+    t.after(() => leases.end())
+    await putAll()
+    await bus.flush()
+    assert.equal(leases.nodes().length, 1)
+    assert.deepEqual(warned, [])
   },
 )
 

@@ -15,6 +15,7 @@ import { encodeWard, type Ward, Wards } from '#src/ray/engines/nats/wards.js'
 import { packageVersion } from '#src/ray/version.js'
 import { encodeWire } from '#src/ray/wire.js'
 import { clusterMissing, Server } from './cluster.js'
+import { node as life } from './lives.js'
 
 const skip = clusterMissing()
 
@@ -201,7 +202,7 @@ describe('where the server is away, or its answers are lost', skip ? { skip } : 
   test('names of actors that went with their node and their driver are free after a while, though nobody asks for them', async (t) => {
     const record = (id: string, owner: string, node: string | null) => JSON.stringify({ id, owner, node })
     const keyOf = (id: string) => nameKey('lost', id)
-    await bus.leases.put('node.living', JSON.stringify({ kind: 'node', id: 'living' }))
+    await bus.leases.put('node.living', JSON.stringify({ ...life, id: 'living' }))
     const living = bus.frames('living', () => {})
     t.after(() => living.unsubscribe())
     await bus.state.put(keyOf('lost'), record('lost', 'gone', 'lost'))

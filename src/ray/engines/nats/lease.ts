@@ -44,6 +44,30 @@ export interface DriverLease {
 
 export type Lease = NodeLease | DriverLease
 
+const NUMBERS = {
+  node: ['cpus', 'available', 'tasks', 'actors', 'objects', 'memoryMB', 'pid'],
+  driver: ['unfinished', 'pid'],
+} as const
+
+/** A sign of life as it was written; null for what is none: anybody may have written it. */
+export function readLease(bytes: Uint8Array): Lease | null {
+  let lease: Partial<Record<string, unknown>>
+  try {
+    lease = Object(JSON.parse(Buffer.from(bytes).toString()))
+  } catch {
+    return null
+  }
+  const { kind, id, name, namespace, sizes, findings, env } = lease
+  if ((kind !== 'node' && kind !== 'driver') || !isText(id) || !/^[\w-]+$/.test(id)) return null
+  if (!isText(lease.version) || !isText(lease.host) || !NUMBERS[kind].every((key) => isNumber(lease[key]))) return null
+  if (kind === 'node') return isText(name) ? (lease as unknown as NodeLease) : null
+  if (!isText(namespace) || !Array.isArray(sizes) || !sizes.every(isNumber) || !Array.isArray(findings)) return null
+  return typeof env === 'object' && env !== null ? (lease as unknown as DriverLease) : null
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isNumber = (value: unknown): value is number => Number.isFinite(value)
+
 /** Variables that say where something is on this machine. */
 const OF_THIS_MACHINE = ['RAYITO_CACHE', 'RAYITO_OUT']
 

@@ -1,5 +1,5 @@
 import type { Bus } from './bus.js'
-import type { DriverLease, Lease, NodeLease } from './lease.js'
+import { type DriverLease, type Lease, type NodeLease, readLease } from './lease.js'
 import { keptLeases } from './live-leases.js'
 import { BEAT, DRIVER_PATIENCE, FULL, HELLO, LEASES, NODE_PATIENCE, PING, SERVER_PATIENCE } from './subjects.js'
 import { STEP } from './uplink.js'
@@ -123,8 +123,9 @@ export class Leases {
     this.#bus = bus
     this.#own = own
     this.#subscription = bus.subscribe(`$KV.${LEASES}.${whom}.*`, (subject, bytes) => {
-      if (bytes.length) this.lives(JSON.parse(bytes.toString()) as Lease)
-      else this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
+      const lease = readLease(bytes)
+      if (lease) this.lives(lease)
+      else if (bytes.length === 0) this.#gone(subject.slice(subject.indexOf('.', 4) + 1))
     })
     this.#looked = performance.now()
     this.#timer = setInterval(() => this.#look(), BEAT / 2).unref()

@@ -1,13 +1,13 @@
 import type { CompletionResult, StoredMsg } from '@nats-io/jetstream'
 import type { Bus } from './bus.js'
-import type { Lease } from './lease.js'
+import { type Lease, readLease } from './lease.js'
 import { DRIVER_PATIENCE, LEASES, NODE_PATIENCE, STREAM } from './subjects.js'
 
 /** Milliseconds in which a process that is not busy itself answers. */
 const ANSWER = 100
 
 /**
- * What the bucket has, the dead's as well, and when the server wrote it. (The client's own list of keys leaves a consumer on
+ * What the bucket has of signs of life, the dead's as well, and when the server wrote it. (The client's own list of keys leaves a consumer on
  * the server for minutes.)
  */
 export async function keptLeases(bus: Bus, whom = '*.*'): Promise<{ lease: Lease; written: number }[]> {
@@ -22,9 +22,10 @@ export async function keptLeases(bus: Bus, whom = '*.*'): Promise<{ lease: Lease
     const multi_last = [`$KV.${LEASES}.${whom}`]
     bus.jsm.direct.getLastMessagesFor(`KV_${LEASES}`, { multi_last, callback }).catch(reject)
   })
-  return entries
-    .filter(({ data }) => data.length)
-    .map((entry) => ({ lease: entry.json<Lease>(), written: Date.parse(entry.timestamp) }))
+  return entries.flatMap(({ data, timestamp }) => {
+    const lease = readLease(data)
+    return lease ? [{ lease, written: Date.parse(timestamp) }] : []
+  })
 }
 
 /**

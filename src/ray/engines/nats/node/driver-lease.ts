@@ -1,5 +1,5 @@
 import type { Bus } from '../bus.js'
-import type { DriverLease } from '../lease.js'
+import { type DriverLease, readLease } from '../lease.js'
 import type { Leases } from '../leases.js'
 
 /** How often a driver is looked for that nobody knows, and milliseconds between two looks. */
@@ -16,7 +16,8 @@ export async function driverLease(driver: string, bus: Bus, leases: Leases): Pro
     try {
       const entry = await bus.leases.get(`driver.${driver}`)
       if (entry && entry.operation !== 'PUT') return null
-      if (entry) leases.lives(entry.json<DriverLease>())
+      const given = entry && readLease(entry.value)
+      if (given) leases.lives(given)
       const lease = leases.drivers().find(({ id }) => id === driver)
       if (lease) return lease
       if (!(await bus.listens(driver)) && ++missed === LOOKS) return undefined

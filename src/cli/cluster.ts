@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { RayitoError } from '../core/errors.js'
-import { plural } from '../core/format.js'
+import { inLine, inLines, plural } from '../core/format.js'
 import { urlsOf } from '../ray/engines/nats/address.js'
 import type { Observer } from '../ray/engines/nats/status/observe.js'
 import { port } from './port.js'
@@ -32,7 +32,7 @@ async function work({ address, numCpus, name, allow = [] }: WorkerOptions): Prom
   const told = stopSignal()
   const asked = new AbortController()
   const stop = AbortSignal.any([told, asked.signal])
-  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const say = (line: string) => process.stdout.write(`${inLine(line)}\n`)
   const { Node } = await import('../ray/engines/nats/node/node.js')
   const node = await Node.join({
     address: addressOf(address),
@@ -85,7 +85,7 @@ async function status({ address, watch, json }: { address?: string; watch?: bool
     const aborted = new Promise((resolve) => stop.addEventListener('abort', resolve))
     while (!stop.aborted) {
       // A server that is started again is waited for.
-      await show().catch((error) => process.stderr.write(`rayito: ${(error as Error).message}\n`))
+      await show().catch((error) => process.stderr.write(`rayito: ${inLines((error as Error).message)}\n`))
       await Promise.race([aborted, new Promise((resolve) => setTimeout(resolve, 1_000))])
     }
   } finally {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { ERRORS, RayitoError } from '../core/errors.js'
+import { inLines } from '../core/format.js'
 import { userPlace } from '../core/user-stack.js'
 
 /** Loaded when they are asked for: a server need not wait for what reads notebooks. */
@@ -65,7 +66,7 @@ function placeIn(error: RayitoError): string {
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof RayitoError) {
-    process.stderr.write(`rayito: ${error.message}${placeIn(error)}\n`)
+    process.stderr.write(`rayito: ${inLines(error.message)}${placeIn(error)}\n`)
     if (error.code === 'NOTEBOOK_STOPPED') return 130
     return error.code === 'USAGE' || error.code === 'INVALID_ARGUMENT' ? 2 : 1
   }

@@ -1,3 +1,13 @@
+/** Text of others as it may stand in a line of a terminal: what would steer that, line ends too, is shown as \ufffd. */
+export function inLine(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\ufffd')
+}
+
+/** The same of a text of several lines. */
+export function inLines(text: string): string {
+  return text.split('\n').map(inLine).join('\n')
+}
+
 /** `1 node`, `2 nodes`. */
 export function plural(count: number, what: string): string {
   return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`

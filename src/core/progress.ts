@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads'
+import { inLine } from './format.js'
 import { notebookDisplay } from './notebook.js'
 
 /** A piece of long work that shows how far it is. */
@@ -55,8 +56,9 @@ export function isLively(out: Output): boolean {
   return Boolean(out.isTTY) && !NO_COLOR && !CI && TERM !== 'dumb'
 }
 
-/** Says a line, in a notebook as an output of its own; on a terminal it stands above the bars. */
-export function notice(line: string, out: Output = process.stderr): void {
+/** Says a line, whatever others' texts are in it: in a notebook as an output of its own; on a terminal it stands above the bars. */
+export function notice(text: string, out: Output = process.stderr): void {
+  const line = inLine(text)
   const display = notebookDisplay()?.display
   const style = 'border-left:4px solid #d98e04;padding:.4em .8em'
   if (display) display.html(`<div class="rayito-notice" style="${style}">${escaped(line)}</div>`)

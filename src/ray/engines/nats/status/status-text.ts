@@ -1,4 +1,4 @@
-import { plural } from '../../../../core/format.js'
+import { inLine, plural } from '../../../../core/format.js'
 import type { ClusterStatus } from './cluster-status.js'
 
 /** Characters in a line, those of a terminal. */
@@ -7,7 +7,7 @@ const WIDTH = 80
 /** A cluster's state as a table of its nodes and a line of sums. */
 export function statusText({ nodes, drivers, running, waiting }: ClusterStatus): string {
   const rows = nodes.map((node) => [
-    node.name,
+    inLine(node.name),
     `${round(node.cpus - node.available)} of ${node.cpus}`,
     `${node.tasks}`,
     `${node.actors}`,

@@ -49,11 +49,16 @@ export function revivePlan({ target, args, name, maxOngoingRequests, userConfig 
   return new ReplicaPlan(target, args, name, maxOngoingRequests, userConfig)
 }
 
+/** Calls that are remembered as cancelled and are not here yet. */
+const MOST_AHEAD = 10_000
+
 /** The actor around an instance of a deployment's class. */
 export class Replica implements ReplicaCalls {
   readonly #instance: Instance
   readonly #plan: ReplicaPlan
   readonly #calls = new Map<string, CallContext>()
+  /** Those that were cancelled while their arguments were not there yet, and some that had ended. */
+  readonly #ahead = new Set<string>()
   /** Answers that are being read piece by piece. */
   readonly #bodies = new Map<string, Body>()
   /** Whoever sends knows its own calls only: the limit is kept here. */
@@ -157,7 +162,11 @@ export class Replica implements ReplicaCalls {
   }
 
   cancel(id: string): void {
-    this.#calls.get(id)?.abort()
+    const context = this.#calls.get(id)
+    if (context) return context.abort()
+    this.#ahead.add(id)
+    const [first] = this.#ahead
+    if (this.#ahead.size > MOST_AHEAD) this.#ahead.delete(first!)
   }
 
   /** No further calls will come but those of others that end, too. */
@@ -186,6 +195,7 @@ export class Replica implements ReplicaCalls {
 
   async #run<T>(id: string, work: (context: CallContext) => T): Promise<Awaited<T>> {
     if (this.#over) await new Promise<never>(() => {})
+    if (this.#ahead.delete(id)) throw this.#cancelled()
     const context = new CallContext()
     this.#calls.set(id, context)
     try {
@@ -213,10 +223,13 @@ export class Replica implements ReplicaCalls {
       }
       this.#waiting.add(go)
       context.whenAborted(() => {
-        if (this.#waiting.delete(go))
-          reject(new RayitoError('SERVE_CANCELLED', `A call of ${this.#plan.name} was cancelled`))
+        if (this.#waiting.delete(go)) reject(this.#cancelled())
       })
     })
+  }
+
+  #cancelled(): RayitoError {
+    return new RayitoError('SERVE_CANCELLED', `A call of ${this.#plan.name} was cancelled`)
   }
 }
 

@@ -102,6 +102,32 @@ export const askOn = ray.remote(async (counted: DeploymentHandle<Counted>, latch
   return answered
 })
 
+/** Arrives where it goes once it is let go. */
+export class Late {
+  constructor(readonly latch: Latch) {}
+  [ray.serialize](): Latch {
+    return this.latch
+  }
+  static async [ray.deserialize](latch: Latch): Promise<Late> {
+    await held(latch)
+    return new Late(latch)
+  }
+}
+
+/** Counts what arrived. */
+export class Taker {
+  #taken = 0
+  call(_late: Late): void {
+    this.#taken++
+  }
+  *steps(_late: Late): Generator<number> {
+    yield ++this.#taken
+  }
+  taken(): number {
+    return this.#taken
+  }
+}
+
 /** Is held until it is let go, or hears that it is cancelled. */
 async function holdOn(latch: Latch): Promise<void> {
   const { signal } = ray.getRuntimeContext()

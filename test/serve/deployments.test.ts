@@ -16,6 +16,7 @@ import {
   Greeter,
   held,
   holding,
+  Late,
   Moody,
   Mortal,
   NeverReady,
@@ -27,6 +28,7 @@ import {
   Slow,
   SlowPorter,
   Stuck,
+  Taker,
   Visitor,
   Watched,
 } from './classes.js'
@@ -326,6 +328,30 @@ describe('deployments', () => {
     }
     for (const name of [await sent(), await cancelled()]) await collected(name)
     context.abort()
+  })
+
+  test('a call that is cancelled before its arguments are there never runs', async () => {
+    const handle = await serve.run(serve.deployment(Taker, { maxOngoingRequests: 2 }).bind(), noSocket)
+    const calls = [
+      (late: Late) => handle.remote(late),
+      (late: Late) => {
+        const values = handle.options({ stream: true }).steps.remote(late)
+        const next = values.next()
+        return Object.assign(next, { cancel: () => values.cancel() })
+      },
+    ]
+    for (const ask of calls) {
+      const shared = latch()
+      const call = ask(new Late(shared))
+      await reached(shared, 0, 1)
+      call.cancel()
+      await assert.rejects(call, { code: 'SERVE_CANCELLED' })
+      // The replica has heard of it by then.
+      assert.equal(await handle.taken.remote(), 0)
+      letGo(shared)
+      await until(() => serve.status().applications.default!.deployments.Taker!.ongoing === 0)
+      assert.equal(await handle.taken.remote(), 0)
+    }
   })
 
   test('a cancelled call that waits never runs, and one that runs is told', async () => {

@@ -82,6 +82,13 @@ export async function findModel(model: string, options: FilledOptions): Promise<
 export const isFolder = (model: string) => isAbsolute(model) || /^\.{1,2}([\\/]|$)/.test(model)
 
 async function inFolder(folder: string, model: string, dtype: Dtype): Promise<string> {
+  const found = await stat(folder).catch(() => null)
+  if (!found?.isDirectory()) {
+    const [which, remedy] = found
+      ? ['which is a file', 'Give the folder that holds its config.json.']
+      : ['where there is none', 'Check the path.']
+    throw new RayitoError('MODEL_INVALID', `Expected the folder of a model, got ${model}, ${which}`, { remedy, model })
+  }
   const exists = (path: string) =>
     stat(join(folder, ...path.split('/'))).then(
       (found) => found.isFile(),

@@ -97,10 +97,25 @@ describe('a pipeline says', () => {
       /has no file onnx\/model\.onnx\. Move its model\.onnx to onnx\/model\.onnx\./,
     )
     await rejects(classifier(model, { dtype: 'q8' }), 'MODEL_INVALID', /Use dtype 'fp32' \(onnx\/model\.onnx\)/)
+    rmSync(join(model, 'model.onnx'))
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /has no file onnx\/model\.onnx\. Choose an image-.* optimum-cli export onnx --model MODEL FOLDER/,
+    )
+  })
+
+  test('that a path is no folder', async (t) => {
+    const model = copyOfTinyVit(t)
     await rejects(
       classifier(join(model, 'nowhere')),
       'MODEL_INVALID',
-      /has no file onnx\/model\.onnx\. Choose an image-.* optimum-cli export onnx --model MODEL FOLDER/,
+      /Expected the folder of a model, got .*nowhere, where there is none\. Check the path\.$/,
+    )
+    await rejects(
+      classifier(join(model, 'onnx', 'model.onnx')),
+      'MODEL_INVALID',
+      /got .*model\.onnx, which is a file\. Give the folder that holds its config\.json\.$/,
     )
   })
 

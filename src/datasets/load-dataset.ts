@@ -9,6 +9,7 @@ import { atUser } from '../core/user-stack.js'
 import { EMBEDDED_DATASET, embeddedDataset } from '../embedded/index.js'
 import type { HubOptions } from '../hub/index.js'
 import { HUB_OPTIONS } from '../hub/options.js'
+import { isRepoName } from '../hub/repo-name.js'
 import { Dataset } from './dataset.js'
 import { DatasetDict } from './dataset-dict.js'
 import { checkMaxPixels, MAX_PIXELS } from './image/image.js'
@@ -151,7 +152,7 @@ async function localPath(name: string | URL): Promise<string | null> {
   const path = text.startsWith('file:') ? fileURLToPath(text) : text
   const found = await stat(path).catch(() => null)
   if (found?.isFile() || found?.isDirectory()) return resolve(path)
-  const isName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(path) && !path.endsWith('.parquet')
+  const isName = isRepoName(path) && !/(^|\/)\.|\.parquet$/.test(path)
   if (isName && !found && !FORMATS.has(path)) return null
   const remedy = FORMATS.has(path) ? 'Give the path of the files: loadDataset(path).' : undefined
   const message = `Expected a data set, got \`${text}\`, where there is no file or folder`

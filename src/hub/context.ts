@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { expected, RayitoError } from '../core/errors.js'
 import { hubCache, hubTokenPath, pathOf } from '../core/paths.js'
 import { hasProxy, proxiedFetch } from './proxied-fetch.js'
+import { isRepoName } from './repo-name.js'
 import type { HubOptions, Repo } from './types.js'
 
 /** What one call works with: the repository, every option decided, and the folders of the cache. */
@@ -45,8 +46,7 @@ const DEFAULTS = {
 export function contextOf(repo: Repo, options: HubOptions = {}): Context {
   const { type, id, revision = DEFAULTS.revision } = repo
   if (type !== 'model' && type !== 'dataset') expected('repo.type', "'model' or 'dataset'", type)
-  if (typeof id !== 'string' || !/^[\w.-]+(\/[\w.-]+)?$/.test(id) || /\.\.|--/.test(id))
-    expected('repo.id', "a repository's name (owner/name)", id)
+  if (!isRepoName(id)) expected('repo.id', "a repository's name (owner/name)", id)
   if (typeof revision !== 'string' || !/^[^\\?%#:*"<>|\s]+$/.test(revision) || !isInside(revision))
     expected('repo.revision', 'a branch, a tag or a commit', revision)
   const env = process.env

@@ -1,8 +1,10 @@
 import { readdir, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
-import { RayitoError } from '../core/errors.js'
+import { fileURLToPath } from 'node:url'
+import { expected, RayitoError } from '../core/errors.js'
 import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
-import { download, hubFile } from '../hub/index.js'
+import { download, hubFile, isRepoName } from '../hub/index.js'
 import type { Dtype, FilledOptions } from './options.js'
 import { HOW_TO_PREPARE } from './processors.js'
 
@@ -47,20 +49,30 @@ export const neededFiles = (dtype: Dtype): string[] => [FILES[dtype], ...CONFIGU
 
 /**
  * Finds a model's files: the built-in ones, in a folder (an absolute path, or one that begins with a dot), else on the Hub, downloading what
- * the cache lacks. Rejects with src/hub's errors, and with MODEL_INVALID where the model has no weights of that dtype.
+ * the cache lacks. Rejects with src/hub's errors, with INVALID_ARGUMENT for what names neither, and with MODEL_INVALID where the model has
+ * no weights of that dtype.
  */
 export async function findModel(model: string, options: FilledOptions): Promise<ModelFiles> {
-  const { dtype, source, revision, numThreads: _, topK: __, functionToApply: ___, ...hub } = options
-  const wanted = FILES[dtype]
+  const { dtype } = options
   const folder = model === EMBEDDED_MODEL ? embeddedModel() : isFolder(model) ? resolve(model) : null
-  if (folder) {
-    const onnx = await inFolder(folder, model, dtype)
-    return { model, dtype, revision: '', asked: '', folder, onnx }
-  }
+  if (!folder) return findByName(model, options).catch(async (error) => Promise.reject(await withFolder(model, error)))
+  const onnx = await inFolder(folder, model, dtype)
+  return { model, dtype, revision: '', asked: '', folder, onnx }
+}
+
+async function findByName(model: string, options: FilledOptions): Promise<ModelFiles> {
+  const { dtype, source, revision, numThreads: _, topK: __, functionToApply: ___, ...hub } = options
+  if (!isRepoName(model))
+    expected(
+      'model',
+      "a repository's name (owner/name) or a folder (an absolute path, or one that begins with a dot)",
+      model,
+    )
   if (source === 'embedded')
     throw new RayitoError('MODEL_INVALID', `Expected the built-in model ${EMBEDDED_MODEL} or a folder, got ${model}`, {
       remedy: "Use source 'hub', or name no model.",
     })
+  const wanted = FILES[dtype]
   const onnxFiles: string[] = []
   const pick = (path: string) => {
     if (path.endsWith('.onnx')) onnxFiles.push(path)
@@ -76,6 +88,17 @@ export async function findModel(model: string, options: FilledOptions): Promise<
   }
   const onnx = join(snapshot.folder, ...wanted.split('/'))
   return { model, dtype, revision: snapshot.commit, asked: revision, folder: snapshot.folder, onnx }
+}
+
+/** The error, and where a folder may have been meant, as Python takes its name, how to write it here. */
+async function withFolder(model: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof RayitoError)) return error
+  const path = model.startsWith('~') ? join(homedir(), model.slice(1)) : model
+  const folder = URL.canParse(path) && path.startsWith('file:') ? fileURLToPath(path) : path
+  const found = await stat(folder).catch(() => null)
+  if (!found?.isDirectory()) return error
+  const remedy = `There is a folder ${model}: write ${isFolder(folder) ? folder : `./${folder}`}`
+  return new RayitoError(error.code, error.message.replace(/\.$/, ''), { ...error, cause: error.cause, remedy })
 }
 
 /** Whether a model is named by its folder. */

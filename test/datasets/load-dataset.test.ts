@@ -747,6 +747,8 @@ describe('from the disk', () => {
       'missing.parquet',
       'a/b/c',
       'a b',
+      'a--b/c',
+      'a..b/c',
       ...urls,
       '/dev/null',
       'parquet',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { RayitoError } from '#src/core/errors.js'
 import { Image } from '#src/datasets/index.js'
 import { hubFile } from '#src/hub/index.js'
@@ -117,6 +118,45 @@ describe('a pipeline says', () => {
       'MODEL_INVALID',
       /got .*model\.onnx, which is a file\. Give the folder that holds its config\.json\.$/,
     )
+  })
+
+  test('how a folder is written that Python would take', async (t) => {
+    const model = copyOfTinyVit(t)
+    const parent = dirname(model)
+    const here = process.cwd()
+    const homes = { HOME: process.env.HOME, USERPROFILE: process.env.USERPROFILE }
+    t.after(() => {
+      process.chdir(here)
+      for (const [name, was] of Object.entries(homes))
+        if (was === undefined) delete process.env[name]
+        else process.env[name] = was
+    })
+    process.chdir(parent)
+    Object.assign(process.env, { HOME: parent, USERPROFILE: parent })
+    const named = basename(model)
+    await rejects(
+      classifier(named, { offline: true }),
+      'HUB_OFFLINE',
+      new RegExp(`requests are turned off\\. Unset .* There is a folder ${named}: write \\./${named}$`),
+    )
+    await rejects(
+      classifier(`${named}/onnx/`),
+      'INVALID_ARGUMENT',
+      new RegExp(
+        `\`model\` .*repository's name .* or a folder .* There is a folder ${named}/onnx/: write \\./${named}/onnx/$`,
+      ),
+    )
+    const [tilde, url] = [`~/${named}`, pathToFileURL(model).href]
+    for (const [written, meant] of [
+      [tilde, join(homedir(), named)],
+      [url, model],
+    ] as const)
+      await assert.rejects(classifier(written), (error: RayitoError) => {
+        assert.equal(error.code, 'INVALID_ARGUMENT')
+        assert.ok(error.message.endsWith(`There is a folder ${written}: write ${meant}`), error.message)
+        return true
+      })
+    await rejects(classifier('~/nowhere'), 'INVALID_ARGUMENT', /^Expected `model` to be .*got `~\/nowhere` \(string\)$/)
   })
 
   test('that a model is no classifier', async (t) => {

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expected, RayitoError } from '../core/errors.js'
 import { EMBEDDED_MODEL, embeddedModel } from '../embedded/index.js'
@@ -117,11 +117,9 @@ async function inFolder(folder: string, model: string, dtype: Dtype): Promise<st
       (found) => found.isFile(),
       () => false,
     )
-  const places = Object.values(FILES).flatMap((file) => [file, basename(file)])
-  const there = await Promise.all(places.map(async (file) => ((await exists(file)) ? [file] : [])))
   for (const needed of neededFiles(dtype)) {
     if ((await exists(needed)) || (needed === SETTINGS && (await exists(SETTINGS_OF_ALL)))) continue
-    missing(model, needed, there.flat())
+    missing(model, needed, await graphsIn(folder))
   }
   return join(folder, ...FILES[dtype].split('/'))
 }
@@ -131,12 +129,33 @@ function missing(model: string, file: string, onnxFiles: string[]): never {
   throw new RayitoError('MODEL_INVALID', `${model} has no file ${file}`, { ...(remedy && { remedy }), model, file })
 }
 
+/** The graphs beside a model's configuration and below its folder onnx, where exporters put them. */
+async function graphsIn(folder: string): Promise<string[]> {
+  const none = () => []
+  const [beside, below] = await Promise.all([
+    readdir(folder).catch(none),
+    readdir(join(folder, 'onnx'), { recursive: true }).catch(none),
+  ])
+  const paths = [...beside, ...below.map((path) => `onnx/${path.replaceAll(sep, '/')}`)]
+  return paths.filter((path) => path.endsWith('.onnx')).sort()
+}
+
 function howToGet(file: string, model: string, onnxFiles: readonly string[]): string {
   const own = isFolder(model) ? '' : 'Download the model into a folder. '
   // Python's Optimum exports without a folder onnx.
   if (onnxFiles.includes(basename(file))) return `${own}Move its ${basename(file)} to ${file}.`
-  const isThere = (name: string) => onnxFiles.includes(name) || onnxFiles.includes(basename(name))
-  const dtypes = Object.entries(FILES).filter(([, name]) => isThere(name))
-  if (dtypes.length > 0) return `Use dtype ${dtypes.map(([dtype, name]) => `'${dtype}' (${name})`).join(' and ')}.`
+  const dtypes = Object.entries(FILES).map(([dtype, path]) => ({ dtype, path, base: basename(path) }))
+  const other = dtypes.find(({ path }) => onnxFiles.includes(path))
+  if (other) return `Use dtype '${other.dtype}' (${other.path}).`
+  const beside = dtypes.find(({ base }) => onnxFiles.includes(base))
+  if (beside) return `${own}Move its ${beside.base} to ${beside.path} and use dtype '${beside.dtype}'.`
+  const read = dtypes.map(({ dtype, path }) => `${path} (${dtype})`).join(' and ')
+  if (onnxFiles.length > 0) return `It has ${someOf(onnxFiles)}; what is read here is ${read}.`
   return "Choose an image-classification model with an onnx folder, or make one with Python's Optimum: optimum-cli export onnx --model MODEL FOLDER, then move model.onnx into a folder onnx there."
+}
+
+/** The first few by name, and how many more. */
+function someOf(names: readonly string[], most = 4): string {
+  const more = names.length - most
+  return more > 0 ? `${names.slice(0, most).join(', ')} and ${more} more` : names.join(', ')
 }

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -97,8 +106,20 @@ describe('a pipeline says', () => {
       'MODEL_INVALID',
       /has no file onnx\/model\.onnx\. Move its model\.onnx to onnx\/model\.onnx\./,
     )
-    await rejects(classifier(model, { dtype: 'q8' }), 'MODEL_INVALID', /Use dtype 'fp32' \(onnx\/model\.onnx\)/)
-    rmSync(join(model, 'model.onnx'))
+    await rejects(
+      classifier(model, { dtype: 'q8' }),
+      'MODEL_INVALID',
+      /\. Move its model\.onnx to onnx\/model\.onnx and use dtype 'fp32'\.$/,
+    )
+    mkdirSync(join(model, 'onnx', 'sub'))
+    renameSync(join(model, 'model.onnx'), join(model, 'onnx', 'sub', 'model.onnx'))
+    for (const name of ['fp16', 'q4', 'int8', 'uint8']) writeFileSync(join(model, 'onnx', `model_${name}.onnx`), '')
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /\. It has onnx\/model_fp16\.onnx, .*q4\.onnx, .* and 1 more; what is read here is onnx\/model\.onnx \(fp32\) and onnx\/model_quantized\.onnx \(q8\)\.$/,
+    )
+    rmSync(join(model, 'onnx'), { recursive: true })
     await rejects(
       classifier(model),
       'MODEL_INVALID',
@@ -293,6 +314,7 @@ describe('from the Hub', () => {
       'models/owner/beside': { ...fp32, 'onnx/model.onnx': model, 'onnx/model.onnx.data': data },
       'models/owner/whole': { ...others, 'processor_config.json': whole },
       'models/owner/torch': { 'config.json': '{}' },
+      'models/owner/half': { 'config.json': '{}', 'onnx/model_fp16.onnx': 'weights' },
       'models/owner/root': { 'config.json': '{}', 'model.onnx': 'weights' },
     })
     try {
@@ -330,6 +352,11 @@ describe('from the Hub', () => {
         classifier('owner/root', options),
         'MODEL_INVALID',
         /owner\/root has no file onnx\/model\.onnx\. Download the model into a folder\. Move its model\.onnx/,
+      )
+      await rejects(
+        classifier('owner/half', options),
+        'MODEL_INVALID',
+        /onnx\/model\.onnx\. It has onnx\/model_fp16\.onnx; what is read here is/,
       )
       await rejects(classifier('owner/nobody', options), 'HUB_REPO_NOT_FOUND', /owner\/nobody/)
 

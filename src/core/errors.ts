@@ -114,10 +114,7 @@ export const ERRORS = {
 
   // src/transformers
   PIPELINE_UNKNOWN_TASK: { meaning: 'The pipeline knows no such task.', remedy: "Use 'image-classification'." },
-  MODEL_INVALID: {
-    meaning: 'The model cannot be used for the task.',
-    remedy: 'Choose an image-classification model with an onnx folder.',
-  },
+  MODEL_INVALID: { meaning: 'The model cannot be used for the task.', remedy: '' },
   RUNTIME_UNAVAILABLE: {
     meaning: 'onnxruntime, which runs models, or WebAssembly, which resizes pictures, cannot be loaded.',
     remedy: 'Use Linux (glibc), macOS or Windows on x64 or arm64, and install the packages again.',

@@ -9,6 +9,7 @@ import { refusal } from './model-source.js'
 import type { Plan } from './plan.js'
 import { type Answering, type Classification, postprocess } from './postprocess.js'
 import { type Pixels, preprocess } from './preprocess.js'
+import { CHOOSE_ANOTHER } from './processors.js'
 import { loadWeights } from './weights.js'
 
 /**
@@ -73,8 +74,10 @@ export class LocalInference implements Inference {
     const { model } = this.#files
     if (!this.alive) throw new RayitoError('PIPELINE_CLOSED', `The classifier with ${model} was closed`)
     const { data, width, height } = preprocess(this.#plan, picture, this.#spare)
-    const input = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
-    const outputs = await native(() => this.#session.run({ [this.#input]: input }, [this.#output])).catch(
+    const [input] = this.#session.inputMetadata
+    if (input?.isTensor) checkSize(input.shape[2], input.shape[3], { height, width }, this.#plan, model)
+    const pixels = new this.#runtime.Tensor('float32', data, [1, 3, height, width])
+    const outputs = await native(() => this.#session.run({ [this.#input]: pixels }, [this.#output])).catch(
       (cause: Error) => {
         throw refusal(this.#files, 'run', cause)
       },
@@ -94,31 +97,70 @@ export class LocalInference implements Inference {
 
 /** The input for pixels and the output of logits, where the model's form is that of an image classifier. */
 function checkedNames(session: InferenceSession, plan: Plan, name: string): [input: string, output: string] {
-  const invalid = (message: string): never => {
-    throw new RayitoError('MODEL_INVALID', `${name}: ${message}`)
-  }
   const inputs = session.inputMetadata
   const [input] = inputs
   if (inputs.length !== 1 || !input?.isTensor || input.shape.length !== 4 || input.type !== 'float32') {
     const got = inputs.map(
       (each) => `${each.name}${each.isTensor ? ` [${each.shape.join(', ')}] in ${each.type}` : ''}`,
     )
-    return invalid(`Expected one input of pixels, [batch, 3, height, width] in float32, got ${got.join(' and ')}`)
+    const isOfOtherNumbers = inputs.length === 1 && input?.isTensor && input.shape.length === 4
+    return invalid(
+      name,
+      `Expected one input of pixels, [batch, 3, height, width] in float32, got ${got.join(' and ')}`,
+      isOfOtherNumbers ? IN_32_BITS : CHOOSE_ANOTHER,
+    )
   }
-  if (typeof input.shape[1] === 'number' && input.shape[1] !== 3) {
-    return invalid(`Expected an input of three channels first, got [${input.shape.join(', ')}]`)
-  }
+  const [batch, channels, height, width] = input.shape
+  if (typeof channels === 'number' && channels !== 3)
+    return invalid(name, `Expected an input of three channels first, got [${input.shape.join(', ')}]`)
+  if (isFixed(batch) && batch !== 1)
+    return invalid(
+      name,
+      `Expected an input for one picture, got [${input.shape.join(', ')}]`,
+      'Export it with a dynamic batch.',
+    )
+  const prepared = plan.crop ?? (plan.resize?.kind === 'exact' ? plan.resize : null)
+  if (prepared) checkSize(height, width, prepared, plan, name)
   const outputs = session.outputMetadata
   const output = outputs.find(({ name }) => name === 'logits') ?? outputs[0]
   const classes = output?.isTensor && output.shape.length === 2 ? output.shape[1] : undefined
-  if (!output?.isTensor || classes === undefined) return invalid('Expected an output of logits, [batch, classes]')
+  if (!output?.isTensor || classes === undefined)
+    return invalid(name, 'Expected an output of logits, [batch, classes]', CHOOSE_ANOTHER)
   // those of 16 bits come as whole numbers
-  if (!['float32', 'float64'].includes(output.type)) return invalid(`Expected logits in float32, got ${output.type}`)
+  if (!['float32', 'float64'].includes(output.type))
+    return invalid(
+      name,
+      `Expected logits in float32, got ${output.type}`,
+      output.type === 'float16' ? IN_32_BITS : CHOOSE_ANOTHER,
+    )
   if (typeof classes === 'number' && classes !== plan.labels.length) throw otherLabels(classes, plan.labels, name)
   return [input.name, output.name]
 }
 
+const IN_32_BITS = 'Export it with inputs and outputs in 32 bits.'
+
+function invalid(name: string, message: string, remedy = ''): never {
+  throw new RayitoError('MODEL_INVALID', `${name}: ${message}`, { remedy })
+}
+
+type Axis = number | string | undefined
+
+/** Axes that may be of any size have names, or none. */
+const isFixed = (axis: Axis): axis is number => typeof axis === 'number' && axis > 0
+
+/** @throws RayitoError MODEL_INVALID where the model takes pictures of one size only, and they are prepared to another */
+function checkSize(height: Axis, width: Axis, got: { height: number; width: number }, plan: Plan, name: string): void {
+  const fits = (axis: Axis, pixels: number) => !isFixed(axis) || axis === pixels
+  if (fits(height, got.height) && fits(width, got.width)) return
+  const setting = plan.crop ? 'crop_size' : 'size'
+  return invalid(
+    name,
+    `Expected pictures of ${height}×${width} (height × width), which the model takes, got ${got.height}×${got.width} by ${plan.processor}`,
+    `Write ${setting} into preprocessor_config.json: {"height": ${height}, "width": ${width}}, or export the model with a dynamic height and width.`,
+  )
+}
+
 function otherLabels(classes: number, { length }: readonly string[], name: string): RayitoError {
   const message = `${name}: Expected ${classes} labels in config.json, one for each output, got ${length}`
-  return new RayitoError('MODEL_INVALID', message)
+  return new RayitoError('MODEL_INVALID', message, { remedy: 'Write its id2label with a name for each.' })
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
 import { RESIZE_FILTERS } from '../datasets/image/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
-import { HOW_TO_PREPARE, OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
+import { CHOOSE_ANOTHER, HOW_TO_PREPARE, OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
 
 /** Left out, it is what the class does; null is no, as in Python. */
 type Flag = boolean | null
@@ -125,7 +125,7 @@ function typeOf({ model_type: model }: Config): string | undefined {
   return kind && `${kind}ImageProcessor`
 }
 
-type Invalid = (message: string) => never
+type Invalid = (message: string, remedy?: string) => never
 
 const isPixels = (value: unknown): value is number => Number.isInteger(value) && (value as number) > 0
 
@@ -195,10 +195,12 @@ function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefau
 function labelsOf({ id2label, num_labels = 2 }: Config, invalid: Invalid): string[] {
   if (!id2label) return Array.from({ length: num_labels }, (_, i) => `LABEL_${i}`)
   const entries = Object.entries(id2label)
-  if (entries.length === 0) return invalid('id2label of config.json is empty, so it is no classifier')
+  if (entries.length === 0) return invalid('id2label of config.json is empty, so it is no classifier', CHOOSE_ANOTHER)
   const labels: string[] = []
   for (const [id, label] of entries) labels[Number(id)] = String(label)
-  return labels.length === entries.length ? labels : invalid('id2label of config.json does not count from 0')
+  return labels.length === entries.length
+    ? labels
+    : invalid('id2label of config.json does not count from 0', 'Number its classes 0, 1, 2 and so on, without a gap.')
 }
 
 /** As ImageClassificationPipeline.postprocess chooses it. */

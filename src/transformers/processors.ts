@@ -58,6 +58,9 @@ export const PROCESSORS: Readonly<Record<string, ProcessorDefaults>> = {
   ViT: { ...plain, ...exact(224), ...STANDARD, resample: BILINEAR },
 }
 
+/** What to do about a model that does something else. */
+export const CHOOSE_ANOTHER = 'Choose an image-classification model.'
+
 /** What to do about pictures that nobody here knows how to prepare. timm's models have settings of their own form. */
 export const HOW_TO_PREPARE = `Write preprocessor_config.json with an image_processor_type that is known (${Object.keys(PROCESSORS).join(', ')}, each with ImageProcessor behind it), size, resample, image_mean and image_std. A model of timm has them in config.json as pretrained_cfg: they are CLIPImageProcessor's with a shortest_edge of input_size / crop_pct and a crop_size of input_size; its label_names are the id2label of config.json.`
 

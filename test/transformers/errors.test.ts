@@ -19,7 +19,17 @@ import { hubFile } from '#src/hub/index.js'
 import { pipeline } from '#src/transformers/index.js'
 import { type newNode, wholeNumbers } from '#src/transformers/onnx-file.js'
 import { folderFiles, HubStandIn } from '../stand-ins/hub.js'
-import { copyOfTinyVit, edit, fixture, floatOutput, ownCache, tinyVit, withDataBeside, withNodes } from './fixtures.js'
+import {
+  copyOfTinyVit,
+  edit,
+  fixture,
+  floatOutput,
+  ownCache,
+  tinyVit,
+  withDataBeside,
+  withInput,
+  withNodes,
+} from './fixtures.js'
 import { runProgram } from './programs.js'
 
 ownCache()
@@ -186,11 +196,19 @@ describe('a pipeline says', () => {
       delete config.id2label
       delete config.label2id
     })
-    await rejects(classifier(model), 'MODEL_INVALID', /Expected 10 labels in config\.json, one for each output, got 2/)
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /Expected 10 labels in config\.json, one for each output, got 2\. Write its id2label/,
+    )
     edit(join(model, 'config.json'), (config) => {
       config.id2label = {}
     })
-    await rejects(classifier(model), 'MODEL_INVALID', /id2label of config\.json is empty, so it is no classifier/)
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /id2label of config\.json is empty, so it is no classifier\. Choose an image-classification model\.$/,
+    )
   })
 
   test('that labels and outputs differ in number', async (t) => {
@@ -221,6 +239,42 @@ describe('a pipeline says', () => {
     const picture = fixture('pictures', 'colour-64x64.png')
     await rejects(many(picture), 'MODEL_INVALID', /Expected 200 labels in config\.json, one for each output, got 10/)
     await many.close()
+  })
+
+  test('that it takes another number or size of pictures, before it is given one where that is known', async (t) => {
+    const model = copyOfTinyVit(t)
+    const onnx = join(model, 'onnx', 'model.onnx')
+    const plain = readFileSync(onnx)
+    writeFileSync(onnx, withInput(plain, [2, 3, 32, 32]))
+    await rejects(
+      classifier(model),
+      'MODEL_INVALID',
+      /an input for one picture, got \[2, 3, 32, 32\]\. Export it with a dynamic batch\.$/,
+    )
+    writeFileSync(onnx, withInput(plain, [1, 3, 32, 32]))
+    const fits = await classifier(model)
+    const picture = fixture('pictures', 'colour-64x64.png')
+    assert.equal((await fits(picture)).length, 5)
+    await fits.close()
+    const settings = join(model, 'preprocessor_config.json')
+    edit(settings, (settings) => {
+      settings.size = 16
+    })
+    const other =
+      /pictures of 32×32 .*, got 16×16 by ViTImageProcessor\. Write size .*: \{"height": 32, "width": 32\}, or export .* dynamic/
+    await rejects(classifier(model), 'MODEL_INVALID', other)
+    edit(settings, (settings) => {
+      settings.size = { shortest_edge: 16 }
+    })
+    const unlike = await classifier(model)
+    await rejects(unlike(picture), 'MODEL_INVALID', other)
+    await unlike.close()
+  })
+
+  test('no more than it knows where a model is broken', async (t) => {
+    const model = copyOfTinyVit(t)
+    truncateSync(join(model, 'config.json'), 20)
+    await rejects(classifier(model), 'MODEL_INVALID', /config\.json cannot be read \([^)]*\)$/)
   })
 
   test('that pictures are prepared in an unknown way', async (t) => {
@@ -288,6 +342,8 @@ describe('a pipeline says', () => {
 
   test('that a picture prepared so does not fit the model', async (t) => {
     const model = copyOfTinyVit(t)
+    const onnx = join(model, 'onnx', 'model.onnx')
+    writeFileSync(onnx, withInput(readFileSync(onnx), [null, 3, null, null]))
     edit(join(model, 'preprocessor_config.json'), (settings) => {
       settings.size = { height: 40, width: 40 }
     })

@@ -94,6 +94,19 @@ export const floatOutput = (name: string) => [
   ...message(2, message(1, [Buffer.from([8, 1])])),
 ]
 
+/** A model whose input of pixels, in 32-bit floats, has that shape and no other; null for any size along an axis. */
+export function withInput(model: Uint8Array, shape: readonly (number | null)[]): Uint8Array {
+  const graph = fields(model).find(({ number }) => number === MODEL.graph)!
+  const kept = fields(model, graph).filter(({ number }) => number !== GRAPH.input)
+  const axis = (size: number) => protobuf.Writer.create().uint32(8).int32(size).finish()
+  const axes = shape.flatMap((size) => message(1, size === null ? [] : [axis(size)]))
+  const tensor = message(1, [Buffer.from([8, 1]), ...message(2, axes)])
+  return withGraph(model, graph, [
+    ...kept.map(({ start, end }) => model.subarray(start, end)),
+    ...message(GRAPH.input, [...message(1, [Buffer.from('pixel_values')]), ...message(2, tensor)]),
+  ])
+}
+
 /** A model with further nodes, and another output instead of its own. */
 export function withNodes(
   model: Uint8Array,

@@ -162,7 +162,7 @@ test('what is not known is refused, not guessed', () => {
   refused({ image_processor_type: 3 }, /prepared by 3, which is not known/)
   refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
   refused(vit, /id2label of config\.json is empty/, { id2label: {} })
-  refused(vit, /does not count from 0/, { id2label: { 1: 'one', 2: 'two' } })
+  refused(vit, /does not count from 0\. Number its classes/, { id2label: { 1: 'one', 2: 'two' } })
 })
 
 test('of classes that score alike the first of the model go first, however many are asked for', () => {

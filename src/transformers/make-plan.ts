@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RayitoError } from '../core/errors.js'
-import { RESIZE_FILTERS } from '../datasets/image/resize.js'
+import { MAX_SAMPLES, RESIZE_FILTERS } from '../datasets/image/resize.js'
 import type { Arithmetic, Plan } from './plan.js'
 import { CHOOSE_ANOTHER, HOW_TO_PREPARE, OF_MODELS, PROCESSORS, type ProcessorDefaults } from './processors.js'
 
@@ -31,6 +31,7 @@ interface Settings {
   include_top?: Flag
   do_flip_channel_order?: Flag
   do_pad?: Flag
+  pad_size?: unknown
   use_square_size?: Flag
 }
 
@@ -83,15 +84,12 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
   const defaults = Object.hasOwn(PROCESSORS, kind)
     ? PROCESSORS[kind]!
     : invalid(`pictures are prepared by ${type}, which is not known`, HOW_TO_PREPARE)
-  const size = sizeOf(settings.size ?? defaults.size, says(settings.default_to_square, defaults.sizes === 'exact'))
-  if (!size || (defaults.sizes === 'shortest' && size.kind !== 'shortest')) {
-    return invalid(`Expected a size that ${type} takes, got ${JSON.stringify(settings.size)}`)
-  }
-  for (const step of ['do_pad', 'use_square_size'] as const)
-    if (settings[step]) invalid(`${type} with ${step} is not known`)
-  const filter = RESIZE_FILTERS[settings.resample ?? defaults.resample]
+  if (settings.do_pad && (settings.pad_size ?? null) !== null) invalid(`${type} with a pad_size is not known`)
+  if (settings.use_square_size && kind === 'CLIP') invalid(`${type} with use_square_size is not known`)
+  const resizes = says(settings.do_resize, true)
+  let resize: Plan['resize'] = resizes ? enlarged(kind, meantSize(type, settings, defaults, invalid), settings) : null
+  const filter = RESIZE_FILTERS[(resizes ? settings.resample : null) ?? defaults.resample]
   if (!filter) return invalid(`resample ${settings.resample} is not one of Pillow's filters`)
-  let resize: Plan['resize'] = says(settings.do_resize, true) ? enlarged(kind, size, settings) : null
   let crop = cropOf(settings, defaults, invalid)
   if (kind === 'ConvNext' && resize?.kind === 'shortest') {
     // trained at 384 and up: warped to a square; below: resized to more than is needed and cut
@@ -103,6 +101,10 @@ export function resolvePlan(config: Config, settings: Settings, name: string): P
       crop = { width: edge, height: edge }
     }
   }
+  const least = resize?.kind === 'shortest' ? { width: resize.edge, height: resize.edge } : resize
+  for (const area of [least, crop])
+    if (area && 3 * area.width * area.height > MAX_SAMPLES)
+      invalid(`Expected a size that memory holds, got ${area.width}×${area.height} by preprocessor_config.json`)
   const labels = labelsOf(config, invalid)
   return {
     processor: `${kind}ImageProcessor`,
@@ -143,6 +145,18 @@ function sizeOf(size: unknown, toSquare: boolean): Plan['resize'] {
   return isPixels(height) && isPixels(width) ? { kind: 'exact', width, height } : null
 }
 
+/** What the resize is told, in the forms that the class takes and that are known here. */
+function meantSize(
+  type: string,
+  { size, default_to_square: square }: Settings,
+  defaults: ProcessorDefaults,
+  invalid: Invalid,
+) {
+  const meant = sizeOf(size ?? defaults.size, says(square, defaults.sizes === 'exact'))
+  const isKnown = meant && (defaults.sizes !== 'shortest' || meant.kind === 'shortest')
+  return isKnown ? meant : invalid(`The size ${JSON.stringify(size)} is in no form that is known here for ${type}`)
+}
+
 /** Levit and PoolFormer resize to more than their size says, of which the crop then takes the middle. */
 function enlarged(
   kind: string,
@@ -175,15 +189,15 @@ function arithmeticOf(kind: string, settings: Settings, defaults: ProcessorDefau
       invalid('image_mean and image_std must have three numbers')
     return three
   }
-  const std = channels(settings.image_std, defaults.std)
-  const mean = channels(settings.image_mean, defaults.mean)
+  const std = () => channels(settings.image_std, defaults.std)
+  const mean = () => channels(settings.image_mean, defaults.mean)
   const efficient = kind === 'EfficientNet'
-  const normalize =
-    defaults.normalize !== null && says(settings.do_normalize, defaults.normalize) ? [{ mean, std }] : []
+  const normalizes = defaults.normalize !== null && says(settings.do_normalize, defaults.normalize)
+  const normalize = normalizes ? [{ mean: mean(), std: std() }] : []
   const rescales = says(settings.do_rescale, true)
-  // Python's class divides twice and always writes `include_top` into the file; a file without it comes from another
-  // library's model, whose weights want the values of its image_std once
-  if (efficient && settings.include_top) normalize.push({ mean: [0, 0, 0], std })
+  // Python's class divides twice, also where a file does not say so, but always writes `include_top` into its own; a file
+  // without it comes from another library's model, whose weights want the values of its image_std once
+  if (efficient && settings.include_top) normalize.push({ mean: [0, 0, 0], std: std() })
   return {
     rescale: rescales ? (settings.rescale_factor ?? 1 / 255) : null,
     offset: efficient && rescales && settings.rescale_offset ? -1 : 0,

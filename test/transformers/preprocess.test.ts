@@ -125,6 +125,15 @@ test('what a class never does it does not because a file says so, and null is no
       assert.deepEqual(of(kind, { [flag]: null }), of(kind, { [flag]: false }), `${kind} ${flag}`)
 })
 
+test('a setting of a step that is not taken is not looked at, as in Python', () => {
+  const bit = { image_processor_type: 'BitImageProcessor', size: 32 }
+  const unresized = { ...bit, do_resize: false }
+  assert.deepEqual(plan({ ...unresized, size: { longest_edge: 30 }, resample: 9 }), plan(unresized))
+  const plain = { ...bit, do_normalize: false }
+  assert.deepEqual(plan({ ...plain, image_mean: [0.5], image_std: [] }), plan(plain))
+  assert.deepEqual(plan({ ...bit, do_pad: true, use_square_size: true }), plan(bit))
+})
+
 test('classes without names, and what makes scores of logits, are as in Python', () => {
   const of = (config: object) => resolvePlan(config, { image_processor_type: 'ViTImageProcessor' }, 'test/model')
   assert.deepEqual(of({}).labels, ['LABEL_0', 'LABEL_1'])
@@ -150,17 +159,20 @@ test('what is not known is refused, not guessed', () => {
     { image_processor_type: 'ConvNextImageProcessor', size: 224, do_center_crop: true, crop_size: 200 },
     /crops twice/,
   )
-  refused({ ...vit, size: 'large' }, /got "large"/)
-  refused({ ...vit, size: { longest_edge: 30 } }, /Expected a size/)
-  refused({ ...vit, size: { shortest_edge: 20, longest_edge: 30 } }, /Expected a size/)
+  refused({ ...vit, size: 'large' }, /The size "large" is in no form that is known here for ViTImageProcessor/)
+  refused({ ...vit, size: { longest_edge: 30 } }, /in no form that is known here/)
+  refused({ ...vit, size: { shortest_edge: 20, longest_edge: 30 } }, /in no form that is known here/)
   refused({ ...vit, resample: 9 }, /resample 9/)
-  refused({ ...vit, do_pad: true }, /do_pad/)
+  refused({ ...vit, do_pad: true, pad_size: { height: 300, width: 300 } }, /pad_size/)
+  refused({ ...vit, size: 100_000 }, /a size that memory holds, got 100000×100000 by preprocessor_config\.json/)
+  refused({ ...vit, size: { shortest_edge: 100_000 } }, /a size that memory holds/)
+  refused({ ...vit, do_center_crop: true, crop_size: 100_000 }, /a size that memory holds/)
   refused({ image_processor_type: 'CLIPImageProcessor', use_square_size: true }, /use_square_size/)
   refused({ ...vit, image_mean: [0.5] }, /three numbers/)
   refused({ ...vit, image_std: [0.5, 0.5, '0.5'] }, /three numbers/)
   refused({ ...vit, image_std: '0.5' }, /three numbers/)
   refused({ image_processor_type: 3 }, /prepared by 3, which is not known/)
-  refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /Expected a size/)
+  refused({ image_processor_type: 'ConvNextImageProcessor', size: { height: 9, width: 9 } }, /in no form/)
   refused(vit, /id2label of config\.json is empty/, { id2label: {} })
   refused(vit, /does not count from 0\. Number its classes/, { id2label: { 1: 'one', 2: 'two' } })
 })

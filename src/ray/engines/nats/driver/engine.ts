@@ -363,7 +363,9 @@ export class NatsEngine implements Engine, DriverSide {
     const bus = this.#bus
     if (!bus) return
     bus.hold(true)
-    await farewell(this.#actors.end(), bus.purge(this.id), this.#members.leave())
+    // Names are free before anybody can hear that what had them is gone.
+    const leave = () => this.#members.leave()
+    await farewell(this.#actors.end().then(leave, leave), bus.purge(this.id))
     this.#members.close()
     await bus.close()
   }

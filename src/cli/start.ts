@@ -19,6 +19,7 @@ import { cellLines } from './cell-lines.js'
 import { addressOf } from './cluster.js'
 import { findOrInstall, type HeadOptions, startHead } from './head.js'
 import { model } from './model.js'
+import { withOut } from './out-lock.js'
 import { report } from './report.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -92,6 +93,11 @@ async function start(
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve(options.out)
   await makeFolder(out)
+  await withOut(out, () => executeAll(options, out))
+}
+
+async function executeAll(options: StartOptions & Partial<HeadOptions>, out: string): Promise<void> {
+  const own = options.notebook === '3' && options.install
   const settings = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const env = fromHere(settings)
   const signal = stopSignal()

@@ -244,6 +244,10 @@ export const ERRORS = {
     remedy:
       'Run it where out/ can be written, on a disk with room, or choose another folder: `npm start -- --out FOLDER`.',
   },
+  RESULTS_IN_USE: {
+    meaning: 'Another run of the notebooks leaves its results in the folder.',
+    remedy: 'Wait for its end, or give this run a folder of its own: `npm start -- --out FOLDER`.',
+  },
   RESULTS_DIFFER: {
     meaning: 'Two versions of the exercise answered differently.',
     remedy: 'All versions must classify the same pictures with the same model and options.',

@@ -147,6 +147,30 @@ test('Ctrl-C ends kernel and workers and saves what there is', {
   assert.ok(cells[4]!.outputs.length > 0)
 })
 
+test('a folder of results that another run has is refused, with that process named; what a killed one left is taken over', {
+  skip: noSignals,
+}, async () => {
+  const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
+  await new Promise<void>((resolve) => {
+    child.stdout!.on('data', (chunk) => String(chunk).includes(' 1/') && resolve())
+  })
+  const second = await startIn(cwd, hub.env, 'start', '--notebook', '1', '--images', '2').ended
+  assert.equal(second.code, 1)
+  assert.match(
+    second.err,
+    new RegExp(`^rayito: Another .rayito start. \\(process ${child.pid}\\) .+out\\. .+--out FOLDER.*\\n$`),
+  )
+  assert.equal(second.out, '')
+  process.kill(-child.pid!, 'SIGKILL')
+  await ended
+  const third = await startIn(cwd, hub.env, 'start', '--notebook', '1', '--model', 'nobody/nothing').ended
+  assert.match(third.err, /^rayito: Cell 6 of /)
+  assert.deepEqual(
+    readdirSync(join(cwd, 'out')).filter((name) => name.includes('lock')),
+    [],
+  )
+})
+
 test('when nobody reads on it ends, quietly, and saves what there is', async () => {
   const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
   await new Promise<void>((resolve) => {

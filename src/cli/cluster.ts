@@ -6,6 +6,7 @@ import { RayitoError } from '../core/errors.js'
 import { inLine, inLines, plural } from '../core/format.js'
 import { urlsOf } from '../ray/engines/nats/address.js'
 import type { Observer } from '../ray/engines/nats/status/observe.js'
+import { folder } from './folder.js'
 import { port } from './port.js'
 import { stopSignal } from './stop-signal.js'
 
@@ -123,7 +124,7 @@ export function withHead(start: Command): Command {
     .option('--head', 'start a cluster instead: its NATS server, here')
     .option('--host <host>', 'with --head: where it listens', '127.0.0.1')
     .option('--port <port>', 'with --head: the port; 0 takes a free one', port, 4222)
-    .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)')
+    .option('--data <folder>', 'with --head: where it keeps its queue (default: in the cache)', folder)
     .option(
       '--token [token]',
       'with --head: what whoever connects must bring in the address (made up if none is named)',
@@ -160,8 +161,8 @@ function oneLine(text: string): string {
 }
 
 function folders(text: string, before: string[] = []): string[] {
-  const folder = resolve(text)
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw new InvalidArgumentError(`Expected a folder, there is none at ${folder}.`)
-  return [...before, folder]
+  const path = resolve(folder(text))
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new InvalidArgumentError(`Expected a folder, there is none at ${path}.`)
+  return [...before, path]
 }

@@ -17,6 +17,7 @@ import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/server/nats-server.js'
 import { cellLines } from './cell-lines.js'
 import { addressOf } from './cluster.js'
+import { folder } from './folder.js'
 import { findOrInstall, type HeadOptions, startHead } from './head.js'
 import { model } from './model.js'
 import { withOut } from './out-lock.js'
@@ -64,7 +65,7 @@ export function startCommand(): Command {
     )
     .addOption(new Option('--notebook <n>', 'execute this notebook only').choices(Object.keys(NOTEBOOKS)))
     .option('--address <url>', 'run on the cluster at nats://HOST:PORT (default: RAY_ADDRESS, else this machine)')
-    .option('--out <folder>', 'where they leave what they made', 'out')
+    .option('--out <folder>', 'where they leave what they made', folder, 'out')
     .addHelpText(
       'after',
       '\nWhere an option is not given, RAYITO_SOURCE, _MODEL, _DTYPE, _IMAGES, _VERSIONS\nor _ACTORS holds if it is set.',

@@ -11,7 +11,7 @@ import { EXERCISE_2_FILE } from '../lab/exercise-2/exercise-2-file.js'
 import { notebookToHtml } from '../lab/notebook/html.js'
 import { readNotebook } from '../lab/notebook/nbformat.js'
 import { runNotebook } from '../lab/notebook/run.js'
-import { DTYPES, ROWS, VERSIONS } from '../lab/settings.js'
+import { DTYPES, ROWS, readSettings, VERSIONS } from '../lab/settings.js'
 import { makeFolder, replaceFile, writeWhole } from '../lab/write-whole.js'
 import { shown } from '../ray/engines/nats/address.js'
 import { findNatsServer } from '../ray/engines/nats/server/nats-server.js'
@@ -93,6 +93,8 @@ async function start(
     throw new RayitoError('USAGE', `--${alien} goes ${options.head ? 'without' : 'with'} --head`, { remedy: LIST })
   if (options.head) return startHead(options as HeadOptions)
   const out = resolve(options.out)
+  // A wrong variable is told at once, as the same wrong option is.
+  readSettings({ ...process.env, ...settingsOf(options) })
   await makeFolder(out)
   await withOut(out, () => executeAll(options, out))
 }

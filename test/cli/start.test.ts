@@ -263,6 +263,12 @@ test('wrong usage is one line and exit code 2; help is 0', async () => {
     if (args.length > 0) assert.match(err, /^rayito: .+\.\n$/, args.join(' '))
     if (args.includes('--images')) assert.match(err, / is invalid\. Expected a whole number from 1 to \d+\.\n$/)
   }
+  for (const [name, value] of Object.entries({ RAYITO_IMAGES: '-3', RAYITO_VERSIONS: 'Z' })) {
+    const { cwd, ended } = startWith({ ...hub.env, [name]: value }, 'start')
+    const { code, err } = await ended
+    assert.deepEqual([code, readdirSync(cwd)], [2, []], name)
+    assert.match(err, new RegExp(`^rayito: Expected .${name}. to be .+ got .${value}. .+\\n$`))
+  }
   const npm = { ...hub.env, npm_lifecycle_event: 'start', npm_config_images: 'true' }
   const { code, err } = await startWith(npm, 'start', '50').ended
   assert.equal(code, 2)

@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import { GetTimeoutError, ray, TaskCancelledError, TaskTimeoutError } from '#src/ray/index.js'
 import {
   add,
-  Beside,
   beginAndSpin,
   beginHeld,
   beginThere,
@@ -140,22 +139,6 @@ inOneSession('cancel and time limits', { numCpus: 1 }, ({ begin }) => {
     await assert.rejects(ray.get(task), TaskCancelledError)
     while ((await ray.get(counter.add.remote(0))) === 0);
     await opened(child)
-  })
-
-  test('what an actor’s constructor, or a call of it that has ended, left running is not cancelled with the call that runs meanwhile', async () => {
-    for (const byCall of [false, true]) {
-      const [gate, child, stays] = [latch(), latch(), latch()]
-      const beside = Beside.options({ numCpus: 0 }).remote(byCall ? null : gate, child)
-      if (byCall) await ray.get(beside.begin.remote(gate, child))
-      const call = beside.stay.remote(stays)
-      await started(stays)
-      letGo(gate)
-      await started(child)
-      ray.cancel(call)
-      await assert.rejects(ray.get(call), TaskCancelledError)
-      letGo(child)
-      assert.equal(await ray.get(beside.came.remote()), 1)
-    }
   })
 
   test('what depends on a cancelled task is cancelled too', async () => {

@@ -365,60 +365,6 @@ export const getAgain = ray.remote(async ({ ref }: { ref: ObjectRef<number[]> })
 export const askAndGo = ray.remote((box: { ref: ObjectRef<number> }) => {
   void ray.get(box.ref).catch(() => {})
 })
-/** Leaves something behind that asks once it may; or stays, and lets that run, until it is let go. */
-export const leaveOrStay = ray.remote(async function leaveOrStay(
-  box: { ref: ObjectRef<number> } | null,
-  begun: Latch,
-  gate: Latch,
-) {
-  const goOn = opened(gate)
-  if (!box) {
-    arrive(begun)
-    return goOn
-  }
-  const ask = async () => {
-    await goOn
-    void ray.get(box.ref)
-    // What is asked for later is answered later.
-    await ray.stats()
-    arrive(begun)
-  }
-  void ask()
-})
-/** Gives its sum, or has another compute it. */
-const sumOrAsk = (asks: boolean, a: number, b: number): number | Promise<number> => {
-  if (!asks) return a + b
-  return Promise.resolve()
-    .then(() => delay(1))
-    .then(async () => {
-      await null
-      await delay(1)
-      return ray.get(add.remote(a, b))
-    })
-}
-export const plainSum = ray.remote(function plainSum(asks: boolean, a: number, b: number) {
-  return sumOrAsk(asks, a, b)
-})
-export const asyncSum = ray.remote(async function asyncSum(asks: boolean, a: number, b: number) {
-  await null
-  return sumOrAsk(asks, a, b)
-})
-/** Asks, where it arrives, for what it stands for. */
-export class Fetched {
-  constructor(
-    readonly asked: Latch,
-    readonly ref: ObjectRef<number>,
-    readonly value: number | null = null,
-  ) {}
-  [ray.serialize](): { asked: Latch; ref: ObjectRef<number> } {
-    return { asked: this.asked, ref: this.ref }
-  }
-  static async [ray.deserialize]({ asked, ref }: { asked: Latch; ref: ObjectRef<number> }): Promise<Fetched> {
-    arrive(asked)
-    return new Fetched(asked, ref, await ray.get(ref))
-  }
-}
-export const fetchedValue = ray.remote(({ value }: Fetched) => value)
 /** Ends its worker while it waits for what it asks for. */
 export const leaveWaiting = ray.remote(async (box: { ref: ObjectRef<unknown> }, latch: Latch) => {
   void ray.get(box.ref).catch(() => {})
@@ -516,28 +462,6 @@ export class CounterClass {
 }
 export const Counter = ray.remote(CounterClass)
 
-/** Asks, once it may, for what takes until it is let go: beside its calls. */
-export const Beside = ray.remote(
-  class Beside {
-    #asked: Promise<number> | null = null
-    constructor(gate: Latch | null, child: Latch) {
-      if (gate) this.begin(gate, child)
-    }
-    begin(gate: Latch, child: Latch): void {
-      this.#asked = opened(gate).then(() => ray.get(hold.remote(child)))
-      // Seen when it is asked for.
-      this.#asked.catch(() => {})
-    }
-    async stay(latch: Latch): Promise<void> {
-      arrive(latch)
-      const { signal } = ray.getRuntimeContext()
-      await new Promise((resolve) => signal.addEventListener('abort', resolve))
-    }
-    async came(): Promise<number> {
-      return (await this.#asked)!
-    }
-  },
-)
 /** Has others call it, by the handle that it has to itself. */
 export class BossClass {
   #heard: string[] = []

@@ -27,14 +27,11 @@ import { DriverRequests } from '#src/ray/worker/requests.js'
 import {
   add,
   askAndGo,
-  asyncSum,
   Counter,
   countdown,
   countNext,
-  Fetched,
   fail,
   failInside,
-  fetchedValue,
   fibonacci,
   findCounter,
   getAndHold,
@@ -45,14 +42,12 @@ import {
   giveUnfitActors,
   Hoarder,
   hold,
-  leaveOrStay,
   leaveWaiting,
   makeAndFind,
   makeAndForget,
   makeCounter,
   Organizer,
   openBox,
-  plainSum,
   Reader,
   unfit,
   Waiter,
@@ -292,7 +287,7 @@ test('what a worker holds it has received more often than it let it go, of one v
   assert.deepEqual(held.take(), [['early', early]])
 })
 
-inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine, begin }) => {
+inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine }) => {
   test('a task that waits for others lends them its CPU', async () => {
     assert.equal(await ray.get(fibonacci.remote(5)), 5)
     // What is free on other machines is known from their signs of life.
@@ -310,41 +305,6 @@ inOneSession('tasks and actors made by tasks', { numCpus: 1 }, ({ engine, begin 
     assert.equal(await free(), 0)
     letGo(gate)
     assert.equal(await ray.get(waits), 1)
-  })
-
-  test('however a call comes to ask for others, and whatever it did before, it lends them its CPU', async () => {
-    const asks = [false, false, true, true, false, true]
-    for (const sum of [plainSum, asyncSum])
-      for (const [i, asking] of asks.entries())
-        assert.equal(await ray.get(sum.remote(asking, i, 1), { timeout: 30_000 }), i + 1)
-  })
-
-  test('so does one whose arguments ask for others where they arrive', async () => {
-    for (const put of [false, true]) {
-      const [gate, asked] = [latch(), latch()]
-      const fetched = new Fetched(asked, add.remote(hold.options({ numCpus: 0 }).remote(gate), 1))
-      const value = fetchedValue.remote(put ? ray.put(fetched) : fetched)
-      await started(asked)
-      letGo(gate)
-      assert.equal(await ray.get(value, { timeout: 30_000 }), 2)
-    }
-  })
-
-  test('what a task left behind lends no CPU of the task that computes in its worker after it', async () => {
-    await begin({ numCpus: 1 })
-    const [slow, go, asked, stays, end] = [latch(), latch(), latch(), latch(), latch()]
-    await ray.get(leaveOrStay.remote({ ref: hold.options({ numCpus: 0 }).remote(slow) }, asked, go))
-    const staying = leaveOrStay.remote(null, stays, end)
-    await started(stays)
-    letGo(go)
-    await started(asked)
-    const free = async () => (await ray.availableResources()).CPU
-    // What is free on other machines is known from their signs of life.
-    if (engine === 'nats') await until(async () => (await free()) === 0)
-    assert.equal(await free(), 0)
-    letGo(end)
-    letGo(slow)
-    await ray.get(staying)
   })
 
   test('a CPU that a task has lent is free once, not twice, when its worker dies', async () => {

@@ -40,10 +40,8 @@ export class WorkerClient implements Runtime {
   constructor(
     private readonly start: WorkerStart,
     private readonly send: (message: ToDriver) => void,
-    /** The call that asks; null of what belongs to none. */
+    /** The call that runs now; null if none does. */
     private readonly running: () => Running | null,
-    /** The call that waits meanwhile: for its code and arguments, too, which ask for themselves. */
-    private readonly lender = running,
   ) {
     this.#own = `${start.name}/${randomUUID().slice(0, 8)}`
     this.#requests = new DriverRequests(send)
@@ -165,7 +163,7 @@ export class WorkerClient implements Runtime {
 
   async lend<T>(promise: Promise<T>): Promise<T> {
     // What a call left behind has no CPUs to lend.
-    const call = this.lender()?.call
+    const call = this.running()?.call
     if (call === undefined) return promise
     this.send(['blocked', call])
     try {

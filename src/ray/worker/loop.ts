@@ -72,14 +72,9 @@ class Loop {
   readonly #outbox: Outbox
   readonly #client: WorkerClient
   readonly #kept: Kept
-  /** The call that asks, in what it does and what follows from that. */
   readonly #context = new AsyncLocalStorage<Running>()
-  /** Whether calls have always ended before they returned, by function or method. */
-  readonly #plain = new Map<string, boolean>()
-  /** The call of such a one: where one runs at a time, this says more cheaply than #context who asks. */
+  /** Where one call runs at a time, this says more cheaply than #context which. */
   #current: Running | null = null
-  /** Where one call runs at a time, the one whose code or arguments are not there yet. */
-  #preparing: Running | null = null
   readonly #queue = new Line<WireCall>()
   /** The first call of the message that came last, and when it came. */
   #first = -1
@@ -106,7 +101,6 @@ class Loop {
       (message) => this.#outbox.post(message),
       // What a constructor begins is the actor's, and goes on.
       () => (this.#creating ? null : this.#where()),
-      () => (this.#creating ? null : (this.#where() ?? this.#preparing)),
     )
     this.#kept = new Kept(this.#client.held)
     const idle = idleContext(start.name, this.#self)
@@ -136,11 +130,8 @@ class Loop {
     return id === null ? null : makeHandle({ id, className: this.#className, label, generators: this.#generators })
   }
 
-  /** The call that asks; null of what one that has ended left behind, whatever runs now. */
   #where(): Running | null {
-    if (this.#current) return this.#current
-    const running = this.#context.getStore()
-    return running && this.#running.get(running.call) === running ? running : null
+    return this.#context.getStore() ?? this.#current
   }
 
   #receive(message: ToWorker): void {
@@ -159,10 +150,7 @@ class Loop {
         return
       }
       case 'free':
-        for (const id of message[1]) {
-          this.#kept.free(id)
-          this.#plain.delete(id)
-        }
+        for (const id of message[1]) this.#kept.free(id)
         return
       case 'cancel':
         this.#cancel(message[1])
@@ -186,7 +174,7 @@ class Loop {
   #cancel(call: number): void {
     const running = this.#running.get(call)
     if (running) {
-      this.#context.run(running, () => running.abort())
+      running.abort()
       return this.#outbox.post(['stopping', call])
     }
     // A driver that shares no memory cannot take it back itself.
@@ -210,7 +198,7 @@ class Loop {
   }
 
   #run(wireCall: WireCall): void {
-    const [call, , code, , , label, attempt, announce] = wireCall
+    const [call, , , , , label, attempt, announce] = wireCall
     const queued = slotState(call, SLOT.QUEUED)
     if (Atomics.compareExchange(this.#slots, slotOf(call), queued, slotState(call, SLOT.STARTED)) !== queued) return
     if (announce) this.#outbox.post(['started', call])
@@ -219,15 +207,11 @@ class Loop {
     const received = call === this.#first ? this.#receivedAt : 0
     const running = new Running(this.start.name, call, label, attempt, received, this.#self)
     this.#running.set(call, running)
-    const plain = this.#plain.get(code)
-    if (plain && this.start.maxConcurrency === 1) {
-      // Should it go on for once, all that is asked until it ends counts as its own.
+    if (this.start.maxConcurrency > 1) this.#context.run(running, () => this.#perform(wireCall, running))
+    else {
       this.#current = running
       this.#perform(wireCall, running)
-    } else this.#context.run(running, () => this.#perform(wireCall, running))
-    if (plain === false) return
-    const ended = !this.#running.has(call)
-    if (ended !== plain) this.#plain.set(code, ended)
+    }
   }
 
   #perform(wireCall: WireCall, running: Running): void {
@@ -267,10 +251,7 @@ class Loop {
     }
     const callable = kind === KIND.METHOD ? this.#method(code) : this.#kept.callable(code)
     // It began when its code or objects did, which came in the same message.
-    if (later || callable instanceof Promise) {
-      running.began = Math.max(this.#receivedAt, this.#lastEnd)
-      if (this.start.maxConcurrency === 1) this.#preparing = running
-    }
+    if (later || callable instanceof Promise) running.began = Math.max(this.#receivedAt, this.#lastEnd)
     if (callable instanceof Promise) return callable.then(async (fn) => this.#apply(kind, fn, await Promise.all(args)))
     return later
       ? Promise.all(args).then((ready) => this.#apply(kind, callable, ready))
@@ -278,7 +259,6 @@ class Loop {
   }
 
   #apply(kind: number, callable: Callable, args: unknown[]): unknown {
-    this.#preparing = null
     if (kind === KIND.TASK) return callable(...args)
     if (kind === KIND.METHOD) return callable.apply(this.#instance, args)
     this.#className = nameOf(callable)
@@ -357,7 +337,6 @@ class Loop {
     const { call, began, received } = running
     this.#running.delete(call)
     this.#current = null
-    this.#preparing = null
     const noted = ok && this.#notes?.write(call, values as WireContent[], began, ended)
     this.#unnoted ||= !noted
     this.#mark(call, SLOT.FINISHED)

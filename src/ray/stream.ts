@@ -4,11 +4,6 @@ import { type Entry, entryOf, isRef, ObjectRef } from './object-ref.js'
 /** Where a generator's values go: the id of the object that ends it, and how many may be on their way while the next is computed. */
 export type StreamTarget = readonly [id: string, ahead: number]
 
-/** A worker that asked for a generator, and who holds on for it: itself, or its node. */
-interface Reader {
-  readonly holder: object
-}
-
 const streams = new WeakMap<Entry, Stream>()
 
 /** What a generator has yielded, and who waits for it. The driver's side of an {@link ./object-ref-generator.ts | ObjectRefGenerator}. */
@@ -24,16 +19,14 @@ export class Stream {
   #endAwaited = false
   #over = false
   #abandoned = false
-  /** The ref of its end went on from its reader to others, who may wait for it. */
-  #passedOn = false
 
   /**
    * @param end settled when the generator ends: ready, or failed with what it threw
    * @param limit values that may lie untaken before the generator pauses
-   * @param reader the worker that asked for it; null: the driver did
+   * @param reader who holds on for the worker that asked for it; null: the driver did
    * @param pause the generator waits for its reader, and holds the process no more until what this returns is called
    */
-  static open(end: Entry, limit: number, reader: Reader | null, pause: () => () => void): Stream {
+  static open(end: Entry, limit: number, reader: object | null, pause: () => () => void): Stream {
     const stream = new Stream(end, limit, reader, pause)
     streams.set(end, stream)
     return stream
@@ -44,28 +37,16 @@ export class Stream {
     return streams.get(entryOf(end))
   }
 
-  /** What a worker held it, or its node, holds no more: if it asked for a generator by that, its values are nobody's. */
-  static left(held: object, holder: object): void {
+  /** What a worker held it holds no more: if it asked for a generator by that, its values are nobody's. */
+  static left(held: object, reader: object): void {
     const stream = isRef(held) ? Stream.of(held) : undefined
-    if (stream?.reader?.holder === holder) stream.abandon()
-  }
-
-  /** A worker, or its node, has died, and held that: if it asked for a generator by it, that ends with it, as a task in Ray with its owner. */
-  static died(held: object, worker: object): void {
-    const stream = isRef(held) ? Stream.of(held) : undefined
-    if (stream?.reader && (stream.reader === worker || stream.reader.holder === worker)) stream.#orphan()
-  }
-
-  /** A worker gives a ref to others: if it is of a generator's end, they may wait for that. */
-  static passedOn(given: object): void {
-    const stream = isRef(given) ? Stream.of(given) : undefined
-    if (stream) stream.#passedOn = true
+    if (stream?.reader === reader) stream.abandon()
   }
 
   private constructor(
     private readonly end: Entry,
     private readonly limit: number,
-    private readonly reader: Reader | null,
+    private readonly reader: object | null,
     private readonly pause: () => () => void,
   ) {
     end.whenSettled(() => this.#ended())
@@ -118,11 +99,6 @@ export class Stream {
     this.#abandoned = true
     this.#untaken.takeAll()
     this.#resume()
-  }
-
-  #orphan(): void {
-    if (!this.#passedOn) this.end.producer?.cancel(false, true)
-    this.abandon()
   }
 
   #ended(): void {

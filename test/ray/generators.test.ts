@@ -22,7 +22,6 @@ import {
   dyingReader,
   endless,
   failing,
-  KeptReader,
   list,
   makeCamera,
   naturals,
@@ -338,17 +337,6 @@ inOneSession('generators', { numCpus: 2 }, () => {
       [0, 1, 2],
     ])
     assert.deepEqual(await all(throwing.options({ retryExceptions: true }).remote(latch())), ['a', 'b'])
-  })
-
-  test('a generator is cancelled when the worker that reads it dies, unless others wait for its end', async () => {
-    const [cleaned, computed] = [latch(), latch()]
-    const reader = KeptReader.options({ numCpus: 0 }).remote()
-    await ray.get(reader.read.remote(cleaned))
-    const { end } = await ray.get(reader.give.remote(computed))
-    ray.kill(reader)
-    await until(() => isOpen(cleaned))
-    await ray.get(end)
-    assert.equal(arrived(computed), 3)
   })
 
   test('a worker that ends and knew nothing but its end takes no value from whoever reads it', async () => {

@@ -94,23 +94,6 @@ export const dyingReader = ray.remote(async function dyingReader(tries: Latch, c
   }
   return values
 })
-/** Begins generators, and reads one value of each, or none: the next waits for it. */
-export const KeptReader = ray.remote(
-  class KeptReader {
-    readonly #kept: unknown[] = []
-    async read(cleaned: Latch): Promise<void> {
-      const values = naturals.options({ generatorBackpressureNumObjects: 1 }).remote(cleaned)
-      this.#kept.push(values)
-      await ray.get((await values.next()).value!)
-    }
-    async give(computed: Latch): Promise<{ end: ObjectRef<undefined> }> {
-      const values = counted.options({ generatorBackpressureNumObjects: 1 }).remote(computed, 3)
-      this.#kept.push(values)
-      await ray.get((await values.next()).value!)
-      return { end: values.completed() }
-    }
-  },
-)
 /** Asks for a generator that cannot travel. */
 export const askUnfit = ray.remote(async function askUnfit() {
   const key = {}

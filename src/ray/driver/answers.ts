@@ -9,7 +9,6 @@ import { type Content, Entry, entryOf, isRef, ObjectRef } from '../object-ref.js
 import { decodeError, encodeError } from '../pack/error-codec.js'
 import type { WireContent } from '../protocol.js'
 import type { Runtime } from '../runtime.js'
-import { Stream } from '../stream.js'
 import { Prepared, type Task } from '../task.js'
 import type { ActorOptions, MethodOptions, TaskOptions } from '../types.js'
 import type { Actors } from './actors.js'
@@ -141,7 +140,7 @@ const handlers: Handlers = {
   submit(driver, worker, { code, args, options, ids, ...by }) {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
-      driver.streams.open(options, entries[0]!, worker)
+      driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.calls.make(definition(driver, worker, code), entries, options)
       task.prepare(argsOf(driver, worker, args), () => driver.calls.start(task))
       driver.calls.track(task)
@@ -176,7 +175,7 @@ const handlers: Handlers = {
     const entries = ids.map((id) => newEntry(driver, worker, id))
     asked(entries, () => {
       const called = driver.actors.of(actor)
-      driver.streams.open(options, entries[0]!, worker)
+      driver.streams.open(options, entries[0]!, worker.holder)
       const task = driver.actors.makeCall(called, method, entries, options)
       driver.actors.enqueue(task, argsOf(driver, worker, args))
       driver.calls.track(task)
@@ -278,12 +277,9 @@ function contentOf(
 
 /** Arguments made ready: refs among them are waited for as if they had been given here. */
 function argsOf(driver: Driver, worker: WorkerPlace, args: readonly RequestArgument[]): readonly unknown[] {
-  return args.map((arg) => {
-    if (typeof arg !== 'string') return new Prepared(contentOf(driver, worker, arg))
-    const ref = heldRef(driver, worker, arg)
-    Stream.passedOn(ref)
-    return ref
-  })
+  return args.map((arg) =>
+    typeof arg === 'string' ? heldRef(driver, worker, arg) : new Prepared(contentOf(driver, worker, arg)),
+  )
 }
 
 /** What `get` is answered. `inside`: ids of the refs and handles in the value, which the worker holds from now on */

@@ -208,10 +208,7 @@ export class Driver implements Runtime {
   /** A ref or handle that a worker names: one it was given, or the actor of that id. */
   carried(worker: WorkerPlace, id: string): object {
     const held = worker.held.get(id)
-    if (held) {
-      Stream.passedOn(held.thing)
-      return held.thing
-    }
+    if (held) return held.thing
     const actor = this.actors.byId.get(id)
     if (actor) return makeHandle(actor)
     const lost = new Entry(id, this)

@@ -1,5 +1,5 @@
 import { RayitoError } from '../../core/errors.js'
-import type { Engine, WorkerPlace } from '../engine.js'
+import type { Engine } from '../engine.js'
 import { type Content, Entry } from '../object-ref.js'
 import { Stream, type StreamTarget } from '../stream.js'
 import { Task } from '../task.js'
@@ -25,9 +25,9 @@ export class Streams {
   /**
    * Where the call is a generator's, its values are taken from now on.
    * @param end the object of what `.remote()` is to return
-   * @param reader the worker that calls; null: the driver calls
+   * @param reader who holds on for the worker that calls; null: the driver calls
    */
-  open({ numReturns, generatorBackpressureNumObjects: limit }: Options, end: Entry, reader: WorkerPlace | null): void {
+  open({ numReturns, generatorBackpressureNumObjects: limit }: Options, end: Entry, reader: object | null): void {
     if (numReturns !== 'streaming') {
       if (limit === undefined) return
       throw new RayitoError('RAY_MISUSE', 'generatorBackpressureNumObjects is for generators', {

@@ -153,12 +153,11 @@ export class Workers {
   /** Stops a worker; its CPUs are free once it has ended. Then `then` is told what it still had. */
   end(worker: LocalWorker, then: (lost: [number, Task][]) => void): void {
     const idle = this.#idle.indexOf(worker)
-    const rests = idle >= 0
-    if (rests) this.#idle.splice(idle, 1)
+    if (idle >= 0) this.#idle.splice(idle, 1)
     const ended = worker.stop().then(() => {
       worker.tellNoted()
       const lost = [...worker.inflight]
-      this.forget(worker, rests)
+      this.forget(worker)
       this.#ending.delete(ended)
       then(lost)
     })
@@ -182,8 +181,7 @@ export class Workers {
     return false
   }
 
-  /** @param retired it had nothing to do: what it began, and left, goes on, which ends with a worker that dies */
-  forget(worker: LocalWorker, retired = false): void {
+  forget(worker: LocalWorker): void {
     if (!this.#all.delete(worker)) return
     this.options.recorder?.ended(worker.number)
     const idle = this.#idle.indexOf(worker)
@@ -193,12 +191,12 @@ export class Workers {
     const cpus = worker.lent ? 0 : worker.cpus
     worker.cpus = 0
     const held = worker.held.take()
-    const ids = held.map(([id]) => id)
-    for (const [, thing] of held) retired ? Stream.left(thing, worker) : Stream.died(thing, worker)
-    // A driver elsewhere takes what the dead one holds still as what it read.
-    if (retired) this.released(worker, ids)
+    for (const [, thing] of held) Stream.left(thing, worker)
+    this.released(
+      worker,
+      held.map(([id]) => id),
+    )
     this.options.ended?.(worker)
-    if (!retired) this.released(worker, ids)
     this.cpus.give(cpus)
   }
 

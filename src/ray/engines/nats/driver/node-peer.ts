@@ -75,7 +75,7 @@ export class NodePeer {
   /** It is lost: its workers have ended, and nobody knows what they did since it was heard of. */
   end(recorder: Recorder | null): void {
     if (recorder) for (const row of this.rows.values()) recorder.ended(row, this.#heard)
-    for (const { thing } of [...this.held.values()]) Stream.died(thing, this)
+    for (const { thing } of this.held.values()) Stream.left(thing, this)
   }
 
   hold(id: string, thing: object): void {
@@ -104,10 +104,7 @@ export class NodePeer {
   }
 
   workerEnded(number: number): void {
-    const worker = this.#workers.get(number)
-    if (!worker) return
     this.#workers.delete(number)
-    for (const { thing } of [...this.held.values()]) Stream.died(thing, worker)
   }
 }
 

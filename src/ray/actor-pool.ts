@@ -304,7 +304,10 @@ export class ActorPool<A extends object = ActorHandle> {
 
   /** Adds an actor. @throws RayitoError INVALID_ARGUMENT for what is none, RAY_MISUSE for one that is in the pool */
   push(actor: A): void {
-    if (!actorOf(actor)) expected('actor', 'an actor handle', actor, remedyFor(actor))
+    // What has a handle in it may be taken: the functions know what to do with it.
+    const remedy = remedyFor(actor)
+    if (typeof actor !== 'object' || actor === null || isRef(actor) || remedy)
+      expected('actor', 'an actor handle', actor, remedy)
     if (this.#busy.has(actor) || this.#idle.includes(actor))
       throw new RayitoError('RAY_MISUSE', 'The actor is in the pool already', { remedy: 'Push other actors only.' })
     this.#idle.push(actor)

@@ -56,7 +56,7 @@ describe('what a call of ray does not take is refused in one line that says what
     await promised
   })
 
-  test('a pool takes handles of actors only, which it says of each when it is made', async () => {
+  test('a pool takes actors, or what has them in it, and says of anything else what it is when it is made', async () => {
     const handle = Counter.options({ name: 'promised' }).remote(0)
     const promised = ray.getActor('promised')
     const what = 'Expected `actor` to be an actor handle, got '
@@ -64,8 +64,12 @@ describe('what a call of ray does not take is refused in one line that says what
       await refusal(() => new ray.ActorPool([handle, promised])),
       `${what}\`[object Promise]\` (object). Await it first.`,
     )
-    assert.equal(await refusal(() => new ray.ActorPool([{}])), `${what}\`{}\` (object)`)
-    assert.equal(await refusal(() => new ray.ActorPool([]).push({} as never)), `${what}\`{}\` (object)`)
+    const ref = ray.put(1)
+    assert.equal(await refusal(() => new ray.ActorPool([ref])), `${what}\`${ref}\` (object)`)
+    assert.match(await refusal(() => new ray.ActorPool([]).push(Counter as never)), /Call Counter.*\.remote\(…\)/)
+    const pool = new ray.ActorPool([{ handle }])
+    pool.submit(({ handle }, n: number) => handle.add.remote(n), 2)
+    assert.equal(await pool.getNext(), 2)
     await promised
   })
 

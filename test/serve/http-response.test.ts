@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { AxiosHeaders } from 'axios'
 import {
   errorBody,
   HttpError,
@@ -73,6 +74,8 @@ test('headers may be texts, lists, numbers and Headers', () => {
   const sent = { 'content-type': 'text/csv', 'set-cookie': ['a=1', 'b=2'], 'x-own': 'a, b' }
   assert.deepEqual(new HttpResponse('', { headers }).headers, sent)
   assert.deepEqual(new HttpError(404, '', headers).headers, sent)
+  const passedOn = new AxiosHeaders({ 'x-own': 'a' }) as unknown as Headers
+  assert.deepEqual(new HttpResponse('', { headers: passedOn }).headers, { 'x-own': 'a' })
 })
 
 test('an error says what its client is told', () => {

@@ -44,7 +44,7 @@ export function importExport(module: string, name: string): unknown {
 
 function permitted({ namespace, ours }: Imported, module: string, name: string): unknown {
   const found = pick(namespace, module, name)
-  return !ours || isMeantForOthers(found) ? found : exportedToAll(found, module, name)
+  return !ours || isMeantForOthers(found) ? found : exportedToAll(found, name)
 }
 
 /** Whether an export of this package is there for calls from elsewhere. */
@@ -52,10 +52,12 @@ function isMeantForOthers(found: unknown): boolean {
   return isHolder(found) && (REMOTE in found || isOffered(found))
 }
 
-async function exportedToAll(found: unknown, module: string, name: string): Promise<unknown> {
-  const door = (await import(new URL('index.js', HOME).href)) as Namespace
-  if (isHolder(found) && Object.values(door).includes(found)) return found
-  throw new RayError('RAY_CLUSTER_CODE', `${name} of ${module} is not for other machines: rayito keeps it to itself`, {
+async function exportedToAll(found: unknown, name: string): Promise<unknown> {
+  for (const door of ['index.js', 'lab/index.js']) {
+    const exported = (await import(new URL(door, HOME).href)) as Namespace
+    if (isHolder(found) && Object.values(exported).includes(found)) return found
+  }
+  throw new RayError('RAY_CLUSTER_CODE', `${name} is not for other machines: rayito keeps it to itself`, {
     remedy: 'Call it from a function of your own: rayito worker --allow FOLDER.',
   })
 }

@@ -14,8 +14,8 @@ interface PoolInternals {
 /** The first message to a thread: what it is to be, the environment of the moment in which that was decided, and LOOKING. */
 export type ThreadStart = readonly [start: WorkerStart, env: NodeJS.ProcessEnv, looking: SharedArrayBuffer]
 
-/** Milliseconds that a thread which is to end may go on importing. */
-const IMPORTS = 1_000
+/** Milliseconds that a thread which is to end may go on importing: files are read by then; a module may wait for ever. */
+const IMPORTS = 300
 
 /** One thread at a time may look for its next message instead of being woken (worker/conversation.ts): its number while it does. */
 const LOOKING = new Int32Array(new SharedArrayBuffer(4))

@@ -12,9 +12,11 @@ const isValue = (value: unknown) =>
 
 /** Whether all of it could be sent: of a Map or a list of pairs nothing would. Classes of other libraries (axios') have theirs as fields. */
 export function areHeaders(given: unknown): given is AnswerHeaders | Headers {
-  if (kindOf(given) === '[object Headers]') return true
-  if (typeof given !== 'object' || given === null || given instanceof Map || Array.isArray(given)) return false
-  return Object.values(given).every(isValue)
+  const kind = kindOf(given)
+  if (kind === '[object Headers]') return true
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false
+  const values = Object.values(given)
+  return (kind === '[object Object]' || values.length > 0) && values.every(isValue)
 }
 
 /** An answer's headers as an object, which crosses to other threads. @throws RayitoError INVALID_ARGUMENT */

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { expected, RayitoError } from '../core/errors.js'
 import { timerTime } from '../core/timer.js'
 import { atUser } from '../core/user-stack.js'
@@ -305,9 +306,8 @@ export class ActorPool<A extends object = ActorHandle> {
   /** Adds an actor. @throws RayitoError INVALID_ARGUMENT for what is none, RAY_MISUSE for one that is in the pool */
   push(actor: A): void {
     // What has a handle in it may be taken: the functions know what to do with it.
-    const remedy = remedyFor(actor)
-    if (typeof actor !== 'object' || actor === null || isRef(actor) || remedy)
-      expected('actor', 'an actor handle', actor, remedy)
+    if (typeof actor !== 'object' || actor === null || isRef(actor) || types.isPromise(actor))
+      expected('actor', 'an actor handle', actor, remedyFor(actor))
     if (this.#busy.has(actor) || this.#idle.includes(actor))
       throw new RayitoError('RAY_MISUSE', 'The actor is in the pool already', { remedy: 'Push other actors only.' })
     this.#idle.push(actor)

@@ -332,6 +332,8 @@ throw new Error('no answer', { cause })`
       /^Error: no answer\n {4}at line 2 .+\n {2}\[cause\]: AxiosError: .+\n.*GET \S+ was answered with 405 .+Allowed\n/,
     )
     assert.ok(text.split('\n').length < 9, text)
+    const round = await run(`const own = new Error('in a circle')\nown.cause = own\nthrow own`)
+    assert.match(round.text, /Error: in a circle\n/)
     await run('await serve.shutdown()')
     const gone = await run('await axios.post(url, new FormData())')
     assert.match(gone.text, /^\w*Error: .+\nPOST \S+ had no answer \(ECONN\w+\)\n {4}at line 1 of the cell: .+\n$/)

@@ -15,9 +15,13 @@ const CHARACTERS = 1_000
 
 /** An error of axios, also as the cause of another, is printed from now on as what was asked and what was answered: all it holds fills pages. */
 export function tellRefusals(value: unknown): void {
-  for (let error = value; error instanceof Error; error = error.cause)
+  // An error may be a cause of itself.
+  const seen = new Set<unknown>()
+  for (let error = value; error instanceof Error && !seen.has(error); error = error.cause) {
+    seen.add(error)
     if ((error as AxiosError).isAxiosError)
       Object.defineProperty(error, inspect.custom, { value: told, configurable: true })
+  }
 }
 
 function told(this: AxiosError): string {

@@ -53,10 +53,8 @@ function isMeantForOthers(found: unknown): boolean {
 }
 
 async function exportedToAll(found: unknown, name: string): Promise<unknown> {
-  for (const door of ['index.js', 'lab/index.js']) {
-    const exported = (await import(new URL(door, HOME).href)) as Namespace
-    if (isHolder(found) && Object.values(exported).includes(found)) return found
-  }
+  const door = (await import(new URL('index.js', HOME).href)) as Namespace
+  if (isHolder(found) && Object.values(door).includes(found)) return found
   throw new RayError('RAY_CLUSTER_CODE', `${name} is not for other machines: rayito keeps it to itself`, {
     remedy: 'Call it from a function of your own: rayito worker --allow FOLDER.',
   })

@@ -4,10 +4,11 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { runInThisContext } from 'node:vm'
 import { SPANS, type Span } from '#src/core/spans.js'
 import { callSite, describe as describeCode, importAhead, revive } from '#src/ray/code/index.js'
+import { moduleHash } from '#src/ray/code/module-hash.js'
 import { ray } from '#src/ray/index.js'
 import { elsewhere } from './elsewhere.js'
 import * as functions from './functions.js'
@@ -184,7 +185,10 @@ test('a module of a kind that workers cannot load is named, with what to do', as
     /\.typed cannot be imported here: .*Unknown file extension.*does not reach worker threads: ray\.init\(\{ workers: 'processes' \}\)/,
   )
   await assert.rejects(
-    revive({ kind: 'module', module: `user-module::${url}`, name: 'f' }, () => {}),
+    revive(
+      { kind: 'module', module: `user-module:${moduleHash(fileURLToPath(url)).whole}:${url}`, name: 'f' },
+      () => {},
+    ),
     /^NotSerializableError: file:[^ ]*\.typed cannot be imported here: .*The worker's Node, v[^ ]+, loads no such files/,
   )
 })

@@ -83,8 +83,10 @@ export class Image {
    * address of the web is none of these, fetch it first and give its body.
    */
   static async open(source: ImageSource, options: ImageOptions = {}): Promise<Image> {
-    knownOptions(options, ['maxPixels'])
-    const { maxPixels = MAX_PIXELS } = options
+    // Of `files.map(Image.open)` it is an index.
+    const given = typeof options === 'number' ? {} : options
+    knownOptions(given, ['maxPixels'])
+    const { maxPixels = MAX_PIXELS } = given
     checkMaxPixels(maxPixels)
     const { data, width, height } = await decode(await bytesOf(source), maxPixels)
     return new Image(data, width, height)

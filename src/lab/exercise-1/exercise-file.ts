@@ -66,10 +66,10 @@ export function exercise1(
 
 /** The range that rows, in whatever order, are of. */
 function rangeOf(rows: readonly number[]): Exercise1['indices'] {
-  const start = Math.min(...rows)
+  const start = rows.reduce((least, row) => Math.min(least, row), Infinity)
   const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y))
   const step = rows.map((row) => row - start).reduce(divisor, 0) || 1
-  return { start, stop: Math.max(...rows) + step, step, count: rows.length }
+  return { start, stop: rows.reduce((most, row) => Math.max(most, row), 0) + step, step, count: rows.length }
 }
 
 /** The machine, as tables and files name it. */

@@ -115,7 +115,7 @@ describe('Image.open', () => {
     assert.deepEqual(other.data, image.data)
   })
 
-  test('of texts in a PNG that tell how to turn it the last counts, and is the only one unpacked, as to Pillow', async () => {
+  test('of texts in a PNG that tell how to turn it the last counts, as to Pillow, which looks behind a damaged iTXt alone', async () => {
     const chunk = (type: string, body: Uint8Array) => {
       const named = Buffer.concat([Buffer.from(type), body])
       const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
@@ -137,6 +137,12 @@ describe('Image.open', () => {
     const damaged = packed.subarray(0, -8)
     assert.deepEqual(await sizeWith(text(damaged), text(packed)), [3, 2])
     assert.deepEqual(await sizeWith(text(packed), text(damaged)), [2, 3])
+    const xmp = (...rest: (string | Uint8Array)[]) =>
+      chunk('iTXt', Buffer.concat(['XML:com.adobe.xmp\0', ...rest].map((part) => Buffer.from(part as string))))
+    const told = xmp('\0\0\0\0', '<x tiff:Orientation="6"/>')
+    for (const broken of [xmp('\x01\0\0\0', 'no deflate'), xmp('\x01\x01\0\0', packed), xmp()])
+      assert.deepEqual(await sizeWith(told, broken), [3, 2])
+    assert.deepEqual(await sizeWith(told, xmp('\0\0\0\0', 'none')), [2, 3])
   })
 
   test('reads a picture with a gain map as one without, also where the map was cut off', async () => {

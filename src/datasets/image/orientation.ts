@@ -12,17 +12,17 @@ const LONGEST_TEXT = 1 << 20
 export function pngOrientation(bytes: Uint8Array): number | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let exif: Buffer | undefined
-  const texts = new Map<string, Chunk>()
+  const texts = new Map<string, Chunk[]>()
   for (let at = 8, end = 0; at + 12 <= file.length; at = end + 4) {
     end = at + 8 + file.readUInt32BE(at)
     const type = file.toString('latin1', at + 4, at + 8)
     const body = file.subarray(at + 8, end)
     if (type === 'eXIf') exif = body
-    else if (/^(tEXt|zTXt|iTXt)$/.test(type)) texts.set(nameOf(body), { type, body })
+    else if (/^(tEXt|zTXt|iTXt)$/.test(type)) note(texts, { type, body })
   }
-  const raw = exif ? undefined : textOf(texts.get(RAW_EXIF))
+  const raw = exif ? undefined : lastOf(texts.get(RAW_EXIF))
   if (raw) exif = Buffer.from(raw.toString('latin1').split('\n').slice(3).join(''), 'hex')
-  return (exif && exifOrientation(exif)) ?? xmpOrientation(textOf(texts.get(XMP)))
+  return (exif && exifOrientation(exif)) ?? xmpOrientation(lastOf(texts.get(XMP)))
 }
 
 /** Orientation as XMP notes it, where Pillow looks for it. */
@@ -31,26 +31,48 @@ export function xmpOrientation(xmp: Buffer | undefined): number | undefined {
   return digit === undefined ? undefined : Number(digit)
 }
 
-const nameOf = (body: Buffer) => body.toString('latin1', 0, body.indexOf(0))
-
 interface Chunk {
   type: string
   body: Buffer
+}
+
+function note(texts: Map<string, Chunk[]>, chunk: Chunk): void {
+  const { body } = chunk
+  const name = body.toString('latin1', 0, body.indexOf(0))
+  if (name !== RAW_EXIF && name !== XMP) return
+  const known = texts.get(name)
+  if (known) known.push(chunk)
+  else texts.set(name, [chunk])
+}
+
+/** Damaged ones that are looked behind. */
+const MOST_DAMAGED = 16
+
+/** The text that counts: the last, or to Pillow, where that is a damaged iTXt, the one before. */
+function lastOf(chunks: readonly Chunk[] = []): Buffer | undefined {
+  for (const chunk of chunks.slice(-MOST_DAMAGED).reverse()) {
+    const text = textOf(chunk)
+    if (text || chunk.type !== 'iTXt') return text
+  }
+  return undefined
 }
 
 /**
  * What a chunk of text says; only of those that count: a kilobyte unpacks to a megabyte, and a file may have thousands.
  * @see https://www.w3.org/TR/png-3/#11textinfo
  */
-function textOf(chunk: Chunk | undefined): Buffer | undefined {
-  if (!chunk) return undefined
-  const { type, body } = chunk
+function textOf({ type, body }: Chunk): Buffer | undefined {
   const after = (from: number) => body.indexOf(0, from) + 1
   let start = after(0)
-  const isPacked = type === 'zTXt' || (type === 'iTXt' && body[start] === 1)
+  const isPacked = type === 'zTXt' || (type === 'iTXt' && body[start] !== 0)
   if (type === 'zTXt') start++
   // Behind flag and method stand the language and the name in it.
-  if (type === 'iTXt') start = after(after(start + 2))
+  if (type === 'iTXt') {
+    const [flag, method] = [body[start], body[start + 1]]
+    const language = after(start + 2)
+    start = after(language)
+    if (flag === undefined || (flag !== 0 && method !== 0) || language === 0 || start === 0) return undefined
+  }
   const text = body.subarray(start)
   try {
     return isPacked ? inflateSync(text, { maxOutputLength: LONGEST_TEXT }) : text

@@ -96,17 +96,17 @@ async function start(
   // A wrong variable is told at once, as the same wrong option is.
   readSettings({ ...process.env, ...settingsOf(options) })
   await makeFolder(out)
-  await withOut(out, () => executeAll(options, out))
+  await withOut(out, () => executeAll(options, out, own === true))
 }
 
-async function executeAll(options: StartOptions & Partial<HeadOptions>, out: string): Promise<void> {
-  const own = options.notebook === '3' && options.install
+/** @param installs whether notebook 3 may have its NATS server installed */
+async function executeAll(options: StartOptions, out: string, installs: boolean): Promise<void> {
   const settings = { ...process.env, ...settingsOf(options), RAYITO_OUT: relative(FOLDER, out) || '.' }
   const env = fromHere(settings)
   const signal = stopSignal()
   const numbers = chosen(options.notebook)
   if (env.RAY_ADDRESS && env.RAY_ADDRESS !== 'local') await expectWorkers(addressOf(options.address))
-  else if (own && !(await findOrInstall((line) => process.stdout.write(`${line}\n`), signal)))
+  else if (installs && !(await findOrInstall((line) => process.stdout.write(`${line}\n`), signal)))
     throw new RayitoError('NOTEBOOK_STOPPED', 'Stopped before the first cell')
   else if (numbers.includes('3')) findNatsServer() // the notebook starts one
   const results = numbers.flatMap((number) => RESULTS[number] ?? [])

@@ -80,6 +80,12 @@ function copyOfPackage(): { other: string; main: string } {
   return { other, main: join(other, 'dist', 'cli', 'main.js') }
 }
 
+/** Resolves when a command has printed that. */
+const printed = (child: ChildProcess, text: string) =>
+  new Promise<void>((resolve) => {
+    child.stdout!.on('data', (chunk) => String(chunk).includes(text) && resolve())
+  })
+
 test('a cell that fails ends it with 1: cell, line and error on stderr, no stack; what ran is left to be read, beside what was there', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'rayito-cli-'))
   folders.push(cwd)
@@ -135,9 +141,7 @@ test('Ctrl-C ends kernel and workers and saves what there is', {
   skip: noSignals,
 }, async () => {
   const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
-  await new Promise<void>((resolve) => {
-    child.stdout!.on('data', (chunk) => String(chunk).includes(' 9/') && resolve())
-  })
+  await printed(child, ' 9/')
   // A terminal sends it to the whole group: a kernel that hears of it lets its cell fail.
   process.kill(-child.pid!, 'SIGINT')
   const { code, err } = await ended
@@ -151,9 +155,7 @@ test('a folder of results that another run has is refused, with that process nam
   skip: noSignals,
 }, async () => {
   const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
-  await new Promise<void>((resolve) => {
-    child.stdout!.on('data', (chunk) => String(chunk).includes(' 1/') && resolve())
-  })
+  await printed(child, ' 1/')
   const second = await startIn(cwd, hub.env, 'start', '--notebook', '1', '--images', '2').ended
   assert.equal(second.code, 1)
   assert.match(
@@ -173,9 +175,7 @@ test('a folder of results that another run has is refused, with that process nam
 
 test('when nobody reads on it ends, quietly, and saves what there is', async () => {
   const { cwd, child, ended } = start('start', '--notebook', '1', '--images', '10000', '--versions', 'A')
-  await new Promise<void>((resolve) => {
-    child.stdout!.on('data', (chunk) => String(chunk).includes(' 4/') && resolve())
-  })
+  await printed(child, ' 4/')
   child.stdout!.destroy()
   const { code, err } = await ended
   assert.equal(code, 130)
